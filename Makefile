@@ -1,0 +1,46 @@
+# The whole interface of this checkout. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test bench soak docs fmt clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed ## the environment alone; the command is .venv/bin/newsletter
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+debian: ## what the tests need from Debian (as root; elsewhere it says what is missing)
+	@sh .ci/debian-packages
+
+demo: install ## render the sample post and rehearse the send into the test inbox
+	$(BIN)/newsletter render posts/*-hello-from-the-long-view.md --format text
+	$(BIN)/newsletter send posts/*-hello-from-the-long-view.md --dry-run --yes
+
+test: install debian ## everything: lint, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto -m 'not soak'
+
+soak: install debian ## the long crash and load runs
+	$(BIN)/python -m pytest -m soak
+
+bench: install debian ## measure against peers, write bench/RESULTS.md
+	$(BIN)/python bench/run.py
+
+docs: install ## write the reference pages that are generated from the code
+	$(BIN)/python docs/generate.py
+
+fmt: install ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## take away what the targets made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .newsletter

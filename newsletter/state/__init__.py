@@ -1,0 +1,1 @@
+"""The state file: one schema for SQLite and PostgreSQL, its migrations, and opening it."""

@@ -1,0 +1,1 @@
+"""The pages: preview studio and test inbox, on Starlette."""
