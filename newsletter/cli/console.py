@@ -1,0 +1,112 @@
+"""Print for people and for programs: lines, JSON, tables, errors, progress.
+
+What a program reads goes to stdout; what a person reads beside it (progress, warnings, errors) to stderr.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+LINE_EVERY = 5.0
+"""Seconds between two progress lines where there is no terminal."""
+
+
+def say(text: str = "") -> None:
+    """A line for people, on stdout."""
+    print(text)  # noqa: T201
+
+
+def note(text: str) -> None:
+    """A line beside the output, on stderr."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def fail(text: str, code: int) -> int:
+    """One line on stderr that says what went wrong; returns `code`."""
+    note(f"newsletter: {text}")
+    return code
+
+
+def say_json(value: Any) -> None:
+    """`value` as JSON, on stdout."""
+    say(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> str:
+    """Aligned columns under `header`; the columns whose numbers are in `right` are aligned to the right."""
+    cells = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def is_interactive() -> bool:
+    """Is there a person who can answer?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def confirm(question: str) -> bool:
+    """Ask for yes or no; anything but yes is no."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
+
+
+def human_size(size: int) -> str:
+    """Bytes as people write them: 31 KB, 1.2 MB."""
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1000 or unit == "MB":
+            return f"{size} {unit}" if unit == "bytes" else f"{size:.1f} {unit}".replace(".0 ", " ")
+        size_f = size / 1000
+        size = int(size_f) if size_f >= 100 else size_f  # type: ignore[assignment]
+    raise AssertionError
+
+
+def human_seconds(seconds: float) -> str:
+    """A duration as people say it: 0.4 s, 12 s, 3 min, 2 h 5 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@contextmanager
+def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show how far a long piece of work is: a bar on a terminal, a line every few seconds elsewhere, or nothing.
+
+    Yields a function that takes the number done so far and a short text.
+    """
+    if quiet:
+        yield lambda done, text: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        with Progress(
+            TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
+            console=Console(stderr=True), transient=True,
+        ) as bar:  # fmt: skip
+            task = bar.add_task("", total=total)
+            yield lambda done, text: bar.update(task, completed=done, description=text)
+    else:
+        last = time.monotonic()
+
+        def line(done: int, text: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= LINE_EVERY:
+                last = time.monotonic()
+                note(f"{done} of {total} {text}".rstrip())
+
+        yield line
