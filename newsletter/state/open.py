@@ -1,0 +1,159 @@
+"""Open the state file: make it, bring it up to date, set what makes it durable.
+
+Ordinary queries go through the SQLAlchemy engine that `open_state` returns; delivery.ledger opens a connection of its
+own on the same file. Alembic is imported only when a file of an older version must be brought up to date.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from newsletter.errors import NewsletterError, TryAgainLater
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from newsletter.config import Config
+
+VERSION = "0001"
+"""The newest revision in migrations/versions."""
+
+BUSY = 30.0
+"""Seconds to wait for another writer; planning a million recipients holds the file for several."""
+
+
+def sqlite_path(config: "Config") -> Path:
+    """Where `[state] url` says the file is; relative to newsletter.toml."""
+    scheme, _, rest = config.state.url.partition("://")
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        raise NewsletterError("[state] url: PostgreSQL is not available yet; use sqlite:///newsletter.db")
+    if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
+        raise NewsletterError(f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db")
+    return config.root / rest.removeprefix("/")
+
+
+def open_state(config: "Config") -> "Engine":
+    """The state of this newsletter, made or brought up to date where needed. Raises NewsletterError."""
+    return open_sqlite(sqlite_path(config))
+
+
+def open_sqlite(path: Path) -> "Engine":
+    """The state file at `path` as a SQLAlchemy engine; made where there is none.
+
+    Raises NewsletterError where it can't be read, is no state file, or is of a newer version than this program.
+    """
+    prepare(path)
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.engine import URL
+
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    event.listen(engine, "connect", _on_connect)
+    return engine
+
+
+def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+    configure(connection)
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """What every connection needs: waiting for other writers, foreign keys, an fsync at each commit."""
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def prepare(path: Path) -> None:
+    """Make the file or bring it up to date; nothing but one small query when it is."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise NewsletterError(f"the state file can't be opened ({error}); see [state] url", path=path) from None
+    try:
+        configure(connection)
+        found = _version(connection)
+        if found is None:
+            _enter_wal(connection)
+            found = _create(connection, path)
+        if found != VERSION:
+            _migrate(path, found)
+    except sqlite3.DatabaseError as error:
+        raise _explain(error, path) from None
+    finally:
+        connection.close()
+
+
+def _version(connection: sqlite3.Connection) -> str | None:
+    """The revision that the file is at; None for an empty one."""
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return None
+        raise
+    return str(row[0]) if row else None
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging stays with the file. Changing the mode does not wait for others by itself."""
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> str:
+    """Make the tables in an empty file; another process may be at it, so look again under the lock."""
+    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    from newsletter.state.schema import metadata
+
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = _version(connection)
+        if found is None:
+            if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise NewsletterError("is another program's database; see [state] url", path=path)
+            dialect = sqlite.dialect()
+            for table in metadata.sorted_tables:
+                connection.execute(str(CreateTable(table).compile(dialect=dialect)))
+                for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                    connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
+            connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (VERSION,))
+            found = VERSION
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return found
+
+
+def _migrate(path: Path, found: str) -> None:
+    """Run the migrations between `found` and VERSION, in one transaction."""
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+    from alembic.script import ScriptDirectory
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found not in known:
+        raise NewsletterError(f"was written by a newer version (schema {found}); update newsletter", path=path)
+    config.attributes["path"] = path
+    command.upgrade(config, "head")
+
+
+def _explain(error: sqlite3.DatabaseError, path: Path) -> NewsletterError:
+    reason = str(error)
+    if "locked" in reason or "busy" in reason:
+        return TryAgainLater("the state file is busy; try again later", path=path)
+    if "not a database" in reason or "malformed" in reason:
+        return NewsletterError(f"is no state file ({reason}); restore a copy, or move it away", path=path)
+    return NewsletterError(f"the state file can't be used ({reason}); see [state] url", path=path)

@@ -1,0 +1,102 @@
+"""The tables of the state file, for SQLite and PostgreSQL alike (SQLAlchemy Core, no ORM).
+
+Times are seconds since the epoch, UTC. An address's `key` is the address in lower case: two spellings of one mailbox
+share it. What the states mean stands in docs/reference/states-and-replies.md; who writes them, in delivery.ledger.
+A change here needs a migration beside it (state/migrations/versions); a test compares the two.
+"""
+
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_unique",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "pk": "%(table_name)s_pk",
+    }
+)
+
+PENDING = "pending"
+SENDING = "sending"
+SENT = "sent"
+DEFERRED = "deferred"
+FAILED = "failed"
+UNKNOWN = "unknown"
+SKIPPED = "skipped"
+STATES = (PENDING, SENDING, SENT, DEFERRED, FAILED, UNKNOWN, SKIPPED)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),  # the post's slug, or the name given with --again
+    Column("post", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # as text, for lists
+    Column("created", Double, nullable=False),
+    Column("frozen", Text, nullable=False),  # compose.Issue.dumps()
+    Column("hash", Text, nullable=False),  # of `frozen`
+    Column("list_hash", Text, nullable=False),  # of the audience when last planned
+    Column("git_commit", Text),  # of the checkout, where there is one
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),  # ascending in the order of the list
+    Column("issue", Integer, ForeignKey("issues.number"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("columns", Text, nullable=False),  # the list's further columns, a JSON object
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("first_attempt", Double),
+    Column("not_before", Double),  # of a deferred one; NULL while it is claimed
+    Column("code", Integer),  # the last reply: code, enhanced status, text, and the command it answered
+    Column("status", Text),
+    Column("text", Text),  # or the reason why there is no reply
+    Column("command", Text),
+    Column("relay", Text),  # host:port
+    Column("updated", Double),
+    UniqueConstraint("issue", "key"),
+)
+Index("deliveries_issue", deliveries.c.issue, deliveries.c.id)
+Index(
+    "deliveries_due",
+    deliveries.c.issue,
+    deliveries.c.not_before,
+    sqlite_where=deliveries.c.state == DEFERRED,
+    postgresql_where=deliveries.c.state == DEFERRED,
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("issue", Integer, ForeignKey("issues.number"), nullable=False),
+    Column("boot", Text, nullable=False),  # the kernel's boot id: a claim of another boot has seen a power cut
+    Column("ids", Text, nullable=False),  # deliveries.id, a JSON array
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("issue", Text, primary_key=True),  # issues.id; the issue may not be frozen yet
+    Column("owner", Text, nullable=False),  # random, the holder's proof
+    Column("host", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process", Text, nullable=False),  # start time and pid namespace: a pid may be used again
+    Column("since", Double, nullable=False),
+    Column("heartbeat", Double, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),  # who said so: "smtp", "feedback", "cli"…
+    Column("created", Double, nullable=False),
+)
