@@ -1,12 +1,11 @@
 """Addresses that may stand in an envelope.
 
-Plain ASCII addresses are accepted by a pattern that is narrower than the standard; where it is in doubt, email-validator
-decides (strict, no DNS). What a mail client or a relay might read in two ways is refused: quoted local parts, comments,
+Plain ASCII addresses are accepted by a pattern that is narrower than the standard; where it is in doubt,
+email-validator decides (strict, no DNS). What a mail client or a relay might read in two ways is refused: quoted local parts, comments,
 source routes, invisible or right-to-left characters (RFC 5321 section 4.1.2, RFC 6531).
 """
 
 import re
-from email.utils import parseaddr
 
 from newsletter.errors import NewsletterError
 
@@ -61,12 +60,15 @@ def needs_smtputf8(address: str) -> bool:
     return not address.isascii()
 
 
+_MAILBOX = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^"<>,;:]*?))\s*<([^<>]+)>\Z')
+
+
 def split_mailbox(text: str, name: str = "address") -> tuple[str, str]:
     """`Ada Moreau <ada@example.org>` as its name (maybe empty) and its address; `name` says where it stands."""
-    display, address = parseaddr(text, strict=True)
-    if not address:
-        raise NewsletterError(f"{name}: {text!r} is no address; write it as 'Ada Moreau <ada@example.org>'")
+    match = _MAILBOX.match(text.strip())
+    quoted, plain, address = match.groups() if match else ("", "", text)
+    display = re.sub(r"\\(.)", r"\1", quoted) if quoted else (plain or "")
     try:
-        return display, normalize_address(address)
+        return display.strip(), normalize_address(address)
     except ValueError as error:
         raise NewsletterError(f"{name}: {error}; write it as 'Ada Moreau <ada@example.org>'") from None

@@ -1,7 +1,7 @@
 """Tokens: what stands for a subscriber in a link, so that nobody else can act for her.
 
-A token is base64url(issue NUL address) and an HMAC-SHA256 over its kind and that, cut to 128 bits. It needs no database to
-be checked, and a token of one kind is worthless as another. The key is NEWSLETTER_SECRET, or a file of mode 0600.
+A token is issue, NUL and address after an HMAC-SHA256 over its kind and them, cut to 128 bits, in base64url. It needs no
+database to be checked, and a token of one kind is worthless as another. The key is NEWSLETTER_SECRET, or a file of mode 0600.
 """
 
 import hmac
