@@ -1,66 +1,128 @@
-"""Tokens: what stands for a subscriber in a link, so that nobody else can act for her.
+"""Tokens that stand for a subscriber and an issue in links, and keyed digests for Message-IDs.
 
-A token is issue, NUL and address after an HMAC-SHA256 over its kind and them, cut to 128 bits, in base64url. It needs no
-database to be checked, and a token of one kind is worthless as another. The key is NEWSLETTER_SECRET, or a file of mode 0600.
+A token says whom it stands for and proves that we made it: HMAC-SHA-256 (RFC 2104) cut to 128 bits, in front of address
+and issue, all in base64url without padding (RFC 4648 section 5). It is signed, not encrypted: whoever holds a token can
+read the address in it, and has it from that address's mail. Each kind of token is a domain of its own: one made to
+unsubscribe does not read as one made to confirm. Here is also the secret they are keyed with; what a token permits is
+decided where it is used.
 """
 
+import binascii
 import hmac
 import os
 import secrets
 import stat
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
+import tempfile
+from pathlib import Path
 
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 
 MAC_BYTES = 16
+TOKEN_MAX = 1000
+"""Characters of a token at most: an address of 254 and a long issue id need about 700."""
 
-
-def load_secret(config: Config) -> bytes:
-    """The key of all tokens and Message-IDs: from the environment, else from a file that is made at first use."""
-    if given := config.secret.get_secret_value():
-        return given.encode()
-    path = config.state_dir / "secret"
-    if not path.exists():
-        config.state_dir.mkdir(mode=0o700, exist_ok=True)
-        (config.state_dir / ".gitignore").write_text("*\n", encoding="utf-8")
-        draft = path.with_name(f"secret.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32) + "\n")
-        try:
-            os.link(draft, path)  # of two processes at once, one wins and both read the winner's
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise NewsletterError("others can read this secret; run `chmod 600` on it", path=path)
-    secret = path.read_text(encoding="ascii").strip().encode()
-    if len(secret) < 32:
-        raise NewsletterError("is shorter than 32 characters; restore it, or delete it to make a new one", path=path)
-    return secret
-
-
-def digest(secret: bytes, kind: str, *values: str) -> bytes:
-    """128 bits that only the holder of `secret` can make of `kind` and `values` (which hold no NUL)."""
-    return hmac.digest(secret, "\0".join((kind, *values)).encode(), "sha256")[:MAC_BYTES]
+_SECRET_MIN = 16
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_+/", b"+/  ")
 
 
 def make_token(secret: bytes, kind: str, email: str, issue_id: str) -> str:
-    """A URL-safe token with which `email`, and nobody else, can do `kind` ("unsubscribe", "preferences")."""
-    payload = f"{issue_id}\0{email}".encode()
-    return urlsafe_b64encode(digest(secret, kind, issue_id, email) + payload).rstrip(b"=").decode()
+    """A URL-safe token (letters, digits, `-`, `_`) of `kind` for this address and issue; the same on every call."""
+    if "\0" in email or "\0" in kind:
+        raise ValueError("NUL can't stand in a token")
+    payload = f"{email}\0{issue_id}".encode()
+    mac = hmac.digest(secret, b"token\0%b\0%b" % (kind.encode(), payload), "sha256")[:MAC_BYTES]
+    coded = binascii.b2a_base64(mac + payload, newline=False)
+    return coded.translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def read_token(secret: bytes, kind: str, token: str) -> tuple[str, str] | None:
-    """The address and issue that `make_token` was given, or None for anything that it did not make."""
+    """The (email, issue id) that `make_token` put in, or None for anything it did not write, to the last bit.
+
+    Only the one spelling of a token is valid; the signature is compared in constant time.
+    """
+    if len(token) > TOKEN_MAX or not token.isascii():
+        return None
+    coded = token.encode("ascii")
     try:
-        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        issue_id, email = raw[MAC_BYTES:].decode().split("\0")
-    except (Base64Error, ValueError):
+        octets = binascii.a2b_base64(coded.translate(_FROM_URL) + b"=" * (-len(coded) % 4), strict_mode=True)
+    except binascii.Error:
         return None
-    if not hmac.compare_digest(raw[:MAC_BYTES], digest(secret, kind, issue_id, email)):
+    # Base64 ignores the last character's spare bits; a second spelling of one token would slip through.
+    if binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=") != coded:
         return None
-    # base64 has several spellings of the same bytes; one token is one string
-    return (email, issue_id) if make_token(secret, kind, email, issue_id) == token else None
+    mac, payload = octets[:MAC_BYTES], octets[MAC_BYTES:]
+    expected = hmac.digest(secret, b"token\0%b\0%b" % (kind.encode(), payload), "sha256")[:MAC_BYTES]
+    if not hmac.compare_digest(mac, expected):
+        return None
+    email, _, issue_id = payload.decode().partition("\0")
+    return email, issue_id
+
+
+def digest(secret: bytes, kind: str, *values: str) -> str:
+    """128 bits in hex, keyed, that only these values of this kind have; lower case, so it may stand in a Message-ID."""
+    fields = [b"digest", kind.encode(), *(value.encode() for value in values)]
+    message = b"".join(b"%d:%b," % (len(field), field) for field in fields)
+    return hmac.digest(secret, message, "sha256")[:MAC_BYTES].hex()
+
+
+def load_secret(config: Config) -> bytes:
+    """The key of every token: NEWSLETTER_SECRET, or `.newsletter/secret`, made at first use with mode 0600.
+
+    Processes that start together agree on one. Raises NewsletterError if it is too short, damaged, readable by others,
+    or can't be made.
+    """
+    if given := config.secret.get_secret_value():
+        if len(given.encode()) < _SECRET_MIN:
+            raise NewsletterError(
+                f"NEWSLETTER_SECRET is shorter than {_SECRET_MIN} characters and could be guessed; "
+                "make one with `openssl rand -hex 32`",
+                path="environment",
+            )
+        return given.encode()
+    path = config.state_dir / "secret"
+    try:
+        if not path.exists():
+            _make_secret(path)
+        return _read_secret(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise NewsletterError(
+            f"the secret can't be read or made ({reason}); set NEWSLETTER_SECRET", path=path
+        ) from None
+
+
+def _make_secret(path: Path) -> None:
+    """Write a new secret, whole or not at all; whoever comes second keeps the first one's."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    ignore = path.parent / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="ascii")
+    handle, draft = tempfile.mkstemp(prefix=".secret-", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(draft)
+
+
+def _read_secret(path: Path) -> bytes:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NewsletterError("others can read the secret; run `chmod 600` on it", path=path)
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except ValueError:
+        secret = b""
+    if len(secret) < _SECRET_MIN:
+        raise NewsletterError(
+            "the secret is damaged; restore it from a backup, or delete it: "
+            "then a new one is made, and the links in mails already sent stop working",
+            path=path,
+        )
+    return secret
