@@ -71,4 +71,4 @@ async def _serve(folder: Path, faults: "Faults", smtp_port: int, port: int, *, o
 
     with Store(folder, limit=KEEP) as store:
         async with InboxServer(store, port=smtp_port, faults=faults) as server:
-            await serve_app(inbox_app(store, server), bind_free(port), ready)
+            await serve_app(inbox_app(store, server), bind_free(port), on_ready=ready)
