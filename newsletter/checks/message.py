@@ -1,0 +1,61 @@
+"""Check a message: every rule, in one tuple."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from newsletter.checks.finding import Finding
+from newsletter.checks.inboxrow import BEFORE_OPENING
+from newsletter.checks.links import LINKS
+from newsletter.checks.page import PAGE
+from newsletter.checks.pictures import PICTURES
+from newsletter.checks.reading import READING
+from newsletter.checks.rule import Check
+from newsletter.checks.sample import Sample
+from newsletter.checks.weight import WEIGHT
+from newsletter.errors import NewsletterError
+
+CHECKS: tuple[Check, ...] = (*WEIGHT, *PICTURES, *LINKS, *READING, *PAGE, *BEFORE_OPENING)
+"""The rules that need the message alone."""
+
+ASKING = ("link-dead", "spam")
+"""The names of the rules that ask others: `check_links`, `check_spam`."""
+
+_ORDER = {"error": 0, "warning": 1, "info": 2}
+
+
+def check_message(sample: Sample, ignore: Iterable[str] = (), clients: Iterable[str] | None = None) -> list[Finding]:
+    """What every rule finds, errors first, then by file and line.
+
+    Rules named in `ignore`, in `[checks] ignore` or in the post's `checks: {ignore: …}` stay silent; an unknown
+    name is a NewsletterError. `clients` replaces the sample's, for `client-support`.
+    """
+    silent = frozenset(ignore) | sample.ignore
+    _refuse_unknown(silent, sample)
+    if clients is not None:
+        sample = replace(sample, clients=tuple(clients))
+    return in_order(finding for check in CHECKS if check.name not in silent for finding in check.findings(sample))
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then by file and line."""
+    return sorted(findings, key=lambda f: (_ORDER[f.severity], f.source, f.line or 0, f.rule))
+
+
+def _refuse_unknown(names: Iterable[str], sample: Sample) -> None:
+    known = [*(check.name for check in CHECKS), *ASKING]
+    for name in names:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+        path: Path | str | None = None
+        line = None
+        if sample.config is not None and name in sample.config.checks.ignore:
+            path = sample.config.path
+        elif sample.post is not None and name in sample.ignore:
+            path = sample.post.path
+            found = sample.sources.key("checks")
+            line = found[1] if found else None
+        raise NewsletterError(f"there is no check named {name!r} to ignore; {hint}", path=path, line=line)

@@ -1,0 +1,225 @@
+"""Reading it: language, structure, contrast and size, for eyes of all kinds and for screen readers."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from newsletter.checks.colour import Colour, contrast_ratio
+from newsletter.checks.css import Element
+from newsletter.checks.finding import Severity
+from newsletter.checks.look import Look
+from newsletter.checks.rule import Check, Fault, count, place_of_text, shorten
+from newsletter.checks.sample import Sample, Words, element_text, squeeze
+
+SMALLEST = 14
+CONTRAST = 4.5
+CONTRAST_LARGE = 3.0
+_TOP = {f"h{level}": level for level in range(1, 7)}
+
+
+def language(sample: Sample) -> Iterator[Fault]:
+    if sample.tree is None:
+        return
+    html = next(sample.all("html"), sample.tree)
+    missing = [name for name in ("lang", "dir") if not (html.get(name) or "").strip()]
+    if missing:
+        what = f"<html> has no {' and no '.join(missing)}: screen readers guess, and read it with the wrong voice"
+        yield Fault("error", what, _place_of_tag(sample, "<html"), html)
+    missing = [name for name in ("lang", "dir") if not _wrapper(sample, name)]
+    if missing:
+        what = f"no element around the body's text has {' and '.join(missing)}: webmail drops what <html> says"
+        body = next(sample.all("body"), None)
+        yield Fault("error", what, _place_of_tag(sample, "<body"), body)
+    title = next(sample.all("title"), None)
+    if title is None or not squeeze(title.text or ""):
+        what = "there is no <title>: screen readers and browser tabs name the message by its address"
+        yield Fault(
+            "warning",
+            what,
+            _place_of_tag(sample, "<head"),
+            None,
+            "Put <title>{{ issue.subject }}</title> into the head.",
+        )
+
+
+def table_role(sample: Sample) -> Iterator[Fault]:
+    layout: list[Element] = []
+    for table in sample.all("table"):
+        if sample.hidden(table):
+            continue
+        silent = (table.get("role") or "").strip().lower() in {"presentation", "none"}
+        headed = any(_own(table, cell) for cell in table.iter("th", "caption", "thead") if cell.tag != "thead") or any(
+            _own(table, cell) for cell in table.iter("td") if cell.get("scope") or cell.get("headers")
+        )
+        if silent and headed:
+            what = "a table with header cells has role=presentation: a screen reader leaves its headings out"
+            place = place_of_text(sample, element_text(table)[:80], table)
+            yield Fault("warning", what, place, table, "Take role=presentation off this table.")
+        elif not silent and not headed and table.get("role") not in {"table", "grid"}:
+            if _is_data(table):
+                what = "a table has no header cells: a screen reader reads its cells without saying what they are"
+                place = place_of_text(sample, element_text(table)[:80], table)
+                yield Fault("warning", what, place, table, "Make the cells of its first row <th>.")
+            else:
+                layout.append(table)
+    if layout:
+        what = (
+            f"{count(len(layout), 'layout table')} without role=presentation: a screen reader counts rows and columns"
+        )
+        yield Fault("warning", what, None, layout[0])
+
+
+def heading_order(sample: Sample) -> Iterator[Fault]:
+    before = 0
+    first: Element | None = None
+    for heading in sample.all(*_TOP):
+        text = element_text(heading)
+        if sample.hidden(heading) or not text:
+            continue
+        level = _TOP[str(heading.tag)]
+        place = place_of_text(sample, text, heading)
+        if level == 1:
+            if first is not None:
+                what = f"{shorten(text)!r} is one more h1: a screen reader takes it for another message"
+                yield Fault("warning", what, place, heading, "Begin the post's headings at ##.")
+            first = heading
+        if before and level > before + 1:
+            what = f"{shorten(text)!r} is an h{level} straight after an h{before}: who jumps by headings misses a step"
+            yield Fault("warning", what, place, heading)
+        before = level
+
+
+def contrast(sample: Sample) -> Iterator[Fault]:
+    yield from _contrast(sample, sample.looks, "error", "")
+    if sample.night_looks is not None:
+        yield from _contrast(sample, sample.night_looks, "warning", " in dark mode")
+
+
+def small_text(sample: Sample) -> Iterator[Fault]:
+    sizes: Counter[float] = Counter()
+    first: dict[float, Words] = {}
+    for words in sample.shown:
+        size = round(sample.looks[words.element].size, 1)
+        if size < SMALLEST and _readable(words.text) and not _raised(words.element):
+            sizes[size] += len(words.text.split())
+            first.setdefault(size, words)
+    if sizes:
+        smallest = min(sizes)
+        words = first[smallest]
+        number = count(sizes.total(), "word")
+        what = (
+            f"{number} under {SMALLEST} px: {smallest:g} px in {shorten(words.text, 40)!r} is hard to read on a phone"
+        )
+        yield Fault("warning", what, place_of_text(sample, squeeze(words.text), words.element), words.element)
+
+
+def _contrast(sample: Sample, looks: Mapping[Element, Look], severity: Severity, when: str) -> Iterator[Fault]:
+    """One fault a pair of colours, so that one wrong rule is one finding."""
+    found: dict[tuple[Colour, Colour], list[Words]] = {}
+    for words in sample.words:
+        look = looks[words.element]
+        if look.hidden or sample.hidden(words.element) or not _readable(words.text):
+            continue
+        if look.colour is None or look.ground is None:
+            continue
+        shown = look.colour.faded(look.opacity).over(look.ground)
+        large = look.size >= 24 or (look.bold and look.size >= 18.66)
+        if contrast_ratio(shown, look.ground) < (CONTRAST_LARGE if large else CONTRAST) - 0.005:
+            found.setdefault((shown, look.ground), []).append(words)
+    for (shown, ground), places in found.items():
+        words = places[0]
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        ratio = contrast_ratio(shown, ground)
+        text = shorten(squeeze(words.text), 40)
+        what = f"{text!r}{more}: {shown} on {ground} has a contrast of {ratio:.1f}:1{when}, hard to read"
+        yield Fault(severity, what, place_of_text(sample, squeeze(words.text), words.element), words.element)
+
+
+def _readable(text: str) -> bool:
+    return any(letter.isalnum() for letter in text)
+
+
+def _raised(element: Element) -> bool:
+    """Whether it is a superscript or subscript, which are small by nature."""
+    return any(node.tag in {"sup", "sub"} for node in (element, *element.iterancestors()))
+
+
+def _own(table: Element, cell: Element) -> bool:
+    """Whether a cell belongs to this table and not to one inside it."""
+    return next((node for node in cell.iterancestors("table")), None) is table
+
+
+def _is_data(table: Element) -> bool:
+    """Rows of short text in columns, nothing else: what nobody lays out a page with."""
+    rows = [row for row in table.iter("tr") if _own(table, row)]
+    cells = [[cell for cell in row if cell.tag == "td"] for row in rows]
+    widths = {len(row) for row in cells}
+    if (
+        len(rows) < 3
+        or len(widths) != 1
+        or max(widths) < 2
+        or next(table.iterdescendants("table", "img", "a"), None) is not None
+    ):
+        return False
+    texts = [element_text(cell) for row in cells for cell in row]
+    return all(0 < len(text) <= 60 for text in texts)
+
+
+def _wrapper(sample: Sample, attribute: str) -> bool:
+    """Whether an element inside the body that has the attribute holds at least half of what is read."""
+    whole = sum(len(words.text) for words in sample.shown)
+    for element in sample.elements:
+        if element.tag in {"html", "head", "body"} or not (element.get(attribute) or "").strip():
+            continue
+        inside = set(element.iter())
+        if sum(len(words.text) for words in sample.shown if words.element in inside) * 2 >= whole:
+            return True
+    return whole == 0
+
+
+def _place_of_tag(sample: Sample, tag: str) -> tuple[str, int] | None:
+    for source in sample.sources.templates[:1]:
+        if tag in source.text:
+            return source.name, source.line_at(source.text.index(tag))
+    return None
+
+
+READING = (
+    Check(
+        "language", language,
+        {"error": "`lang` or `dir` missing on html, or on a wrapper in the body", "warning": "no `<title>`"},
+        "A screen reader reads French with an English voice; right-to-left text stands wrong.",
+        "Write lang and dir on <html> and on the element around everything in <body>.",
+        "https://www.emailmarkup.org/en/reports/accessibility/2025/",
+    ),
+    Check(
+        "table-role", table_role,
+        {"warning": "a layout table without role=presentation; a data table with it, or without header cells"},
+        "A screen reader says “table with 3 rows” before every block, or reads numbers without their headings.",
+        "Add role=\"presentation\" to tables that only lay out; give tables of data a header row.",
+        "https://www.w3.org/WAI/tutorials/tables/",
+    ),
+    Check(
+        "heading-order", heading_order,
+        {"warning": "a level skipped; several h1"},
+        "Readers who jump from heading to heading lose their way.",
+        "Use the next level down: ## after #, ### after ##.",
+        "https://www.w3.org/WAI/tutorials/page-structure/headings/",
+    ),
+    Check(
+        "contrast", contrast,
+        {
+            "error": "under 4.5:1, or 3:1 for text of 24 px, or of 18.66 px and bold",
+            "warning": "the same in dark mode, for a message with dark styles or `color-scheme: dark`",
+        },
+        "Weak eyes, cheap screens and sunlight: the words can't be read.",
+        "Darken the text or lighten the ground, in the template or by [newsletter] color and background.",
+        "https://www.w3.org/WAI/WCAG22/Understanding/contrast-minimum",
+    ),
+    Check(
+        "small-text", small_text,
+        {"warning": "under 14 px, superscripts and subscripts aside"},
+        "On a phone it can't be read without zooming; iOS enlarges it and breaks the layout.",
+        "Set the font size to 14 px or more.",
+        "https://www.emailmarkup.org/en/reports/accessibility/2025/",
+    ),
+)  # fmt: skip

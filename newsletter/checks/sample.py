@@ -1,0 +1,291 @@
+"""The sample: one message as it will be sent, parsed once, with what it was made from.
+
+Every rule reads a `Sample` and nothing else. It is made from the bytes of the message, so the checks see what the
+reader's client will see; the post and the config only tell where things come from and what was meant. A message from
+elsewhere (the test inbox) has neither.
+"""
+
+import email
+import email.policy
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from email.header import decode_header, make_header
+from email.message import Message
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from newsletter.checks import css, look, where
+from newsletter.checks.css import Element, Rule, Sheet
+from newsletter.checks.look import Look
+from newsletter.checks.where import Sources
+from newsletter.compose.post import Post
+from newsletter.config import Checks, Config
+
+DEFAULT_CLIENTS: tuple[str, ...] = tuple(Checks().clients)
+PADDING = re.compile(
+    "[\\s\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0]+"
+)
+"""White space and what shows as nothing: preheaders are padded with it."""
+_NIGHT = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
+_DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A body part: its text, its size as decoded from the transfer encoding, and what its header says of charsets."""
+
+    text: str
+    size: int  # bytes
+    charset: str  # as declared, in lower case; empty if not
+    broken: bool  # bytes that are not in that charset
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A `<style>` element of the message."""
+
+    sheet: Sheet
+    size: int  # bytes
+    before: int  # lines of the HTML part before its text
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A piece of text that stands directly in an element, as it stands there."""
+
+    text: str
+    element: Element
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What a check sees. Lengths are bytes where not said otherwise; lines are from 1."""
+
+    message: bytes
+    headers: "Message[str, str]"
+    subject: str | None
+    html: Part | None
+    text: Part | None
+    attached: Mapping[str, int]  # Content-ID without brackets: decoded size
+    post: Post | None = None
+    config: Config | None = None
+    sources: Sources = field(default_factory=Sources)
+    clients: tuple[str, ...] = DEFAULT_CLIENTS
+    ignore: frozenset[str] = frozenset()
+
+    @cached_property
+    def tree(self) -> Element | None:
+        """The html element; None without an HTML part."""
+        if self.html is None or not self.html.text.strip():
+            return None
+        parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
+        try:
+            return etree.fromstring(self.html.text.replace("\0", "").encode("utf-8", "replace"), parser)
+        except (etree.ParserError, etree.XMLSyntaxError):
+            return None
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        """Every element in document order; comments, so conditional ones too, are none."""
+        return () if self.tree is None else tuple(node for node in self.tree.iter() if isinstance(node.tag, str))
+
+    @cached_property
+    def styles(self) -> tuple[Style, ...]:
+        """The style elements; those inside conditional comments are not among them."""
+        found = []
+        for element in self.all("style"):
+            text = element.text or ""
+            line: object = element.sourceline
+            before = line - 1 if isinstance(line, int) else 0
+            found.append(Style(css.parse_sheet(text), len(text.encode()), before))
+        return tuple(found)
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The style rules that apply on any screen, in order."""
+        return tuple(rule for style in self.styles for rule in style.sheet.rules if not _conditional(rule))
+
+    @cached_property
+    def night_rules(self) -> tuple[Rule, ...]:
+        """The style rules that apply in dark mode only."""
+        return tuple(rule for style in self.styles for rule in style.sheet.rules if _at_night(rule))
+
+    @cached_property
+    def looks(self) -> Mapping[Element, Look]:
+        """How each element looks by day."""
+        return look.looks(self.elements, self.rules)
+
+    @cached_property
+    def knows_night(self) -> bool:
+        """Whether the message says `color-scheme: dark`, so that a client darkens the page behind it."""
+        metas = (meta for meta in self.all("meta") if (meta.get("name") or "").lower() == "color-scheme")
+        values = [meta.get("content") or "" for meta in metas]
+        for rule in (rule for rule in self.rules if any(s.text.lower() in {":root", "html"} for s in rule.selectors)):
+            values += [item.value for item in rule.declarations if item.name == "color-scheme"]
+        return any("dark" in value.lower() for value in values)
+
+    @cached_property
+    def night_looks(self) -> Mapping[Element, Look] | None:
+        """How each element looks in dark mode; None for a message that does not deal with it, whose colours clients
+        turn over together."""
+        if not (self.knows_night or self.night_rules):
+            return None
+        rules = [r for style in self.styles for r in style.sheet.rules if not _conditional(r) or _at_night(r)]
+        return look.looks(self.elements, rules, night=self.knows_night)
+
+    @cached_property
+    def words(self) -> tuple[Words, ...]:
+        """Every piece of text in the body that is not only padding, in reading order, hidden or not."""
+        return tuple(self._words())
+
+    @cached_property
+    def shown(self) -> tuple[Words, ...]:
+        """The pieces of text that the reader sees."""
+        return tuple(words for words in self.words if not self.looks[words.element].hidden)
+
+    def all(self, *tags: str) -> Iterator[Element]:
+        """The elements of these names, in document order."""
+        return (element for element in self.elements if element.tag in tags)
+
+    def hidden(self, element: Element) -> bool:
+        """Whether the reader never sees it."""
+        return self.looks[element].hidden
+
+    def _words(self) -> Iterator[Words]:
+        body = next(self.all("body"), None)
+        if body is not None:
+            for text, element in body_text(body):
+                if element.tag not in look.NOT_SHOWN and PADDING.sub("", text):
+                    yield Words(text, element)
+
+    def header(self, name: str) -> str | None:
+        """A header's value unfolded, encoded words left alone; None if it is not there."""
+        value = self.headers.get(name)
+        return None if value is None else re.sub(r"\r?\n(?=[ \t])", "", str(value)).strip()
+
+
+def sample_of(
+    message: bytes, post: Post | None = None, config: Config | None = None, template: Path | None = None
+) -> Sample:
+    """Parse a message for the checks. `template` is the file that it was rendered with, for the lines of findings.
+
+    Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
+    """
+    parsed = email.message_from_bytes(message, policy=email.policy.compat32)
+    html, text, attached = _parts(parsed)
+    root = config.root if config else None
+    sources = where.read_sources(post.path if post else None, post.body_line if post else 1, template, root)
+    return Sample(
+        message=message,
+        headers=parsed,
+        subject=_subject(parsed),
+        html=html,
+        text=text,
+        attached=attached,
+        post=post,
+        config=config,
+        sources=sources,
+        clients=tuple(config.checks.clients) if config else DEFAULT_CLIENTS,
+        ignore=frozenset(config.checks.ignore if config else ()) | _silenced(post),
+    )
+
+
+def body_text(element: Element) -> Iterator[tuple[str, Element]]:
+    """Every text under an element in reading order, with the element that it stands in directly."""
+    for event, node in etree.iterwalk(element, events=("start", "end", "comment")):
+        if event == "start":
+            if node.text and isinstance(node.tag, str):
+                yield node.text, node
+            continue
+        if node is not element and node.tail:
+            parent = node.getparent()
+            if parent is not None:
+                yield node.tail, parent
+
+
+def squeeze(text: str) -> str:
+    """The text as read: padding becomes one blank, none at the ends."""
+    return PADDING.sub(" ", text).strip()
+
+
+def element_text(element: Element) -> str:
+    """What an element says, squeezed; scripts and styles left out."""
+    return squeeze("".join(text for text, at in body_text(element) if at.tag not in look.NOT_SHOWN))
+
+
+def _silenced(post: Post | None) -> frozenset[str]:
+    if post is None:
+        return frozenset()
+    checks = post.front_matter.get("checks")
+    names: Any = checks.get("ignore") if isinstance(checks, Mapping) else ()
+    if isinstance(names, str):
+        names = [names]
+    return frozenset(str(name) for name in names) if isinstance(names, Iterable) else frozenset()
+
+
+def _conditional(rule: Rule) -> bool:
+    """Whether something around the rule may keep it from applying; `@media screen` and `all` do not."""
+    return any(
+        name not in {"media all", "media screen", "media only screen"} and not name.startswith("layer")
+        for name in rule.around
+    )  # fmt: skip
+
+
+def _at_night(rule: Rule) -> bool:
+    """Whether dark mode is all that the rule waits for."""
+    return bool(rule.around) and all(
+        _NIGHT.sub("", name).replace("only", "").replace("screen", "").replace("and", "").strip() == "media"
+        and _NIGHT.search(name)
+        for name in rule.around
+    )
+
+
+def _subject(message: "Message[str, str]") -> str | None:
+    raw = message.get("Subject")
+    if raw is None:
+        return None
+    try:
+        text = str(make_header(decode_header(re.sub(r"\r?\n(?=[ \t])", "", str(raw)))))
+    except (ValueError, LookupError, UnicodeError, email.errors.HeaderParseError):
+        text = str(raw)
+    return text.strip()
+
+
+def _parts(message: "Message[str, str]") -> tuple[Part | None, Part | None, dict[str, int]]:
+    """The first HTML and text parts that are shown, and the sizes of what is attached by Content-ID."""
+    html = text = None
+    attached: dict[str, int] = {}
+    queue: list[tuple[Message[str, str], int]] = [(message, 0)]
+    while queue:
+        part, depth = queue.pop(0)
+        if part.is_multipart():
+            if depth < _DEEPEST:
+                queue[:0] = [(child, depth + 1) for child in part.get_payload() if isinstance(child, Message)]
+            continue
+        kind = part.get_content_type()
+        attachment = part.get_content_disposition() == "attachment"
+        if kind == "text/html" and html is None and not attachment:
+            html = _part(part)
+        elif kind == "text/plain" and text is None and not attachment:
+            text = _part(part)
+        elif identity := str(part.get("Content-ID") or "").strip().strip("<>"):
+            attached[identity] = len(_payload(part))
+    return html, text, attached
+
+
+def _part(part: "Message[str, str]") -> Part:
+    data = _payload(part)
+    charset = (part.get_content_charset() or "").lower()
+    try:
+        return Part(data.decode(charset or "utf-8"), len(data), charset, False)
+    except (UnicodeDecodeError, LookupError):
+        return Part(data.decode("utf-8", "replace"), len(data), charset, True)
+
+
+def _payload(part: "Message[str, str]") -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
