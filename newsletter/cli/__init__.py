@@ -1,7 +1,8 @@
 """The command line: the only room that prints, prompts and exits.
 
-`newsletter --help` must be instant, and Typer alone takes ten times as long to import as Python to start: so the overview
-is kept as text (written by `make docs`, held equal to the commands by a test), and the rest is imported when needed.
+`newsletter --help` must be instant, and Typer alone takes ten times as long to import as Python to start: so the
+overview is kept as text (written by `make docs`, held equal to the commands by a test), and the rest is imported when
+needed.
 """
 
 import sys

@@ -123,9 +123,8 @@ def init(
     if site is not None:
         say(f"{site.kind.capitalize()} site: its facts are used and its posts stay in {site.posts_dir}/")
     if site is not None and site.kind == "jekyll":
-        note(
-            "Jekyll publishes what it does not exclude: add to _config.yml  exclude: [newsletter.toml, subscribers.csv, newsletter.db]"
-        )
+        note("Jekyll publishes what it does not exclude; in _config.yml, add:")
+        note("  exclude: [newsletter.toml, subscribers.csv, newsletter.db]")
     say("next: put your name into newsletter.toml, then `newsletter preview`")
 
 

@@ -51,8 +51,7 @@ def check(
         if hidden > 0 and not everything:
             note(f"and {hidden:,} more; --all shows them")
         columns = ", ".join(report.columns) or "none"
-        say(
-            f"{report.subscribers:,} subscribers, {len(report.problems):,} rows that can't be mailed; columns: {columns}"
-        )
+        bad = len(report.problems)
+        say(f"{report.subscribers:,} subscribers, {bad:,} rows that can't be mailed; columns: {columns}")
     if report.problems:
         raise typer.Exit(1)
