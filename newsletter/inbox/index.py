@@ -1,0 +1,296 @@
+"""The index of the test inbox: what is listed and searched, in SQLite, beside the Maildir that it is made from.
+
+It may be thrown away at any time: `store` makes it again from the Maildir, all but tags and the envelopes (who said
+MAIL FROM and RCPT TO), which no file holds. A hundred thousand messages are listed by their ids and found by a word
+index (FTS5, where SQLite has it). One connection writes, another reads, so that a page never waits for a batch.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from newsletter.inbox.maildir import Entry
+from newsletter.inbox.search import Condition
+
+COUNT_LIMIT = 10_000
+"""Matches are counted up to this; beyond, "more than 10,000" is answer enough, and quick."""
+
+_SCHEMA = 1
+_TABLES = """
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, folder TEXT NOT NULL, flags TEXT NOT NULL,
+  unread INTEGER NOT NULL, mail_from TEXT NOT NULL, rcpt_tos TEXT NOT NULL, sender TEXT NOT NULL,
+  recipients TEXT NOT NULL, subject TEXT NOT NULL, date TEXT NOT NULL, received REAL NOT NULL, size INTEGER NOT NULL,
+  attachments INTEGER NOT NULL, snippet TEXT NOT NULL, message_id TEXT NOT NULL
+);
+CREATE INDEX messages_unread ON messages (id) WHERE unread = 1;
+CREATE INDEX messages_attachments ON messages (id) WHERE attachments > 0;
+CREATE INDEX messages_received ON messages (received);
+CREATE INDEX messages_size ON messages (size);
+CREATE TABLE tags (
+  message INTEGER NOT NULL, tag TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (tag, message)
+) WITHOUT ROWID;
+CREATE INDEX tags_message ON tags (message);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_COLUMNS = [
+    "key", "folder", "flags", "unread", "mail_from", "rcpt_tos", "sender", "recipients", "subject", "date", "received",
+    "size", "attachments", "snippet", "message_id",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message in the list. `received` in seconds since 1970; `date` is its own, in ISO 8601, or empty."""
+
+    id: int
+    entry: Entry
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    date: str
+    received: float
+    size: int
+    attachments: int
+    snippet: str
+    message_id: str
+    words: str = ""  # given when the row is written, not when it is read
+    tags: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> bool:
+        return self.entry.unread
+
+
+class Index:
+    """The database at `path`; an unreadable or older one is thrown away and begun anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
+        try:
+            self._writer = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{path}{ending}").unlink(missing_ok=True)
+            self._writer = self._open()
+        self._reader = self._connect()
+        self.fts = "fts5" in str(self._reader.execute("SELECT sql FROM sqlite_master WHERE name = 'words'").fetchone())
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA cache_size = -16000")
+        return database
+
+    def _open(self) -> sqlite3.Connection:
+        database = self._connect()
+        try:
+            if database.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA:
+                database.execute("SELECT count(*) FROM messages, tags, words, counters WHERE 0").fetchone()
+                return database
+            database.execute("BEGIN IMMEDIATE")
+            if database.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA:  # nobody was quicker
+                for name in ("messages", "tags", "counters", "words"):
+                    database.execute(f"DROP TABLE IF EXISTS {name}")
+                for statement in _TABLES.split(";\n"):
+                    database.execute(statement)
+                _make_words(database)
+                database.execute(f"PRAGMA user_version = {_SCHEMA}")
+            database.execute("COMMIT")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def close(self) -> None:
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A commit under the writer's lock, taken back when its body fails."""
+        with self._write_lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    # Writing
+
+    def add(self, rows: Sequence[Row]) -> list[int]:
+        """Write rows in one commit; their ids, 0 for those that are there already."""
+        names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
+        ids: list[int] = []
+        with self._transaction() as database:
+            for row in rows:
+                values = (
+                    row.entry.key, row.entry.folder, row.entry.flags, row.unread, row.mail_from,
+                    json.dumps(row.rcpt_tos), row.sender, json.dumps(row.recipients), row.subject, row.date,
+                    row.received, row.size, row.attachments, row.snippet, row.message_id,
+                )  # fmt: skip
+                done = database.execute(f"INSERT OR IGNORE INTO messages ({names}) VALUES ({marks})", values)  # noqa: S608
+                if not done.rowcount:
+                    # Another process has found the file first, and could not know its envelope.
+                    if row.rcpt_tos:
+                        envelope = (row.mail_from, json.dumps(row.rcpt_tos), row.entry.key)
+                        database.execute("UPDATE messages SET mail_from = ?, rcpt_tos = ? WHERE key = ?", envelope)
+                    ids.append(0)
+                    continue
+                number = done.lastrowid or 0
+                ids.append(number)
+                everybody = " ".join((*row.recipients, *row.rcpt_tos))
+                database.execute(
+                    "INSERT INTO words (rowid, subject, sender, recipients, body) VALUES (?, ?, ?, ?, ?)",
+                    (number, row.subject, f"{row.sender} {row.mail_from}", everybody, row.words),
+                )
+                database.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(number, tag) for tag in row.tags])
+        return ids
+
+    def remove(self, ids: Iterable[int]) -> None:
+        with self._transaction() as database:
+            for number in ids:
+                database.execute("DELETE FROM messages WHERE id = ?", (number,))
+                database.execute("DELETE FROM words WHERE rowid = ?", (number,))
+                database.execute("DELETE FROM tags WHERE message = ?", (number,))
+
+    def clear(self) -> None:
+        with self._transaction() as database:
+            database.execute("DELETE FROM messages")
+            database.execute("DELETE FROM tags")
+            database.execute("DELETE FROM counters")
+            database.execute("DROP TABLE words")
+            _make_words(database)
+
+    def mark(self, marks: Sequence[tuple[int, Entry]]) -> None:
+        """Write where messages stand now, and so whether they are unread."""
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE messages SET folder = ?, flags = ?, unread = ? WHERE id = ?",
+                [(entry.folder, entry.flags, entry.unread, number) for number, entry in marks],
+            )
+
+    def tag(self, number: int, tags: Iterable[str]) -> None:
+        """Give a message these tags and no others."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM tags WHERE message = ?", (number,))
+            database.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(number, tag) for tag in tags])
+
+    def count_up(self, name: str, by: int) -> None:
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                (name, by),
+            )
+
+    # Reading
+
+    def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._read_lock:
+            return self._reader.execute(sql, values).fetchall()
+
+    def page(self, condition: Condition, limit: int, below: int | None, offset: int = 0) -> list[Row]:
+        """Matches, newest first; those with an id under `below`, if that is given."""
+        values: list[Any] = [*condition.values]
+        if condition.words:
+            under = " AND rowid < ?" if below is not None else ""
+            where = f"id IN (SELECT rowid FROM words WHERE words MATCH ?{under} ORDER BY rowid DESC LIMIT ? OFFSET ?)"  # noqa: S608
+            values += [below] if below is not None else []
+            sql = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE {where} ORDER BY id DESC"  # noqa: S608
+        else:
+            where = f"({condition.sql})" + (" AND id < ?" if below is not None else "")
+            values += [below] if below is not None else []
+            sql = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
+        return self._rows(self._ask(sql, (*values, limit, offset)))
+
+    def count(self, condition: Condition) -> int:
+        """How many match, counted up to COUNT_LIMIT + 1, unless that is everything."""
+        if condition.sql == "1":
+            return self.total()
+        if condition.words:
+            inner = "SELECT 1 FROM words WHERE words MATCH ?"
+        else:
+            inner = f"SELECT 1 FROM messages WHERE {condition.sql}"  # noqa: S608
+        sql = f"SELECT count(*) FROM ({inner} LIMIT {COUNT_LIMIT + 1})"  # noqa: S608
+        return int(self._ask(sql, condition.values)[0][0])
+
+    def total(self) -> int:
+        return int(self._ask("SELECT count(*) FROM messages")[0][0])
+
+    def all(self) -> list[tuple[int, Entry]]:
+        rows = self._ask("SELECT id, key, folder, flags FROM messages")
+        return [(number, Entry(*rest)) for number, *rest in rows]
+
+    def ids(self, condition: Condition) -> list[tuple[int, Entry]]:
+        sql = f"SELECT id, key, folder, flags FROM messages WHERE {condition.sql}"  # noqa: S608
+        return [(number, Entry(*rest)) for number, *rest in self._ask(sql, condition.values)]
+
+    def oldest(self, count: int) -> list[tuple[int, Entry]]:
+        rows = self._ask("SELECT id, key, folder, flags FROM messages ORDER BY id LIMIT ?", (count,))
+        return [(number, Entry(*rest)) for number, *rest in rows]
+
+    def get(self, number: int) -> Row | None:
+        found = self._rows(self._ask(f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE id = ?", (number,)))  # noqa: S608
+        return found[0] if found else None
+
+    def neighbours(self, number: int, condition: Condition) -> tuple[int | None, int | None]:
+        """The ids of the next newer and the next older match."""
+        newer = self._ask(f"SELECT min(id) FROM messages WHERE id > ? AND {condition.sql}", (number, *condition.values))  # noqa: S608
+        older = self._ask(f"SELECT max(id) FROM messages WHERE id < ? AND {condition.sql}", (number, *condition.values))  # noqa: S608
+        return newer[0][0], older[0][0]
+
+    def tags(self) -> list[tuple[str, int]]:
+        """All tags, and how many messages have each."""
+        return [(tag, count) for tag, count in self._ask("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY tag")]
+
+    def counters(self) -> dict[str, int]:
+        return dict(self._ask("SELECT name, value FROM counters"))
+
+    def unread(self) -> int:
+        return int(self._ask("SELECT count(*) FROM messages WHERE unread = 1")[0][0])
+
+    def version(self) -> int:
+        """Changes when another process has written."""
+        return int(self._ask("PRAGMA data_version")[0][0])
+
+    def _rows(self, found: list[Any]) -> list[Row]:
+        tags: dict[int, list[str]] = {}
+        if found:
+            marks = ", ".join("?" * len(found))
+            asked = f"SELECT message, tag FROM tags WHERE message IN ({marks}) ORDER BY tag"  # noqa: S608
+            for number, tag in self._ask(asked, [row[0] for row in found]):
+                tags.setdefault(number, []).append(tag)
+        return [
+            Row(
+                id=number, entry=Entry(key, folder, flags), mail_from=mail_from, rcpt_tos=tuple(json.loads(rcpt_tos)),
+                sender=sender, recipients=tuple(json.loads(recipients)), subject=subject, date=date, received=received,
+                size=size, attachments=attachments, snippet=snippet, message_id=message_id,
+                tags=tuple(tags.get(number, ())),
+            )
+            for number, key, folder, flags, _, mail_from, rcpt_tos, sender, recipients, subject, date, received, size,
+            attachments, snippet, message_id in found
+        ]  # fmt: skip
+
+
+def _make_words(database: sqlite3.Connection) -> None:
+    try:
+        database.execute(
+            "CREATE VIRTUAL TABLE words USING fts5 "
+            "(subject, sender, recipients, body, tokenize = 'unicode61 remove_diacritics 2')"
+        )
+    except sqlite3.OperationalError:
+        database.execute("CREATE TABLE words (subject TEXT, sender TEXT, recipients TEXT, body TEXT)")

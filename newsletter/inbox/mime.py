@@ -1,0 +1,264 @@
+"""Take a message apart: header fields, the tree of parts, and what each part says.
+
+Made for hostile mail: it never raises, works on offsets into the bytes that arrived (nothing is copied until it is
+looked at), and is bounded in depth, number of parts and length of header, so its time grows with the size of the
+message alone. What it had to forgive or leave out is listed as defects. What is shown of a part, and how, is left to
+`message`. Syntax: RFC 5322 (header), RFC 2045 and 2046 (parts), RFC 2047 and 2231 (words and parameters).
+"""
+
+import binascii
+import codecs
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message as StandardMessage
+from email.utils import collapse_rfc2231_value
+
+MAX_DEPTH = 50
+MAX_PARTS = 10_000
+MAX_HEADER = 1_000_000
+"""Bytes of a header block that are read; the rest of it is ignored."""
+MAX_FIELD = 16_000
+"""Characters of a field's value that are decoded; more is cut."""
+MAX_FIELDS = 1_000
+
+_FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_FOR_TEXT = {"idna", "punycode", "undefined", "mbcs", "oem", "unicode_escape", "raw_unicode_escape"}
+"""Codecs that are quadratic, or that no mail is written in."""
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """One part of a message; the root is the message itself. Offsets are into `data`, the whole message."""
+
+    data: bytes = field(repr=False)
+    number: str  # "" for the root, then "1", "2", "2.1" as IMAP counts (RFC 9051 section 6.4.5.1)
+    start: int  # of the header
+    body: int  # of the body
+    end: int
+    fields: tuple[tuple[str, str], ...] = ()  # names as written, values unfolded, not yet decoded
+    content_type: str = "text/plain"
+    parameters: dict[str, str] = field(default_factory=dict)
+    disposition: str = ""  # "inline", "attachment" or ""
+    filename: str = ""
+    content_id: str = ""  # without the angle brackets
+    encoding: str = "7bit"
+    children: list["Part"] = field(default_factory=list)
+
+    def get(self, name: str) -> str:
+        """The first field of that name, decoded; empty if there is none."""
+        return next((decode_words(value) for key, value in self.fields if key.lower() == name), "")
+
+    def walk(self) -> Iterator["Part"]:
+        """This part and all below it, in the order of the source."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def content(self, limit: int | None = None) -> bytes:
+        """The body without its transfer encoding; `limit` bounds the encoded bytes looked at."""
+        end = self.end if limit is None else min(self.end, self.body + limit)
+        raw = self.data[self.body : end]
+        if self.encoding == "base64":
+            return _base64(raw)
+        if self.encoding == "quoted-printable":
+            return binascii.a2b_qp(raw)
+        return raw
+
+    def text(self, limit: int | None = None) -> str:
+        """The content as text, in its own charset or the likeliest, with line ends as \\n."""
+        return decode_text(self.content(limit), self.parameters.get("charset", "")).replace("\r\n", "\n")
+
+
+def parse(data: bytes) -> tuple[Part, list[str]]:
+    """The tree of parts, and the defects found on the way."""
+    defects: list[str] = []
+    budget = [MAX_PARTS]
+    root = _parse_part(data, 0, len(data), "", 0, "text/plain", budget, defects)
+    return root, defects
+
+
+def decode_words(value: str) -> str:
+    """A field's value with its encoded words (RFC 2047) decoded; line ends and NULs never survive."""
+    text = value[:MAX_FIELD]
+    if "=?" in text:
+        with contextlib.suppress(HeaderParseError, ValueError, LookupError):  # then it is shown as it was written
+            text = "".join(_word(piece, charset) for piece, charset in decode_header(text))
+    return _SURROGATES.sub("\ufffd", re.sub(r"[\r\n\x00\u2028\u2029]+", " ", text))
+
+
+def _word(piece: bytes | str, charset: str | None) -> str:
+    if isinstance(piece, str):
+        return piece
+    return decode_text(piece, charset) if charset else piece.decode("raw-unicode-escape", "replace")
+
+
+def decode_text(content: bytes, charset: str) -> str:
+    """Bytes as text: in `charset` if that can be, else UTF-8, else Windows-1252, which is what mislabelled mail is."""
+    for name in (charset.strip().lower(), "utf-8"):
+        try:
+            codec = codecs.lookup(name or "utf-8").name
+            if codec not in _NOT_FOR_TEXT:
+                text = content.decode("cp1252" if codec in {"iso8859-1", "ascii"} else codec)
+                return _SURROGATES.sub("\ufffd", text)
+        except (LookupError, ValueError, OverflowError):
+            continue
+    return content.decode("cp1252", errors="replace")
+
+
+def _parse_part(
+    data: bytes, start: int, end: int, number: str, depth: int, default: str, budget: list[int], defects: list[str]
+) -> Part:
+    budget[0] -= 1
+    body, lines = _header(data, start, end, defects)
+    part = Part(data, number, start, body, end, tuple(_fields(lines, defects)))
+    _describe(part, default)
+    nested = part.content_type.startswith("multipart/")
+    if not nested and part.content_type != "message/rfc822":
+        return part
+    if depth >= MAX_DEPTH:
+        _once(defects, f"parts nested deeper than {MAX_DEPTH}: the rest is not taken apart")
+        return part
+    if not nested:
+        if part.encoding in {"7bit", "8bit", "binary"}:
+            part.children.append(
+                _parse_part(data, body, end, _below(number, 1), depth + 1, "text/plain", budget, defects)
+            )
+        return part
+    boundary = part.parameters.get("boundary", "")
+    if not boundary:
+        _once(defects, f"{part.content_type} without a boundary")
+        return part
+    inside = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
+    for count, (first, last) in enumerate(_between(data, body, end, boundary, defects), 1):
+        if budget[0] <= 0:
+            _once(defects, f"more than {MAX_PARTS} parts: the rest is left out")
+            break
+        part.children.append(_parse_part(data, first, last, _below(number, count), depth + 1, inside, budget, defects))
+    return part
+
+
+def _below(number: str, count: int) -> str:
+    return f"{number}.{count}" if number else str(count)
+
+
+def _once(defects: list[str], text: str) -> None:
+    if text not in defects:
+        defects.append(text)
+
+
+def _header(data: bytes, start: int, end: int, defects: list[str]) -> tuple[int, list[bytes]]:
+    """Where the body begins, and the header's lines."""
+    if data[start : start + 1] == b"\n":
+        return start + 1, []
+    if data[start : start + 2] == b"\r\n":
+        return start + 2, []
+    if not _FIELD_NAME.match(data, start, end):
+        if start < end:
+            _once(defects, "a part without a header")
+        return start, []
+    ends = [(at, at + len(mark)) for mark in (b"\n\r\n", b"\n\n") if (at := data.find(mark, start, end)) >= 0]
+    stop, body = min(ends, default=(end, end))
+    if stop - start > MAX_HEADER:
+        _once(defects, f"a header over {MAX_HEADER:,} bytes: the rest of it is ignored")
+        stop = start + MAX_HEADER
+    return body, data[start:stop].split(b"\n")
+
+
+def _fields(lines: list[bytes], defects: list[str]) -> Iterator[tuple[str, str]]:
+    name, values, count = "", [""], 0
+    for raw in lines:
+        line = raw.rstrip(b"\r")
+        if line[:1] in {b" ", b"\t"}:
+            values.append(_field_text(line))
+            continue
+        if not (match := _FIELD_NAME.match(line)):
+            if line:
+                _once(defects, "a line in a header that is no field")
+            continue
+        if name:
+            yield name, "".join(values).strip()
+            count += 1
+            if count >= MAX_FIELDS:
+                _once(defects, f"more than {MAX_FIELDS} header fields: the rest is left out")
+                return
+        name, values = match[0][:-1].decode("ascii").strip(), [_field_text(line[match.end() :])]
+    if name:
+        yield name, "".join(values).strip()
+
+
+def _field_text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
+
+
+def _describe(part: Part, default: str) -> None:
+    """Content-Type, disposition, file name, encoding and id. The standard library knows RFC 2231; it is given short
+    ASCII values only, since it is slow on long ones and raises on odd ones."""
+    mine = {key.lower(): value[:4000] for key, value in reversed(part.fields) if key.lower().startswith("content-")}
+    part.content_type = default
+    if "content-type" in mine:
+        kind = mine["content-type"].partition(";")[0].strip().lower()
+        part.content_type = kind if re.fullmatch(r"[\w.+-]+/[\w.+-]+", kind) else "text/plain"
+        part.parameters = _parameters(mine["content-type"])
+    disposition = mine.get("content-disposition", "")
+    kind = disposition.partition(";")[0].strip().lower()
+    part.disposition = kind if kind in {"inline", "attachment"} else ("attachment" if kind else "")
+    name = _parameters(disposition).get("filename") or part.parameters.get("name", "")
+    part.filename = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", "", decode_words(name)).replace("\\", "/").rpartition("/")[2]
+    part.encoding = mine.get("content-transfer-encoding", "7bit").partition(";")[0].strip().lower()
+    part.content_id = decode_words(mine.get("content-id", "")).strip("<> ")
+
+
+def _parameters(value: str) -> dict[str, str]:
+    if ";" not in value:
+        return {}
+    holder = StandardMessage()
+    try:
+        holder["content-type"] = re.sub(r"[\r\n\x00]", " ", value)
+        found = holder.get_params([])
+        return {key.lower(): collapse_rfc2231_value(text, errors="replace").strip() for key, text in found[1:]}
+    except (ValueError, LookupError, TypeError, AttributeError, IndexError):
+        return {}
+
+
+def _between(data: bytes, start: int, end: int, boundary: str, defects: list[str]) -> Iterator[tuple[int, int]]:
+    """The spans between the boundary's delimiter lines; a missing last one is forgiven."""
+    mark = b"--" + boundary.encode("utf-8", "surrogateescape")
+    opened = -1
+    at = data.find(mark, start, end)
+    while at >= 0:
+        after = at + len(mark)
+        line_end = data.find(b"\n", after, end)
+        stop = end if line_end < 0 else line_end
+        closing = data[after : after + 2] == b"--"
+        if (at == start or data[at - 1 : at] == b"\n") and (
+            closing or not data[after : min(stop, after + 200)].strip()
+        ):
+            if opened >= 0:
+                last = at - 1 if at > opened else at
+                yield opened, max(opened, last - 1 if data[last - 1 : last] == b"\r" else last)
+            if closing:
+                return
+            opened = min(stop + 1, end)
+        at = data.find(mark, max(after, at + 1), end)
+    if opened >= 0:
+        _once(defects, "a multipart that is not closed")
+        yield opened, end
+    else:
+        _once(defects, "a multipart whose boundary never appears")
+
+
+def _base64(raw: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(raw)
+    except binascii.Error:
+        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
+        letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))

@@ -1,0 +1,357 @@
+"""The test inbox's messages: a Maildir, which is the truth, and an index beside it, which is made from it.
+
+A message is a file as soon as `add` returns; the index learns of it in batches (`flush`), so that a rehearsal of many
+thousand messages does not wait for their parsing. Whatever is asked flushes first. After a crash, or when a mail
+program has changed the Maildir, `sync` makes the index agree again. Beyond `limit` the oldest go, and are counted.
+
+Methods may be called from any thread; those that read many messages take a while (a web page calls them in a thread).
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from newsletter.errors import NewsletterError
+from newsletter.inbox.index import COUNT_LIMIT, Index, Row
+from newsletter.inbox.maildir import Entry, Maildir
+from newsletter.inbox.message import SNIPPET, Message, read_message, searchable
+from newsletter.inbox.search import compile_search
+
+LIMIT = 1_000
+"""Messages kept unless more are asked for: enough to look at a rehearsal."""
+BATCH = 200
+"""Messages in one commit of the index."""
+FLUSH_FIRST = 1_000
+"""Messages indexed before an answer at most; the rest follows."""
+INDEX_NAME = "index.sqlite"
+FOLLOW_EVERY = 5.0
+MAX_TAG = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of matches, newest first."""
+
+    rows: tuple[Row, ...]
+    total: int  # matches in all
+    exact: bool  # whether `total` is exact, or "at least"
+    more: bool  # whether older ones follow
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something has changed: "new", "deleted", "changed" (read, tags), "reset" (look again), and for which ids."""
+
+    kind: str
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    entry: Entry
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+    received: float
+
+
+class Store:
+    """The messages in the folder `path`, made where it is missing.
+
+    `limit` is how many are kept; `clock` gives seconds since 1970. Raises NewsletterError if the folder can't be used.
+    """
+
+    def __init__(self, path: Path, *, limit: int = LIMIT, clock: Callable[[], float] = time.time) -> None:
+        if limit < 1:
+            raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
+        self.path, self.limit, self._clock = path, limit, clock
+        try:
+            self._maildir = Maildir(path)
+            self._index = Index(path / INDEX_NAME)
+        except OSError as error:
+            raise NewsletterError(
+                f"the inbox can't be kept here ({error.strerror}); make the folder writable", path=path
+            ) from None
+        self._waiting: deque[_Waiting] = deque()
+        self._lock, self._flush_lock = threading.Lock(), threading.Lock()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._counts = {"received": 0, "dropped": 0}
+        self._untrimmed = 0
+        self._seen = (self._maildir.stamp(), self._index.version())
+        self.sync()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Index what waits, and let go of the database."""
+        self.flush()
+        self._index.close()
+
+    # What comes in
+
+    def add(self, mail_from: str, rcpt_tos: Sequence[str], message: bytes) -> Entry:
+        """Keep a message and its envelope. Raises OSError if it can't be written."""
+        entry = self._maildir.add(message)
+        with self._lock:
+            self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock()))
+            self._counts["received"] += 1
+            self._untrimmed += 1
+            full = self._untrimmed > max(10, self.limit // 10)
+        if full:
+            self.trim()
+        return entry
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are kept and not yet in the index."""
+        return len(self._waiting)
+
+    def flush(self, limit: int | None = None) -> int:
+        """Bring up to `limit` waiting messages into the index; how many."""
+        done = 0
+        with self._flush_lock:
+            while self._waiting and (limit is None or done < limit):
+                with self._lock:
+                    size = min(BATCH, len(self._waiting), BATCH if limit is None else limit - done)
+                    batch = [self._waiting.popleft() for _ in range(size)]
+                try:
+                    rows = [row for one in batch if (row := self._row(one))]
+                    ids = tuple(number for number in self._index.add(rows) if number)
+                except BaseException:
+                    with self._lock:
+                        self._waiting.extendleft(reversed(batch))
+                    raise
+                done += len(batch)
+                self._tell("new", ids)
+        self.trim()
+        with self._lock:
+            counts, self._counts = self._counts, {"received": 0, "dropped": 0}
+        for name, value in counts.items():
+            if value:
+                self._index.count_up(name, value)
+        return done
+
+    def trim(self) -> None:
+        """Let go of the oldest beyond the limit."""
+        with self._lock:
+            self._untrimmed = 0
+        excess = self._index.total() + len(self._waiting) - self.limit
+        if excess <= 0:
+            return
+        gone = self._index.oldest(excess)
+        self._forget(gone)
+        dropped = len(gone)
+        while dropped < excess:
+            with self._lock:
+                if not self._waiting:
+                    break
+                oldest = self._waiting.popleft()
+            self._maildir.remove(oldest.entry)
+            dropped += 1
+        with self._lock:
+            self._counts["dropped"] += dropped
+
+    def sync(self) -> bool:
+        """Make the index agree with the Maildir; whether anything differed. Files new to it wait for `flush`."""
+        with self._flush_lock:
+            with self._lock:
+                waiting = {one.entry.key for one in self._waiting}
+            # Rows first: a file that comes in between is found, and added once more at worst, which changes nothing.
+            rows = {entry.key: (number, entry) for number, entry in self._index.all()}
+            files = {entry.key: entry for entry in self._maildir.entries()}
+            lost = [number for key, (number, _) in rows.items() if key not in files]
+            moved = [(rows[key][0], entry) for key, entry in files.items() if key in rows and rows[key][1] != entry]
+            found = [entry for key, entry in files.items() if key not in rows and key not in waiting]
+            if lost:
+                self._index.remove(lost)
+            if moved:
+                self._index.mark(moved)
+            times = {entry.key: self._maildir.size_and_time(entry)[1] for entry in found}
+            found.sort(key=lambda entry: (times[entry.key], entry.key))
+            with self._lock:
+                present = {one.entry.key for one in self._waiting}
+                self._waiting.extend(
+                    _Waiting(entry, "", (), times[entry.key]) for entry in found if entry.key not in present
+                )
+        self._seen = (self._maildir.stamp(), self._index.version())
+        if lost or moved:
+            self._tell("reset")
+        return bool(lost or moved or found)
+
+    def follow(self) -> bool:
+        """Notice what other programs have done to the Maildir or the index since the last look; cheap if nothing."""
+        seen = (self._maildir.stamp(), self._index.version())
+        if seen == self._seen:
+            return False
+        elsewhere = seen[1] != self._seen[1]
+        self._seen = seen
+        changed = self.sync()
+        if elsewhere and not changed:
+            self._tell("reset")
+        return changed or elsewhere
+
+    # What is asked
+
+    def search(self, query: str = "", *, limit: int = 50, below: int | None = None, offset: int = 0) -> Page:
+        """Messages that match, newest first; with `below`, those with a smaller id. Raises SearchError."""
+        condition = compile_search(query, self._now(), self._index.fts)
+        self.flush(FLUSH_FIRST)
+        rows = self._index.page(condition, limit + 1, below, offset)
+        total = self._index.count(condition)
+        exact = condition.sql == "1" or total <= COUNT_LIMIT
+        return Page(tuple(rows[:limit]), total if exact else COUNT_LIMIT, exact, len(rows) > limit)
+
+    def get(self, number: int) -> Row | None:
+        return self._index.get(number) if 0 < number < 2**63 else None
+
+    def raw(self, number: int) -> bytes | None:
+        """A message's bytes as they arrived; None if it is gone."""
+        row = self.get(number)
+        if row is None:
+            return None
+        data = self._maildir.read(row.entry)
+        if data is None:
+            self.sync()
+        return data
+
+    def message(self, number: int) -> Message | None:
+        data = self.raw(number)
+        return None if data is None else read_message(data)
+
+    def neighbours(self, number: int, query: str = "") -> tuple[int | None, int | None]:
+        """The next newer and the next older message among the matches."""
+        return self._index.neighbours(number, compile_search(query, self._now(), self._index.fts))
+
+    def tags(self) -> list[tuple[str, int]]:
+        """Every tag, and how many messages have it."""
+        return self._index.tags()
+
+    def counts(self) -> dict[str, int]:
+        """`kept`, `unread`, `received` (ever) and `dropped` (gone because of the limit)."""
+        self.flush(FLUSH_FIRST)
+        ever = self._index.counters()
+        return {
+            "kept": self._index.total(), "unread": self._index.unread(),
+            "received": ever.get("received", 0), "dropped": ever.get("dropped", 0),
+        }  # fmt: skip
+
+    # What is done to them
+
+    def mark(self, numbers: Iterable[int], *, unread: bool) -> int:
+        """Mark messages as unread or read; how many have changed."""
+        rows = [row for number in numbers if (row := self.get(number)) and row.unread != unread]
+        marks = [(row.id, self._maildir.mark(row.entry, unread)) for row in rows]
+        self._index.mark(marks)
+        self._seen = (self._maildir.stamp(), self._seen[1])
+        if marks:
+            self._tell("changed", tuple(number for number, _ in marks))
+        return len(marks)
+
+    def delete(self, numbers: Iterable[int]) -> int:
+        """Delete messages; how many there were."""
+        rows = [(row.id, row.entry) for number in numbers if (row := self.get(number))]
+        self._forget(rows)
+        return len(rows)
+
+    def delete_matching(self, query: str) -> int:
+        """Delete all matches of a search; how many there were. An empty query is `clear`. Raises SearchError."""
+        condition = compile_search(query, self._now(), self._index.fts)
+        self.flush()
+        if condition.sql == "1":
+            return self.clear()
+        rows = self._index.ids(condition)
+        self._forget(rows)
+        return len(rows)
+
+    def mark_matching(self, query: str, *, unread: bool) -> int:
+        """Mark all matches of a search; how many have changed. Raises SearchError."""
+        condition = compile_search(query, self._now(), self._index.fts)
+        self.flush()
+        return self.mark([number for number, _ in self._index.ids(condition)], unread=unread)
+
+    def clear(self) -> int:
+        """Delete everything; how many there were. The counters begin again."""
+        with self._flush_lock:
+            with self._lock:
+                gone = [one.entry for one in self._waiting]
+                self._waiting.clear()
+                self._counts = {"received": 0, "dropped": 0}
+            gone += [entry for _, entry in self._index.all()]
+            self._index.clear()
+            for entry in gone:
+                self._maildir.remove(entry)
+        self._seen = (self._maildir.stamp(), self._seen[1])
+        self._tell("reset")
+        return len(gone)
+
+    def tag(self, number: int, tags: Iterable[str]) -> tuple[str, ...] | None:
+        """Give a message these tags and no others; the tags it has then, or None if there is no such message."""
+        row = self.get(number)
+        if row is None:
+            return None
+        wanted = tuple(dict.fromkeys(clean for tag in tags if (clean := clean_tag(tag))))
+        self._index.tag(number, wanted)
+        self._tell("changed", (number,))
+        return wanted
+
+    # Who wants to know
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have `listener` called on each change, in the thread that made it; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def _tell(self, kind: str, ids: tuple[int, ...] = ()) -> None:
+        if kind == "reset" or ids:
+            for listener in tuple(self._listeners):
+                listener(Event(kind, ids))
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock()).astimezone()
+
+    def _forget(self, rows: Sequence[tuple[int, Entry]]) -> None:
+        for _, entry in rows:
+            self._maildir.remove(entry)
+        self._index.remove(number for number, _ in rows)
+        self._seen = (self._maildir.stamp(), self._seen[1])
+        self._tell("deleted", tuple(number for number, _ in rows))
+
+    def _row(self, one: _Waiting) -> Row | None:
+        data = self._maildir.read(one.entry)
+        return None if data is None else describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
+
+
+def clean_tag(tag: str) -> str:
+    """A tag as it is kept: no control characters, no quotes (they end a search term), not long."""
+    return " ".join("".join(letter for letter in tag if letter.isprintable() and letter != '"').split())[:MAX_TAG]
+
+
+def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: float, data: bytes) -> Row:
+    """What the list and the search know of a message. Tags come from its X-Tags field, separated by commas."""
+    message = read_message(data)
+    words = searchable(message)
+    tags = tuple(
+        dict.fromkeys(clean for tag in message.root.get("x-tags").split(",")[:20] if (clean := clean_tag(tag)))
+    )
+    return Row(
+        id=0, entry=entry, mail_from=_plain(mail_from, 500), rcpt_tos=tuple(_plain(one, 500) for one in rcpt_tos),
+        sender=message.sender[:500], recipients=tuple(one[:500] for one in message.to[:100]),
+        subject=message.subject[:1000], date=message.date.isoformat() if message.date else "", received=received,
+        size=len(data), attachments=len(message.attachments), snippet=words[:SNIPPET],
+        message_id=message.message_id[:500], words=words, tags=tags,
+    )  # fmt: skip
+
+
+def _plain(text: str, limit: int) -> str:
+    """SMTP gives undecodable bytes as surrogates, which no database takes."""
+    return text[:limit].encode("utf-8", "replace").decode()

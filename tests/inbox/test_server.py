@@ -1,0 +1,194 @@
+"""The SMTP server, spoken to by real clients."""
+
+import asyncio
+import random
+import smtplib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiosmtplib
+import pytest
+
+from newsletter.errors import NewsletterError
+from newsletter.inbox.faults import Faults
+from newsletter.inbox.server import InboxServer
+from newsletter.inbox.store import Store
+
+MESSAGE = b"From: Ada <ada@example.org>\r\nTo: ben@example.org\r\nSubject: Oaks\r\n\r\nWho planted them?\r\n"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    with Store(tmp_path / "inbox") as store:
+        yield store
+
+
+def test_a_host_that_others_can_reach_is_refused_unless_asked_for(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for host in ("0.0.0.0", "192.0.2.1", "mail.example.org"):
+            with pytest.raises(NewsletterError, match="other machines"):
+                InboxServer(store, host)
+        InboxServer(store, "0.0.0.0", public=True)
+        assert InboxServer(store, "localhost").host == "127.0.0.1"
+
+
+async def test_a_port_in_use_is_said_in_one_line(store: Store) -> None:
+    async with InboxServer(store) as server:
+        with pytest.raises(NewsletterError, match=f"{server.port}.*another port"):
+            async with InboxServer(store, port=server.port):
+                pass
+
+
+async def send(server: InboxServer, message: bytes = MESSAGE, rcpt: str = "ben@example.org", **options: object) -> None:
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=server.port, **options) as client:
+        await client.sendmail("ada@example.org", rcpt, message)
+
+
+async def test_what_is_sent_is_kept_byte_for_byte_with_its_envelope(store: Store) -> None:
+    body = MESSAGE + b".leading dot\r\n..two\r\nends with a dot.\r\n.\r\nmore\r\n\xff\xfe raw\r\n"
+    async with InboxServer(store) as server:
+        await send(server, body)
+        assert (server.accepted, server.refused, server.largest) == (1, 0, len(body))
+    page = store.search()
+    assert page.total == 1
+    row = page.rows[0]
+    assert (row.mail_from, row.rcpt_tos, row.subject) == ("ada@example.org", ("ben@example.org",), "Oaks")
+    assert store.raw(row.id) == body
+
+
+async def test_the_standard_library_can_send_to_it_and_log_in(store: Store) -> None:
+    def talk(port: int) -> None:
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            client.login("anybody", "any password")
+            assert (
+                client.sendmail("", ["a@example.org", "b@example.org"], MESSAGE, rcpt_options=["NOTIFY=FAILURE"]) == {}
+            )
+            client.sendmail("ada@example.org", ["c@example.org"], b"")
+
+    async with InboxServer(store) as server:
+        await asyncio.to_thread(talk, server.port)
+        assert server.accepted == 2
+    assert [row.rcpt_tos for row in store.search().rows] == [("c@example.org",), ("a@example.org", "b@example.org")]
+    assert store.search().rows[1].mail_from == ""
+
+
+async def test_a_whole_conversation_in_one_write_is_understood(store: Store) -> None:
+    async with InboxServer(store) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        one = (
+            b"MAIL FROM:<ada@example.org> RET=HDRS ENVID=x\r\nRCPT TO:<b@example.org>\r\nDATA\r\n" + MESSAGE + b".\r\n"
+        )
+        writer.write(b"EHLO here\r\n" + one * 3 + b"QUIT\r\n")
+        said = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+    assert "PIPELINING" in said
+    assert said.count("250 2.0.0 OK kept") == 3
+    assert store.search().total == 3
+
+
+async def test_a_message_over_the_limit_is_refused_and_the_next_is_kept(store: Store) -> None:
+    async with InboxServer(store, max_size=100_000) as server:
+        for body in (b"x" * 200_000, b"line.\r\n" * 30_000):
+            async with aiosmtplib.SMTP(hostname="127.0.0.1", port=server.port) as client:
+                await client.mail("ada@example.org")  # says no SIZE, so it is found out at the end
+                await client.rcpt("b@example.org")
+                with pytest.raises(aiosmtplib.SMTPDataError) as refused:
+                    await client.data(MESSAGE + body)
+            assert refused.value.code == 552
+        with pytest.raises(aiosmtplib.SMTPSenderRefused):
+            await send(server, MESSAGE + b"x" * 200_000)
+        await send(server, MESSAGE + b"x" * 90_000)
+        assert server.accepted == 1
+        assert server.refused >= 2
+
+
+async def test_long_lines_and_lone_line_ends_arrive_as_they_were(store: Store) -> None:
+    body = MESSAGE + b"y" * 200_000 + b"\r\nlone \n.\n and \r.\r here\r\n"
+    async with InboxServer(store) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"EHLO here\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n" + body)
+        await writer.drain()
+        writer.write(b".\r\nQUIT\r\n")
+        assert b"250 2.0.0 OK kept" in await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert store.raw(1) == body
+
+
+FAULTS = [
+    ("rcpt=550:*@full.example.org", "x@full.example.org", 550),
+    ("rcpt=451 4.7.1 come back:100%", "x@example.org", 451),
+    ("mail=550:ada@*", "x@example.org", 550),
+    ("data=554:1", "x@example.org", 554),
+    ("dot=452 disk full", "x@example.org", 452),
+    ("connect=421", "x@example.org", 421),
+]
+
+
+@pytest.mark.parametrize(("spec", "rcpt", "code"), FAULTS)
+async def test_a_refusal_on_order_reaches_the_client(store: Store, spec: str, rcpt: str, code: int) -> None:
+    async with InboxServer(store, faults=Faults.parse([spec])) as server:
+        with pytest.raises(aiosmtplib.SMTPException) as refused:
+            await send(server, rcpt=rcpt)
+        error = refused.value
+        if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+            error = error.recipients[0]
+        assert getattr(error, "code", None) == code
+        assert (server.accepted, server.refused) == (0, 1)
+        server.faults.replace([])
+        await send(server, rcpt=rcpt)
+        assert server.accepted == 1
+
+
+async def test_a_login_is_refused_by_its_name(store: Store) -> None:
+    async with InboxServer(store, faults=Faults.parse(["auth=535:mallory"])) as server:
+        with pytest.raises(aiosmtplib.SMTPAuthenticationError):
+            await send(server, username="mallory", password="x")
+        await send(server, username="ada", password="x")
+        assert server.accepted == 1
+
+
+async def test_greylisting_refuses_each_recipient_once(store: Store) -> None:
+    async with InboxServer(store, faults=Faults.parse(["rcpt=451:first"])) as server:
+        for rcpt in ("a@example.org", "b@example.org"):
+            with pytest.raises(aiosmtplib.SMTPRecipientsRefused):
+                await send(server, rcpt=rcpt)
+            await send(server, rcpt=rcpt)
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize(("spec", "kept"), [("data=drop", 0), ("dot=drop", 1), ("rcpt=drop", 0), ("connect=drop", 0)])
+async def test_a_drop_cuts_the_connection_and_keeps_only_what_was_complete(store: Store, spec: str, kept: int) -> None:
+    async with InboxServer(store, faults=Faults.parse([spec])) as server:
+        with pytest.raises((aiosmtplib.SMTPException, ConnectionError)):
+            await send(server)
+        assert server.accepted == kept
+    assert store.search().total == kept
+
+
+async def test_a_delay_waits_before_the_reply(store: Store) -> None:
+    async with InboxServer(store, faults=Faults.parse(["dot=80ms"])) as server:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await send(server)
+        assert loop.time() - began >= 0.08
+
+
+async def test_chance_is_seeded(store: Store) -> None:
+    seen = []
+    for _ in range(2):
+        faults = Faults.parse(["rcpt=451:30%"], random.Random(7))
+        seen.append([bool(faults.at("rcpt", ["a@example.org"])) for _ in range(200)])
+    assert seen[0] == seen[1]
+    assert 30 < sum(seen[0]) < 90
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["", "rcpt", "rcpt=", "rcpt=250", "rcpt=nonsense", "nose=451", "rcpt=451:2.5", "rcpt=451:120%", "dot=2h",
+     "dot=99999s", "connect=421:*@example.org", "connect=421:first", "rcpt=451 caf\u00e9", "rcpt=451 a\r\nb"],
+)  # fmt: skip
+def test_a_fault_that_is_none_is_refused_with_what_would_be(spec: str) -> None:
+    with pytest.raises(NewsletterError, match="write"):
+        Faults.parse([spec])
