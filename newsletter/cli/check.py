@@ -1,0 +1,81 @@
+"""`check`: what is wrong with a message before anybody gets it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.console import note, say, say_json
+from newsletter.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.checks import Finding
+    from newsletter.cli.posts import Composed
+
+MARKS = {"error": "✗", "warning": "!", "info": "·"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(check)
+
+
+def check(
+    context: typer.Context,
+    post: Annotated[str, typer.Argument(help="The post's file, or its slug.")],
+    as_json: Annotated[bool, typer.Option("--json", help="A list of findings, for programs.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning too.")] = False,
+    links: Annotated[bool, typer.Option("--links", help="Ask each link and image whether it answers.")] = False,
+    info: Annotated[bool, typer.Option("--info", help="Show what is only worth knowing, too.")] = False,
+) -> None:
+    """Check a post's message as it would be sent.
+
+    Exits with 1 if there is an error. The network is used with --links alone. Rules are silenced by name with
+    `[checks] ignore` in newsletter.toml or `checks: {ignore: [...]}` in the post.
+
+    \b
+      newsletter check posts/2026-05-04-hello.md
+      newsletter check hello --links --strict
+    """
+    from newsletter.cli.posts import compose_post
+    from newsletter.config import load_config
+
+    config = load_config(context.obj)
+    composed = compose_post(config, post)
+    findings = find(composed, links=links)
+    if as_json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        show(findings if info else [finding for finding in findings if finding.severity != "info"])
+        counts = {kind: sum(finding.severity == kind for finding in findings) for kind in MARKS}
+        say(f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} for information (--info)")
+    bad = {"error", "warning"} if strict else {"error"}
+    if any(finding.severity in bad for finding in findings):
+        raise typer.Exit(1)
+
+
+def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
+    """Every finding about the message that the first subscriber would get."""
+    from newsletter.checks import check_message, sample_of
+    from newsletter.cli.posts import one_subscriber
+
+    subscriber, columns = one_subscriber(composed.config, None)
+    message = composed.writer(columns).envelope(subscriber).message
+    sample = sample_of(message, composed.post, composed.config, composed.template)
+    findings = check_message(sample)
+    if links or composed.config.checks.spamd:
+        raise NewsletterError("--links is not there yet")
+    return findings
+
+
+def show(findings: "list[Finding]") -> None:
+    """The findings, a line each with its hint below, on stderr."""
+    for finding in findings:
+        where = f"{_short(finding.source)}:{finding.line}: " if finding.source and finding.line else ""
+        note(f"{MARKS[finding.severity]} {where}{finding.message} [{finding.rule}]")
+        note(f"    {finding.hint}")
+
+
+def _short(path: str) -> str:
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

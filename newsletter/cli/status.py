@@ -1,0 +1,116 @@
+"""`status` and `deliveries`: what became of the issues."""
+
+import csv
+import sys
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from newsletter.cli.console import say, say_json, table
+
+
+class State(StrEnum):
+    """The states of a delivery."""
+
+    pending = "pending"
+    sending = "sending"
+    sent = "sent"
+    deferred = "deferred"
+    failed = "failed"
+    unknown = "unknown"
+    skipped = "skipped"
+
+
+class Format(StrEnum):
+    """How to print deliveries."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+FIELDS = ("email", "state", "attempts", "reply", "message_id", "relay", "updated")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(status)
+    app.command()(deliveries)
+
+
+def status(
+    context: typer.Context,
+    issue: Annotated[str | None, typer.Argument(help="An issue's id; all of them if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
+) -> None:
+    """Show the issues and how many subscribers are in which state.
+
+    \b
+      newsletter status
+      newsletter status hello --json
+    """
+    from newsletter.config import load_config
+    from newsletter.delivery.report import issue_counts
+    from newsletter.state import open_state
+
+    counts = issue_counts(open_state(load_config(context.obj)), issue)
+    if as_json:
+        say_json(counts[0] if issue else counts)
+        return
+    if not counts:
+        say("no issue has been sent yet; `newsletter send POST --dry-run` rehearses one")
+        return
+    shown = [state.value for state in State]
+    rows = [
+        [one["issue"], _day(one["created"]), str(one["recipients"]), *(str(one[state] or "") for state in shown)]
+        for one in counts
+    ]
+    say(table(rows, ["issue", "created", "recipients", *shown], right=range(2, 3 + len(shown))))
+
+
+def deliveries(
+    context: typer.Context,
+    issue: Annotated[str, typer.Argument(help="The issue's id.")],
+    state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
+) -> None:
+    """Show who got an issue, who did not, and what the relay said.
+
+    \b
+      newsletter deliveries hello --state failed
+      newsletter deliveries hello --format csv > hello.csv
+    """
+    from newsletter.audience.csvfile import safe_cell
+    from newsletter.audience.token import load_secret
+    from newsletter.config import load_config
+    from newsletter.delivery.report import iter_deliveries
+    from newsletter.state import open_state
+
+    config = load_config(context.obj)
+    rows = iter_deliveries(open_state(config), issue, load_secret(config), state.value if state else None)
+    if form is Format.json:
+        say_json(list(rows))
+    elif form is Format.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(FIELDS)
+        writer.writerows([safe_cell(str(row[field] or "")) for field in FIELDS] for row in rows)
+    else:
+        shown = [[_cell(row, field) for field in ("email", "state", "attempts", "updated", "reply")] for row in rows]
+        if shown:
+            say(table(shown, ["email", "state", "attempts", "updated", "reply"], right=[2]))
+        else:
+            say(f"nobody {'is ' + state.value if state else 'is planned'}")
+
+
+def _cell(row: dict[str, Any], field: str) -> str:
+    return _minute(row[field]) if field == "updated" else " ".join(str(row[field] or "").split())
+
+
+def _day(moment: str) -> str:
+    return moment[:10]
+
+
+def _minute(moment: str | None) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}" if moment else ""
