@@ -1,8 +1,8 @@
 """Split a file into front matter and text, and read YAML, TOML and JSON that a stranger may have written.
 
-python-frontmatter's handlers recognise the three formats; ours read them within bounds (size, depth, aliases, no tags), refuse
-duplicate keys, and know on which line of the file each key and the text stand. What the keys mean is `post`'s
-business. YAML 1.1 as PyYAML's safe loader has it, TOML 1.0 by tomllib, JSON by RFC 8259.
+python-frontmatter's handlers recognise the three formats; ours read them within bounds (size, depth, aliases, no
+tags), refuse duplicate keys, and know on which line of the file each key and the text stand. What the keys mean is
+`post`'s business. YAML 1.1 as PyYAML's safe loader has it, TOML 1.0 by tomllib, JSON by RFC 8259.
 """
 
 import json
@@ -86,7 +86,7 @@ Read = tuple[dict[str, Any], dict[str, int], dict[str, Any]]
 """Data, the line of each top-level key, scalars as written."""
 
 
-class Yaml(YAMLHandler):  # type: ignore[misc]
+class Yaml(YAMLHandler):
     """Between `---` and `---` or `...`, as Jekyll has it."""
 
     FM_BOUNDARY = re.compile(r"---[ \t]*(?:\n|\Z)")
@@ -99,7 +99,7 @@ class Yaml(YAMLHandler):  # type: ignore[misc]
         return read_yaml_mapping(source, path, line)
 
 
-class Toml(BaseHandler):  # type: ignore[misc]
+class Toml(BaseHandler):
     """Between `+++` and `+++`, as Hugo has it; python-frontmatter's own needs a package that stopped at TOML 0.5."""
 
     FM_BOUNDARY = re.compile(r"\+\+\+[ \t]*(?:\n|\Z)")
@@ -114,7 +114,7 @@ class Toml(BaseHandler):  # type: ignore[misc]
         return data, _key_lines(source, line, r"[ \t]*(?:\[+[ \t]*)?[\"']?([\w-]+)[\"']?(?:[ \t]*[=.\]])"), {}
 
 
-class Json(JSONHandler):  # type: ignore[misc]
+class Json(JSONHandler):
     """From `{` to the `}` that closes it, as Hugo has it."""
 
     FM_BOUNDARY = re.compile(r"\{\s*(?:\"|\})")
@@ -213,7 +213,7 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > DEEPEST:
-                    raise _too_deep(path, line + event.start_mark.line)
+                    raise _too_deep(path, line + _mark(event))
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             tag = getattr(event, "tag", None)
@@ -221,7 +221,7 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
                 short = tag.replace("tag:yaml.org,2002:", "!!")
                 raise NewsletterError(
                     f"the YAML tag {short} is not allowed; write the value without it",
-                    path=path, line=line + event.start_mark.line,
+                    path=path, line=line + _mark(event),
                 )  # fmt: skip
         node = yaml.compose(source, Loader=_Loader)
     except yaml.reader.ReaderError as error:
@@ -292,7 +292,7 @@ def _keep_wrong_dates(node: yaml.Node) -> None:
             stack.extend(child for pair in current.value for child in pair)
         elif isinstance(current, yaml.SequenceNode):
             stack.extend(current.value)
-        elif current.tag == "tag:yaml.org,2002:timestamp":
+        elif isinstance(current, yaml.ScalarNode) and current.tag == "tag:yaml.org,2002:timestamp":
             try:
                 yaml.SafeLoader("").construct_yaml_timestamp(current)
             except (ValueError, OverflowError, AttributeError):
@@ -331,7 +331,11 @@ def _written(node: yaml.Node) -> Any:
 
 
 def _line(node: yaml.Node, line: int) -> int:
-    return line + int(node.start_mark.line)
+    return line + _mark(node)
+
+
+def _mark(thing: yaml.Node | yaml.Event) -> int:
+    return int(thing.start_mark.line) if thing.start_mark is not None else 0
 
 
 def _cut(text: str, end: re.Pattern[str]) -> tuple[str, str]:

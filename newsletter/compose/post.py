@@ -230,8 +230,7 @@ class _Fields:
 
     def _wrong(self, key: str, wanted: str) -> NewsletterError:
         value = self.matter.data[key]
-        kinds = {dict: "a mapping", list: "a list", str: repr(value)[:60]}
-        kind = kinds.get(type(value), repr(value)[:60])
+        kind = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)[:60]
         return NewsletterError(f"{key}: {kind} is not {wanted}; mend it", path=self.path, line=self.matter.line(key))
 
 

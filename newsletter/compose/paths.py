@@ -1,0 +1,29 @@
+"""Keep paths inside a folder: what a post or a site names is never read from elsewhere."""
+
+from pathlib import Path
+
+from newsletter.errors import NewsletterError
+
+
+def inside(root: Path, path: Path | str) -> Path:
+    """`path`, absolute or relative to `root`, with symbolic links followed; it need not exist.
+
+    Raises NewsletterError when it leads out of `root`, by `..`, as an absolute path or through a link.
+    """
+    try:
+        base = root.resolve()
+        found = (base / path).resolve()
+        if found.is_relative_to(base):
+            return found
+    except (OSError, ValueError, RuntimeError):  # NUL in the name; a link to itself
+        pass
+    raise NewsletterError(f"{str(path)[:200]!r} leads out of {root}; name a file inside it")
+
+
+def is_inside(root: Path, path: Path | str) -> bool:
+    """Whether `inside` would give `path` back."""
+    try:
+        inside(root, path)
+    except NewsletterError:
+        return False
+    return True
