@@ -4,8 +4,14 @@
 the links' servers and the spam filter, is asked for by name: `check_links`, `check_spam`.
 """
 
+from newsletter.checks.answer import Answer, check_links
+from newsletter.checks.clients import Row, client_support
 from newsletter.checks.finding import Finding, Severity
-from newsletter.checks.message import CHECKS, check_message
+from newsletter.checks.message import ASKING, CHECKS, check_message
 from newsletter.checks.sample import DEFAULT_CLIENTS, Sample, sample_of
+from newsletter.checks.spam import SpamRule, SpamScore, check_spam, spam_score
 
-__all__ = ["CHECKS", "DEFAULT_CLIENTS", "Finding", "Sample", "Severity", "check_message", "sample_of"]
+__all__ = [
+    "ASKING", "CHECKS", "DEFAULT_CLIENTS", "Answer", "Finding", "Row", "Sample", "Severity", "SpamRule", "SpamScore",
+    "check_links", "check_message", "check_spam", "client_support", "sample_of", "spam_score",
+]  # fmt: skip

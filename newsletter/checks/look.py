@@ -128,7 +128,7 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
                 if urls(item.tokens) or any("gradient" in name for name in functions(item.tokens)):
                     ground, image = None, True
                     continue
-                found = _ground_colour(item)
+                found = plain_colour(item)
                 if item.name == "background":
                     image = False
                 if found is not None and not image:
@@ -174,7 +174,8 @@ def _text_colour(value: str, own: Colour | None, inherited: Colour | None) -> Co
     return found if isinstance(found, Colour) else None if "(" in value else own
 
 
-def _ground_colour(item: Declaration) -> Colour | None:
+def plain_colour(item: Declaration) -> Colour | None:
+    """The colour that a `background` or `background-color` names, if any."""
     for token in item.tokens:
         if token.type in {"ident", "hash", "function"}:
             found = read_colour(token.serialize())

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from newsletter.checks.answer import LINK_DEAD
+from newsletter.checks.clients import CLIENT_SUPPORT
 from newsletter.checks.finding import Finding
 from newsletter.checks.inboxrow import BEFORE_OPENING
 from newsletter.checks.links import LINKS
@@ -13,14 +15,17 @@ from newsletter.checks.pictures import PICTURES
 from newsletter.checks.reading import READING
 from newsletter.checks.rule import Check
 from newsletter.checks.sample import Sample
+from newsletter.checks.spam import SPAM
 from newsletter.checks.weight import WEIGHT
 from newsletter.errors import NewsletterError
 
-CHECKS: tuple[Check, ...] = (*WEIGHT, *PICTURES, *LINKS, *READING, *PAGE, *BEFORE_OPENING)
+CHECKS: tuple[Check, ...] = (
+    *WEIGHT, CLIENT_SUPPORT, *PICTURES, *LINKS, *READING, *PAGE, *BEFORE_OPENING,
+)  # fmt: skip
 """The rules that need the message alone."""
 
-ASKING = ("link-dead", "spam")
-"""The names of the rules that ask others: `check_links`, `check_spam`."""
+ASKING: tuple[Check, ...] = (LINK_DEAD, SPAM)
+"""The rules that ask others: `check_links`, `check_spam`."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -44,7 +49,7 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _refuse_unknown(names: Iterable[str], sample: Sample) -> None:
-    known = [*(check.name for check in CHECKS), *ASKING]
+    known = [*(check.name for check in CHECKS), *(check.name for check in ASKING)]
     for name in names:
         if name in known:
             continue
