@@ -38,6 +38,11 @@ CREATE TABLE tags (
 CREATE INDEX tags_message ON tags (message);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
+WORDS = """
+CREATE VIRTUAL TABLE words USING fts5 (
+  subject, sender, recipients, body, tokenize = 'unicode61 remove_diacritics 2'
+)
+"""
 _COLUMNS = [
     "key", "folder", "flags", "unread", "mail_from", "rcpt_tos", "sender", "recipients", "subject", "date", "received",
     "size", "attachments", "snippet", "message_id",
@@ -203,30 +208,40 @@ class Index:
         with self._read_lock:
             return self._reader.execute(sql, values).fetchall()
 
-    def page(self, condition: Condition, limit: int, below: int | None, offset: int = 0) -> list[Row]:
-        """Matches, newest first; those with an id under `below`, if that is given."""
-        values: list[Any] = [*condition.values]
-        if condition.words:
-            under = " AND rowid < ?" if below is not None else ""
-            where = f"id IN (SELECT rowid FROM words WHERE words MATCH ?{under} ORDER BY rowid DESC LIMIT ? OFFSET ?)"  # noqa: S608
-            values += [below] if below is not None else []
-            sql = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE {where} ORDER BY id DESC"  # noqa: S608
-        else:
-            where = f"({condition.sql})" + (" AND id < ?" if below is not None else "")
-            values += [below] if below is not None else []
-            sql = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
-        return self._rows(self._ask(sql, (*values, limit, offset)))
-
-    def count(self, condition: Condition) -> int:
-        """How many match, counted up to COUNT_LIMIT + 1, unless that is everything."""
+    def page(
+        self, condition: Condition, limit: int, below: int | None = None, offset: int = 0
+    ) -> tuple[list[Row], int, bool]:
+        """Up to `limit` matches, newest first, those with an id under `below` if that is given; how many match in all,
+        counted up to COUNT_LIMIT; and whether that is all."""
         if condition.sql == "1":
-            return self.total()
-        if condition.words:
-            inner = "SELECT 1 FROM words WHERE words MATCH ?"
+            under = "WHERE id < ?" if below is not None else ""
+            values: list[Any] = [below] if below is not None else []
+            asked = f"SELECT id FROM messages {under} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
+            ids = [row[0] for row in self._ask(asked, (*values, limit, offset))]
+            return self._by_ids(ids), self.total(), True
+        first = self._matches(condition, None, COUNT_LIMIT + 1, 0)
+        exact = len(first) <= COUNT_LIMIT
+        fresh = first if below is None else [number for number in first if number < below]
+        if exact or offset + limit < len(fresh):
+            ids = fresh[offset : offset + limit]
         else:
-            inner = f"SELECT 1 FROM messages WHERE {condition.sql}"  # noqa: S608
-        sql = f"SELECT count(*) FROM ({inner} LIMIT {COUNT_LIMIT + 1})"  # noqa: S608
-        return int(self._ask(sql, condition.values)[0][0])
+            ids = self._matches(condition, below, limit, offset)
+        return self._by_ids(ids), min(len(first), COUNT_LIMIT), exact
+
+    def _matches(self, condition: Condition, below: int | None, limit: int, offset: int) -> list[int]:
+        values: list[Any] = [*condition.values] + ([below] if below is not None else [])
+        if condition.words:  # the word index gives ids in their order by itself
+            under = "AND rowid < ?" if below is not None else ""
+            sql = f"SELECT rowid FROM words WHERE words MATCH ? {under} ORDER BY rowid DESC LIMIT ? OFFSET ?"  # noqa: S608
+        else:
+            under = "AND id < ?" if below is not None else ""
+            sql = f"SELECT id FROM messages WHERE ({condition.sql}) {under} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
+        return [row[0] for row in self._ask(sql, (*values, limit, offset))]
+
+    def _by_ids(self, ids: list[int]) -> list[Row]:
+        marks = ", ".join("?" * len(ids))
+        asked = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE id IN ({marks}) ORDER BY id DESC"  # noqa: S608
+        return self._rows(self._ask(asked, ids)) if ids else []
 
     def total(self) -> int:
         return int(self._ask("SELECT count(*) FROM messages")[0][0])
@@ -244,14 +259,19 @@ class Index:
         return [(number, Entry(*rest)) for number, *rest in rows]
 
     def get(self, number: int) -> Row | None:
-        found = self._rows(self._ask(f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE id = ?", (number,)))  # noqa: S608
+        found = self._by_ids([number])
         return found[0] if found else None
 
     def neighbours(self, number: int, condition: Condition) -> tuple[int | None, int | None]:
         """The ids of the next newer and the next older match."""
-        newer = self._ask(f"SELECT min(id) FROM messages WHERE id > ? AND {condition.sql}", (number, *condition.values))  # noqa: S608
-        older = self._ask(f"SELECT max(id) FROM messages WHERE id < ? AND {condition.sql}", (number, *condition.values))  # noqa: S608
-        return newer[0][0], older[0][0]
+        if condition.words:
+            key, where = "rowid", "words WHERE words MATCH ?"
+        else:
+            key, where = "id", f"messages WHERE ({condition.sql})"
+        newer = f"SELECT {key} FROM {where} AND {key} > ? ORDER BY {key} LIMIT 1"  # noqa: S608
+        older = f"SELECT {key} FROM {where} AND {key} < ? ORDER BY {key} DESC LIMIT 1"  # noqa: S608
+        found = [self._ask(sql, (*condition.values, number)) for sql in (newer, older)]
+        return found[0][0][0] if found[0] else None, found[1][0][0] if found[1] else None
 
     def tags(self) -> list[tuple[str, int]]:
         """All tags, and how many messages have each."""
@@ -288,9 +308,6 @@ class Index:
 
 def _make_words(database: sqlite3.Connection) -> None:
     try:
-        database.execute(
-            "CREATE VIRTUAL TABLE words USING fts5 "
-            "(subject, sender, recipients, body, tokenize = 'unicode61 remove_diacritics 2')"
-        )
-    except sqlite3.OperationalError:
+        database.execute(WORDS)
+    except sqlite3.OperationalError:  # this SQLite has no FTS5
         database.execute("CREATE TABLE words (subject TEXT, sender TEXT, recipients TEXT, body TEXT)")

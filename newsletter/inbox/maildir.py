@@ -103,13 +103,12 @@ class Maildir:
         """Changes whenever a message comes, goes or is marked."""
         return (self.path / "new").stat().st_mtime_ns, (self.path / "cur").stat().st_mtime_ns
 
-    def size_and_time(self, entry: Entry) -> tuple[int, float]:
-        """Bytes, and when it came (seconds since 1970); zeros if it is gone."""
+    def came(self, entry: Entry) -> float:
+        """When a message came, in seconds since 1970; 0 if it is gone."""
         try:
-            found = (self.path / entry.folder / entry.name).stat()
+            return os.stat(f"{self.path}/{entry.folder}/{entry.name}").st_mtime
         except OSError:
-            return 0, 0.0
-        return found.st_size, found.st_mtime
+            return 0.0
 
 
 def _unlink(path: str) -> bool:

@@ -1,7 +1,7 @@
 """The search language: a line of words and `key:value` terms becomes a condition in SQL.
 
 Pure. `from:ada subject:"spring issue" -tag:done larger:100k before:2026-05-01 oaks`: terms are joined by "and", `-`
-turns one round, quotes hold words together, and a word also finds longer words that begin with it. A value that can't
+turns one round, quotes hold whole words together, and a word without them also finds longer ones. A value that can't
 be understood is said; a term with an unknown key is searched as words, as it would be in a mail program.
 """
 
@@ -47,10 +47,10 @@ def compile_search(query: str, now: datetime, fts: bool = True) -> Condition:
         value = match["quoted"] if match["quoted"] is not None else match["word"]
         if key and key not in KEYS:
             key, value = "", f"{match['key']}:{value}"
-        if not value.strip():
-            continue
+        if not value.strip() or (value[-1:] == ":" and value[:-1].lower() in KEYS):
+            continue  # somebody is still typing
         if key in ("", *_COLUMNS):
-            term = _phrase(value, _COLUMNS.get(key, ""))
+            term = _phrase(value, _COLUMNS.get(key, ""), whole=match["quoted"] is not None)
             if not term:
                 continue
             if fts and not _WIDE.search(value):
@@ -74,12 +74,13 @@ def compile_search(query: str, now: datetime, fts: bool = True) -> Condition:
     return Condition(" AND ".join(clauses) or "1", tuple(values))
 
 
-def _phrase(value: str, column: str) -> str:
-    """An FTS5 phrase whose last word may go on; quoted, so that nothing in it is syntax."""
+def _phrase(value: str, column: str, *, whole: bool) -> str:
+    """An FTS5 phrase, quoted so that nothing in it is syntax. Its last word may go on, unless it is `whole` or one
+    letter, which begins too many words to be of use."""
     letters = re.sub(r'["\x00]', " ", value).strip()
     if not re.search(r"\w", letters):
         return ""
-    phrase = f'"{letters}"' + (" *" if re.search(r"\w\W*\Z", letters) and not value.endswith(" ") else "")
+    phrase = f'"{letters}"' + ("" if whole or not re.search(r"\w\w\W*\Z", letters) else " *")
     return f"{column} : {phrase}" if column else phrase
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.index import COUNT_LIMIT, Index, Row
+from newsletter.inbox.index import Index, Row
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.message import SNIPPET, Message, read_message, searchable
 from newsletter.inbox.search import compile_search
@@ -29,7 +29,8 @@ BATCH = 200
 FLUSH_FIRST = 1_000
 """Messages indexed before an answer at most; the rest follows."""
 INDEX_NAME = "index.sqlite"
-FOLLOW_EVERY = 5.0
+YOUNG = 3.0
+"""Seconds that a file new to us is left alone: another process that writes here indexes its own, and knows more."""
 MAX_TAG = 100
 
 
@@ -81,8 +82,8 @@ class Store:
         self._listeners: list[Callable[[Event], None]] = []
         self._counts = {"received": 0, "dropped": 0}
         self._untrimmed = 0
-        self._seen = (self._maildir.stamp(), self._index.version())
-        self.sync()
+        self._seen: object = None
+        self.sync(young=0)
 
     def __enter__(self) -> "Store":
         return self
@@ -136,6 +137,8 @@ class Store:
         self.trim()
         with self._lock:
             counts, self._counts = self._counts, {"received": 0, "dropped": 0}
+        if done:
+            self._settle()
         for name, value in counts.items():
             if value:
                 self._index.count_up(name, value)
@@ -161,8 +164,9 @@ class Store:
         with self._lock:
             self._counts["dropped"] += dropped
 
-    def sync(self) -> bool:
-        """Make the index agree with the Maildir; whether anything differed. Files new to it wait for `flush`."""
+    def sync(self, young: float = YOUNG) -> bool:
+        """Make the index agree with the Maildir; whether anything differed. Files new to it wait for `flush`, those
+        younger than `young` seconds for the next time."""
         with self._flush_lock:
             with self._lock:
                 waiting = {one.entry.key for one in self._waiting}
@@ -176,29 +180,37 @@ class Store:
                 self._index.remove(lost)
             if moved:
                 self._index.mark(moved)
-            times = {entry.key: self._maildir.size_and_time(entry)[1] for entry in found}
+            times = {entry.key: self._maildir.came(entry) for entry in found}
+            fresh = {key for key, moment in times.items() if moment > self._clock() - young} if young else set()
+            found = [entry for entry in found if entry.key not in fresh]
             found.sort(key=lambda entry: (times[entry.key], entry.key))
             with self._lock:
                 present = {one.entry.key for one in self._waiting}
                 self._waiting.extend(
                     _Waiting(entry, "", (), times[entry.key]) for entry in found if entry.key not in present
                 )
-        self._seen = (self._maildir.stamp(), self._index.version())
+        self._settle()
+        if fresh:
+            self._seen = None
         if lost or moved:
             self._tell("reset")
         return bool(lost or moved or found)
 
     def follow(self) -> bool:
         """Notice what other programs have done to the Maildir or the index since the last look; cheap if nothing."""
-        seen = (self._maildir.stamp(), self._index.version())
-        if seen == self._seen:
+        version = self._index.version()
+        if (self._maildir.stamp(), version) == self._seen:
             return False
-        elsewhere = seen[1] != self._seen[1]
-        self._seen = seen
+        elsewhere = version != self._version
         changed = self.sync()
-        if elsewhere and not changed:
+        if elsewhere:
             self._tell("reset")
         return changed or elsewhere
+
+    def _settle(self) -> None:
+        """Remember the state of things as known: what differs later is somebody else's doing."""
+        self._version = self._index.version()
+        self._seen = (self._maildir.stamp(), self._version)
 
     # What is asked
 
@@ -206,10 +218,8 @@ class Store:
         """Messages that match, newest first; with `below`, those with a smaller id. Raises SearchError."""
         condition = compile_search(query, self._now(), self._index.fts)
         self.flush(FLUSH_FIRST)
-        rows = self._index.page(condition, limit + 1, below, offset)
-        total = self._index.count(condition)
-        exact = condition.sql == "1" or total <= COUNT_LIMIT
-        return Page(tuple(rows[:limit]), total if exact else COUNT_LIMIT, exact, len(rows) > limit)
+        rows, total, exact = self._index.page(condition, limit + 1, below, offset)
+        return Page(tuple(rows[:limit]), total, exact, len(rows) > limit)
 
     def get(self, number: int) -> Row | None:
         return self._index.get(number) if 0 < number < 2**63 else None
@@ -249,17 +259,17 @@ class Store:
 
     def mark(self, numbers: Iterable[int], *, unread: bool) -> int:
         """Mark messages as unread or read; how many have changed."""
-        rows = [row for number in numbers if (row := self.get(number)) and row.unread != unread]
+        rows = [row for number in dict.fromkeys(numbers) if (row := self.get(number)) and row.unread != unread]
         marks = [(row.id, self._maildir.mark(row.entry, unread)) for row in rows]
         self._index.mark(marks)
-        self._seen = (self._maildir.stamp(), self._seen[1])
+        self._settle()
         if marks:
             self._tell("changed", tuple(number for number, _ in marks))
         return len(marks)
 
     def delete(self, numbers: Iterable[int]) -> int:
         """Delete messages; how many there were."""
-        rows = [(row.id, row.entry) for number in numbers if (row := self.get(number))]
+        rows = [(row.id, row.entry) for number in dict.fromkeys(numbers) if (row := self.get(number))]
         self._forget(rows)
         return len(rows)
 
@@ -290,7 +300,7 @@ class Store:
             self._index.clear()
             for entry in gone:
                 self._maildir.remove(entry)
-        self._seen = (self._maildir.stamp(), self._seen[1])
+        self._settle()
         self._tell("reset")
         return len(gone)
 
@@ -323,7 +333,7 @@ class Store:
         for _, entry in rows:
             self._maildir.remove(entry)
         self._index.remove(number for number, _ in rows)
-        self._seen = (self._maildir.stamp(), self._seen[1])
+        self._settle()
         self._tell("deleted", tuple(number for number, _ in rows))
 
     def _row(self, one: _Waiting) -> Row | None:
