@@ -78,7 +78,7 @@ def prepare(path: Path) -> None:
         if found != VERSION:
             _migrate(path, found)
     except sqlite3.DatabaseError as error:
-        raise _explain(error, path) from None
+        raise explain(error, path) from None
     finally:
         connection.close()
 
@@ -150,10 +150,14 @@ def _migrate(path: Path, found: str) -> None:
     command.upgrade(config, "head")
 
 
-def _explain(error: sqlite3.DatabaseError, path: Path) -> NewsletterError:
+def explain(error: sqlite3.Error, path: Path) -> NewsletterError:
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return TryAgainLater("the state file is busy; try again later", path=path)
+    if "full" in reason:
+        return NewsletterError("the disk is full; make room, then run the same command again to go on", path=path)
+    if "I/O" in reason or "readonly" in reason:
+        return NewsletterError(f"can't be written ({reason}); mend that, then run the same command again", path=path)
     if "not a database" in reason or "malformed" in reason:
         return NewsletterError(f"is no state file ({reason}); restore a copy, or move it away", path=path)
     return NewsletterError(f"the state file can't be used ({reason}); see [state] url", path=path)
