@@ -1,7 +1,9 @@
-"""The one place that starts an event loop."""
+"""The one place that starts an event loop, and listens for the signals that stop one."""
 
 import asyncio
-from collections.abc import Coroutine
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,3 +17,21 @@ def run_async(main: Coroutine[None, None, T]) -> T:
         return asyncio.run(main)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """The first SIGINT or SIGTERM sets the first event (finish what is under way), a second one the other (end now)."""
+    stop, abort = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def received() -> None:
+        (abort if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, received)
+    try:
+        yield stop, abort
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

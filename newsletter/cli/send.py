@@ -1,0 +1,502 @@
+"""`send`: plan, ask, deliver, report; and its rehearsal, `send --dry-run`.
+
+Both take the same path: the same audience, plan, ledger, engine and SMTP client. A dry run differs in its ledger (a
+scratch file) and its relay (the test inbox).
+"""
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.cli.console import confirm, human_seconds, human_size, is_interactive, note, progress, say, say_json
+from newsletter.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.audience.csvfile import SubscriberList
+    from newsletter.checks import Finding
+    from newsletter.cli.posts import Composed
+    from newsletter.config import Config
+    from newsletter.delivery.engine import Report
+    from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.plan import Plan
+    from newsletter.delivery.relay import Relay
+    from newsletter.inbox.store import Store
+
+SHOWN = 5
+"""So many replies, rows and names are shown; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    post: str
+    dry_run: bool
+    where: str | None
+    limit: int | None
+    yes: bool
+    no_wait: bool
+    resend_unknown: bool
+    retry_failed: bool
+    again: str | None
+    force: bool
+    as_json: bool
+    at: datetime | None
+    relays: "tuple[Relay, ...]"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(send)
+
+
+def send(
+    context: typer.Context,
+    post: Annotated[
+        str, typer.Argument(help="The post's file or slug; or an issue's id, to finish it as it was begun.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Into the test inbox; nothing is recorded.")] = False,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="EMAIL", help="Only there, through the real relay; not recorded."),
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", metavar="EXPR", help="Only subscribers for whom this is true.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many in this run.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    smtp: Annotated[
+        list[str] | None, typer.Option("--smtp", metavar="URL", help="This relay, instead of the configured one.")
+    ] = None,
+    connections: Annotated[
+        int | None, typer.Option("--connections", metavar="N", min=1, max=1000, help="Open at once.")
+    ] = None,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="R", help='Such as 14/s or "14/s 50000/d".')] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Wait until then: 18:30, 2026-05-04T09:00.")
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave deferred recipients to the next run.")] = False,
+    resend_unknown: Annotated[
+        bool, typer.Option("--resend-unknown", help="Also to those who may have it: they may get it twice.")
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also to those who were refused.")] = False,
+    again: Annotated[
+        str | None, typer.Option("--again", metavar="NAME", help="A second issue of the same post.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Send although the checks found errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
+) -> None:
+    """Send a post to every subscriber who does not have it; shows its plan and asks first.
+
+    Safe to repeat: nobody gets an issue twice. Ctrl-C finishes what is under way; the next run goes on.
+
+    \b
+      newsletter send hello --dry-run
+      newsletter send hello --to you@example.org
+      newsletter send hello --where "subscriber.city == 'Lyon'"
+      newsletter send hello
+    """
+    from newsletter.cli.loop import run_async
+    from newsletter.config import load_config
+
+    config = load_config(context.obj)
+    if sum([dry_run, bool(to)]) > 1:
+        raise NewsletterError("--dry-run and --to are two different rehearsals; give one of them")
+    options = Options(
+        post, dry_run, where, limit, yes, no_wait, resend_unknown, retry_failed, again, force, as_json,
+        _moment(at), _relays(config, smtp, connections, rate),
+    )  # fmt: skip
+    if to:
+        from newsletter.cli.sendto import send_to
+
+        code = run_async(send_to(config, options, to))
+    else:
+        code = run_async(_send(config, options))
+    raise typer.Exit(code)
+
+
+async def _send(config: "Config", options: Options) -> int:
+    from newsletter.cli.posts import open_list
+    from newsletter.delivery.plan import make_plan
+
+    composed, rows = _composed(config, options), None
+    if not isinstance(composed, FrozenIssue):
+        rows = open_list(config)
+    findings = [] if isinstance(composed, FrozenIssue) else _inspect(composed, options, rows)
+    with _ledger(config, options) as ledger:
+        ledger.hold(composed.issue.id)
+        plan = make_plan(
+            ledger, composed.issue, rows, where=_segment(options.where, rows), limit=options.limit,
+            resend_unknown=options.resend_unknown, retry_failed=options.retry_failed,
+        )  # fmt: skip
+        if plan.recipients == 0:
+            raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
+        async with _relays_of(config, options) as (relays, rehearsal):
+            if not options.as_json:
+                _show_plan(plan, composed, relays, rows)
+            if plan.to_send and not options.dry_run:
+                _ask(options, plan)
+            return await _deliver(config, options, composed, ledger, plan, relays, rehearsal, findings)
+
+
+@dataclass(frozen=True)
+class FrozenIssue:
+    """An issue that is finished as it was begun: there is no post to compose."""
+
+    config: "Config"
+    issue: Any
+
+    def writer(self, columns: tuple[str, ...] | None = None) -> Any:
+        """What turns the issue into messages."""
+        from newsletter.audience.token import load_secret
+        from newsletter.compose.message import MessageWriter
+
+        return MessageWriter(self.issue, load_secret(self.config), columns=columns)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Where a dry run went: the built-in inbox, or another."""
+
+    place: str  # an URL or a path
+    store: "Store | None"
+    server: Any
+
+
+def _composed(config: "Config", options: Options) -> "Composed | FrozenIssue":
+    """The post, composed; or the frozen issue of that id, where no post has that name."""
+    from newsletter.cli.posts import compose_post
+    from newsletter.state import sqlite_path
+
+    path = Path(options.post)
+    if not (options.dry_run or path.exists() or (config.root / path).exists()) and sqlite_path(config).exists():
+        from newsletter.delivery.ledger import Ledger
+        from newsletter.delivery.plan import frozen_issue
+
+        with Ledger(sqlite_path(config)) as ledger:
+            issue = frozen_issue(ledger.db, options.post)
+        if issue is not None:
+            return FrozenIssue(config, issue)
+    return compose_post(config, options.post, options.again)
+
+
+def _inspect(composed: "Composed", options: Options, rows: "SubscriberList") -> "list[Finding]":
+    """Refuse what must not go out; what is only to be warned of is said."""
+    from newsletter.cli.check import find, show
+
+    config, post = composed.config, composed.post
+    missing = _missing(config)
+    if options.dry_run:
+        for what, hint in missing:
+            note(f"warning: {what}; a live send needs it: {hint}")
+    else:
+        if post.draft:
+            raise NewsletterError("is a draft; take `draft: true` or `published: false` out to send it", path=post.path)
+        for what, hint in missing:
+            raise NewsletterError(f"{what}; {hint}", path=config.path)
+    composed.writer(rows.columns)
+    findings = find(composed)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors and not options.dry_run and not options.force:
+        show(errors)
+        raise NewsletterError(
+            f"the checks found {len(errors)} errors, nothing was sent; mend them, or give --force", path=post.path
+        )
+    return findings
+
+
+def _missing(config: "Config") -> list[tuple[str, str]]:
+    missing = []
+    if not (config.unsubscribe.url or config.unsubscribe.mailto):
+        missing.append(("there is no way to unsubscribe", "set [unsubscribe] url or mailto"))
+    if not config.newsletter.postal_address:
+        missing.append(("there is no postal address, which the law asks for", "set [newsletter] postal_address"))
+    return missing
+
+
+def _nobody(options: Options, plan: "Plan") -> str:
+    if options.where:
+        return f"no subscriber matches {options.where!r}; `newsletter subscribers check` shows the columns"
+    if plan.bad_rows:
+        return f"none of its {plan.bad_rows} rows can be mailed; `newsletter subscribers check` names them"
+    return "there are no subscribers; add a row under the header"
+
+
+def _segment(expression: str | None, rows: "SubscriberList | None") -> Any:
+    if expression is None:
+        return None
+    if rows is None:
+        raise NewsletterError(
+            "--where chooses from a list; an issue that is finished by its id has its audience already"
+        )
+    from newsletter.audience.segment import compile_segment
+
+    return compile_segment(expression, rows.columns)
+
+
+@contextlib.contextmanager
+def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
+    """The newsletter's ledger; for a dry run a scratch file that knows the same suppressions."""
+    from newsletter.delivery.ledger import Ledger
+    from newsletter.state import sqlite_path
+
+    live = sqlite_path(config)
+    if not options.dry_run:
+        with Ledger(live) as ledger:
+            yield ledger
+        return
+    with tempfile.TemporaryDirectory(prefix="newsletter-") as folder, Ledger(Path(folder) / "rehearsal.db") as ledger:
+        if live.exists():
+            ledger.db.execute("ATTACH ? AS live", (str(live),))
+            ledger.db.execute("INSERT INTO suppressions SELECT * FROM live.suppressions")
+            ledger.db.execute("DETACH live")
+        yield ledger
+
+
+@contextlib.asynccontextmanager
+async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple[tuple[Relay, ...], Rehearsal | None]]":
+    """The relays to send through; for a dry run the test inbox, started for the run unless another is configured."""
+    from newsletter.delivery.relay import parse_relay
+
+    if not options.dry_run:
+        yield options.relays, None
+        return
+    connections = min(options.relays[0].connections, 10)
+    if config.inbox.url:
+        yield (parse_relay(config.inbox.url, connections=connections),), Rehearsal(config.inbox.url, None, None)
+        return
+    from newsletter.inbox.server import InboxServer
+    from newsletter.inbox.store import Store
+
+    folder = config.state_dir / "inbox"
+    config.state_dir.mkdir(mode=0o700, exist_ok=True)
+    with Store(folder) as store:
+        async with InboxServer(store) as server:
+            yield (parse_relay(server.url, connections=connections),), Rehearsal(str(folder), store, server)
+
+
+def _ask(options: Options, plan: "Plan") -> None:
+    if options.yes:
+        return
+    if options.as_json or not is_interactive():
+        raise NewsletterError("there is nobody to ask; give --yes to send without asking")
+    if not confirm(f"Send to {plan.to_send:,} subscribers?"):
+        raise typer.Exit(2)
+
+
+async def _deliver(
+    config: "Config", options: Options, composed: "Composed | FrozenIssue", ledger: "Ledger", plan: "Plan",
+    relays: "tuple[Relay, ...]", rehearsal: Rehearsal | None, findings: "list[Finding]",
+) -> int:  # fmt: skip
+    from newsletter.cli.loop import stop_on_signals
+    from newsletter.delivery.engine import Progress, deliver
+    from newsletter.delivery.plan import freeze
+    from newsletter.delivery.retry import parse_policy
+
+    writer = composed.writer()
+    retry = parse_policy(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
+    with stop_on_signals() as (stop, abort):
+        if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
+            note("stopped before anything was sent")
+            return 130
+        freeze(ledger, plan, git_commit=_git_commit(config.root))
+        with progress(plan.to_send, quiet=options.as_json) as show:
+
+            def on_progress(now: Progress) -> None:
+                done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
+                show(min(done, plan.to_send), _line(now))
+
+            report = await deliver(
+                ledger, writer, relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort, retry=retry,
+                no_wait=options.no_wait or options.dry_run,
+            )  # fmt: skip
+    if options.as_json:
+        say_json(_as_json(options, plan, report, rehearsal))
+    else:
+        _show_report(options, plan, report, rehearsal, findings)
+    return _exit_code(plan, report)
+
+
+async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
+    """Wait for `moment`; False if stopped before."""
+    import asyncio
+
+    if not quiet:
+        say(f"waiting until {moment:%Y-%m-%d %H:%M %Z}; Ctrl-C stops")
+    while (left := (moment - datetime.now().astimezone()).total_seconds()) > 0:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), min(left, 60))
+        if stop.is_set():
+            return False
+    return True
+
+
+def _line(now: Any) -> str:
+    parts = [f"{now.rate:,.0f}/s"] if now.rate else []
+    parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
+    if now.next_retry is not None:
+        parts.append(f"next try in {human_seconds(now.next_retry)}")
+    return ", ".join([*parts, *now.notes[-1:]])
+
+
+def _show_plan(plan: "Plan", composed: "Composed | FrozenIssue", relays: "tuple[Relay, ...]", rows: Any) -> None:
+    from newsletter.delivery.plan import as_text
+
+    issue = plan.issue
+    size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
+    for line, what in plan.problems:
+        note(f"{rows.path}:{line}: {what}")
+    lines = [
+        ("Subject", as_text(issue.subject)),
+        ("From", issue.sender),
+        ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
+        ("Audience", f"{plan.recipients:,}" + (f", and {plan.bad_rows:,} rows that can't be mailed" if plan.bad_rows else "")),
+        ("Already sent", f"{plan.already_sent:,}" if plan.already_sent else ""),
+        ("Suppressed", f"{plan.suppressed:,}" if plan.suppressed else ""),
+        ("Unknown", f"{plan.unknown:,}, not sent again without --resend-unknown" if plan.unknown and not plan.resend_unknown else ""),
+        ("Failed", f"{plan.failed:,}, not tried again without --retry-failed" if plan.failed and not plan.retry_failed else ""),
+        ("New on list", _names(plan.newcomers, plan.newcomer_names)),
+        ("Left list", _names(plan.leavers, plan.leaver_names)),
+        ("Message", f"about {human_size(size)}"),
+        ("Relay", ", ".join(f"{relay.name} ({relay.connections} connections)" for relay in relays)),
+        ("To send", f"{plan.to_send:,}"),
+    ]  # fmt: skip
+    for name, value in lines:
+        if value:
+            say(f"{name:<13}{value}")
+
+
+def _names(count: int, names: tuple[str, ...]) -> str:
+    if not count:
+        return ""
+    return f"{count:,}: {', '.join(names)}{' …' if count > len(names) else ''}"
+
+
+def _as_json(options: Options, plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> dict[str, Any]:
+    return {
+        "issue": plan.issue.id, "post": plan.issue.post, "mode": "dry-run" if options.dry_run else "live",
+        "recipients": plan.recipients, "sent": report.sent, "deferred": report.deferred, "failed": report.failed,
+        "unknown": report.unknown, "pending": report.pending, "skipped": report.skipped + plan.suppressed + plan.bad_rows,
+        "already_sent": plan.already_sent, "seconds": round(report.seconds, 3), "rate": round(report.rate, 1),
+        "inbox": rehearsal.place if rehearsal else None,
+    }  # fmt: skip
+
+
+def _show_report(
+    options: Options, plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "list[Finding]"
+) -> None:
+    say()
+    word = "accepted" if options.dry_run else "sent"
+    counts = [f"{report.sent:,} {word}"]
+    counts += [
+        f"{n:,} {w}" for w in ("deferred", "failed", "unknown", "skipped", "pending") if (n := getattr(report, w))
+    ]
+    speed = f" in {human_seconds(report.seconds)} ({report.rate:,.0f}/s)" if report.sent else ""
+    say(("Rehearsed: " if options.dry_run else "") + ", ".join(counts) + speed)
+    for text, count in report.replies[:SHOWN]:
+        say(f"  {count:,} × {text}")
+    for text in report.notes:
+        say(f"  {text}")
+    if report.unknown_names:
+        say(f"  unknown: {', '.join(report.unknown_names[:SHOWN])}{' …' if report.unknown > SHOWN else ''}")
+    if rehearsal is not None:
+        _show_rehearsal(rehearsal, findings)
+    if report.stopped is not None:
+        note(f"newsletter: {report.stopped}")
+    if report.interrupted:
+        note("stopped; run the same command again to go on")
+    elif not options.dry_run and report.failed + report.unknown + report.deferred:
+        say(f"`newsletter deliveries {plan.issue.id}` names everybody")
+
+
+def _show_rehearsal(rehearsal: Rehearsal, findings: "list[Finding]") -> None:
+    """What arrived, parsed again from the inbox."""
+    counts = [f"{n} {kind}s" for kind in ("error", "warning") if (n := sum(f.severity == kind for f in findings))]
+    if rehearsal.server is not None:
+        say(f"Refused      {rehearsal.server.refused:,}")
+        say(f"Largest      {human_size(rehearsal.server.largest)}")
+    say(f"Findings     {', '.join(counts) or 'none'}" + ("; `newsletter check` shows them" if counts else ""))
+    if rehearsal.store is not None:
+        newest = rehearsal.store.search(limit=1).rows
+        message = rehearsal.store.message(newest[0].id) if newest else None
+        if message is not None:
+            say("Sample")
+            for name, value in message.headers[:20]:
+                say(f"  {name}: {value}")
+    where = "`newsletter inbox` shows it in the browser" if rehearsal.store is not None else "look there"
+    say(f"Inbox        {rehearsal.place}; {where}")
+
+
+def _exit_code(plan: "Plan", report: "Report") -> int:
+    if report.interrupted:
+        return 130
+    if report.stopped is not None:
+        return 1 if report.sent + report.unknown else report.stopped.exit_code
+    left = (0 if plan.retry_failed else plan.failed) + (0 if plan.resend_unknown else plan.unknown)
+    return 1 if report.failed or report.deferred or report.unknown or left else 0
+
+
+def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
+    from newsletter.delivery.relay import parse_relay
+
+    relays = tuple(
+        parse_relay(
+            url, password=config.smtp_password(), connections=config.smtp.connections, rate=config.smtp.rate,
+            ca_file=str(config.root / config.smtp.ca_file) if config.smtp.ca_file else "",
+        )
+        for url in smtp or config.smtp.urls
+    )  # fmt: skip
+    if not relays:
+        raise NewsletterError("no relay; set [smtp] url", path=config.path)
+    if connections is not None:
+        relays = tuple(replace(relay, connections=connections) for relay in relays)
+    if rate is not None:
+        from newsletter.delivery.pace import parse_rate
+
+        relays = tuple(replace(relay, rate=parse_rate(rate)) for relay in relays)
+    return relays
+
+
+def _moment(text: str | None) -> datetime | None:
+    """`18:30` today or tomorrow, or an ISO date and time; local where it names no offset."""
+    if text is None:
+        return None
+    now = datetime.now().astimezone()
+    for form in (
+        "%H:%M",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%dT%H:%M%z",
+        "%Y-%m-%dT%H:%M:%S%z",
+    ):
+        with contextlib.suppress(ValueError):
+            parsed = datetime.strptime(text.strip(), form)
+            if form == "%H:%M":
+                parsed = now.replace(hour=parsed.hour, minute=parsed.minute, second=0, microsecond=0)
+            moment = parsed.astimezone()
+            if moment < now:
+                raise NewsletterError(f"--at {text!r} has passed; give a time to come")
+            return moment
+    raise NewsletterError(f"--at {text!r} is no time; write 18:30 or 2026-05-04T09:00")
+
+
+def _git_commit(root: Path) -> str | None:
+    """The commit that is checked out, where there is git."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
