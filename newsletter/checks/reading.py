@@ -1,5 +1,6 @@
 """Reading it: language, structure, contrast and size, for eyes of all kinds and for screen readers."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -13,6 +14,7 @@ from newsletter.checks.sample import Sample, Words, element_text, squeeze
 SMALLEST = 14
 CONTRAST = 4.5
 CONTRAST_LARGE = 3.0
+_Pair = tuple[Colour, Colour]
 _TOP = {f"h{level}": level for level in range(1, 7)}
 
 
@@ -20,15 +22,15 @@ def language(sample: Sample) -> Iterator[Fault]:
     if sample.tree is None:
         return
     html = next(sample.all("html"), sample.tree)
-    missing = [name for name in ("lang", "dir") if not (html.get(name) or "").strip()]
-    if missing:
-        what = f"<html> has no {' and no '.join(missing)}: screen readers guess, and read it with the wrong voice"
+    bare = [name for name in ("lang", "dir") if not (html.get(name) or "").strip()]
+    inside = [name for name in ("lang", "dir") if not _wrapper(sample, name)]
+    if bare:
+        also = ", nor has an element around the body's text" if inside else ""
+        what = f"<html> has no {' and no '.join(bare)}{also}: screen readers guess, and read with the wrong voice"
         yield Fault("error", what, _place_of_tag(sample, "<html"), html)
-    missing = [name for name in ("lang", "dir") if not _wrapper(sample, name)]
-    if missing:
-        what = f"no element around the body's text has {' and '.join(missing)}: webmail drops what <html> says"
-        body = next(sample.all("body"), None)
-        yield Fault("error", what, _place_of_tag(sample, "<body"), body)
+    elif inside:
+        what = f"no element around the body's text has {' and '.join(inside)}: webmail drops what <html> says"
+        yield Fault("error", what, _place_of_tag(sample, "<body"), next(sample.all("body"), None))
     title = next(sample.all("title"), None)
     if title is None or not squeeze(title.text or ""):
         what = "there is no <title>: screen readers and browser tabs name the message by its address"
@@ -70,28 +72,33 @@ def table_role(sample: Sample) -> Iterator[Fault]:
 
 def heading_order(sample: Sample) -> Iterator[Fault]:
     before = 0
-    first: Element | None = None
+    top: list[Element] = []
     for heading in sample.all(*_TOP):
         text = element_text(heading)
         if sample.hidden(heading) or not text:
             continue
         level = _TOP[str(heading.tag)]
-        place = place_of_text(sample, text, heading)
         if level == 1:
-            if first is not None:
-                what = f"{shorten(text)!r} is one more h1: a screen reader takes it for another message"
-                yield Fault("warning", what, place, heading, "Begin the post's headings at ##.")
-            first = heading
+            top.append(heading)
         if before and level > before + 1:
             what = f"{shorten(text)!r} is an h{level} straight after an h{before}: who jumps by headings misses a step"
-            yield Fault("warning", what, place, heading)
+            yield Fault("warning", what, place_of_text(sample, text, heading), heading)
         before = level
+    if len(top) > 1:
+        text = element_text(top[1])
+        more = f" and {len(top) - 2} more" if len(top) > 2 else ""
+        what = f"{shorten(text)!r}{more} is one more h1: a screen reader takes it for another message"
+        place = place_of_text(sample, text, top[1])
+        yield Fault("warning", what, place, top[1], "Begin the post's headings at ##.")
 
 
 def contrast(sample: Sample) -> Iterator[Fault]:
-    yield from _contrast(sample, sample.looks, "error", "")
+    by_day = _weak(sample, sample.looks)
+    yield from _contrast_faults(sample, by_day, "error", "")
     if sample.night_looks is not None:
-        yield from _contrast(sample, sample.night_looks, "warning", " in dark mode")
+        by_night = _weak(sample, sample.night_looks)
+        fresh = {pair: found for pair, found in by_night.items() if by_day.get(pair) != found}
+        yield from _contrast_faults(sample, fresh, "warning", " in dark mode")
 
 
 def small_text(sample: Sample) -> Iterator[Fault]:
@@ -112,9 +119,9 @@ def small_text(sample: Sample) -> Iterator[Fault]:
         yield Fault("warning", what, place_of_text(sample, squeeze(words.text), words.element), words.element)
 
 
-def _contrast(sample: Sample, looks: Mapping[Element, Look], severity: Severity, when: str) -> Iterator[Fault]:
-    """One fault a pair of colours, so that one wrong rule is one finding."""
-    found: dict[tuple[Colour, Colour], list[Words]] = {}
+def _weak(sample: Sample, looks: Mapping[Element, Look]) -> dict[_Pair, list[Words]]:
+    """The words that are hard to read, by their two colours, so that one wrong rule is one finding."""
+    found: dict[_Pair, list[Words]] = {}
     for words in sample.words:
         look = looks[words.element]
         if look.hidden or sample.hidden(words.element) or not _readable(words.text):
@@ -123,15 +130,21 @@ def _contrast(sample: Sample, looks: Mapping[Element, Look], severity: Severity,
             continue
         shown = look.colour.faded(look.opacity).over(look.ground)
         large = look.size >= 24 or (look.bold and look.size >= 18.66)
-        if contrast_ratio(shown, look.ground) < (CONTRAST_LARGE if large else CONTRAST) - 0.005:
+        if contrast_ratio(shown, look.ground) < (CONTRAST_LARGE if large else CONTRAST):
             found.setdefault((shown, look.ground), []).append(words)
-    for (shown, ground), places in found.items():
+    return found
+
+
+def _contrast_faults(
+    sample: Sample, weak: Mapping[_Pair, list[Words]], severity: Severity, when: str
+) -> Iterator[Fault]:
+    for (shown, ground), places in weak.items():
         words = places[0]
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-        ratio = contrast_ratio(shown, ground)
-        text = shorten(squeeze(words.text), 40)
-        what = f"{text!r}{more}: {shown} on {ground} has a contrast of {ratio:.1f}:1{when}, hard to read"
-        yield Fault(severity, what, place_of_text(sample, squeeze(words.text), words.element), words.element)
+        ratio = math.floor(contrast_ratio(shown, ground) * 10) / 10
+        text = squeeze(words.text)
+        what = f"{shorten(text, 40)!r}{more}: {shown} on {ground} has a contrast of {ratio}:1{when}, hard to read"
+        yield Fault(severity, what, place_of_text(sample, text, words.element), words.element)
 
 
 def _readable(text: str) -> bool:
