@@ -255,7 +255,7 @@ def versions() -> str:
     merge = [line for line in out(str(WORK / "mailmerge/bin/pip"), "list").splitlines() if line.startswith("mailmerge")]
     return (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, aiosmtplib {aio}, uvloop {uv}, "
-        f"Postfix {postfix}, Node {out('node', '--version')}, nodemailer {mailer}, mailmerge {merge[0].split()[1] if merge else '?'}"
+        f"Postfix {postfix}, Node {out('node', '--version')}, nodemailer {mailer}, {merge[0] if merge else ''}"
     )
 
 
@@ -302,7 +302,8 @@ def main() -> None:
     text = [
         "# Results\n",
         f"Written by `make bench` on {time.strftime('%Y-%m-%d')}: {versions()}. "
-        f"A personalised message of {size:,} bytes; whole commands, start-up and durable ledger included, DKIM off; medians of {options.rounds} rounds, contenders in turn.\n",
+        f"A personalised message of {size:,} bytes; whole commands, start-up and durable ledger included, DKIM off; "
+        f"medians of {options.rounds} rounds, contenders in turn.\n",
     ]
     rates: dict[str, float] = {}
     for kind in ("fastsink", "smtp-sink"):

@@ -39,7 +39,7 @@ def find_post(config: "Config", site: "Site", typed: str) -> Path:
     for candidate in (path, config.root / path):
         if candidate.exists():
             return candidate
-    from newsletter.compose.site import find_posts
+    from newsletter.compose.detect import find_posts
 
     posts = find_posts(config, site)
     named = [post for post in posts if post.stem == typed or post.stem.endswith("-" + typed)]

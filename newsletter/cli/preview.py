@@ -30,7 +30,8 @@ def preview(
     """
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import find_post
-    from newsletter.compose.site import find_posts, load_site
+    from newsletter.compose.detect import find_posts
+    from newsletter.compose.site import load_site
     from newsletter.config import load_config
     from newsletter.errors import NewsletterError
 

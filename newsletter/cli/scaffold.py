@@ -85,7 +85,7 @@ def init(
       newsletter init
       newsletter init my-letter
     """
-    from newsletter.compose.site import detect_site
+    from newsletter.compose.detect import detect_site
 
     if folder.exists() and not folder.is_dir():
         raise NewsletterError("is a file; name a folder", path=folder)
@@ -95,7 +95,7 @@ def init(
     made: list[Path] = []
     config = _CONFIG.format(
         title=_toml(site.title if site and site.title else "My newsletter"),
-        author=_toml((site.author if site else "") or "Your Name <you@example.org>"),
+        author=_toml(_mailbox(site.author if site else "")),
         url=_toml((site.url if site else "") or "https://example.org"),
         language=_toml((site.language if site else "") or "en"),
         posts=_toml(site.posts_dir if site else "posts"),
@@ -176,6 +176,11 @@ def _ignore(path: Path, made: list[Path]) -> None:
         gap = "" if not before or before.endswith("\n") else "\n"
         path.write_text(before + gap + "\n".join(missing) + "\n", encoding="utf-8")
         made.append(path)
+
+
+def _mailbox(author: str) -> str:
+    """What stands for From until the writer says better."""
+    return author if "@" in author else f"{author or 'Your Name'} <you@example.org>"
 
 
 def _stamp(moment: datetime) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.console import confirm, human_seconds, human_size, is_interactive, note, progress, say, say_json
+from newsletter.cli.console import confirm, is_interactive, note, progress, say, say_json
+from newsletter.cli.sendreport import Rehearsal, exit_code, progress_line, report_json, show_plan, show_report
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -22,14 +23,9 @@ if TYPE_CHECKING:
     from newsletter.checks import Finding
     from newsletter.cli.posts import Composed
     from newsletter.config import Config
-    from newsletter.delivery.engine import Report
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.plan import Plan
     from newsletter.delivery.relay import Relay
-    from newsletter.inbox.store import Store
-
-SHOWN = 5
-"""So many replies, rows and names are shown; the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +123,11 @@ async def _send(config: "Config", options: Options) -> int:
     from newsletter.cli.posts import open_list
     from newsletter.delivery.plan import make_plan
 
-    composed, rows = _composed(config, options), None
+    composed = _composed(config, options)
+    rows, findings = None, []
     if not isinstance(composed, FrozenIssue):
         rows = open_list(config)
-    findings = [] if isinstance(composed, FrozenIssue) else _inspect(composed, options, rows)
+        findings = _inspect(composed, options, rows)
     with _ledger(config, options) as ledger:
         ledger.hold(composed.issue.id)
         plan = make_plan(
@@ -141,7 +138,7 @@ async def _send(config: "Config", options: Options) -> int:
             raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
         async with _relays_of(config, options) as (relays, rehearsal):
             if not options.as_json:
-                _show_plan(plan, composed, relays, rows)
+                show_plan(plan, relays, rows.path if rows is not None else None)
             if plan.to_send and not options.dry_run:
                 _ask(options, plan)
             return await _deliver(config, options, composed, ledger, plan, relays, rehearsal, findings)
@@ -160,15 +157,6 @@ class FrozenIssue:
         from newsletter.compose.message import MessageWriter
 
         return MessageWriter(self.issue, load_secret(self.config), columns=columns)
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """Where a dry run went: the built-in inbox, or another."""
-
-    place: str  # an URL or a path
-    store: "Store | None"
-    server: Any
 
 
 def _composed(config: "Config", options: Options) -> "Composed | FrozenIssue":
@@ -271,7 +259,7 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
         return
     connections = min(options.relays[0].connections, 10)
     if config.inbox.url:
-        yield (parse_relay(config.inbox.url, connections=connections),), Rehearsal(config.inbox.url, None, None)
+        yield (parse_relay(config.inbox.url, connections=connections),), Rehearsal(config.inbox.url)
         return
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
@@ -299,10 +287,9 @@ async def _deliver(
     from newsletter.cli.loop import stop_on_signals
     from newsletter.delivery.engine import Progress, deliver
     from newsletter.delivery.plan import freeze
-    from newsletter.delivery.retry import parse_policy
+    from newsletter.delivery.retry import RetryPolicy
 
-    writer = composed.writer()
-    retry = parse_policy(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
+    retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
     with stop_on_signals() as (stop, abort):
         if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
             note("stopped before anything was sent")
@@ -312,17 +299,17 @@ async def _deliver(
 
             def on_progress(now: Progress) -> None:
                 done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
-                show(min(done, plan.to_send), _line(now))
+                show(min(done, plan.to_send), progress_line(now))
 
             report = await deliver(
-                ledger, writer, relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort, retry=retry,
-                no_wait=options.no_wait or options.dry_run,
+                ledger, composed.writer(), relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort,
+                retry=retry, no_wait=options.no_wait or options.dry_run,
             )  # fmt: skip
     if options.as_json:
-        say_json(_as_json(options, plan, report, rehearsal))
+        say_json(report_json(plan, report, rehearsal))
     else:
-        _show_report(options, plan, report, rehearsal, findings)
-    return _exit_code(plan, report)
+        show_report(plan, report, rehearsal, findings)
+    return exit_code(plan, report)
 
 
 async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
@@ -337,111 +324,6 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
         if stop.is_set():
             return False
     return True
-
-
-def _line(now: Any) -> str:
-    parts = [f"{now.rate:,.0f}/s"] if now.rate else []
-    parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
-    if now.next_retry is not None:
-        parts.append(f"next try in {human_seconds(now.next_retry)}")
-    return ", ".join([*parts, *now.notes[-1:]])
-
-
-def _show_plan(plan: "Plan", composed: "Composed | FrozenIssue", relays: "tuple[Relay, ...]", rows: Any) -> None:
-    from newsletter.delivery.plan import as_text
-
-    issue = plan.issue
-    size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
-    for line, what in plan.problems:
-        note(f"{rows.path}:{line}: {what}")
-    lines = [
-        ("Subject", as_text(issue.subject)),
-        ("From", issue.sender),
-        ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
-        ("Audience", f"{plan.recipients:,}" + (f", and {plan.bad_rows:,} rows that can't be mailed" if plan.bad_rows else "")),
-        ("Already sent", f"{plan.already_sent:,}" if plan.already_sent else ""),
-        ("Suppressed", f"{plan.suppressed:,}" if plan.suppressed else ""),
-        ("Unknown", f"{plan.unknown:,}, not sent again without --resend-unknown" if plan.unknown and not plan.resend_unknown else ""),
-        ("Failed", f"{plan.failed:,}, not tried again without --retry-failed" if plan.failed and not plan.retry_failed else ""),
-        ("New on list", _names(plan.newcomers, plan.newcomer_names)),
-        ("Left list", _names(plan.leavers, plan.leaver_names)),
-        ("Message", f"about {human_size(size)}"),
-        ("Relay", ", ".join(f"{relay.name} ({relay.connections} connections)" for relay in relays)),
-        ("To send", f"{plan.to_send:,}"),
-    ]  # fmt: skip
-    for name, value in lines:
-        if value:
-            say(f"{name:<13}{value}")
-
-
-def _names(count: int, names: tuple[str, ...]) -> str:
-    if not count:
-        return ""
-    return f"{count:,}: {', '.join(names)}{' …' if count > len(names) else ''}"
-
-
-def _as_json(options: Options, plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> dict[str, Any]:
-    return {
-        "issue": plan.issue.id, "post": plan.issue.post, "mode": "dry-run" if options.dry_run else "live",
-        "recipients": plan.recipients, "sent": report.sent, "deferred": report.deferred, "failed": report.failed,
-        "unknown": report.unknown, "pending": report.pending, "skipped": report.skipped + plan.suppressed + plan.bad_rows,
-        "already_sent": plan.already_sent, "seconds": round(report.seconds, 3), "rate": round(report.rate, 1),
-        "inbox": rehearsal.place if rehearsal else None,
-    }  # fmt: skip
-
-
-def _show_report(
-    options: Options, plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "list[Finding]"
-) -> None:
-    say()
-    word = "accepted" if options.dry_run else "sent"
-    counts = [f"{report.sent:,} {word}"]
-    counts += [
-        f"{n:,} {w}" for w in ("deferred", "failed", "unknown", "skipped", "pending") if (n := getattr(report, w))
-    ]
-    speed = f" in {human_seconds(report.seconds)} ({report.rate:,.0f}/s)" if report.sent else ""
-    say(("Rehearsed: " if options.dry_run else "") + ", ".join(counts) + speed)
-    for text, count in report.replies[:SHOWN]:
-        say(f"  {count:,} × {text}")
-    for text in report.notes:
-        say(f"  {text}")
-    if report.unknown_names:
-        say(f"  unknown: {', '.join(report.unknown_names[:SHOWN])}{' …' if report.unknown > SHOWN else ''}")
-    if rehearsal is not None:
-        _show_rehearsal(rehearsal, findings)
-    if report.stopped is not None:
-        note(f"newsletter: {report.stopped}")
-    if report.interrupted:
-        note("stopped; run the same command again to go on")
-    elif not options.dry_run and report.failed + report.unknown + report.deferred:
-        say(f"`newsletter deliveries {plan.issue.id}` names everybody")
-
-
-def _show_rehearsal(rehearsal: Rehearsal, findings: "list[Finding]") -> None:
-    """What arrived, parsed again from the inbox."""
-    counts = [f"{n} {kind}s" for kind in ("error", "warning") if (n := sum(f.severity == kind for f in findings))]
-    if rehearsal.server is not None:
-        say(f"Refused      {rehearsal.server.refused:,}")
-        say(f"Largest      {human_size(rehearsal.server.largest)}")
-    say(f"Findings     {', '.join(counts) or 'none'}" + ("; `newsletter check` shows them" if counts else ""))
-    if rehearsal.store is not None:
-        newest = rehearsal.store.search(limit=1).rows
-        message = rehearsal.store.message(newest[0].id) if newest else None
-        if message is not None:
-            say("Sample")
-            for name, value in message.headers[:20]:
-                say(f"  {name}: {value}")
-    where = "`newsletter inbox` shows it in the browser" if rehearsal.store is not None else "look there"
-    say(f"Inbox        {rehearsal.place}; {where}")
-
-
-def _exit_code(plan: "Plan", report: "Report") -> int:
-    if report.interrupted:
-        return 130
-    if report.stopped is not None:
-        return 1 if report.sent + report.unknown else report.stopped.exit_code
-    left = (0 if plan.retry_failed else plan.failed) + (0 if plan.resend_unknown else plan.unknown)
-    return 1 if report.failed or report.deferred or report.unknown or left else 0
 
 
 def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
@@ -491,12 +373,10 @@ def _moment(text: str | None) -> datetime | None:
 
 def _git_commit(root: Path) -> str | None:
     """The commit that is checked out, where there is git."""
+    import shutil
     import subprocess
 
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    if (git := shutil.which("git")) is None:
         return None
+    done = subprocess.run([git, "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
     return done.stdout.strip() or None

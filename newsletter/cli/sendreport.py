@@ -1,0 +1,150 @@
+"""What `send` says: the plan before, the report after, for people and for programs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from newsletter.cli.console import human_seconds, human_size, note, say
+
+if TYPE_CHECKING:
+    from newsletter.checks import Finding
+    from newsletter.delivery.engine import Progress, Report
+    from newsletter.delivery.plan import Plan
+    from newsletter.delivery.relay import Relay
+    from newsletter.inbox.server import InboxServer
+    from newsletter.inbox.store import Store
+
+SHOWN = 5
+"""So many replies and names are shown; the rest is counted."""
+HEADERS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Where a dry run went: the built-in inbox, or another."""
+
+    place: str  # a path or an URL
+    store: "Store | None" = None
+    server: "InboxServer | None" = None
+
+
+def progress_line(now: "Progress") -> str:
+    parts = [f"{now.rate:,.0f}/s"] if now.rate else []
+    parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
+    if now.next_retry is not None:
+        parts.append(f"next try in {human_seconds(now.next_retry)}")
+    return ", ".join([*parts, *now.notes[-1:]])
+
+
+def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
+    from newsletter.delivery.plan import as_text
+
+    issue = plan.issue
+    size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
+    for line, what in plan.problems:
+        note(f"{path}:{line}: {what}")
+    waiting = {
+        "Unknown": (
+            plan.unknown and not plan.resend_unknown,
+            f"{plan.unknown:,}; --resend-unknown sends to them again",
+        ),
+        "Failed": (plan.failed and not plan.retry_failed, f"{plan.failed:,}; --retry-failed tries them again"),
+        "Suppressed": (plan.suppressed, f"{plan.suppressed:,}"),
+        "Already sent": (plan.already_sent, f"{plan.already_sent:,}"),
+    }
+    bad = f", and {plan.bad_rows:,} rows that can't be mailed" if plan.bad_rows else ""
+    rates = " ".join(str(rate) for relay in relays for rate in relay.rate)
+    lines = [
+        ("Subject", as_text(issue.subject)),
+        ("From", issue.sender),
+        ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
+        ("Audience", f"{plan.recipients:,}{bad}"),
+        *((name, text) for name, (there, text) in waiting.items() if there),
+        ("New on list", _names(plan.newcomers, plan.newcomer_names)),
+        ("Left list", _names(plan.leavers, plan.leaver_names)),
+        ("Message", f"about {human_size(size)}"),
+        (
+            "Relay",
+            ", ".join(f"{relay.name}, {relay.connections} connections" for relay in relays) + f" {rates}".rstrip(),
+        ),
+        ("To send", f"{plan.to_send:,}"),
+    ]
+    for name, value in lines:
+        if value:
+            say(f"{name:<13}{value}")
+
+
+def _names(count: int, names: tuple[str, ...]) -> str:
+    if not count:
+        return ""
+    return f"{count:,}: {', '.join(names)}{' …' if count > len(names) else ''}"
+
+
+def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> dict[str, Any]:
+    return {
+        "issue": plan.issue.id,
+        "post": plan.issue.post,
+        "mode": "dry-run" if rehearsal else "live",
+        "recipients": plan.recipients,
+        "sent": report.sent,
+        "deferred": report.deferred,
+        "failed": report.failed,
+        "unknown": report.unknown,
+        "pending": report.pending,
+        "skipped": report.skipped + plan.suppressed + plan.bad_rows,
+        "already_sent": plan.already_sent,
+        "seconds": round(report.seconds, 3),
+        "rate": round(report.rate, 1),
+        "inbox": rehearsal.place if rehearsal else None,
+    }
+
+
+def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "list[Finding]") -> None:
+    say()
+    word = "accepted" if rehearsal is not None else "sent"
+    counts = [f"{report.sent:,} {word}"]
+    counts += [
+        f"{n:,} {w}" for w in ("deferred", "failed", "unknown", "skipped", "pending") if (n := getattr(report, w))
+    ]
+    speed = f" in {human_seconds(report.seconds)} ({report.rate:,.0f}/s)" if report.sent else ""
+    say(("Rehearsed: " if rehearsal is not None else "") + ", ".join(counts) + speed)
+    for text, count in report.replies[:SHOWN]:
+        say(f"  {count:,} × {text}")
+    for text in report.notes:
+        say(f"  {text}")
+    if report.unknown_names:
+        say(f"  unknown: {', '.join(report.unknown_names[:SHOWN])}{' …' if report.unknown > SHOWN else ''}")
+    if rehearsal is not None:
+        _show_rehearsal(rehearsal, findings)
+    if report.stopped is not None:
+        note(f"newsletter: {report.stopped}")
+    if report.interrupted:
+        note("stopped; run the same command again to go on")
+    elif rehearsal is None and report.failed + report.unknown + report.deferred:
+        say(f"`newsletter deliveries {plan.issue.id}` names everybody")
+
+
+def _show_rehearsal(rehearsal: Rehearsal, findings: "list[Finding]") -> None:
+    """What arrived, parsed again from the inbox."""
+    counts = [f"{n} {kind}s" for kind in ("error", "warning") if (n := sum(f.severity == kind for f in findings))]
+    if rehearsal.server is not None:
+        say(f"Refused      {rehearsal.server.refused:,}")
+        say(f"Largest      {human_size(rehearsal.server.largest)}")
+    say(f"Findings     {', '.join(counts) or 'none'}" + ("; `newsletter check` shows them" if counts else ""))
+    if rehearsal.store is not None:
+        newest = rehearsal.store.search(limit=1).rows
+        message = rehearsal.store.message(newest[0].id) if newest else None
+        if message is not None:
+            say("Sample")
+            for name, value in message.headers[:HEADERS_SHOWN]:
+                say(f"  {name}: {value}")
+    where = "`newsletter inbox` shows it in the browser" if rehearsal.store is not None else "look there"
+    say(f"Inbox        {rehearsal.place}; {where}")
+
+
+def exit_code(plan: "Plan", report: "Report") -> int:
+    if report.interrupted:
+        return 130
+    if report.stopped is not None:
+        return 1 if report.sent + report.unknown else report.stopped.exit_code
+    left = (0 if plan.retry_failed else plan.failed) + (0 if plan.resend_unknown else plan.unknown)
+    return 1 if report.failed or report.deferred or report.unknown or left else 0
