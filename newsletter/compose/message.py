@@ -1,6 +1,25 @@
-"""Write messages: an issue and a subscriber become an envelope, bytes on the wire (RFC 5322)."""
+"""Write messages: an issue and a subscriber become an envelope, bytes on the wire.
 
+A message is multipart/alternative, text first, HTML second, both quoted-printable in UTF-8 (RFC 5322, 2045, 2046), for one recipient.
+What all recipients share is encoded once; for each, slots and a few header fields are spliced in. The bytes depend on
+issue, subscriber, secret and date alone. How slots are filled: `fill`; header fields: `headers`; what the token of an
+unsubscribe link says: `audience.token`. Signing (DKIM) comes later, in delivery.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from newsletter.audience.address import split_mailbox
+from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.token import digest, make_token
+from newsletter.compose import headers
+from newsletter.compose.fill import Fill, Filler, Reader
+from newsletter.compose.issue import Issue, Part
+from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,3 +29,194 @@ class Envelope:
     mail_from: str  # return path
     rcpt_to: str  # exactly one
     message: bytes  # RFC 5322, CRLF, ends with CRLF; dot-safe: no dot-stuffing needed
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one reader sees, before it is encoded."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class MessageWriter:
+    """Writes one issue's messages. Not to be shared by threads.
+
+    `columns`, when given, are those of the list: an issue that mentions another is refused at once, with the template's
+    file and line. NewsletterError also for what can't stand in a header.
+    """
+
+    def __init__(self, issue: Issue, secret: bytes, *, columns: Collection[str] | None = None) -> None:
+        self.issue = issue
+        self._secret = secret
+        name, address = split_mailbox(issue.sender, "[newsletter] author")
+        self._domain = address.rpartition("@")[2]
+        self._subject = Filler(issue.subject, issue.facts, html=False, columns=columns).fills
+        self._text = Filler(issue.text, issue.facts, html=False, columns=columns).fills
+        self._html = Filler(issue.html, issue.facts, html=True, columns=columns).fills
+        self._unsubscribe_base = issue.unsubscribe_url.rstrip("/")
+        self._list_unsubscribe = self._unsubscribe_frame()
+        self._date = (0, b"")
+
+        boundary = "=_" + hashlib.sha256(issue.hash.encode()).hexdigest()[:32]  # `=_` is in no quoted-printable
+        self._before_to = headers.mailbox_field("From", name, address)
+        if issue.reply_to:
+            self._before_to += headers.mailbox_field(
+                "Reply-To", *split_mailbox(issue.reply_to, "[newsletter] reply_to")
+            )
+        self._fixed_subject = None if self._subject else headers.text_field("Subject", _plain(issue.subject))
+        self._after_id = (
+            b"MIME-Version: 1.0\r\n"
+            + headers.list_id_field(issue.list_id)
+            + headers.id_field("Feedback-ID", feedback_id(issue.id, self._domain))
+            + b"Precedence: list\r\n"
+        )
+        top = (
+            f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+            f"--{boundary}\r\n{_part_header('plain')}"
+        )
+        between = f"\r\n--{boundary}\r\n{_part_header('html')}"
+        self._body: list[bytes] = [top.encode("ascii")]
+        self._fills: list[tuple[Fill, list[int]]] = []
+        self._add(issue.text, self._text)
+        self._body.append(between.encode("ascii"))
+        self._add(issue.html, self._html)
+        self._body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
+
+    def envelope(self, subscriber: Subscriber, date: datetime | None = None) -> Envelope:
+        """The envelope for one subscriber; `date` is an aware datetime, now if None.
+
+        Raises NewsletterError when a slot fails for this subscriber.
+        """
+        reader = self._reader(subscriber)
+        body = self._body.copy()
+        for fill, places in self._fills:
+            value = encode_value(fill(reader))
+            for place in places:
+                body[place] = value
+        message = b"".join(
+            (
+                self._before_to,
+                headers.mailbox_field("To", subscriber.name, subscriber.email),
+                self._fixed_subject
+                or headers.text_field("Subject", self._join(self.issue.subject, self._subject, reader)),
+                self._date_field(date),
+                f"Message-ID: {self.message_id(subscriber.email)}\r\n".encode("ascii"),
+                self._after_id,
+                self._unsubscribe_field(reader),
+                *body,
+            )
+        )
+        return Envelope(self.return_path(subscriber.email), subscriber.email, message)
+
+    def parts(self, subscriber: Subscriber) -> Parts:
+        """Subject, text and HTML as this subscriber reads them, for the preview and the checks."""
+        reader = self._reader(subscriber)
+        return Parts(
+            headers.clean(self._join(self.issue.subject, self._subject, reader)),
+            self._join(self.issue.text, self._text, reader),
+            self._join(self.issue.html, self._html, reader),
+        )
+
+    def message_id(self, email: str) -> str:
+        """The Message-ID for this address, the same on every attempt, in angle brackets."""
+        return f"<{digest(self._secret, 'message-id', self.issue.id, email)}@{self._domain}>"
+
+    def return_path(self, email: str) -> str:
+        """MAIL FROM for this address: where its bounces go (VERP belongs here)."""
+        return self.issue.mail_from
+
+    def _reader(self, subscriber: Subscriber) -> Reader:
+        email = subscriber.email
+        columns = {**subscriber.columns, "email": email, "name": subscriber.name}
+
+        def unsubscribe_token() -> str:
+            return make_token(self._secret, "unsubscribe", email, self.issue.id)
+
+        def unsubscribe_url() -> str:
+            if self._unsubscribe_base:
+                return f"{self._unsubscribe_base}/u/{reader.address('token')}"
+            if self.issue.unsubscribe_mailto:
+                return f"mailto:{self.issue.unsubscribe_mailto}?subject=unsubscribe%20{reader.address('token')}"
+            return ""
+
+        def preferences_url() -> str:
+            token = make_token(self._secret, "preferences", email, self.issue.id)
+            return f"{self._unsubscribe_base}/p/{token}" if self._unsubscribe_base else ""
+
+        reader = Reader(
+            columns,
+            {
+                "token": unsubscribe_token,
+                "unsubscribe_url": unsubscribe_url,
+                "preferences_url": preferences_url,
+                "view_url": lambda: self.issue.view_url,
+                "tracking": lambda: "",
+            },
+        )
+        return reader
+
+    def _unsubscribe_frame(self) -> tuple[bytes, ...]:
+        """List-Unsubscribe and its -Post (RFC 2369, 8058) as the pieces around the token; empty where there is no way."""
+        mark = "TOKEN"
+        uris = [f"{self._unsubscribe_base}/u/{mark}"] if self._unsubscribe_base else []
+        if self.issue.unsubscribe_mailto:
+            uris.append(f"mailto:{self.issue.unsubscribe_mailto}?subject=unsubscribe%20{mark}")
+        if not uris:
+            return ()
+        field = headers.uris_field("List-Unsubscribe", uris)
+        if self._unsubscribe_base.startswith("https://"):
+            field += b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        return tuple(field.split(mark.encode("ascii")))
+
+    def _unsubscribe_field(self, reader: Reader) -> bytes:
+        if not self._list_unsubscribe:
+            return b""
+        return reader.address("token").encode("ascii").join(self._list_unsubscribe)
+
+    def _date_field(self, date: datetime | None) -> bytes:
+        moment = date or datetime.now(UTC)
+        second = int(moment.timestamp())
+        if self._date[0] != second or date is not None:
+            self._date = (second, f"Date: {format_datetime(moment.replace(microsecond=0))}\r\n".encode("ascii"))
+        return self._date[1]
+
+    def _add(self, parts: tuple[Part, ...], fills: list[Fill]) -> None:
+        """Put a text's parts into the body: fixed ones encoded, slots as places between soft line breaks."""
+        waiting = iter(fills)
+        for part in parts:
+            if isinstance(part, str):
+                self._body.append(encode(part))
+                continue
+            if not self._body[-1].endswith((SOFT_BREAK, b"\n")):
+                self._body.append(SOFT_BREAK)
+            fill, place = next(waiting), len(self._body)
+            known = next((places for other, places in self._fills if other is fill), None)
+            if known is None:
+                self._fills.append((fill, [place]))
+            else:
+                known.append(place)
+            self._body += [b"", SOFT_BREAK]
+
+    def _join(self, parts: tuple[Part, ...], fills: list[Fill], reader: Reader) -> str:
+        waiting = iter(fills)
+        return "".join(part if isinstance(part, str) else next(waiting)(reader) for part in parts)
+
+
+def feedback_id(issue_id: str, domain: str) -> str:
+    """Feedback-ID as Gmail reads it: issue, newsletter, kind, sender, of letters and digits."""
+
+    def words(text: str) -> str:
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+
+    sender = re.sub(r"[^a-z0-9]", "", domain.lower())[:15].ljust(5, "0")
+    return f"{words(issue_id)[:60]}:{words(domain)[:60]}:newsletter:{sender}"
+
+
+def _part_header(subtype: str) -> str:
+    return f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+
+
+def _plain(parts: tuple[Part, ...]) -> str:
+    return "".join(part for part in parts if isinstance(part, str))

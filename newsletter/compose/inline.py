@@ -1,0 +1,96 @@
+"""Inline a page's CSS, once an issue: premailer 3.10 with its traps disarmed.
+
+Mail clients honour style attributes everywhere and `<style>` in places. Rules that can't be inlined stay in the head
+(`stylesheet` tells which); a `<style data-premailer="ignore">` stays byte for byte. Nothing is fetched, from the network or
+from disk. The page comes back as libxml2 writes it: not pretty-printed, doctype first, in UTF-8.
+"""
+
+import functools
+import logging
+import re
+from typing import Any
+
+import cssutils
+from lxml import etree
+from premailer import Premailer
+
+from newsletter.compose.stylesheet import part_stylesheet
+
+_DOCTYPE = re.compile(r"<!doctype[^>]*>", re.IGNORECASE)
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_SVG_CASE = {
+    name.lower(): name
+    for name in ["viewBox", "preserveAspectRatio", "gradientUnits", "gradientTransform", "patternUnits", "patternTransform", "clipPathUnits", "maskUnits", "markerWidth", "markerHeight", "refX", "refY", "spreadMethod", "textLength", "lengthAdjust", "startOffset", "stdDeviation", "baseFrequency", "numOctaves", "linearGradient", "radialGradient", "clipPath", "textPath", "foreignObject"]
+}
+
+
+def inline_css(html: str) -> str:
+    """`html`, a whole page, with the rules of its `<style>` elements in style attributes.
+
+    Empty input comes back empty; a fragment comes back as a page.
+    """
+    html = _XML_DECLARATION.sub("", html.lstrip("\ufeff")).replace("\0", "")
+    doctype = _DOCTYPE.search(html)
+    if doctype:
+        html = html[: doctype.start()] + html[doctype.end() :]
+    if not html.strip():
+        return ""
+    _tame_cssutils()
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
+    root = etree.fromstring(html.strip().encode("utf-8", "replace"), parser)
+    if root is None:
+        return html
+    _part_styles(root)
+    premailer = Premailer(
+        strip_important=False,
+        disable_basic_attributes=["width", "height"],
+        disable_validation=True,
+        disable_leftover_css=True,
+        align_floating_images=False,
+        remove_unset_properties=False,
+        allow_network=False,
+        allow_loading_external_files=False,
+        cache_css_parsing=True,
+    )
+    premailer.transform(root)
+    _restore_svg(root)
+    page: str = etree.tostring(root.getroottree(), method="html", encoding="unicode", doctype="<!DOCTYPE html>")
+    if doctype and doctype[0].lower() != "<!doctype html>":
+        page = doctype[0] + page.removeprefix("<!DOCTYPE html>")
+    return page
+
+
+def _part_styles(root: Any) -> None:
+    """Leave in each `<style>` what premailer inlines, and put the rest behind it, marked to be left alone."""
+    for style in list(root.iter("style")):
+        if style.get("data-premailer") == "ignore" or style.get("media", "all") not in ("all", "screen", ""):
+            continue
+        inlined, kept = part_stylesheet(style.text or "")
+        style.text = inlined
+        if kept:
+            rest = etree.Element("style")
+            rest.text = kept
+            rest.set("data-premailer", "ignore")
+            rest.tail, style.tail = style.tail, None
+            style.addnext(rest)
+
+
+def _restore_svg(root: Any) -> None:
+    """SVG's names have capitals, which parsers of HTML make small."""
+    for svg in root.iter("svg"):
+        for element in svg.iter(etree.Element):
+            element.tag = _SVG_CASE.get(element.tag, element.tag)
+            for name in [name for name in element.attrib if name in _SVG_CASE]:
+                element.set(_SVG_CASE[name], element.attrib.pop(name))
+
+
+def _nothing(url: str) -> None:
+    """cssutils' fetcher: there is nothing at any address."""
+
+
+@functools.cache
+def _tame_cssutils() -> None:
+    """Once a process: cssutils fetches nothing, complains to nobody, and leaves colours as written."""
+    cssutils.util._defaultFetcher = _nothing
+    cssutils.log.setLevel(logging.CRITICAL)
+    cssutils.ser.prefs.minimizeColorHash = False

@@ -1,0 +1,173 @@
+"""Stage one: a post becomes an issue.
+
+Markdown to HTML, through the template, CSS inlined, the text part beside it, slots cut out. Pure but for reading
+templates: no network, no clock. What is known is in `facts`; how slots come about in `rewrite`, `weave` and `slots`; this
+module puts them in order.
+"""
+
+import re
+import unicodedata
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from markupsafe import Markup, escape
+
+from newsletter.audience.address import split_mailbox
+from newsletter.compose.facts import frozen, newsletter_facts, post_facts, preheader, said, site_facts
+from newsletter.compose.inline import inline_css
+from newsletter.compose.issue import Issue, Part
+from newsletter.compose.late import Woven
+from newsletter.compose.markdown import render_body
+from newsletter.compose.post import Post
+from newsletter.compose.site import Site
+from newsletter.compose.slots import slots_of
+from newsletter.compose.template import FOLDER, Rendering, Templates
+from newsletter.compose.text import html_to_text
+from newsletter.config import Config
+from newsletter.errors import NewsletterError
+
+_LAYOUT = re.compile(r"[^\W_][\w-]*(?:[./][\w-]+)*\Z")
+_TEXT_TEMPLATE = "post.txt"  # for layouts that have none of their own
+
+
+def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue:
+    """The issue of `post`; see `newsletter.compose.issue.compose`."""
+    name, address = _author(config)
+    templates = Templates(config.root)
+    layout = _layout(post, site, config, templates)
+    id_ = issue_id or post.slug
+    newsletter = newsletter_facts(post, site, config, name)
+    facts = {"site": site_facts(site), "newsletter": newsletter}
+    rendering = templates.start(f"{id_}\0{post.title}\0{post.body}", facts)
+    slots = rendering.slots
+
+    rendering.tell(post=post_facts(post, site, ""))
+    title, subject = _title_and_subject(post, config, rendering)
+    source = post
+    if post.personalize:
+        source = replace(post, body=rendering.source(post.body, _shown(post, config), post.body_line))
+    body = slots.unwrap(render_body(source, site))
+    about = post_facts(post, site, slots.sample(body))
+    issue = {"id": id_, "subject": slots.sample(subject), "preheader": preheader(post, slots.sample(body))}
+
+    rendering.tell(
+        post={**about, "title": _marked(title, rendering), "content": Markup(body)},  # noqa: S704 (the author's own)
+        issue={**issue, "subject": _marked(subject, rendering)},
+    )
+    placed = slots.place(rendering.template(f"{layout}.html"))
+    html = slots.cut_html(placed, inline_css(placed))
+
+    text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
+    rendering.tell(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
+    text = slots.cut(_tidy(rendering.template(text_template)))
+    parts = (*slots.cut(subject), *html, *text)
+
+    return Issue(
+        id=id_,
+        post=_shown(post, config),
+        subject=slots.cut(subject),
+        preheader=issue["preheader"],
+        sender=config.newsletter.author,
+        reply_to=config.newsletter.reply_to,
+        mail_from=config.smtp.mail_from or address,
+        list_id=list_id(newsletter["title"], newsletter["url"], address),
+        unsubscribe_url=config.unsubscribe.url,
+        unsubscribe_mailto=config.unsubscribe.mailto,
+        view_url=about["url"],
+        language=newsletter["language"],
+        html=html,
+        text=text,
+        facts={
+            "post": frozen(about),
+            "newsletter": frozen(newsletter),
+            "issue": issue,
+            "site": frozen(facts["site"] if _mention_site(parts) else {"title": site.title, "url": site.url}),
+        },
+    )
+
+
+def list_id(title: str, url: str, address: str) -> str:
+    """`title <host>` for List-Id (RFC 2919): ASCII, and the same for every issue."""
+    host = urlsplit(url).hostname or address.rpartition("@")[2]
+    host = host.encode("idna").decode() if not host.isascii() else host
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    plain = " ".join(re.sub(r"[^ -~]|[<>]", " ", plain).split())
+    return f"{plain} <{host}>" if plain else f"<{host}>"
+
+
+def _author(config: Config) -> tuple[str, str]:
+    if not config.newsletter.author.strip():
+        raise NewsletterError(
+            'no author, and a mail needs a sender; set [newsletter] author = "Ada Moreau <ada@example.org>"',
+            path=config.path,
+        )
+    return split_mailbox(config.newsletter.author, "[newsletter] author")
+
+
+def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str:
+    """The template's name: the post's layout; where that is its blog's own, as in Jekyll, the newsletter's."""
+    own = config.newsletter.layout
+    line = _line_of(post, "layout")
+    if post.layout and not _LAYOUT.match(post.layout):
+        raise NewsletterError(
+            f"layout {post.layout[:80]!r} is no template's name; known: {', '.join(templates.layouts())}",
+            path=post.path,
+            line=line,
+        )
+    if post.layout and templates.has(f"{post.layout}.html"):
+        return post.layout
+    if post.layout and site.kind == "plain":
+        raise NewsletterError(
+            f"no template {post.layout!r}; known: {', '.join(templates.layouts())}, or write {FOLDER}/{post.layout}.html",
+            path=post.path,
+            line=line,
+        )
+    if not _LAYOUT.match(own) or not templates.has(f"{own}.html"):
+        raise NewsletterError(
+            f"no template {own[:80]!r} for [newsletter] layout; known: {', '.join(templates.layouts())}",
+            path=config.path,
+        )
+    return own
+
+
+def _title_and_subject(post: Post, config: Config, rendering: Rendering) -> tuple[str, str]:
+    """Title and subject as one line of text each; with `personalize: true` they may hold slots."""
+    written = said(post, "subject")
+    title, subject = " ".join(post.title.split()), written or " ".join(post.title.split())
+    if post.personalize:
+        path = _shown(post, config)
+        title_line, subject_line = _line_of(post, "title") or 1, _line_of(post, "subject") or 1
+        title = rendering.source(title, path, title_line)
+        subject = rendering.source(subject, path, subject_line) if written else title
+    return title, subject
+
+
+def _marked(text: str, rendering: Rendering) -> str:
+    """Text for a template of HTML; with slots in it, it can only be written out."""
+    return Woven(escape(text)) if rendering.slots.holds(text) else text
+
+
+def _shown(post: Post, config: Config) -> str:
+    """The post's path relative to the newsletter, for people and for the ledger."""
+    path = post.path
+    return path.relative_to(config.root).as_posix() if path.is_relative_to(config.root) else path.name
+
+
+def _line_of(post: Post, key: str) -> int | None:
+    """The line of the file on which the front matter sets `key`; None where it can't be told."""
+    try:
+        lines = post.path.read_text(encoding="utf-8-sig", errors="replace").splitlines()[: post.body_line - 1]
+    except OSError:
+        return None
+    pattern = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[:=]")
+    return next((number for number, line in enumerate(lines, 1) if pattern.match(line)), None)
+
+
+def _mention_site(parts: tuple[Part, ...]) -> bool:
+    return any(re.search(r"\bsite\b", slot.source) for slot in slots_of(parts))
+
+
+def _tidy(text: str) -> str:
+    """A text part as it is sent: no blanks at line ends but the signature's, at most two empty lines, one newline at the end."""
+    lines = [line if line == "-- " else line.rstrip() for line in text.splitlines()]
+    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).strip("\n") + "\n"
