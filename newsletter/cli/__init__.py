@@ -6,15 +6,15 @@ needed.
 """
 
 import sys
-from importlib import resources
 
 
 def main() -> None:
     """Run `newsletter` with the arguments of the process; exits."""
     arguments = sys.argv[1:]
     if arguments in (["--help"], ["-h"], []):
-        sys.stdout.write(resources.files(__name__).joinpath("help.txt").read_text(encoding="utf-8"))
-        sys.exit(0)
+        with open(f"{__path__[0]}/help.txt", encoding="utf-8") as overview:
+            sys.stdout.write(overview.read())
+        return
     from newsletter.cli.app import run
 
     sys.exit(run(arguments))

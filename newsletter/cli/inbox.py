@@ -30,9 +30,9 @@ def inbox(
         ),
     ] = None,
 ) -> None:
-    """Run the test inbox: any program can mail to it, nothing leaves this machine.
+    """Run the test inbox, an SMTP server with a page.
 
-    Messages are kept under .newsletter/inbox. Stop it with Ctrl-C.
+    Any program can mail to it, and nothing leaves this machine. Messages are kept under .newsletter/inbox. Stop it with Ctrl-C.
 
     \b
       newsletter inbox

@@ -22,7 +22,7 @@ def preview(
         Path | None, typer.Option("--export", metavar="DIR", help="Write PNGs there (needs Chromium) and exit.")
     ] = None,
 ) -> None:
-    """Show a post as the reader will see it; the page follows as you save.
+    """See a post as the reader will; the page follows as you save.
 
     \b
       newsletter preview

@@ -90,9 +90,9 @@ def send(
     force: Annotated[bool, typer.Option("--force", help="Send although the checks found errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> None:
-    """Send a post to every subscriber who does not have it; shows its plan and asks first.
+    """Send a post to all who do not have it yet; asks first.
 
-    Safe to repeat: nobody gets an issue twice. Ctrl-C finishes what is under way; the next run goes on.
+    Shows its plan before. Safe to repeat: nobody gets an issue twice. Ctrl-C finishes what is under way; the next run goes on.
 
     \b
       newsletter send hello --dry-run

@@ -1,0 +1,65 @@
+"""The command as a user runs it: in a folder of its own, as a process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+CONFIG = """\
+[newsletter]
+title = "The Long View"
+author = "Ada Moreau <ada@example.org>"
+url = "https://example.org"
+postal_address = "1 Main Street, Springfield"
+
+[unsubscribe]
+mailto = "unsubscribe@example.org"
+"""
+POST = """\
+---
+title: Hello
+subtitle: A slow letter about things that take longer than a career
+date: 2026-05-04 09:00:00 +0100
+author: Ada Moreau
+---
+The first line of a letter, with a [link](/about/).
+
+## A heading
+
+And a second paragraph, so that there is something to read.
+"""
+LIST = """\
+email,name,city
+ada@example.org,Ada Moreau,Lyon
+grace@example.net,Grace Okafor,Leeds
+linus@example.com,,Oslo
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A newsletter with a post and three subscribers."""
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "newsletter.toml").write_text(CONFIG)
+    (tmp_path / "posts" / "2026-05-04-hello.md").write_text(POST)
+    (tmp_path / "subscribers.csv").write_text(LIST)
+    return tmp_path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `newsletter` with the arguments in the test's folder; keyword arguments are environment variables."""
+
+    def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+        return subprocess.run(
+            [Path(sys.executable).parent / "newsletter", *arguments],
+            cwd=cwd, env={**clean, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    return run

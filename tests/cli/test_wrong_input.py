@@ -1,0 +1,124 @@
+"""Wrong input ends in one line that says where, what and the next step, with exit 2 and nothing sent."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CONFIG, POST, Run
+
+
+def one_line(stderr: str) -> str:
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert "Traceback" not in stderr
+    return lines[0]
+
+
+def test_a_folder_without_config_says_how_to_begin(run: Run) -> None:
+    done = run("status")
+    assert done.returncode == 2
+    assert "newsletter init" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("[smtp]\nconections = 3\n", "newsletter.toml:2: unknown key [smtp] conections; did you mean 'connections'?"),
+        ("[smpt]\nurl = 'x'\n", "newsletter.toml:1: unknown table smpt; did you mean 'smtp'?"),
+        ("[smtp]\nconnections = 'many'\n", "newsletter.toml:2: [smtp] connections"),
+        ("[smtp]\npassword = 'x'\n", "NEWSLETTER_SMTP__PASSWORD"),
+        ("[newsletter]\ntitle = x\n", "newsletter.toml:2: "),
+    ],
+)
+def test_a_wrong_config_is_named_with_its_line(folder: Path, run: Run, config: str, said: str) -> None:
+    (folder / "newsletter.toml").write_text(config)
+    done = run("render", "hello")
+    assert done.returncode == 2
+    assert said in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sned", "hello"), "No such command 'sned'"),
+        (("send",), "Missing argument"),
+        (("send", "hello", "--dry"), "--dry-run"),
+        (("send", "hello", "--limit", "0"), "--limit"),
+        (("send", "hello", "--smtp", "http://relay.example.org"), "is no relay; use smtp://user@host:587"),
+        (("send", "hello", "--smtp", "smtp://ada:secret@relay.example.org"), "holds a password"),
+        (("send", "hello", "--rate", "fast"), "fast"),
+        (("send", "hello", "--at", "tomorrow"), "--at"),
+        (("render", "nothing"), "no such post"),
+        (("render", "hello", "--for", "nobody@example.org"), "nobody@example.org is not on the list"),
+        (("send", "hello"), "--yes"),
+        (("status", "nothing"), "no issue 'nothing'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(folder: Path, run: Run, arguments: tuple[str, ...], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2, done.stderr
+    line = [line for line in done.stderr.strip().splitlines() if line.startswith("newsletter: ")]
+    assert len(line) == 1, done.stderr
+    assert said.lower() in line[0].lower()
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (CONFIG.replace('mailto = "unsubscribe@example.org"', ""), "no way to unsubscribe"),
+        (CONFIG.replace("postal_address", "# "), "no postal address"),
+    ],
+)
+def test_a_live_send_needs_what_the_law_asks_and_a_dry_run_only_warns(
+    folder: Path, run: Run, config: str, said: str
+) -> None:
+    (folder / "newsletter.toml").write_text(config)
+    done = run("send", "hello", "--yes")
+    assert done.returncode == 2
+    assert said in one_line(done.stderr)
+    rehearsed = run("send", "hello", "--dry-run")
+    assert rehearsed.returncode == 0, rehearsed.stderr
+    assert said in rehearsed.stderr
+
+
+def test_a_draft_is_refused_for_a_live_send(folder: Path, run: Run) -> None:
+    (folder / "posts" / "2026-05-04-hello.md").write_text(POST.replace("title:", "draft: true\ntitle:"))
+    done = run("send", "hello", "--yes")
+    assert done.returncode == 2
+    assert "draft" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("name,city\nAda,Lyon\n", "no column `email`"),
+        ("email,name,name\n", "two columns are named 'name'"),
+        ("email,name\n", "no subscribers"),
+        ('email,name\nada@example.org,"Ada\nbob@example.org,Bob\n', "subscribers.csv:2: a quote is opened here"),
+    ],
+)
+def test_a_list_that_cannot_be_read_for_sure_is_refused_whole(folder: Path, run: Run, content: str, said: str) -> None:
+    (folder / "subscribers.csv").write_text(content)
+    done = run("send", "hello", "--yes")
+    assert done.returncode == 2
+    assert said in one_line(done.stderr)
+    assert not (folder / "newsletter.db").exists() or run("status", "--json").stdout.strip() == "[]"
+
+
+def test_a_row_that_cannot_be_mailed_is_named_with_its_line(folder: Path, run: Run) -> None:
+    with (folder / "subscribers.csv").open("a") as file:
+        file.write("ada.example.org,Ada,Lyon\nADA@example.org,Ada,Lyon\n")
+    done = run("subscribers", "check")
+    assert done.returncode == 1
+    assert "subscribers.csv:5: no '@' in 'ada.example.org'; fix the row or delete it" in done.stderr
+    assert "subscribers.csv:6: " in done.stderr
+    assert "3 subscribers" in done.stdout
+
+
+def test_a_relay_that_is_not_there_is_named(folder: Path, run: Run) -> None:
+    done = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
