@@ -32,7 +32,7 @@ class NotLiteral(ValueError):  # noqa: N818 (a question's answer, caught where i
 def literal(value: Any, depth: int = 20) -> str:
     """`value` as Jinja2 source: text, safe HTML, numbers, booleans, None, and lists, tuples and dicts of these.
 
-    Raises NotLiteral for anything else, and for what is nested deeper than `depth` or is larger than 100,000 characters.
+    Raises NotLiteral for anything else, for what is nested deeper than `depth`, or has over 100,000 characters.
     """
     if value is None or isinstance(value, bool):
         return str(value).lower()

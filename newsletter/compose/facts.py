@@ -1,6 +1,7 @@
 """What a template may mention about the post, its site and the newsletter: plain values, computed once an issue.
 
-The names are those of docs/explanation/architecture.md. Links and images are absolute, texts are text, `content` alone is HTML.
+The names are those of docs/explanation/architecture.md. Links and images are absolute, texts are text, `content` alone
+is HTML.
 """
 
 import math
@@ -34,7 +35,7 @@ _SUMMARY = 140
 
 
 def post_facts(post: Post, site: Site, body: str) -> dict[str, Any]:
-    """`post` in templates, but for `content`; `body` is the post's HTML. Front matter's other keys are there as written."""
+    """`post` in templates, but for `content`; `body` is the post's HTML. Other front matter is there as written."""
     author = site.author(post)
     plain = text_of(_HEADING.sub(" ", body))
     return {

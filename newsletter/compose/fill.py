@@ -1,8 +1,8 @@
 """Fill slots: stage two of a template, once a recipient.
 
-Nothing is compiled here but once an issue: a slot that only looks something up becomes a plain function, all other slots of
-one text become blocks of one compiled template. Only slots run, never the text around them. Subscriber data goes in
-as values, escaped in HTML; it is never source.
+Nothing is compiled here but once an issue: a slot that only looks something up becomes a plain function, all other
+slots of one text become blocks of one compiled template. Only slots run, never the text around them. Subscriber data
+goes in as values, escaped in HTML; it is never source.
 """
 
 import re
@@ -24,6 +24,7 @@ Fill = Callable[["Reader"], str]
 """A slot's text for a reader."""
 
 _MOST_RANGE = 1_000
+_MAY_LACK = frozenset({"default", "d", "defined", "undefined"})
 _COLUMN = re.compile(r"\{\{ subscriber\.([^\W\d]\w*) \}\}")
 _COLUMN_OR = re.compile(r'\{\{ \(subscriber\.([^\W\d]\w*) or "([^"\\]*)"\) \}\}')
 _COLUMN_IN_URL = re.compile(r"\{\{ \(subscriber\.([^\W\d]\w*)\|urlencode\) \}\}")
@@ -43,11 +44,11 @@ class Columns:
 
 
 class Reader:
-    """One recipient's values; addresses with a token are made when a slot asks for them."""
+    """One recipient's values; addresses with a token are made when a slot first asks for them."""
 
     __slots__ = ("_made", "_make", "columns")
 
-    def __init__(self, columns: Mapping[str, str], make: Mapping[str, Callable[[], str]]) -> None:
+    def __init__(self, columns: Mapping[str, str], make: "Callable[[str, Reader], str]") -> None:
         self.columns = columns
         self._make = make
         self._made: dict[str, str] = {}
@@ -56,7 +57,7 @@ class Reader:
         """`unsubscribe_url` and its kind."""
         made = self._made.get(name)
         if made is None:
-            made = self._made[name] = self._make[name]()
+            made = self._made[name] = self._make(name, self)
         return made
 
 
@@ -121,14 +122,14 @@ class Filler:
             raise NewsletterError(f"{error.message}; correct the template", path=slot.path, line=slot.line) from error
         if columns is None:
             return
-        asked = {
-            id(node.node) for kind in (nodes.Filter, nodes.Test) for node in tree.find_all(kind) if _may_lack(node)
-        }
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        guards: list[Any] = [*tree.find_all(nodes.Filter), *tree.find_all(nodes.Test)]
+        asked = {id(guard.node) for guard in guards if guard.name in _MAY_LACK}
+        lookups: list[Any] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
+        for node in lookups:
             if not (isinstance(node.node, nodes.Name) and node.node.name == "subscriber") or id(node) in asked:
                 continue
             name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
-            if isinstance(name, str) and name not in columns and name not in ("email", "name"):
+            if isinstance(name, str) and name not in {*columns, "email", "name"}:
                 has = ", ".join(sorted({"email", "name", *columns}))
                 raise NewsletterError(
                     f"subscriber.{name} is no column of the list, which has {has}; correct the name, or write "
@@ -199,10 +200,6 @@ def _fault(error: Exception, slot: Slot, reader: Reader) -> NewsletterError:
     return NewsletterError(
         f"{shorten(slot.source)} for {reader.columns['email']}: {what}", path=slot.path, line=slot.line
     )
-
-
-def _may_lack(node: nodes.Node) -> bool:
-    return getattr(node, "name", "") in ("default", "d", "defined", "undefined")
 
 
 def _range(*bounds: int) -> range:

@@ -18,7 +18,8 @@ WORD = 75
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]|[\ud800-\udfff]")
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*\Z")
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
+_ATOMS = re.compile(r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
+_ADDRESS = re.compile("[^\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff<>,;]+\\Z")
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _ID = re.compile(r"[!-;=?-~]+\Z")  # printable ASCII without angle brackets
 
@@ -46,8 +47,10 @@ def mailbox_field(name: str, display_name: str, address: str) -> bytes:
     The display name is bare, quoted or encoded. An address beyond ASCII stays UTF-8 (RFC 6532): it can't be encoded,
     and goes only to relays that offer SMTPUTF8. Raises NewsletterError for an address that would break the field.
     """
-    if _CONTROL.search(address) or not address or any(mark in address for mark in "<>,; "):
+    if not _ADDRESS.match(address):
         raise NewsletterError(f"{address!r} can't stand in {name}; give an address such as ada@example.org")
+    if _ATOMS.match(display_name) and len(name) + len(display_name) + len(address) + 5 <= FOLD_AT:
+        return f"{name}: {display_name} <{address}>\r\n".encode()
     display_name = clean(display_name).strip()
     if not display_name:
         return f"{name}: {address}\r\n".encode()

@@ -1,8 +1,8 @@
 """Inline a page's CSS, once an issue: premailer 3.10 with its traps disarmed.
 
 Mail clients honour style attributes everywhere and `<style>` in places. Rules that can't be inlined stay in the head
-(`stylesheet` tells which); a `<style data-premailer="ignore">` stays byte for byte. Nothing is fetched, from the network or
-from disk. The page comes back as libxml2 writes it: not pretty-printed, doctype first, in UTF-8.
+(`stylesheet` tells which); a `<style data-premailer="ignore">` stays byte for byte. Nothing is fetched, from the
+network or from disk. The page comes back as libxml2 writes it: not pretty-printed, doctype first, in UTF-8.
 """
 
 import functools
@@ -20,8 +20,13 @@ _DOCTYPE = re.compile(r"<!doctype[^>]*>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SVG_CASE = {
     name.lower(): name
-    for name in ["viewBox", "preserveAspectRatio", "gradientUnits", "gradientTransform", "patternUnits", "patternTransform", "clipPathUnits", "maskUnits", "markerWidth", "markerHeight", "refX", "refY", "spreadMethod", "textLength", "lengthAdjust", "startOffset", "stdDeviation", "baseFrequency", "numOctaves", "linearGradient", "radialGradient", "clipPath", "textPath", "foreignObject"]
-}
+    for name in (
+        "baseFrequency", "clipPath", "clipPathUnits", "foreignObject", "gradientTransform", "gradientUnits",
+        "lengthAdjust", "linearGradient", "markerHeight", "markerWidth", "maskUnits", "numOctaves", "patternTransform",
+        "patternUnits", "preserveAspectRatio", "radialGradient", "refX", "refY", "spreadMethod", "startOffset",
+        "stdDeviation", "textLength", "textPath", "viewBox",
+    )
+}  # fmt: skip
 
 
 def inline_css(html: str) -> str:

@@ -82,7 +82,7 @@ class LateNamespace(Namespace):
         blocks, made_in = object.__getattribute__(self, "_made_in")
         if is_late(value) or blocks() != made_in:
             raise NewsletterError(
-                f"a namespace can't change with the reader ({name}); use {{% set %}}, or write the values where they are"
+                f"a namespace can't change with the reader ({name}); use {{% set %}}, or write the value in its place"
             )
         super().__setitem__(name, value)
 

@@ -1,9 +1,9 @@
 """Write messages: an issue and a subscriber become an envelope, bytes on the wire.
 
-A message is multipart/alternative, text first, HTML second, both quoted-printable in UTF-8 (RFC 5322, 2045, 2046), for one recipient.
-What all recipients share is encoded once; for each, slots and a few header fields are spliced in. The bytes depend on
-issue, subscriber, secret and date alone. How slots are filled: `fill`; header fields: `headers`; what the token of an
-unsubscribe link says: `audience.token`. Signing (DKIM) comes later, in delivery.
+A message is multipart/alternative, text first, HTML second, both quoted-printable in UTF-8 (RFC 5322, 2045, 2046), for
+one recipient. What all recipients share is encoded once; for each, slots and a few header fields are spliced in. The
+bytes depend on issue, subscriber, secret and date alone. How slots are filled: `fill`; header fields: `headers`; what
+the token of an unsubscribe link says: `audience.token`. Signing (DKIM) comes later, in delivery.
 """
 
 import hashlib
@@ -128,37 +128,26 @@ class MessageWriter:
         return self.issue.mail_from
 
     def _reader(self, subscriber: Subscriber) -> Reader:
-        email = subscriber.email
-        columns = {**subscriber.columns, "email": email, "name": subscriber.name}
+        columns = {**subscriber.columns, "email": subscriber.email, "name": subscriber.name}
+        return Reader(columns, self._address)
 
-        def unsubscribe_token() -> str:
-            return make_token(self._secret, "unsubscribe", email, self.issue.id)
-
-        def unsubscribe_url() -> str:
-            if self._unsubscribe_base:
-                return f"{self._unsubscribe_base}/u/{reader.address('token')}"
-            if self.issue.unsubscribe_mailto:
-                return f"mailto:{self.issue.unsubscribe_mailto}?subject=unsubscribe%20{reader.address('token')}"
-            return ""
-
-        def preferences_url() -> str:
-            token = make_token(self._secret, "preferences", email, self.issue.id)
-            return f"{self._unsubscribe_base}/p/{token}" if self._unsubscribe_base else ""
-
-        reader = Reader(
-            columns,
-            {
-                "token": unsubscribe_token,
-                "unsubscribe_url": unsubscribe_url,
-                "preferences_url": preferences_url,
-                "view_url": lambda: self.issue.view_url,
-                "tracking": lambda: "",
-            },
-        )
-        return reader
+    def _address(self, name: str, reader: Reader) -> str:
+        """A reader's own address of this name, or the `token` that its unsubscribe addresses share."""
+        base = self._unsubscribe_base
+        if name == "token":
+            return make_token(self._secret, "unsubscribe", reader.columns["email"], self.issue.id)
+        if name == "unsubscribe_url":
+            if base:
+                return f"{base}/u/{reader.address('token')}"
+            mailto = self.issue.unsubscribe_mailto
+            return f"mailto:{mailto}?subject=unsubscribe%20{reader.address('token')}" if mailto else ""
+        if name == "preferences_url":
+            token = make_token(self._secret, "preferences", reader.columns["email"], self.issue.id) if base else ""
+            return f"{base}/p/{token}" if base else ""
+        return self.issue.view_url if name == "view_url" else ""
 
     def _unsubscribe_frame(self) -> tuple[bytes, ...]:
-        """List-Unsubscribe and its -Post (RFC 2369, 8058) as the pieces around the token; empty where there is no way."""
+        """List-Unsubscribe and its -Post (RFC 2369, 8058), the pieces around the token; empty where there is no way."""
         mark = "TOKEN"
         uris = [f"{self._unsubscribe_base}/u/{mark}"] if self._unsubscribe_base else []
         if self.issue.unsubscribe_mailto:

@@ -75,7 +75,7 @@ class _Rewriter:
                 node.body = self.statements(node.body)
         return [node]
 
-    def expression(self, node: nodes.Expr, bare: bool = False) -> nodes.Expr:
+    def expression(self, node: Any, bare: bool = False) -> Any:
         """`node`, traced instead of evaluated when one of its names is late; `bare`: even if it is but a name.
 
         A call of a macro is made now, with traced arguments: its markup is then inlined like the rest.
@@ -104,7 +104,7 @@ class _Rewriter:
         call.kwargs = [nodes.Keyword(keyword.key, self.expression(keyword.value)) for keyword in keywords]
 
     def _if(self, node: nodes.If) -> list[nodes.Node]:
-        """`{% if %}`: for a late condition both branches render, between tags; what they set is chosen by the reader."""
+        """`{% if %}`: for a late condition both branches render, between tags; the reader chooses what they set."""
         otherwise: list[nodes.Node] = node.else_
         for branch in reversed(node.elif_):
             otherwise = [nodes.If(branch.test, branch.body, [], otherwise).set_lineno(branch.lineno)]

@@ -1,9 +1,9 @@
 """Tokens become slots: what a template left for later, found again after inlining, and cut out of the fixed text.
 
-A token is a word of ASCII letters and digits that no parser of HTML, Markdown or CSS takes apart. In HTML text it travels
-as a comment, which may stand anywhere, even between table rows; in an attribute, a URL or the title as the word. Every token
-must come back, once and in order, and the markup between the tags of a block must be whole: whatever can't be
-promised is refused, with the template's file and line. What a token stands for is decided in `weave`.
+A token is a word of ASCII letters and digits that no parser of HTML, Markdown or CSS takes apart. In HTML text it
+travels as a comment, which may stand anywhere, even between table rows; in attributes, URLs and the title as the word.
+Every token must come back, once and in order, and the markup between the tags of a block must be whole: whatever can't
+be promised is refused, with the template's file and line. What a token stands for is decided in `weave`.
 """
 
 import hashlib
@@ -18,8 +18,10 @@ from newsletter.errors import NewsletterError
 
 Kind = Literal["value", "open", "middle", "close"]
 
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
-_MAY_STAY_OPEN = frozenset(["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup"])
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+)
+_MAY_STAY_OPEN = frozenset({"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup"})
 _PIECES = re.compile(
     r"(?P<comment><!--.*?-->)"
     r"|(?P<raw><(?P<name>style|script)\b.*?</(?P=name)\s*>)"
@@ -166,7 +168,7 @@ class Slots:
                 raise self._refuse(value, "begins and ends in different attributes; begin and end it in one")
 
     def _check_blocks(self, html: str, whole: bool = False) -> None:
-        """Every branch of a block opens and closes its own elements; `whole`: none may be left to be closed by a parser."""
+        """Every branch of a block opens and closes its own elements; `whole`: none is left for a parser to close."""
         branches: list[tuple[Tag, list[str]]] = []
         for match in _PIECES.finditer(html):
             piece = match[0]

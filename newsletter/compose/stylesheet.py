@@ -1,8 +1,8 @@
 """Part a style sheet into rules that can be inlined and rules that must stay in the head.
 
-premailer inlines plain selectors well and loses the rest: at-rules, `:hover`, `*`, `:is()`, nesting (seen with 3.10). What depends
-on the reader's screen, mood or client stays, with `!important`, because it has to win over inlined styles as it
-won in the sheet. Imports are dropped: no client loads them and composing never touches the network. CSS: tinycss2.
+premailer inlines plain selectors well and loses the rest: at-rules, `:hover`, `*`, `:is()`, nesting (seen with 3.10).
+What depends on the reader's screen, mood or client stays, with `!important`, because it has to win over inlined styles
+as it won in the sheet. Imports are dropped: no client loads them, and composing never touches the network.
 """
 
 import functools
@@ -28,8 +28,8 @@ def part_stylesheet(css: str) -> tuple[str, str]:
     kept: list[str] = []
     for rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
         if isinstance(rule, QualifiedRule):
-            body = "{" + tinycss2.serialize(rule.content).strip() + "}"
-            plain, other = _part_selectors(tinycss2.serialize(rule.prelude))
+            body = "{" + _css(rule.content).strip() + "}"
+            plain, other = _part_selectors(_css(rule.prelude))
             if plain and not any(getattr(token, "type", "") == "{} block" for token in rule.content):
                 inlined.append(", ".join(plain) + " " + body)
             else:
@@ -67,11 +67,11 @@ def _split(prelude: str) -> list[str]:
 
 
 def _kept(rule: AtRule) -> str:
-    head = f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude).rstrip()}"
+    head = f"@{rule.at_keyword}{_css(rule.prelude)}"
     if rule.content is None:
         return head + ";"
     if rule.lower_at_keyword not in _OF_STYLES:
-        return head + " {" + tinycss2.serialize(rule.content) + "}"
+        return head + " {" + _css(rule.content) + "}"
     return head + " {\n" + "\n".join(map(_kept_inside, _rules(rule.content))) + "\n}"
 
 
@@ -79,8 +79,12 @@ def _kept_inside(rule: Node) -> str:
     if isinstance(rule, AtRule):
         return _kept(rule)
     if isinstance(rule, QualifiedRule):
-        return tinycss2.serialize(rule.prelude).strip() + " {" + _important(rule.content) + "}"
+        return _css(rule.prelude).strip() + " {" + _important(rule.content) + "}"
     return ""
+
+
+def _css(tokens: list[Node]) -> str:
+    return str(tinycss2.serialize(tokens)).rstrip()
 
 
 def _rules(content: list[Node]) -> list[Node]:
@@ -92,8 +96,7 @@ def _important(content: list[Node]) -> str:
     written = []
     for item in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
         if isinstance(item, Declaration):
-            value = tinycss2.serialize(item.value).strip()
-            written.append(f"{item.name}: {value} !important")
+            written.append(f"{item.name}: {_css(item.value).strip()} !important")
         elif isinstance(item, (QualifiedRule, AtRule)):
             written.append(item.serialize())
     return "; ".join(written)

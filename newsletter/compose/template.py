@@ -1,7 +1,7 @@
 """Templates: where they are, what they may do, and how their faults are told.
 
-Looked up in the newsletter's own email_templates/, then in the shipped one. They run in Jinja2's immutable sandbox, with strict
-undefined names, autoescaping in .html, and bounds on loops, text and memory. A fault of a template is a
+Looked up in the newsletter's own email_templates/, then in the shipped one. They run in Jinja2's immutable sandbox,
+with strict undefined names, autoescaping in .html, and bounds on loops, text and memory. A fault of a template is a
 NewsletterError with its file and line. How late names become slots: `rewrite`, `weave` and `slots`.
 """
 
@@ -161,7 +161,7 @@ def _evaluation(source: str) -> CodeType:
     stage = _Stage(None, Weave("", {}))
     tree = nodes.Template([nodes.Assign(nodes.Name("result", "store"), stage.expression(source))])
     tree.set_lineno(1).set_environment(stage)
-    return stage.compile(tree)  # type: ignore[arg-type]
+    return stage.compile(tree)
 
 
 class _Loader(jinja2.BaseLoader):
@@ -249,7 +249,7 @@ def _suggestion(message: str, known: Iterable[str]) -> str:
 
 
 def _where(traceback: TracebackType | None, name: str) -> tuple[str, int | None]:
-    """The innermost template and line of a traceback; Jinja2 names frames by the path that a template was compiled with."""
+    """The innermost template and line of a traceback: Jinja2 names a frame by the path that it was compiled with."""
     path, line = name, None
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename

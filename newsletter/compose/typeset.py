@@ -1,8 +1,8 @@
 """Stage one: a post becomes an issue.
 
 Markdown to HTML, through the template, CSS inlined, the text part beside it, slots cut out. Pure but for reading
-templates: no network, no clock. What is known is in `facts`; how slots come about in `rewrite`, `weave` and `slots`; this
-module puts them in order.
+templates: no network, no clock. What is known is in `facts`; how slots come about in `rewrite`, `weave` and `slots`;
+this module puts them in order.
 """
 
 import re
@@ -118,7 +118,7 @@ def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str
         return post.layout
     if post.layout and site.kind == "plain":
         raise NewsletterError(
-            f"no template {post.layout!r}; known: {', '.join(templates.layouts())}, or write {FOLDER}/{post.layout}.html",
+            f"no template {post.layout!r}; known: {', '.join(templates.layouts())}; or write it in {FOLDER}/",
             path=post.path,
             line=line,
         )
@@ -168,6 +168,6 @@ def _mention_site(parts: tuple[Part, ...]) -> bool:
 
 
 def _tidy(text: str) -> str:
-    """A text part as it is sent: no blanks at line ends but the signature's, at most two empty lines, one newline at the end."""
+    """A text part as it is sent: no blanks at line ends but the signature's, at most two empty lines in a row."""
     lines = [line if line == "-- " else line.rstrip() for line in text.splitlines()]
     return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).strip("\n") + "\n"
