@@ -32,7 +32,8 @@ def inbox(
 ) -> None:
     """Run the test inbox, an SMTP server with a page.
 
-    Any program can mail to it, and nothing leaves this machine. Messages are kept under .newsletter/inbox. Stop it with Ctrl-C.
+    Any program can mail to it, and nothing leaves this machine. Messages are kept under .newsletter/inbox. Ctrl-C
+    stops it.
 
     \b
       newsletter inbox

@@ -92,7 +92,8 @@ def send(
 ) -> None:
     """Send a post to all who do not have it yet; asks first.
 
-    Shows its plan before. Safe to repeat: nobody gets an issue twice. Ctrl-C finishes what is under way; the next run goes on.
+    Shows its plan before. Safe to repeat: nobody gets an issue twice. Ctrl-C finishes what is under way; the next run
+    goes on.
 
     \b
       newsletter send hello --dry-run
