@@ -61,9 +61,8 @@ SELECT key, email, ?2, 'smtp', ?3 FROM deliveries WHERE id = ?1
 """
 
 STAYS_FULL = """
-SELECT 1 FROM issues JOIN deliveries ON issue = number
+SELECT count(*) >= 3 AND max(updated) - min(updated) >= 14 * 86400 FROM issues JOIN deliveries ON issue = number
 WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' AND state = 'failed'
-HAVING count(*) >= 3 AND max(updated) - min(updated) >= 14 * 86400
 """
 
 Claimed = tuple[list[Job], float | None]
@@ -341,7 +340,7 @@ class Ledger:
             if turn.records:
                 db.execute(RECORD, (json.dumps(turn.records),))
             for id_, reason, only_full in turn.suppress:
-                if not only_full or db.execute(STAYS_FULL, (id_,)).fetchone():
+                if not only_full or db.execute(STAYS_FULL, (id_,)).fetchone()[0]:
                     db.execute(SUPPRESS, (id_, reason, now))
             if turn.intents:
                 self._intend(turn, now)

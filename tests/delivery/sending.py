@@ -1,0 +1,108 @@
+"""What the tests of this room share: an issue, a list, a writer, and a run on a scripted relay."""
+
+import random
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.issue import Issue
+from newsletter.compose.message import Envelope
+from newsletter.delivery.connection import Timeouts
+from newsletter.delivery.engine import Report, deliver
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.plan import Plan, freeze, make_plan
+from newsletter.delivery.relay import parse_relay
+from newsletter.delivery.retry import RetryPolicy
+
+QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
+SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2)
+
+
+def an_issue(text: str = "Hello, you.", issue_id: str = "hello") -> Issue:
+    return Issue(
+        id=issue_id, post=f"posts/{issue_id}.md", subject=("Hello",), preheader="", sender="Ada <ada@example.org>",
+        reply_to="", mail_from="ada@example.org", list_id="The Long View <example.org>",
+        unsubscribe_url="https://example.org", unsubscribe_mailto="", view_url="", language="en",
+        html=(f"<p>{text}</p>",), text=(text,), facts={},
+    )  # fmt: skip
+
+
+def people(count: int, domain: str = "example.org") -> list[Subscriber]:
+    return [Subscriber(f"reader{number}@{domain}", f"Reader {number}") for number in range(count)]
+
+
+class PlainWriter:
+    """A writer of short messages; the real one has tests of its own."""
+
+    def __init__(self, size: int = 500) -> None:
+        self._body = b"x" * 70 + b"\r\n"
+        self._lines = size // 72 + 1
+        self.written: list[str] = []
+
+    def envelope(self, subscriber: Subscriber) -> Envelope:
+        self.written.append(subscriber.email)
+        head = f"To: {subscriber.email}\r\nSubject: Hello\r\n\r\n".encode()
+        return Envelope("ada@example.org", subscriber.email, head + self._body * self._lines)
+
+
+def plan(ledger: Ledger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any) -> Plan:
+    """Hold the issue, plan, and freeze."""
+    issue = issue or an_issue()
+    if ledger.lease is None:
+        ledger.hold(issue.id)
+    rows = enumerate(subscribers, 2) if subscribers is not None else None
+    made = make_plan(ledger, issue, rows, **options)
+    freeze(ledger, made)
+    return made
+
+
+async def send(
+    path: Path,
+    urls: str | Sequence[str],
+    subscribers: Iterable[Subscriber] | None,
+    *,
+    connections: int = 4,
+    plan_options: dict[str, Any] | None = None,
+    relay_options: dict[str, Any] | None = None,
+    writer: Any = None,
+    **options: Any,
+) -> Report:
+    """Plan and deliver with short times; the ledger is closed afterwards."""
+    options.setdefault("retry", QUICK)
+    options.setdefault("timeouts", SHORT)
+    options.setdefault("chance", random.Random(1))
+    with Ledger(path) as ledger:
+        plan(ledger, subscribers, **(plan_options or {}))
+        relays = [
+            parse_relay(url, connections=connections, **(relay_options or {}))
+            for url in ([urls] if isinstance(urls, str) else urls)
+        ]
+        return await deliver(ledger, writer or PlainWriter(), relays, **options)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The ledger's deliveries, by SQLite alone."""
+    db = sqlite3.connect(path)
+    db.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in db.execute("SELECT * FROM deliveries ORDER BY id")]
+    finally:
+        db.close()
+
+
+def by_state(path: Path) -> dict[str, set[str]]:
+    """Addresses by state."""
+    found: dict[str, set[str]] = {}
+    for row in rows(path):
+        found.setdefault(row["state"], set()).add(row["email"])
+    return found
+
+
+def suppressed(path: Path) -> set[str]:
+    db = sqlite3.connect(path)
+    try:
+        return {row[0] for row in db.execute("SELECT email FROM suppressions")}
+    finally:
+        db.close()
