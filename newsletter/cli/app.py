@@ -14,7 +14,7 @@ from typer import exceptions as typer_exceptions
 from typer._click.exceptions import ClickException, UsageError
 
 from newsletter import __version__
-from newsletter.cli.console import fail
+from newsletter.cli.console import fail, short_path
 from newsletter.errors import NewsletterError
 
 COMMANDS = {
@@ -81,6 +81,7 @@ def run(arguments: list[str]) -> int:
         code = app(args=arguments, prog_name="newsletter", standalone_mode=False)
         sys.stdout.flush()
     except NewsletterError as error:
+        error.path = short_path(error.path) if error.path else None
         return fail(str(error), error.exit_code)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "newsletter"

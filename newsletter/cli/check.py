@@ -1,12 +1,11 @@
 """`check`: what is wrong with a message before anybody gets it."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.console import note, say, say_json
+from newsletter.cli.console import note, say, say_json, short_path
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -59,10 +58,12 @@ def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
     """Every finding about the message that the first subscriber would get."""
     from newsletter.checks import check_message, sample_of
     from newsletter.cli.posts import one_subscriber
+    from newsletter.compose.typeset import template_of
 
     subscriber, columns = one_subscriber(composed.config, None)
     message = composed.writer(columns).envelope(subscriber).message
-    sample = sample_of(message, composed.post, composed.config, composed.template)
+    template = template_of(composed.post, composed.site, composed.config)
+    sample = sample_of(message, composed.post, composed.config, template)
     findings = check_message(sample)
     if links or composed.config.checks.spamd:
         raise NewsletterError("--links is not there yet")
@@ -72,10 +73,6 @@ def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
 def show(findings: "list[Finding]") -> None:
     """The findings, a line each with its hint below, on stderr."""
     for finding in findings:
-        where = f"{_short(finding.source)}:{finding.line}: " if finding.source and finding.line else ""
+        where = f"{short_path(finding.source)}:{finding.line}: " if finding.source and finding.line else ""
         note(f"{MARKS[finding.severity]} {where}{finding.message} [{finding.rule}]")
         note(f"    {finding.hint}")
-
-
-def _short(path: str) -> str:
-    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 LINE_EVERY = 5.0
@@ -28,6 +29,12 @@ def fail(text: str, code: int) -> int:
     """One line on stderr that says what went wrong; returns `code`."""
     note(f"newsletter: {text}")
     return code
+
+
+def short_path(path: str) -> str:
+    """`path` as it is typed from here: relative where it lies below the working directory."""
+    here = f"{Path.cwd()}/"
+    return path.removeprefix(here)
 
 
 def say_json(value: Any) -> None:

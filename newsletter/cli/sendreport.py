@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.console import human_seconds, human_size, note, say
+from newsletter.cli.console import human_seconds, human_size, note, say, short_path
 
 if TYPE_CHECKING:
     from newsletter.checks import Finding
@@ -41,7 +41,7 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
     issue = plan.issue
     size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
     for line, what in plan.problems:
-        note(f"{path}:{line}: {what}")
+        note(f"{short_path(str(path))}:{line}: {what}")
     waiting = {
         "Unknown": (
             plan.unknown and not plan.resend_unknown,

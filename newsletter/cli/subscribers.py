@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.console import note, say, say_json
+from newsletter.cli.console import note, say, say_json, short_path
 
 SHOWN = 50
 """Problems that are shown unless all are asked for."""
@@ -46,7 +46,7 @@ def check(
         )
     else:
         for line, what in report.problems if everything else report.problems[:SHOWN]:
-            note(f"{path}:{line}: {what}")
+            note(f"{short_path(str(path))}:{line}: {what}")
         hidden = len(report.problems) - SHOWN
         if hidden > 0 and not everything:
             note(f"and {hidden:,} more; --all shows them")

@@ -82,6 +82,10 @@ class Templates:
         """Whether there is a template file of this name (`post.txt`)."""
         return self._loader.find(name) is not None
 
+    def path(self, name: str) -> Path | None:
+        """The file of a template, the user's before the shipped one."""
+        return self._loader.find(name)
+
     def start(self, seed: str, facts: Mapping[str, Any]) -> "Rendering":
         """Begin one issue: `facts` are the names known now, `seed` is text that tells its tokens from all others."""
         return Rendering(self._loader, Weave(seed, facts), facts)

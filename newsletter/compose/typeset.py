@@ -8,6 +8,7 @@ this module puts them in order.
 import re
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
@@ -102,6 +103,12 @@ def _author(config: Config) -> tuple[str, str]:
             path=config.path,
         )
     return split_mailbox(config.newsletter.author, "[newsletter] author")
+
+
+def template_of(post: Post, site: Site, config: Config) -> Path | None:
+    """The file of the template that `typeset` renders the post with."""
+    templates = Templates(config.root)
+    return templates.path(f"{_layout(post, site, config, templates)}.html")
 
 
 def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str:

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import json
+import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -42,12 +43,18 @@ class Relay(Kept):
     url = ""
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def relay() -> Iterator[Relay]:
     kept = Relay()
-    controller = Controller(kept, hostname="127.0.0.1", port=0)
+    controller = Controller(kept, hostname="127.0.0.1", port=free_port())
     controller.start()
-    port = controller.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    port = controller.port
     kept.url = f"smtp://127.0.0.1:{port}"
     yield kept
     controller.stop()
