@@ -7,6 +7,7 @@ is used, unless there is a login and the server offers STARTTLS. RelayTrouble sa
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -220,14 +221,22 @@ def _trouble(relay: Relay, step: str, error: BaseException) -> RelayTrouble:
         return RelayTrouble(relay, "no answer in time", "check the host, the port and firewalls", lasting=False)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return RelayTrouble(relay, str(error), "use another port or relay", lasting=True)
-    if os_error := _cause(error, OSError):
-        reason = os_error.strerror or str(os_error)
-        return RelayTrouble(
-            relay, f"can't connect ({reason.lower()})", "is it running? check [smtp] url", lasting=False
-        )
+    if isinstance(error, aiosmtplib.SMTPConnectError) or not isinstance(error, aiosmtplib.SMTPException):
+        number = _errno(error)
+        reason = os.strerror(number).lower() if number else "nobody answers there"
+        return RelayTrouble(relay, f"can't connect ({reason})", "is it running? check [smtp] url", lasting=False)
     return RelayTrouble(
         relay, f"the connection was lost at {step}", "check the port: smtp:// or smtps://", lasting=False
     )
+
+
+def _errno(error: BaseException | None) -> int:
+    """The system's error number behind it, 0 where there is none."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 E = TypeVar("E", bound=BaseException)

@@ -12,7 +12,7 @@ ABORT = "abort"  # reset the connection
 SWALLOW = "swallow"  # say nothing, keep the connection
 Answer = str | None
 Script = Callable[["Talk", str, str], Answer]
-"""(conversation, "connect" | command verb | ".", argument) -> the reply line(s), CLOSE, ABORT, SWALLOW, or None: usual."""
+"""(conversation, "connect" | verb | ".", argument) -> the reply line(s), CLOSE, ABORT, SWALLOW, or None: as usual."""
 
 
 @dataclass
