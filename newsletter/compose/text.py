@@ -7,6 +7,7 @@ front of the next line, so that what the block leaves out leaves no gap.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from html import unescape
 from itertools import count
 
 from lxml import etree
@@ -24,6 +25,7 @@ _MARGINS = {"p": 1, "figure": 1, "address": 1, "details": 1, "td": 1, "th": 1, "
 _NARROWEST = 20  # columns left for text, however deep it is nested
 _DEEPEST = 120  # elements; deeper ones are flattened
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+_TAG = re.compile("<[^>]*>")
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
@@ -40,8 +42,8 @@ def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = l
     root = etree.fromstring(
         f"<html><body>{source}</body></html>".encode() if "<body" not in source.lower() else source.encode(), parser
     )
-    if root is None:
-        return ""
+    if root is None or "Excessive depth" in str(parser.error_log):
+        return "\n".join(wrap(tidy(unescape(_TAG.sub(" ", source))), width)).strip()
     inline = Inline()
     flow = _Flow(inline, width, is_value)
     flow.walk(_flatten(root))
@@ -60,30 +62,31 @@ class _Flow:
         self._tight = tight
         self._lines: list[str] = []
         self._owed = 0  # blank lines before whatever comes next
+        self._given = 0  # of them, those that stand already, before a token
         self._tokens = ""  # for the front of the next line
 
     def add(self, lines: Sequence[str], before: int = 1, after: int = 1) -> None:
         """Put `lines` below, with at least `before` blank lines above and `after` below."""
         if not lines:
             return
-        blank = max(self._owed, before) if self._lines else 0
+        blank = max(self._owed, before - self._given, 0) if self._lines else 0
         below = [*[""] * blank, *lines]
         below[0] = self._tokens + below[0]
         self._tokens = ""
         self._lines += below
-        self._owed = after
+        self._owed, self._given = after, 0
 
     def token(self, tokens: str) -> None:
         """Tags of blocks: they stand in front of the next line, after the room that is owed to the last."""
-        if self._lines and self._owed > 0 and not self._tokens:
+        if self._lines:
             self._lines += [""] * self._owed
-        self._owed = -1 if self._lines else 0
+            self._owed, self._given = 0, self._given + self._owed
         self._tokens += tokens
 
     def room(self, blank: int) -> None:
         """At least so many blank lines before the next."""
-        if self._lines and self._owed >= 0:
-            self._owed = max(self._owed, blank)
+        if self._lines:
+            self._owed = max(self._owed, blank - self._given)
 
     def done(self) -> list[str]:
         """All lines; tokens that nothing followed are the last one."""
@@ -214,7 +217,7 @@ class _Flow:
                 self.add([f"    {line}" if line else "" for line in inner.done()], 0, 1)
             elif item.tag == "dt":
                 self.room(int(self._owed > 0))
-                self.paragraph(contents(item))
+                self.walk(item)
             elif isinstance(item.tag, str):
                 self._definitions(item)
         self.room(1)
@@ -228,7 +231,7 @@ class _Flow:
                 self.paragraph(contents(caption), before=1, after=1)
             rows, rest = read_rows(element, self._inline)
             if rows:
-                self.add(draw_table(rows, self._width))
+                self.add(draw_table(rows, self._width), before=1, after=0)
             if rest:
                 self.token(rest)
         self.room(1)

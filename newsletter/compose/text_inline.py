@@ -12,6 +12,7 @@ from newsletter.compose.token_form import TOKEN
 from newsletter.compose.wrap import NO_BREAK
 
 _SPACE = re.compile(r"[ \t\n\r\f\u2028\u2029]+")
+_URL_SPACE: dict[int, str] = {9: "", 10: "", 13: "", 32: "%20"}  # as browsers read them
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u2060\ufeff"))
 _IDLE_JOINER = re.compile("(?<![^\x00-\x7f\xa0\u200c\u200d])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f\xa0])")
 _RAISED = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
@@ -39,8 +40,9 @@ class Inline:
 
     def address(self, href: str, shown: str) -> str:
         """What follows a link's words: its number, its address if that depends on the reader, or nothing."""
-        href = _SPACE.sub("", href)
-        bare = re.sub(r"^(?:mailto|tel|sms):", "", href, flags=re.IGNORECASE)
+        href = href.strip().translate(_URL_SPACE)
+        scheme, _, rest = href.partition(":")
+        bare = rest.partition("?")[0] if scheme.lower() in ("mailto", "tel", "sms") else href
         if not bare or href.startswith("#") or re.match(r"(?:javascript|data|vbscript):", href, re.IGNORECASE):
             return ""
         if same_address(shown, href) or same_address(shown, bare):
@@ -84,8 +86,8 @@ class Inline:
 
     def _img(self, element: Node) -> str:
         alt = tidy(_SPACE.sub(" ", element.get("alt", "")))
-        if not alt or element.get("role") in ("presentation", "none"):
-            return ""
+        if not alt:
+            return "[image]" if tag_of(element.getparent()) == "a" and element.getnext() is None else ""
         return alt if _SIGN_ONLY.match(alt) else f"[{alt}]"
 
     def _sup(self, element: Node) -> str:

@@ -1,16 +1,17 @@
 """Tables as plain text: aligned columns where they fit, else a short list of `column: value` for each row."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lxml import etree
-
 from newsletter.compose.text_inline import Inline
-from newsletter.compose.text_nodes import BLOCKS, Item, Node, contents, integer, is_hidden, tag_of, token_of
+from newsletter.compose.text_nodes import BLOCKS, Item, Node, contents, integer, is_comment, is_hidden, tag_of, token_of
 from newsletter.compose.token_form import TOKENS_ONLY
 from newsletter.compose.wrap import display_width, wrap
 
 _GAP = "  "
+_SPAN_MAX = 50
+_NARROW = 12  # columns below which a wrapped cell is hard to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +37,49 @@ def read_rows(table: Node, inline: Inline) -> tuple[list[Row], str]:
     rows: list[Row] = []
     reaching: dict[int, int] = {}  # column: rows that a cell above still reaches down
     tokens = ""
-    for node in table.iter():
-        if isinstance(node, etree._Comment) and tag_of(node.getparent()) in ("table", "thead", "tbody", "tfoot"):
-            tokens += token_of(node)
-        if node.tag != "tr" or is_hidden(node):
+    for item in _row_items(table):
+        if isinstance(item, str):
+            tokens += item
             continue
-        cells: list[Cell] = []
-        found = [child for child in node if child.tag in ("td", "th") and not is_hidden(child)]
-        for child in found:
-            while reaching.get(len(cells), 0):
-                reaching[len(cells)] -= 1
-                cells.append(Cell(""))
-            span = min(max(integer(child.get("colspan"), 1), 1), 50)
-            down = min(max(integer(child.get("rowspan"), 1), 1), 500) - 1
-            text = inline.read(_cell_items(child), plain=child.tag == "th")
-            cells.append(Cell(text, _is_right(child), span))
-            cells += [Cell("")] * (span - 1)
-            reaching.update(dict.fromkeys(range(len(cells) - span, len(cells)), down))
-        head = bool(found) and (tag_of(node.getparent()) == "thead" or (not rows and all(c.tag == "th" for c in found)))
+        found = [child for child in item if child.tag in ("td", "th") and not is_hidden(child)]
         if found:
+            cells = _read_cells(found, inline, reaching)
+            head = tag_of(item.getparent()) == "thead" or (not rows and all(cell.tag == "th" for cell in found))
             rows.append(Row(tuple(cells), head, tokens))
             tokens = ""
-        if node.tail and TOKENS_ONLY.match(node.tail):
-            tokens += node.tail.strip()
     return rows, tokens
+
+
+def _row_items(group: Node) -> Iterator[Item]:
+    """Rows of a table or a part of it, and tokens between them."""
+    for item in contents(group):
+        if isinstance(item, str) or is_comment(item):
+            text = item if isinstance(item, str) else token_of(item)
+            if TOKENS_ONLY.match(text):
+                yield text.strip()
+        elif item.tag == "tr" and not is_hidden(item):
+            yield item
+        elif item.tag in ("thead", "tbody", "tfoot") and not is_hidden(item):
+            yield from _row_items(item)
+
+
+def _read_cells(found: list[Node], inline: Inline, reaching: dict[int, int]) -> list[Cell]:
+    cells: list[Cell] = []
+
+    def fill() -> None:
+        while reaching.get(len(cells), 0) > 0:
+            reaching[len(cells)] -= 1
+            cells.append(Cell(""))
+
+    for child in found:
+        fill()
+        span = min(max(integer(child.get("colspan"), 1), 1), _SPAN_MAX)
+        down = min(max(integer(child.get("rowspan"), 1), 1), _SPAN_MAX) - 1
+        text = inline.read(_cell_items(child), plain=child.tag == "th")
+        cells += [Cell(text, _is_right(child), span), *[Cell("")] * (span - 1)]
+        reaching.update(dict.fromkeys(range(len(cells) - span, len(cells)), down))
+    fill()
+    return cells
 
 
 def _cell_items(cell: Node) -> list[Item]:
@@ -84,29 +104,54 @@ def _is_right(cell: Node) -> bool:
 
 
 def draw_table(rows: list[Row], width: int) -> list[str]:
-    """The lines of a table: in columns if it fits `width`, as records if not."""
+    """The lines of a table: in columns, their cells wrapped if need be; as records if columns would be too narrow."""
     count = max(len(row.cells) for row in rows)
-    empty = Cell("")
-    grid = [Row(row.cells + (empty,) * (count - len(row.cells)), row.head, row.before) for row in rows]
-    sizes = [max(_size(row.cells[column]) for row in grid) for column in range(count)]
-    if sum(sizes) + len(_GAP) * (count - 1) <= width and all(
-        "\n" not in cell.text for row in grid for cell in row.cells
-    ):
-        return _columns(grid, sizes)
-    return _records(grid, width)
+    grid = [Row(row.cells + (Cell(""),) * (count - len(row.cells)), row.head, row.before) for row in rows]
+    sizes = _column_sizes(grid, width - len(_GAP) * (count - 1))
+    return _columns(grid, sizes) if sizes else _records(grid, width)
+
+
+def _column_sizes(grid: list[Row], room: int) -> list[int] | None:
+    """How wide each column is, the widest giving way first; None if one would be cut below a word or `_NARROW`."""
+    columns = list(zip(*(row.cells for row in grid), strict=True))
+    sizes = [max(map(_size, cells), default=0) for cells in columns]
+    least = [
+        max(min(size, _NARROW), max((display_width(word) for cell in cells for word in cell.text.split()), default=0))
+        for size, cells in zip(sizes, columns, strict=True)
+    ]
+    if sum(least) > room:
+        return None
+    while (excess := sum(sizes) - room) > 0:
+        widest = max(range(len(sizes)), key=lambda number: (sizes[number] - least[number] > 0, sizes[number]))
+        others = [size for number, size in enumerate(sizes) if number != widest and size < sizes[widest]]
+        target = max(least[widest], sizes[widest] - excess, min(max(others, default=0), sizes[widest] - 1))
+        sizes[widest] = target
+    return sizes
 
 
 def _columns(grid: list[Row], sizes: list[int]) -> list[str]:
-    lines = []
+    drawn = []
     for number, row in enumerate(grid):
-        padded = []
-        for cell, size in zip(row.cells, sizes, strict=True):
-            blank = " " * (size - display_width(cell.text))
-            padded.append(blank + cell.text if cell.right else cell.text + blank)
-        lines.append(row.before + _GAP.join(padded).rstrip())
+        cells = [wrap(cell.text, size) for cell, size in zip(row.cells, sizes, strict=True)]
+        lines = []
+        for at in range(max(map(len, cells))):
+            padded = []
+            for cell, texts, size in zip(row.cells, cells, sizes, strict=True):
+                text = texts[at] if at < len(texts) else ""
+                blank = " " * (size - display_width(text))
+                padded.append(blank + text if cell.right else text + blank)
+            lines.append(_GAP.join(padded).rstrip())
+        lines[0] = row.before + lines[0]
         if row.head and not (number + 1 < len(grid) and grid[number + 1].head):
             lines.append(_GAP.join("-" * max(size, 1) for size in sizes))
-    return lines
+        drawn.append((row.head, lines))
+    airy = any(len(lines) > 1 for head, lines in drawn if not head)
+    result: list[str] = []
+    for number, (_, lines) in enumerate(drawn):
+        if airy and number and not drawn[number - 1][0]:
+            result.append("")
+        result += lines
+    return result
 
 
 def _records(grid: list[Row], width: int) -> list[str]:
