@@ -15,6 +15,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "newsletter/cli/help.txt": overview(),
         ROOT / "docs/reference/commands.md": commands(),
+        ROOT / "docs/reference/checks.md": checks(),
     }
 
 
@@ -33,6 +34,13 @@ def commands() -> str:
             title = f"newsletter {name} {child}".strip()
             parts.append(f"## {title}\n\n```\n{_help(one, title)}```\n")
     return "\n".join(parts)
+
+
+def checks() -> str:
+    """The reference of checks: each rule as it is declared."""
+    from newsletter.checks.reference import reference
+
+    return reference()
 
 
 def _root():

@@ -7,11 +7,11 @@ the links' servers and the spam filter, is asked for by name: `check_links`, `ch
 from newsletter.checks.answer import Answer, check_links
 from newsletter.checks.clients import Row, client_support
 from newsletter.checks.finding import Finding, Severity
-from newsletter.checks.message import ASKING, CHECKS, check_message
+from newsletter.checks.message import ASKING, CHECKS, check_message, in_order
 from newsletter.checks.sample import DEFAULT_CLIENTS, Sample, sample_of
 from newsletter.checks.spam import SpamRule, SpamScore, check_spam, spam_score
 
 __all__ = [
     "ASKING", "CHECKS", "DEFAULT_CLIENTS", "Answer", "Finding", "Row", "Sample", "Severity", "SpamRule", "SpamScore",
-    "check_links", "check_message", "check_spam", "client_support", "sample_of", "spam_score",
+    "check_links", "check_message", "check_spam", "client_support", "in_order", "sample_of", "spam_score",
 ]  # fmt: skip

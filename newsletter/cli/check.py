@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.console import note, say, say_json, short_path
-from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.checks import Finding
@@ -37,12 +36,13 @@ def check(
       newsletter check posts/2026-05-04-hello.md
       newsletter check hello --links --strict
     """
+    from newsletter.cli.loop import run_async
     from newsletter.cli.posts import compose_post
     from newsletter.config import load_config
 
     config = load_config(context.obj)
     composed = compose_post(config, post)
-    findings = find(composed, links=links)
+    findings = run_async(find(composed, links=links))
     if as_json:
         say_json([asdict(finding) for finding in findings])
     else:
@@ -54,9 +54,9 @@ def check(
         raise typer.Exit(1)
 
 
-def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
-    """Every finding about the message that the first subscriber would get."""
-    from newsletter.checks import check_message, sample_of
+async def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
+    """Every finding about the message that the first subscriber would get; `links` asks the network."""
+    from newsletter.checks import check_links, check_message, check_spam, in_order, sample_of
     from newsletter.cli.posts import one_subscriber
     from newsletter.compose.typeset import template_of
 
@@ -65,9 +65,10 @@ def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
     template = template_of(composed.post, composed.site, composed.config)
     sample = sample_of(message, composed.post, composed.config, template)
     findings = check_message(sample)
-    if links or composed.config.checks.spamd:
-        raise NewsletterError("--links is not there yet")
-    return findings
+    findings += await check_spam(sample, composed.config.checks.spamd)
+    if links:
+        findings += await check_links(sample)
+    return in_order(findings)
 
 
 def show(findings: "list[Finding]") -> None:

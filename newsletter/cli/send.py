@@ -128,7 +128,7 @@ async def _send(config: "Config", options: Options) -> int:
     rows, findings = None, []
     if not isinstance(composed, FrozenIssue):
         rows = open_list(config)
-        findings = _inspect(composed, options, rows)
+        findings = await _inspect(composed, options, rows)
     with _ledger(config, options) as ledger:
         ledger.hold(composed.issue.id)
         plan = make_plan(
@@ -177,7 +177,7 @@ def _composed(config: "Config", options: Options) -> "Composed | FrozenIssue":
     return compose_post(config, options.post, options.again)
 
 
-def _inspect(composed: "Composed", options: Options, rows: "SubscriberList") -> "list[Finding]":
+async def _inspect(composed: "Composed", options: Options, rows: "SubscriberList") -> "list[Finding]":
     """Refuse what must not go out; what is only to be warned of is said."""
     from newsletter.cli.check import find, show
 
@@ -192,7 +192,7 @@ def _inspect(composed: "Composed", options: Options, rows: "SubscriberList") -> 
         for what, hint in missing:
             raise NewsletterError(f"{what}; {hint}", path=config.path)
     composed.writer(rows.columns)
-    findings = find(composed)
+    findings = await find(composed)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors and not options.dry_run and not options.force:
         show(errors)
