@@ -1,0 +1,143 @@
+"""What a kill leaves: the ledger against the log of the server, which is the truth."""
+
+import asyncio
+import random
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from newsletter.delivery.lease import boot_id
+from newsletter.delivery.ledger import Ledger
+from newsletter.errors import TryAgainLater
+
+from .relay_server import RelayServer, serving
+from .sending import by_state, people, plan, send
+
+ROOT = Path(__file__).parents[2]
+
+
+async def start_sender(path: Path, url: str, count: int, connections: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.delivery.killable", str(path), url, str(count), str(connections), cwd=ROOT
+    )
+
+
+async def test_after_kills_at_random_moments_nobody_has_it_twice_and_nobody_is_lost(tmp_path: Path) -> None:
+    path, count, connections, kills = tmp_path / "newsletter.db", 1500, 4, 6
+    chance = random.Random(7)
+    async with serving(RelayServer()) as server:
+        for number in range(kills):
+            goal, reached = (number + 1) * 150 + chance.randrange(60), asyncio.Event()
+            server.on_message = lambda got, goal=goal, reached=reached: reached.set() if got >= goal else None  # type: ignore[misc]
+            sender = await start_sender(path, server.url, count, connections)
+            await reached.wait()
+            await asyncio.sleep(chance.random() * 0.01)
+            sender.send_signal(signal.SIGKILL)
+            await sender.wait()
+            while server.open_now:
+                await asyncio.sleep(0.005)
+        server.on_message = None
+        before = sum(server.counts.values())
+        report = await send(path, server.url, people(count))
+    states = by_state(path)
+    sent, unknown = states["sent"], states.get("unknown", set())
+    assert before > 0
+    assert set(server.counts.values()) == {1}
+    assert server.addresses <= sent | unknown
+    assert sent <= server.addresses
+    assert len(sent) + len(unknown) == count
+    assert len(unknown) <= 2 * connections * kills
+    assert report.pending == 0
+
+
+async def test_a_second_sender_is_told_who_holds_the_issue(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    reached = asyncio.Event()
+    async with serving(RelayServer(on_message=lambda _: reached.set())) as server:
+        sender = await start_sender(path, server.url, 20_000, 2)
+        await reached.wait()
+        began = asyncio.get_running_loop().time()
+        with Ledger(path) as ledger, pytest.raises(TryAgainLater, match=f"process {sender.pid} on "):
+            ledger.hold("hello")
+        assert asyncio.get_running_loop().time() - began < 1
+        sender.send_signal(signal.SIGSTOP)  # stopped is not dead
+        with Ledger(path) as ledger, pytest.raises(TryAgainLater):
+            ledger.hold("hello")
+        sender.kill()
+        await sender.wait()
+        with Ledger(path) as ledger:
+            ledger.hold("hello")
+
+
+def claimed(path: Path, boot: str) -> None:
+    """A ledger as a dead sender leaves it: four claimed, of which one is under way and one is sent."""
+    with Ledger(path) as ledger:
+        plan(ledger, people(6))
+        ledger.db.execute("INSERT INTO claims (issue, boot, ids) VALUES (1, ?, '[1,2,3,4]')", (boot,))
+        ledger.db.execute("UPDATE deliveries SET state = 'sending' WHERE id = 2")
+        ledger.db.execute("UPDATE deliveries SET state = 'sent' WHERE id = 1")
+    with Ledger(path) as ledger:
+        ledger.hold("hello")
+
+
+def test_after_a_crash_only_what_was_under_way_is_unknown(tmp_path: Path) -> None:
+    claimed(tmp_path / "newsletter.db", boot_id())
+    states = by_state(tmp_path / "newsletter.db")
+    assert states["unknown"] == {"reader1@example.org"}
+    assert len(states["pending"]) == 4
+
+
+def test_after_a_power_cut_whatever_was_claimed_is_unknown(tmp_path: Path) -> None:
+    claimed(tmp_path / "newsletter.db", "another boot")
+    states = by_state(tmp_path / "newsletter.db")
+    assert states["unknown"] == {f"reader{number}@example.org" for number in (1, 2, 3)}
+    assert states["sent"] == {"reader0@example.org"}
+    assert len(states["pending"]) == 2
+
+
+async def test_who_has_lost_the_lease_sends_no_further_body(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+
+    def take_over(count: int) -> None:
+        if count == 20:
+            db = sqlite3.connect(path, timeout=5)
+            db.execute("UPDATE leases SET owner = 'another'")
+            db.commit()
+            db.close()
+
+    async with serving(RelayServer(on_message=take_over)) as server:
+        report = await send(path, server.url, people(500), connections=2)
+    assert isinstance(report.stopped, TryAgainLater)
+    assert len(server.accepted) <= 20 + 2 * 3
+
+
+@pytest.mark.parametrize("moment", [1, 30, 90])
+async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(tmp_path: Path, moment: int) -> None:
+    path = tmp_path / "newsletter.db"
+    with Ledger(path) as ledger:
+        plan(ledger, people(2000))
+
+        def no_room(count: int) -> None:
+            if count == moment:
+                pages = ledger.db.execute("PRAGMA page_count").fetchone()[0]
+                ledger.db.execute(f"PRAGMA max_page_count = {pages}")
+
+        from newsletter.delivery.engine import deliver
+        from newsletter.delivery.relay import parse_relay
+
+        from .sending import SHORT, PlainWriter
+
+        async with serving(RelayServer(on_message=no_room)) as server:
+            report = await deliver(ledger, PlainWriter(), [parse_relay(server.url, connections=2)], timeouts=SHORT)
+            if report.stopped is None:
+                pytest.skip("the rows had room")
+        assert "disk is full" in str(report.stopped)
+    accepted = server.addresses
+    with Ledger(path) as ledger:
+        ledger.hold("hello")
+    states = by_state(path)
+    assert accepted <= states.get("sent", set()) | states.get("unknown", set())
+    assert states.get("sent", set()) <= accepted
