@@ -18,7 +18,7 @@ from newsletter.compose.facts import frozen, newsletter_facts, post_facts, prehe
 from newsletter.compose.inline import inline_css
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.late import Woven
-from newsletter.compose.markdown import render_body
+from newsletter.compose.body import render_body
 from newsletter.compose.post import Post
 from newsletter.compose.site import Site
 from newsletter.compose.slots import slots_of
