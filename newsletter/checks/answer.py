@@ -7,6 +7,7 @@ HTTP/1.1: RFC 9112. Proxies are not used.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
@@ -81,7 +82,7 @@ async def check_links(
     hosts: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_A_TIME))
 
     async def ask_one(url: str) -> None:
-        async with everyone, hosts[urlsplit(url).hostname or ""]:
+        async with hosts[urlsplit(url).hostname or ""], everyone:
             try:
                 async with asyncio.timeout(seconds):
                     known[url] = await _ask(url, allowed, context)
@@ -101,7 +102,10 @@ def _asked(sample: Sample) -> Iterator[tuple[str, Element]]:
     for element in sample.all("a", "area", "img"):
         url = (element.get("src" if element.tag == "img" else "href") or "").strip()
         url = "https:" + url if url.startswith("//") else url
-        if re.match(r"https?://", url, re.IGNORECASE) and not _LATE.search(url) and f"<{url}>" not in leave:
+        if not re.match(r"https?://", url, re.IGNORECASE) or _LATE.search(url) or f"<{url}>" in leave:
+            continue
+        with contextlib.suppress(ValueError):  # no address at all, of which `link-target` speaks
+            urlsplit(url)
             yield urldefrag(url).url, element
 
 
@@ -131,7 +135,10 @@ async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
             return Answer(None, f"{behind} {error}".strip())
         if not (300 <= status < 400 and location):
             return Answer(status, "", moved)
-        here = urldefrag(urljoin(here, location)).url
+        try:
+            here = urldefrag(urljoin(here, location)).url
+        except ValueError:
+            return Answer(None, f"redirects to {shorten(location, 60)}, which is no address")
         for_good = for_good and status in _GONE_FOR_GOOD
         moved = here if for_good else moved
     return Answer(None, f"redirects more than {count(HOPS, 'time')}")

@@ -259,6 +259,9 @@ def _selector(tokens: Sequence[Node]) -> Selector:
         elif token.type == "literal" and token.value == ":" and index < len(queue):
             following = queue[index]
             index += 1
+            if following.type == "literal" and following.value == ":" and index < len(queue):
+                following = queue[index]  # `::before`
+                index += 1
             if following.type == "ident" and following.lower_value in _STRUCTURAL:
                 pseudos.append((following.lower_value, ()))
                 b += 1

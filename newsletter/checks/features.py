@@ -36,7 +36,7 @@ _PREFIXES = (
     (r"border-image.*", "css-border-image"),
     (r"border-(top|right|bottom|left|color|width|style).*", "css-border"),
     (r"(block|inline)-size", "css-block-inline-size"),
-    (r"(column|columns)-?.*", "css-column-layout-properties"),
+    (r"column-(?!count).*", "css-column-layout-properties"),
     (r"(left|right|top|bottom)", "css-left-right-top-bottom"),
     (r"row-gap", "css-gap"),
     (r"(margin|padding|overflow|grid-template|animation|transition|inset|scroll-snap|outline|mask)-.*", r"css-\1"),

@@ -60,11 +60,22 @@ def place_of(sample: Sample, element: Element, *attributes: str) -> Place:
     return place_of_text(sample, element_text(element), element)
 
 
+def _place_of_class(sample: Sample, element: Element) -> Place:
+    """Where the template makes the element, by its classes or those of what is right inside or around it."""
+    near = [element, *element.iterdescendants(), *([element.getparent()] if element.getparent() is not None else [])]
+    for node in near:
+        names = node.get("class") if node is not None and isinstance(node.tag, str) else None
+        if names and (found := sample.sources.template_class(names)):
+            return found
+    return None
+
+
 def place_of_text(sample: Sample, text: str, element: Element) -> Place:
     """Where words come from that stand in `element`."""
     same = [words.element for words in sample.words if text in words.text] if text else []
     rank = same.index(element) if element in same else 0
-    return sample.sources.text(text, rank, max(1, len(same))) if text else None
+    found = sample.sources.text(text, rank, max(1, len(same))) if text else None
+    return found or _place_of_class(sample, element)
 
 
 def line_of(at: Element | int | None) -> int | None:

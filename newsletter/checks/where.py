@@ -82,6 +82,11 @@ class Sources:
                 return found
         return None
 
+    def template_class(self, names: str) -> tuple[str, int] | None:
+        """Where a template gives an element these classes; only if it does so once."""
+        found = [(source.name, line) for source in self.templates for line in source.literal(f'class="{names}"')]
+        return found[0] if len(found) == 1 else None
+
     def literal(self, needle: str, rank: int = 0, total: int = 1) -> tuple[str, int] | None:
         """Where exactly this stands."""
         return self._pick([source.literal(needle) for source in self._all()], rank, total) if needle.strip() else None
@@ -167,6 +172,9 @@ def _spellings(url: str) -> list[str]:
         path = (
             parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
         )
-        name = parts.path.rstrip("/").rpartition("/")[2]
-        found += [path, unquote(path), path.lstrip("/"), unquote(path.lstrip("/")), name, unquote(name)]
+        found += [path, unquote(path)]
+        names = path.strip("/").split("/")
+        for start in range(len(names)):
+            shorter = "/".join(names[start:])
+            found += [shorter, unquote(shorter)]
     return list(dict.fromkeys(spelling for spelling in found if len(spelling) > 1))

@@ -1,0 +1,264 @@
+"""Each rule on a message that calls for it, and on the nearest one that does not."""
+
+import re
+
+import pytest
+
+from newsletter.checks import check_message, sample_of
+from tests.checks.mail import HTML, WORDS, findings, here, message, rules
+
+DATA_TABLE = "<table><tr><th>Year</th><th>Price</th></tr><tr><td>1709</td><td>2d</td></tr></table>"
+NAKED_TABLE = "<table>" + "<tr><td>1709</td><td>2d</td></tr>" * 3 + "</table>"
+IMG = '<img src="https://example.org/a.png" width="200" alt="An acorn">'
+
+
+def test_nothing_is_wrong_with_a_good_message():
+    assert findings() == []
+
+
+SPOILED = [
+    ("<video src='https://example.org/v.mp4'></video>", "active-content:warning"),
+    ("<script>alert(1)</script>", "active-content:error"),
+    ("<form action='https://example.org/'></form>", "active-content:error"),
+    ("<p onclick='x()'>Hello there</p>", "active-content:error"),
+    (IMG.replace(' alt="An acorn"', ""), "image-alt:error"),
+    (IMG.replace("An acorn", "IMG_4711.jpg"), "image-alt:warning"),
+    (IMG.replace("An acorn", "x" * 126), "image-alt:warning"),
+    ('<img width="20" alt="Nothing">', "image-source:error"),
+    (IMG.replace("https://example.org/", "/images/"), "image-source:error"),
+    (IMG.replace("https://example.org/", "cid:"), "image-source:error"),
+    (IMG.replace("https:", "http:"), "image-source:warning"),
+    (IMG.replace(' width="200"', ""), "image-size:warning"),
+    (IMG.replace('"200"', '"100%"'), "image-size:warning"),
+    (IMG.replace("200", "641"), "width:warning"),
+    ("<div style='width: 700px'>Hello there</div>", "width:warning"),
+    ("<table role='none' width='700'><tr><td>Hello</td></tr></table>", "width:warning"),
+    ("<table><tr><td>Hello</td></tr></table>", "table-role:warning"),
+    (NAKED_TABLE, "table-role:warning"),
+    (DATA_TABLE.replace("<table>", "<table role='presentation'>"), "table-role:warning"),
+    ("<p style='color: #888888'>Faint words</p>", "contrast:error"),
+    ("<p style='color: #ffffff'><span>White</span> words</p>", "contrast:error"),
+    ("<table role='none' bgcolor='#333'><tr><td>Dark ground</td></tr></table>", "contrast:error"),
+    ("<p style='background: #ffffff; color: #222222; opacity: .4'>Faint words</p>", "contrast:error"),
+    ("<p style='background: #fff; color: rgba(0, 0, 0, .3)'>Faint words</p>", "contrast:error"),
+    ("<p style='color: #222222; background: #fff'><b style='color: #222'>By night</b></p>", None),
+    ("<p style='color: #333333'>Unseen by night</p>", "contrast:warning"),
+    ("<p style='font-size: 13.9px'>Small words</p>", "small-text:warning"),
+    ("<p><small>Small words</small></p>", "small-text:warning"),
+    ("<p><font size=1>Small words</font></p>", "small-text:warning"),
+    ("<h3>Too deep</h3>", "heading-order:warning"),
+    ("<h1>Once more</h1>", "heading-order:warning"),
+    ("<a class='link' href='https://example.org/x'></a>", "link-text:error"),
+    (f"<a class='link' href='https://example.org/x'>{IMG.replace('An acorn', '')}</a>", "link-text:error"),
+    ("<a class='link' href='https://example.org/x'>Click here</a>", "link-text:warning"),
+    ("<a class='link' href='https://example.org/x'>Hier klicken!</a>", "link-text:warning"),
+    (f"<a class='link' href='https://example.org/x'>https://example.org/{'a' * 21}</a>", "link-text:warning"),
+    ("<a class='link' href='/x'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='#'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href=''>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='#nowhere'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='http://localhost:4000/x'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='https://[::1]/x'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='javascript:x()'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='https://[broken/'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='http://example.org/x'>Further reading</a>", "link-target:warning"),
+    ("<a class='link' href='https://192.0.2.1/x'>Further reading</a>", "link-target:warning"),
+    ("<a class='link' href='https://bit.ly/x'>Further reading</a>", "link-target:warning"),
+    ("<a class='link' href='https://example.net/'>www.example.com</a>", "link-target:warning"),
+    ("<p>Dear {{ name }}</p>", "leftover:error"),
+    ("<p>Dear {% if x %}</p>", "leftover:error"),
+    ("<p>Dear *|FNAME|*</p>", "leftover:error"),
+    ("<p>Dear reader {: .lead}</p>", "leftover:error"),
+    ("<p><a class='link' href='https://example.org/%7B%7B%20id%20%7D%7D'>Your page</a></p>", "leftover:error"),
+    ("<p>A windows-1252 quote: \u0093</p>", "charset:error"),
+    ("<td style=\"background-image: url('https://example.org/a.png')\">x</td>", "inline-background-image:warning"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("piece", "rule"), SPOILED)
+def test_what_is_wrong_in_the_body_is_found(piece, rule):
+    assert rules(here(piece)) - {"client-support:error", "client-support:warning"} == ({rule} if rule else set())
+
+
+FINE = [
+    IMG.replace("An acorn", ""),
+    IMG.replace("An acorn", "x" * 125),
+    IMG.replace("200", "640"),
+    "<img src='https://example.org/open.gif' width='1' height='1'>",
+    "<img src='https://example.org/hidden.gif' style='display: none'>",
+    "<img src='https://example.org/a.png' width='600' style='max-width: 600px' alt='Wide'>",
+    "<div style='width: 700px; max-width: 600px'>Hello there</div>",
+    DATA_TABLE,
+    "<table role='presentation'><tr><td>Hello</td></tr></table>",
+    "<p style='color: #eeeeee; background: #222222'>Light on dark</p>",
+    "<p style='font-size: 14px'>Just large enough</p>",
+    "<p>Water is H<sub style='font-size: 10px'>2</sub>O</p>",
+    "<h2>One level down</h2><h3>And one more</h3><h2>And up again</h2>",
+    "<a class='link' href='https://example.org/x'><img src='https://example.org/a.png' width='9' alt='Our oaks'></a>",
+    "<a class='link' href='https://example.org/x' aria-label='Our oaks'></a>",
+    f"<a class='link' href='https://example.org/x'>https://example.org/{'a' * 20}</a>",
+    "<a class='link' href='mailto:ada@example.org'>Write to me</a>",
+    "<a class='link' href='tel:+123'>Call me</a>",
+    "<a class='link' href='#note'>The note</a> <span id='note'>The note itself</span>",
+    "<a class='link' href='https://www.example.com/'>example.com</a>",
+    "<a class='link' href='https://example.org/js'>Node.js</a>",
+    "<a class='link' href='https://example.org/net'>ASP.NET</a>",
+    "<p>In code <code>{{ name }}</code> stands for a name</p>",
+    "<pre>{% if x %}</pre>",
+    "<p>Sets are {a, b} and {{a}, {b}</p>",
+    "<!--[if mso]><table><tr><td><font color='#fff'>{{ x }}</font></td></tr></table><![endif]-->",
+    "<div style='display:none; max-height:0; color:#ffffff; font-size:1px'>" + "&#847;&zwnj;&nbsp;" * 60 + "</div>",
+    "<p style='color: #eeeeee'> \u00b7 </p>",
+    "<script type='application/ld+json'>{}</script>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", FINE)
+def test_what_is_fine_in_the_body_is_left_alone(piece):
+    assert rules(here(piece)) == set()
+
+
+def test_words_over_a_background_picture_have_no_known_contrast():
+    html = here(
+        "<table role='none' background='https://example.org/n.png'><tr><td style='color:#eee'>Night</td></tr></table>"
+    )
+    assert "contrast:error" not in rules(html)
+
+
+@pytest.mark.parametrize(
+    ("colour", "size", "weak"),
+    [("#767676", "16px", False), ("#777777", "16px", True), ("#949494", "24px", False), ("#959595", "24px", True),
+     ("#949494", "14pt; font-weight: bold", False), ("#949494", "23.9px", True)],
+)  # fmt: skip
+def test_contrast_is_judged_at_its_border(colour, size, weak):
+    assert ("contrast:error" in rules(here(f"<p style='color: {colour}; font-size: {size}'>Words</p>"))) is weak
+
+
+def test_colours_that_are_weak_by_day_and_by_night_alike_are_told_once():
+    found = findings(here("<p style='color: #ffffff; background: #22bc66'>Buy</p>"))
+    assert [(finding.rule, finding.severity) for finding in found] == [("contrast", "error")]
+
+
+def test_one_pair_of_colours_is_one_finding():
+    found = findings(here("<p style='color: #888'>One</p>" * 9))
+    assert len([finding for finding in found if finding.severity == "error"]) == 1
+    assert "and 8 more" in found[0].message
+
+
+HEAD = [
+    ('<meta name="viewport" content="width=device-width, initial-scale=1">', "", "width:warning"),
+    ('<html lang="en" dir="ltr">', '<html dir="ltr">', "language:error"),
+    ('<html lang="en" dir="ltr">', '<html lang="en">', "language:error"),
+    ('<div class="page" lang="en" dir="ltr"', '<div class="page" lang="en"', "language:error"),
+    ("<title>Who planted the oaks</title>", "", "language:warning"),
+    ("<title>Who planted the oaks</title>", "<title> </title>", "language:warning"),
+    ('<meta charset="utf-8">', '<meta charset="iso-8859-1">', "charset:error"),
+    ("</style>", "@supports (display: grid) { @media (x) { p { margin: 0 } } }</style>", "nested-at-rule:error"),
+    ("A name, a year, and the price of an acorn.", "", "preheader:warning"),
+    ("A name, a year, and the price of an acorn.", "x" * 29, "preheader:warning"),
+    ("A name, a year, and the price of an acorn.", "x" * 30, None),
+    ("A name, a year, and the price of an acorn.", "x" * 100, None),
+    ("A name, a year, and the price of an acorn.", "x" * 101, "preheader:warning"),
+    ("A name, a year, and the price of an acorn.", "Who planted the oaks", "preheader:warning"),
+    ("A name, a year, and the price of an acorn.", "x" * 40 + "&#847;&zwnj;&nbsp;" * 90, None),
+    (WORDS, WORDS[:300], "mostly-images:warning"),
+    ("Unsubscribe</a>", "Bye</a>", None),  # it leads where the header says
+    ("https://example.org/u/token\">Unsubscribe", "https://example.org/bye\">Goodbye", "unsubscribe:error"),
+    ("https://example.org/u/token\">Unsubscribe", "https://example.org/bye\">Abmelden", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "rule"), HEAD)
+def test_what_is_wrong_around_the_body_is_found(old, new, rule):
+    assert old in HTML
+    assert rules(HTML.replace(old, new)) == ({rule} if rule else set())
+
+
+@pytest.mark.parametrize(
+    ("size", "rule"),
+    [(90 * 1024, set()), (90 * 1024 + 1, {"gmail-clip:warning"}), (102 * 1024, {"gmail-clip:warning"}),
+     (102 * 1024 + 1, {"gmail-clip:error"})],
+)  # fmt: skip
+def test_the_html_part_is_measured_at_gmails_limit(size, rule):
+    filler = size - len(sample_of(message(here("<!---->"))).html.text.encode())
+    html = here(f"<!--{'x' * filler}-->")
+    assert sample_of(message(html)).html.size == size
+    assert rules(html) == rule
+
+
+@pytest.mark.parametrize(
+    ("size", "rule"),
+    [(8192, set()), (8193, {"style-size:warning"}), (16384, {"style-size:warning"}), (16385, {"style-size:error"})],
+)
+def test_the_style_elements_are_measured_together(size, rule):
+    there = sum(style.size for style in sample_of(message()).styles)
+    html = HTML.replace("</head>", f"<style>/*{'x' * (size - there - 4)}*/</style></head>")
+    assert rules(html) == rule
+
+
+def test_a_style_in_a_conditional_comment_is_not_counted():
+    html = HTML.replace("</head>", f"<!--[if mso]><style>/*{'x' * 20_000}*/</style><![endif]--></head>")
+    assert rules(html) == set()
+
+
+@pytest.mark.parametrize(
+    ("headers", "rule"),
+    [
+        ({"subject": None}, "subject:error"),
+        ({"subject": "x" * 60}, None),
+        ({"subject": "x" * 61}, "subject:warning"),
+        ({"subject": "READ THIS LETTER"}, "subject:warning"),
+        ({"subject": "NASA"}, None),
+        ({"list_unsubscribe": None, "list_unsubscribe_post": None}, "unsubscribe:error"),
+        ({"list_unsubscribe": "https://example.org/u/token"}, "unsubscribe:error"),
+        ({"list_unsubscribe": "<http://example.org/u/token>"}, "unsubscribe:error"),
+        ({"list_unsubscribe": "<mailto:leave@example.org>", "list_unsubscribe_post": None}, None),
+        ({"list_unsubscribe": "<mailto:leave@example.org>"}, "unsubscribe:error"),
+        ({"list_unsubscribe_post": None}, "unsubscribe:error"),
+        ({"list_unsubscribe_post": "One-Click"}, "unsubscribe:error"),
+    ],
+)
+def test_the_headers_are_read(headers, rule):
+    assert rules(**headers) == ({rule} if rule else set())
+
+
+def test_an_encoded_list_unsubscribe_header_is_malformed():
+    raw = re.sub(rb"List-Unsubscribe:\s+<https", b"List-Unsubscribe: =?utf-8?q?=3Chttps", message())
+    found = check_message(sample_of(raw))
+    assert ("unsubscribe", "error") in {(finding.rule, finding.severity) for finding in found}
+
+
+def test_a_missing_text_part_is_an_error():
+    assert rules(text=None) == {"text-part:error"}
+
+
+def test_a_text_part_that_says_less_than_half_is_a_warning():
+    words = WORDS.split()
+    assert rules(text=" ".join(words[: len(words) // 3])) == {"text-part:warning"}
+    assert rules(text=" ".join(words[: len(words) * 2 // 3])) == set()
+
+
+def test_a_message_of_text_alone_is_judged_by_its_headers_alone():
+    assert rules(html=None) == set()
+
+
+def test_a_message_in_latin1_is_an_error():
+    raw = message().replace(
+        b'Content-Type: text/html; charset="utf-8"', b'Content-Type: text/html; charset="iso-8859-1"'
+    )
+    assert "charset" in {finding.rule for finding in check_message(sample_of(raw))}
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\r\n", b"\x00\xff\xfe", b"Content-Type: text/html\r\n\r\n", b"Content-Type: multipart/mixed\r\n\r\n",
+            b"Content-Type: text/html; charset=nonsense\r\n\r\n\xff<p", b"Subject: =?utf-8?b?!!!?=\r\n\r\nx",
+            b"Content-Type: text/html\r\n\r\n" + b"<div>" * 20_000,
+            b"Content-Type: text/html\r\n\r\n<style>@media{@media{{{</style><p style='color:rgb(;;'>x"],
+)  # fmt: skip
+def test_any_bytes_are_checked_without_failing(raw):
+    assert isinstance(check_message(sample_of(raw)), list)
+
+
+def test_errors_come_first():
+    found = findings(here("<p style='font-size: 10px'>Small</p><p style='color:#999'>Faint</p>"))
+    assert [finding.severity for finding in found] == sorted((f.severity for f in found), key="error warning".index)
