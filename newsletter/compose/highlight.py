@@ -1,0 +1,52 @@
+"""Colour code with Pygments, the colours inline: mail clients drop classes and style sheets."""
+
+import functools
+import re
+from html import escape
+
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+LONGEST = 100_000
+"""Characters of code that are coloured; longer code is plain."""
+
+STYLE = "xcode"
+
+
+def highlight(code: str, language: str = "") -> str:
+    """`code` as `<pre><code>`; without a language that Pygments knows, it is plain."""
+    code = code.strip("\n")
+    lexer = _lexer(language.lower()) if language and len(code) <= LONGEST else None
+    if lexer is None:
+        return f"<pre><code>{escape(code, quote=False)}</code></pre>"
+    lines: list[str] = []
+    _formatter().format(lexer.get_tokens(code), _Lines(lines))
+    return f"<pre><code>{''.join(lines).rstrip()}</code></pre>"
+
+
+def language_of(info: str) -> str:
+    """The language in a fence's info string: `ruby`, `ruby{1,3}`, `{.ruby .numberLines}`, `go {linenos=true}`."""
+    match = re.match(r"\{?\s*\.?(?:language-)?([\w+#.-]+)", info.strip())
+    return match[1] if match else ""
+
+
+class _Lines:
+    """What a formatter writes to."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.write = lines.append
+
+
+@functools.cache
+def _formatter() -> HtmlFormatter[str]:
+    return HtmlFormatter(noclasses=True, nowrap=True, style=STYLE)
+
+
+@functools.lru_cache(maxsize=64)
+def _lexer(name: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(name, stripnl=False)
+    except ClassNotFound:
+        return None

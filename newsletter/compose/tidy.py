@@ -1,0 +1,182 @@
+"""Make an HTML fragment fit for mail: nothing that runs, nothing relative, nothing left open.
+
+Scripts, forms and frames go; a frame or player becomes a link to what it would have shown; event attributes and
+addresses that run are dropped; addresses become absolute. Tags are balanced, so that a post can't break the template
+around it. Text and everything else stays as it was written. What an address means is the caller's business.
+"""
+
+import re
+from collections.abc import Callable
+from html import escape
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+VOID = frozenset(
+    {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+)
+_DROPPED = frozenset(
+    {"script", "style", "template", "svg", "canvas", "button", "select", "textarea", "title", "datalist"}
+)
+_UNWRAPPED = frozenset({
+    "html", "head", "body", "noscript", "form", "picture", "link", "meta", "base", "source", "track", "param", "embed",
+    "frameset", "frame", "applet", "object", "fieldset", "label",
+})  # fmt: skip
+_PLAYERS = frozenset({"iframe", "video", "audio"})
+_ADDRESSES = frozenset({"href", "src", "background", "cite", "poster", "longdesc"})
+_LAZY = ("data-src", "data-original", "data-lazy-src")
+_GONE = frozenset({
+    "srcset", "sizes", "loading", "decoding", "integrity", "crossorigin", "target", "ping", "formaction",
+    "contenteditable",
+    "autofocus", "tabindex", "fetchpriority", "referrerpolicy", "markdown", "xmlns", *_LAZY,
+})  # fmt: skip
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "center", "details", "div", "dl", "figure", "footer", "h1", "h2", "h3",
+    "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p", "pre", "section", "table", "ul",
+})  # fmt: skip
+_SIBLINGS = {"li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"}, "tr": {"tr", "td", "th"}, "td": {"td", "th"},
+             "th": {"td", "th"}, "option": {"option"}}  # fmt: skip
+_SCOPES = frozenset({"ul", "ol", "dl", "table", "tbody", "thead", "tfoot", "blockquote", "div"})
+_RUNS = re.compile(
+    r"[\x00-\x20]*(?:javascript|vbscript|livescript|data(?!:image/(?:png|jpe?g|gif|webp)\b))[\x00-\x20]*:",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[A-Za-z_][\w:.-]*\Z")
+_VIDEO = re.compile(r"(?:youtube(?:-nocookie)?\.com/(?:embed|v|shorts)/|youtu\.be/)([\w-]{6,})")
+_VIMEO = re.compile(r"player\.vimeo\.com/video/(\d+)")
+
+
+def tidy(html: str, absolute: Callable[[str], str]) -> str:
+    """`html` for mail; `absolute` makes an address absolute, or returns it as it is."""
+    parser = _Tidy(absolute)
+    parser.feed(html)
+    parser.close()
+    return parser.result()
+
+
+def video_link(address: str, title: str = "") -> str:
+    """A paragraph that links to the page of what a frame or player would have shown; empty without an address."""
+    if not address or _RUNS.match(address):
+        return ""
+    host = (urlsplit(address).hostname or "").removeprefix("www.")
+    what = f"Open {title or host or 'the embedded page'}"
+    if found := _VIDEO.search(address):
+        address, what = f"https://www.youtube.com/watch?v={found[1]}", f"Watch {title or 'the video'} on YouTube"
+    elif "youtube.com/embed" in address and (lists := parse_qs(urlsplit(address).query).get("list")):
+        address, what = f"https://www.youtube.com/playlist?list={lists[0]}", "Watch the playlist on YouTube"
+    elif found := _VIMEO.search(address):
+        address, what = f"https://vimeo.com/{found[1]}", f"Watch {title or 'the video'} on Vimeo"
+    return f'<p class="video"><a href="{escape(address)}">{escape(what)}</a></p>'
+
+
+class _Tidy(HTMLParser):
+    def __init__(self, absolute: Callable[[str], str]) -> None:
+        super().__init__(convert_charrefs=False)
+        self.absolute = absolute
+        self.out: list[str] = []
+        self.open: list[str] = []
+        self.skipping = ""
+        self.skipped = 0
+
+    def result(self) -> str:
+        self._close_to(0)
+        return re.sub(r"<p>\s*</p>\n?", "", "".join(self.out))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self.skipping:
+            self.skipped += tag == self.skipping
+            return
+        values = {name: value or "" for name, value in reversed(attrs)}
+        if tag in _PLAYERS:
+            self._player(tag, values)
+            return
+        if tag in _DROPPED:
+            if tag in {"svg", "textarea", "button"} or tag not in VOID:
+                self.skipping, self.skipped = tag, 1
+            return
+        if tag == "input":
+            if values.get("type", "").lower() == "checkbox":
+                self.out.append("☑ " if "checked" in values else "☐ ")
+            return
+        if tag in _UNWRAPPED:
+            return
+        self._make_room(tag)
+        self.out.append(self._tag(tag, attrs, values))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self.skipping or tag in _DROPPED:
+            return
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID and not self.skipping and self.open and self.open[-1] == tag:
+            self.handle_endtag(tag)
+        elif tag in _PLAYERS:
+            self.skipping = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.skipping:
+            if tag == self.skipping:
+                self.skipped -= 1
+                if not self.skipped:
+                    self.skipping = ""
+            return
+        if tag in self.open and tag not in _UNWRAPPED:
+            self._close_to(len(self.open) - 1 - self.open[::-1].index(tag))
+
+    def handle_data(self, data: str) -> None:
+        if not self.skipping:
+            self.out.append(data.replace("<", "&lt;"))
+
+    def handle_entityref(self, name: str) -> None:
+        if not self.skipping:
+            self.out.append(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        if not self.skipping:
+            self.out.append(f"&#{name};")
+
+    def _make_room(self, tag: str) -> None:
+        """Close what HTML says that this tag closes."""
+        if tag in _BLOCKS and "p" in self.open:
+            at = len(self.open) - 1 - self.open[::-1].index("p")
+            if not any(name in _SCOPES or name in _SIBLINGS for name in self.open[at:]):
+                self._close_to(at)
+        for index in range(len(self.open) - 1, -1, -1):
+            if self.open[index] in _SIBLINGS.get(tag, ()):
+                self._close_to(index)
+            elif self.open[index] in _SCOPES:
+                break
+
+    def _close_to(self, length: int) -> None:
+        while len(self.open) > length:
+            self.out.append(f"</{self.open.pop()}>")
+
+    def _player(self, tag: str, values: dict[str, str]) -> None:
+        address = values.get("src") or next((values[name] for name in _LAZY if values.get(name)), "")
+        if address:
+            self.out.append(video_link(self.absolute(address), values.get("title", "")))
+        if tag == "iframe" or address:
+            self.skipping, self.skipped = tag, 1
+        # A player whose source stands inside it: its fallback text and links remain.
+
+    def _tag(self, tag: str, attrs: list[tuple[str, str | None]], values: dict[str, str]) -> str:
+        parts = [tag]
+        if tag == "img" and not values.get("src"):
+            lazy = next((values[name] for name in _LAZY if values.get(name)), "")
+            attrs = [*(pair for pair in attrs if pair[0] != "src"), ("src", lazy)]
+        seen = set()
+        for name, value in attrs:
+            if name in seen or name in _GONE or name.startswith("on") or not _NAME.match(name):
+                continue
+            seen.add(name)
+            if value is None:
+                parts.append(name)
+                continue
+            if name in _ADDRESSES:
+                if _RUNS.match(value) or not value.strip():
+                    continue
+                value = self.absolute(value)
+            elif name == "style" and re.search(r"expression\s*\(|javascript:|@import", value, re.IGNORECASE):
+                continue
+            parts.append(f'{name}="{escape(value)}"')
+        return f"<{' '.join(parts)}>"
