@@ -1,0 +1,405 @@
+// The preview studio: what is looked at is in the address, what is shown is fetched, and a save shows by itself.
+
+import { announce, listen, openDialog, request, shortcuts, switchTheme, toast } from "./base.js";
+import { MailFrame } from "./frame.js";
+import { personPicker } from "./picker.js";
+
+const $ = (id) => document.getElementById(id);
+const VIEWS = ["mail", "inbox", "text", "source", "headers", "clients"];
+const THEMES = ["light", "dark", "inverted", "partial"];
+const PRESETS = { 1: 375, 2: 768, 3: 1024 };
+const PLAIN = { view: "mail", theme: "light", as: "", width: "", images: "", styles: "", clip: "", part: "" };
+
+let state = readAddress();
+let turn = 0;
+
+const frame = new MailFrame({
+  stage: $("stage"), device: $("device"), holder: $("frame-holder"), handle: $("handle"),
+  onWidth: (width, done) => {
+    frame.resize(width);
+    if (done) go({ width: String(frame.width) }, { replace: true });
+  },
+});
+frame.onFit = (width, scale) => {
+  const shown = scale < 0.995 ? `${width} px at ${Math.round(scale * 100)} %` : `${width} px`;
+  $("status-width").textContent = state.view === "mail" ? shown : "";
+};
+
+// ---- the address ----
+
+function readAddress() {
+  const asked = new URLSearchParams(location.search);
+  const found = { key: decodeURIComponent(location.pathname.replace(/^\/posts\//, "").replace(/^\/$/, "")) };
+  for (const name of Object.keys(PLAIN)) found[name] = asked.get(name) ?? PLAIN[name];
+  if (!VIEWS.includes(found.view)) found.view = "mail";
+  if (!THEMES.includes(found.theme)) found.theme = "light";
+  if (!/^\d{2,4}$/.test(found.width)) found.width = "";
+  return found;
+}
+
+function query(names = Object.keys(PLAIN)) {
+  const asked = new URLSearchParams();
+  for (const name of names) if (state[name] && state[name] !== PLAIN[name]) asked.set(name, state[name]);
+  const text = asked.toString();
+  return text ? `?${text}` : "";
+}
+
+const path = (route, names) => `${route}/${state.key.split("/").map(encodeURIComponent).join("/")}${query(names)}`;
+
+/** Look at something else: change the state, the address, and what is shown. */
+function go(change, { replace = false } = {}) {
+  const before = state;
+  state = { ...state, ...change };
+  const address = path("/posts");
+  if (replace) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
+  update(before);
+}
+
+addEventListener("popstate", () => {
+  const before = state;
+  state = readAddress();
+  update(before);
+});
+
+function update(before) {
+  showControls();
+  const differs = (...names) => names.some((name) => before[name] !== state[name]);
+  if (differs("width") && state.view === "mail") frame.resize(chosenWidth());
+  if (differs("key")) $("stage").scrollTop = 0;
+  if (differs("key", "as", "theme", "images", "styles", "clip", "view", "part")) {
+    refresh({ findings: differs("key", "as"), quiet: true });
+  }
+}
+
+function chosenWidth() {
+  if (state.width) return Number(state.width);
+  const room = $("stage").clientWidth - 48;
+  return room >= 1024 ? 1024 : room >= 768 ? 768 : room >= 600 ? 640 : 375;
+}
+
+// ---- controls ----
+
+function showControls() {
+  const press = (selector, on) => document.querySelectorAll(selector).forEach((item) => item.setAttribute("aria-pressed", String(on(item))));
+  document.querySelectorAll("[data-view]").forEach((link) => {
+    if (link.dataset.view === state.view) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  });
+  document.querySelectorAll(".toolbar [data-for]").forEach((item) => { item.hidden = !item.dataset.for.split(" ").includes(state.view); });
+  press("[data-width]", (item) => Number(item.dataset.width) === chosenWidth());
+  press("[data-theme-of-mail]", (item) => item.dataset.themeOfMail === state.theme);
+  press("[data-toggle]", (item) => Boolean(state[item.dataset.toggle]));
+  document.querySelectorAll("#post-list [data-key]").forEach((link) => {
+    if (link.dataset.key === state.key) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  });
+  $("mail-view").hidden = state.view !== "mail" || !state.key;
+  $("panel-view").hidden = state.view === "mail" || !state.key;
+  $("device").dataset.theme = state.theme;
+  $("download").href = path("/download", ["as"]);
+  if (!state.as) $("person-name").textContent = "First subscriber";
+  else if (state.as.startsWith("~")) $("person-name").textContent = document.querySelector(`[data-person="${CSS.escape(state.as)}"]`)?.dataset.name ?? state.as;
+  else $("person-name").textContent = state.as;
+}
+
+const toggled = (name) => ({ [name]: state[name] ? "" : (name === "clip" ? "on" : "off") });
+
+document.addEventListener("click", (event) => {
+  const at = (selector) => event.target.closest?.(selector);
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
+  let item;
+  if ((item = at("[data-view]")) && plain) { event.preventDefault(); go({ view: item.dataset.view }); }
+  else if ((item = at("#post-list [data-key]")) && plain) { event.preventDefault(); openPost(item.dataset.key); }
+  else if ((item = at("[data-width]"))) go({ width: item.dataset.width });
+  else if ((item = at("[data-theme-of-mail]"))) go({ theme: item.dataset.themeOfMail });
+  else if ((item = at("[data-toggle]"))) go(toggled(item.dataset.toggle));
+  else if ((item = at("[data-part]"))) go({ part: item.dataset.part === "raw" ? "raw" : "" });
+  else if ((item = at("[data-source-line]")) && plain) { event.preventDefault(); showLine(item.dataset.sourceLine); }
+  else if ((item = at("[data-copy]"))) copy(document.querySelector(item.dataset.copy).textContent);
+  else if (at("#check-links")) findings({ links: true });
+});
+
+function openPost(key) {
+  openDrawer("shelf", false);
+  go({ key });
+}
+
+function showLine(line) {
+  go({ view: "source", part: "" });
+  wantedLine = line;
+}
+let wantedLine = null;
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast("Copied", "good");
+  } catch {
+    toast("The browser does not let this page copy; select the text instead", "bad");
+  }
+}
+
+// ---- what is shown ----
+
+/** Fetch and show what the state says; the findings come after the mail, never before. */
+async function refresh({ findings: withFindings = true, quiet = false } = {}) {
+  if (!state.key) return;
+  const mine = ++turn;
+  const facts = request(path("/facts", ["as"])).then((value) => ({ value }), (error) => ({ error }));
+  const shown = state.view === "mail" ? showMail() : showPanel();
+  const known = await facts;
+  if (mine !== turn) return;
+  if (known.error) {
+    showFault(known.error);
+    return;
+  }
+  showFault(null);
+  showFacts(known.value);
+  try {
+    await shown;
+  } catch (error) {
+    if (mine === turn) showFault(error);
+    return;
+  }
+  if (mine !== turn) return;
+  document.documentElement.dataset.shown = String(mine);
+  if (!quiet) announce("The preview shows what was saved");
+  if (withFindings) findings();
+}
+
+function showMail() {
+  frame.resize(chosenWidth());
+  return frame.show(path("/mail", ["as", "theme", "images", "styles", "clip"]), "The mail as it will be sent");
+}
+
+async function showPanel() {
+  const mine = turn;
+  const holder = $("panel-view");
+  const html = await request(path(`/panels/${state.view}`, ["as", "theme", "part"]));
+  if (mine !== turn) return;
+  const same = holder.dataset.shows === `${state.key} ${state.view} ${state.part}`;
+  const places = same ? [...holder.querySelectorAll("[tabindex='0']")].map((item) => [item.scrollLeft, item.scrollTop]) : [];
+  holder.innerHTML = html;
+  holder.dataset.shows = `${state.key} ${state.view} ${state.part}`;
+  holder.setAttribute("aria-label", document.querySelector(`[data-view="${state.view}"]`).textContent);
+  holder.querySelectorAll("[tabindex='0']").forEach((item, at) => { if (places[at]) [item.scrollLeft, item.scrollTop] = places[at]; });
+  if (wantedLine && state.view === "source") {
+    const line = $(`L${wantedLine}`);
+    line?.classList.add("wanted");
+    line?.scrollIntoView({ block: "center" });
+    wantedLine = null;
+  }
+}
+
+function showFacts(facts) {
+  $("no-posts")?.remove();
+  $("fact-subject").textContent = facts.subject || "(no subject)";
+  $("fact-sender").textContent = facts.sender;
+  $("fact-to").textContent = facts.to;
+  $("fact-initial").textContent = (facts.sender.replace(/["<]/g, "")[0] ?? "?").toUpperCase();
+  $("status-path").textContent = facts.path;
+  $("status-size").textContent = `HTML ${kb(facts.htmlSize)} of 102 KB`;
+  $("status-time").textContent = `${Math.max(1, Math.round(facts.seconds * 1000))} ms`;
+  $("meter-bar").value = Math.min(100, facts.clipPercent);
+  $("meter").dataset.level = facts.clipPercent >= 100 ? "error" : facts.clipPercent >= 88 ? "warning" : "good";
+  document.title = `${facts.subject || "(no subject)"} – preview`;
+  $("send-summary").textContent = `“${facts.subject}”, as ${facts.person.name || facts.person.email} gets it, ${kb(facts.size)}`;
+}
+
+const kb = (bytes) => (bytes < 10240 ? (bytes / 1024).toFixed(1) : Math.round(bytes / 1024)) + " KB";
+
+function showFault(error) {
+  const box = $("fault");
+  if (!error) {
+    box.hidden = true;
+    return;
+  }
+  const fault = error.body?.error ? error.body : { error: error.message };
+  $("fault-where").textContent = fault.path ? fault.path + (fault.line ? `:${fault.line}` : "") : "";
+  $("fault-what").textContent = fault.error;
+  $("fault-hint").textContent = fault.hint ?? "";
+  const lines = fault.excerpt ? fault.excerpt.lines : [];
+  $("fault-excerpt").hidden = !lines.length;
+  $("fault-excerpt").replaceChildren(...lines.map((text, at) => {
+    const number = fault.excerpt.first + at;
+    const line = document.createElement("span");
+    line.className = number === fault.line ? "line wanted" : "line";
+    line.dataset.number = number;
+    line.textContent = text + "\n";
+    return line;
+  }));
+  box.hidden = false;
+  $("findings-body").replaceChildren();
+  showCounts();
+}
+
+async function findings({ links = false } = {}) {
+  const mine = turn;
+  const body = $("findings-body");
+  body.setAttribute("aria-busy", "true");
+  if (links) $("check-links").disabled = true;
+  try {
+    const html = await request(path("/findings", ["as"]) + (links ? (state.as ? "&" : "?") + "links=1" : ""));
+    if (mine !== turn) return;
+    const opened = body.querySelector("details")?.open;
+    body.innerHTML = html;
+    if (opened) body.querySelector("details")?.setAttribute("open", "");
+  } catch (error) {
+    if (mine !== turn) return;
+    const words = document.createElement("p");
+    words.className = "soft findings-wait";
+    words.textContent = `The checks could not run: ${error.message}`;
+    body.replaceChildren(words);
+  }
+  body.setAttribute("aria-busy", "false");
+  showCounts();
+}
+
+function showCounts() {
+  const counts = document.querySelector(".findings-counts")?.dataset;
+  const badge = document.querySelector("[data-count=all]");
+  const number = counts ? Number(counts.errors) + Number(counts.warnings) : 0;
+  badge.hidden = !number;
+  badge.textContent = String(number);
+  badge.className = `badge ${counts && Number(counts.errors) ? "error" : "warning"}`;
+}
+
+// ---- posts ----
+
+const search = $("post-search");
+let filter = "all";
+
+function sift() {
+  const words = search.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  let any = false;
+  for (const item of document.querySelectorAll(".post")) {
+    const text = item.textContent.toLocaleLowerCase();
+    const kind = item.dataset.draft === "yes" ? "draft" : "ready";
+    item.hidden = !(words.every((word) => text.includes(word)) && (filter === "all" || filter === kind));
+    any ||= !item.hidden;
+  }
+  const none = document.querySelector(".none-found");
+  if (none) none.hidden = any;
+}
+search.addEventListener("input", sift);
+search.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") document.querySelector(".post:not([hidden]) a")?.click();
+  if (event.key === "Escape") { search.value = ""; sift(); search.blur(); }
+});
+document.querySelectorAll("[data-filter]").forEach((button) => button.addEventListener("click", () => {
+  filter = button.dataset.filter;
+  document.querySelectorAll("[data-filter]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+  sift();
+}));
+
+async function refreshShelf() {
+  try {
+    $("post-list").innerHTML = await request(`/shelf?current=${encodeURIComponent(state.key)}`);
+  } catch { return; /* the fault is shown by what asked for the mail */ }
+  sift();
+  if (!state.key) {
+    const first = document.querySelector("#post-list [data-key]");
+    if (first) openPost(first.dataset.key);
+  }
+}
+
+function step(by) {
+  const links = [...document.querySelectorAll(".post:not([hidden]) a")];
+  const at = links.findIndex((link) => link.dataset.key === state.key);
+  const next = links[at < 0 ? 0 : at + by];
+  if (!next) return;
+  openPost(next.dataset.key);
+  next.scrollIntoView({ block: "nearest" });
+}
+
+// ---- drawers, where the page is narrow ----
+
+function openDrawer(name, open) {
+  $(name).classList.toggle("open", open);
+  $(`open-${name}`).setAttribute("aria-expanded", String(open));
+}
+$("open-shelf").addEventListener("click", () => openDrawer("shelf", !$("shelf").classList.contains("open")));
+$("open-findings").addEventListener("click", () => openDrawer("findings", !$("findings").classList.contains("open")));
+$("close-findings").addEventListener("click", () => { openDrawer("findings", false); $("open-findings").focus(); });
+$("stage").addEventListener("pointerdown", () => { openDrawer("shelf", false); openDrawer("findings", false); });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { openDrawer("shelf", false); openDrawer("findings", false); }
+});
+
+// ---- send me this ----
+
+const REMEMBERED = "newsletter.send-to";
+
+function askToSend() {
+  const field = $("send-to");
+  try { field.value ||= localStorage.getItem(REMEMBERED) ?? ""; } catch { /* storage is off */ }
+  $("send-error").hidden = true;
+  openDialog($("send-dialog"));
+  (field.value ? $("send-confirm") : field).focus();
+}
+$("send-button").addEventListener("click", askToSend);
+$("send-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const to = $("send-to").value.trim();
+  const button = $("send-confirm");
+  button.disabled = true;
+  button.textContent = "Sending …";
+  $("send-error").hidden = true;
+  try {
+    const { said } = await request(path("/send", []), { method: "POST", json: { to, as: state.as } });
+    try { localStorage.setItem(REMEMBERED, to); } catch { /* storage is off */ }
+    $("send-dialog").close();
+    toast(said, "good");
+  } catch (error) {
+    const where = error.body?.path ? `${error.body.path}${error.body.line ? `:${error.body.line}` : ""}: ` : "";
+    $("send-error").textContent = where + error.message + (error.body?.hint ? `; ${error.body.hint}` : "");
+    $("send-error").hidden = false;
+  }
+  button.disabled = false;
+  button.textContent = "Send";
+});
+
+// ---- keys ----
+
+const picker = personPicker((key, label) => {
+  go({ as: key });
+  announce(`Viewing as ${label}`);
+});
+const focusFindings = () => {
+  openDrawer("findings", true);
+  $("findings").querySelector("button:not(.only-medium), a, summary")?.focus();
+};
+shortcuts([
+  { keys: "j", label: "Next post", run: () => step(1) },
+  { keys: "k", label: "Previous post", run: () => step(-1) },
+  { keys: "/", label: "Search posts", run: () => { openDrawer("shelf", true); search.focus(); search.select(); } },
+  { keys: "v", label: "View as …", run: () => picker.open() },
+  { keys: "m", label: "Mail", run: () => go({ view: "mail" }) },
+  { keys: "b", label: "Inbox rows", run: () => go({ view: "inbox" }) },
+  { keys: "t", label: "Plain text", run: () => go({ view: "text" }) },
+  { keys: "s", label: "Source", run: () => go({ view: "source" }) },
+  { keys: "h", label: "Headers", run: () => go({ view: "headers" }) },
+  { keys: "l", label: "Clients", run: () => go({ view: "clients" }) },
+  { keys: "1 2 3", label: "Phone, tablet, desktop", run: (event) => go({ view: "mail", width: String(PRESETS[event.key]) }) },
+  { keys: "d", label: "Next colours: dark, inverted …", run: () => go({ theme: THEMES[(THEMES.indexOf(state.theme) + 1) % THEMES.length] }) },
+  { keys: "i", label: "Images on or off", run: () => go({ view: "mail", ...toggled("images") }) },
+  { keys: "n", label: "Without style", run: () => go({ view: "mail", ...toggled("styles") }) },
+  { keys: "c", label: "Clipped as Gmail does", run: () => go({ view: "mail", ...toggled("clip") }) },
+  { keys: "f", label: "Findings", run: focusFindings },
+  { keys: "e", label: "Download .eml", run: () => $("download").click() },
+  { keys: "x", label: "Send me this", run: askToSend },
+  { keys: "T", label: "Theme of this page", run: switchTheme },
+]);
+
+// ---- live ----
+
+listen("/events", {
+  changed: () => { refresh(); refreshShelf(); },
+  lost: () => { $("live").dataset.state = "off"; $("live-text").textContent = "not connected: is the command running?"; },
+  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh(); refreshShelf(); },
+});
+
+showControls();
+if ($("fault").dataset.fault) showFault({ body: JSON.parse($("fault").dataset.fault) });
+refresh({ quiet: true });
