@@ -35,10 +35,17 @@ class Loom(Protocol):
 class Late:
     """A value that depends on the reader: Jinja2 source, and where the template says it."""
 
-    __slots__ = ("_line", "_loom", "_path", "_source")
+    __slots__ = ("_line", "_loom", "_path", "_written")
 
-    def __init__(self, loom: Loom, source: str, path: str = "", line: int = 0) -> None:
-        self._loom, self._source, self._path, self._line = loom, source, path, line
+    def __init__(self, loom: Loom, source: str | NewsletterError, path: str = "", line: int = 0) -> None:
+        self._loom, self._written, self._path, self._line = loom, source, path, line
+
+    @property
+    def _source(self) -> str:
+        """The expression; raises what stands in its place when there is none and it is asked for after all."""
+        if isinstance(self._written, NewsletterError):
+            raise self._written
+        return self._written
 
     def __str__(self) -> str:
         return self._loom.token("value", self._source, self._path, self._line)

@@ -61,7 +61,7 @@ class Slots:
         self._mark = "slot" + hashlib.sha256(self.seed.encode("utf-8", "replace")).hexdigest()[:12]
         self._token = re.compile(rf"{self._mark}n(\d+)z")
         self._comment = re.compile(rf"<!--({self._mark}n\d+z)-->")
-        self._remains = re.compile(rf"{self._mark}(?!n\d+z)", re.IGNORECASE)
+        self._remains = re.compile(self._mark, re.IGNORECASE)
 
     def add(self, tag: Tag) -> str:
         """The token for `tag`."""
@@ -200,10 +200,11 @@ class Slots:
         left.pop()
 
     def _check_remains(self, text: str) -> None:
-        if broken := self._remains.search(text):
-            near = re.search(r"\d+", text[broken.end() : broken.end() + 8])
-            number = int(near[0]) if near and int(near[0]) < len(self.tags) else 0
-            raise self._error(number, "was changed by a filter around it; apply the filter inside {{ }} instead")
+        for found in self._remains.finditer(text):
+            if not self._token.match(text, found.start()):
+                near = re.match(r"n(\d+)", text[found.end() :], re.IGNORECASE)
+                number = int(near[1]) if near and int(near[1]) < len(self.tags) else 0
+                raise self._error(number, "was changed by a filter around it; apply the filter inside {{ }} instead")
 
     def _refuse(self, piece: str, what: str) -> NewsletterError:
         return self._error(int(self._token.findall(piece)[0]), what)

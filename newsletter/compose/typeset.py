@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from markupsafe import Markup, escape
 
 from newsletter.audience.address import split_mailbox
+from newsletter.compose.body import render_body
 from newsletter.compose.facts import frozen, newsletter_facts, post_facts, preheader, said, site_facts
 from newsletter.compose.inline import inline_css
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.late import Woven
-from newsletter.compose.body import render_body
 from newsletter.compose.post import Post
 from newsletter.compose.site import Site
 from newsletter.compose.slots import slots_of

@@ -142,7 +142,10 @@ class Weave:
             return first if block.value else second
         if first is second:
             return first
-        one, other = (source_of(value, block.path, block.line) for value in (first, second))
+        try:
+            one, other = (source_of(value, block.path, block.line) for value in (first, second))
+        except NewsletterError as fault:  # of no account, if the name isn't used any more
+            return Late(self, fault, block.path, block.line)
         return Late(self, f"({one} if {block.condition} else {other})", block.path, block.line)
 
     def _woven(self, text: str) -> str:
