@@ -8,6 +8,7 @@ that mean no element of the message.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -108,6 +109,7 @@ def image_type(source: str) -> str:
     return _TYPES.get(kind, kind)
 
 
+@lru_cache(maxsize=512)
 def property_slug(name: str) -> str:
     """The feature that a CSS property belongs to, whether the data has it or not."""
     for pattern, slug in _PREFIXES:
@@ -153,12 +155,13 @@ def _css(found: Sequence[Declaration], element: Element | None, line: int | None
             yield Use(slug, element, at, item, tuple(found[:index]), conditional)
 
 
-def _slugs(item: Declaration) -> set[str]:
+@lru_cache(maxsize=4096)
+def _slugs(item: Declaration) -> frozenset[str]:
     """The features that one declaration uses."""
     if item.name.startswith("--"):
-        return {"css-variables"}
+        return frozenset({"css-variables"})
     if item.name.startswith(("-", "mso-")):
-        return set()
+        return frozenset()
     slugs = {property_slug(item.name)}
     value = item.value.strip().lower()
     if item.name == "display":
@@ -168,9 +171,9 @@ def _slugs(item: Declaration) -> set[str]:
     if item.important:
         slugs.add("css-important")
     _tokens(item.tokens, slugs)
-    if "css-modern-color" not in slugs and item.name == "background" and "url(" in value:
+    if item.name == "background" and "url(" in value:
         slugs.add("css-background-image")
-    return slugs
+    return frozenset(slugs)
 
 
 def _tokens(tokens: Iterable[Any], slugs: set[str]) -> None:

@@ -32,19 +32,18 @@ _SECOND_LEVEL = {"co", "com", "org", "net", "ac", "gov", "edu", "gouv", "or", "n
 def link_text(sample: Sample) -> Iterator[Fault]:
     for link in _links(sample):
         text = link_name(link)
-        place = place_of(sample, link, "href")
         if not text:
             if link.get("aria-hidden") == "true":
                 continue
             target = shorten(link.get("href") or "", 50)
             what = f"a link to {target} has no text: a screen reader spells its address"
-            yield Fault("error", what, place, link)
+            yield Fault("error", what, place_of(sample, link, "href"), link)
         elif text.casefold().strip(" .!:»›→>") in _SAYS_NOTHING:
             what = f"the link text {text!r} says nothing about where it leads, in a list of links or read aloud"
-            yield Fault("warning", what, place, link)
+            yield Fault("warning", what, place_of(sample, link, "href"), link)
         elif len(text) > URL_MOST and re.match(r"(?:https?://|www\.)\S+\Z", text):
             what = f"a bare address of {len(text)} characters as link text: it is read aloud letter by letter"
-            yield Fault("warning", what, place, link)
+            yield Fault("warning", what, place_of(sample, link, "href"), link)
 
 
 def link_target(sample: Sample) -> Iterator[Fault]:

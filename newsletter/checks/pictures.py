@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from newsletter.checks.css import Element, declarations
 from newsletter.checks.look import pixels
-from newsletter.checks.rule import Check, Fault, count, place_of, shorten
+from newsletter.checks.rule import Check, Fault, Place, count, place_of, shorten
 from newsletter.checks.sample import Sample, squeeze
 
 ALT_MOST = 125
@@ -21,27 +21,25 @@ _LATE = re.compile(r"\{\{|\{%|\*\|")
 def image_alt(sample: Sample) -> Iterator[Fault]:
     for image in _images(sample):
         alt = image.get("alt")
-        place = place_of(sample, image, "src", "alt")
         name = _name(image)
         if alt is None:
             if _decorative(image):
                 continue
             what = f"{name} has no alt text: with pictures off, and for the blind, there is nothing or a file name"
-            yield Fault("error", what, place, image)
+            yield Fault("error", what, _place(sample, image), image)
         elif _FILE_NAME.match(alt.strip()) or _CAMERA.match(alt.strip()):
             what = f"the alt text {alt.strip()!r} is a file name: it tells the reader nothing"
-            yield Fault("warning", what, place, image)
+            yield Fault("warning", what, _place(sample, image), image)
         elif len(alt) > ALT_MOST:
             what = f"the alt text of {name} has {len(alt)} characters: some screen readers stop at {ALT_MOST}"
-            yield Fault("warning", what, place, image)
+            yield Fault("warning", what, _place(sample, image), image)
 
 
 def image_source(sample: Sample) -> Iterator[Fault]:
     for image in _images(sample, pixels_too=True):
         source = (image.get("src") or "").strip()
-        place = place_of(sample, image, "src", "alt")
         if not source:
-            yield Fault("error", "a picture has no src: the reader sees an empty frame", place, image)
+            yield Fault("error", "a picture has no src: the reader sees an empty frame", _place(sample, image), image)
             continue
         if _LATE.search(source):
             continue  # `leftover` speaks of it
@@ -49,18 +47,20 @@ def image_source(sample: Sample) -> Iterator[Fault]:
         if scheme == "cid":
             if unquote(source[4:]) not in sample.attached:
                 what = f"{shorten(source)} is not in the message: the reader sees a broken picture"
-                yield Fault("error", what, place, image)
+                yield Fault("error", what, _place(sample, image), image)
             elif sample.attached[unquote(source[4:])] > FILE_MOST:
-                yield Fault("warning", _heavy(source, sample.attached[unquote(source[4:])]), place, image)
+                yield Fault(
+                    "warning", _heavy(source, sample.attached[unquote(source[4:])]), _place(sample, image), image
+                )
         elif scheme == "data":
             continue  # `client-support` speaks of it
         elif scheme not in {"http", "https"} or not host:
             what = f"{shorten(source)} is no full address: in a mailbox there is nothing that it is relative to"
-            yield Fault("error", what, place, image)
+            yield Fault("error", what, _place(sample, image), image)
         else:
             if scheme == "http":
                 what = f"{shorten(source)} is not https: clients that proxy or warn leave it out"
-                yield Fault("warning", what, place, image)
+                yield Fault("warning", what, _place(sample, image), image)
             yield from _file(sample, image, source)
 
 
@@ -72,7 +72,7 @@ def image_size(sample: Sample) -> Iterator[Fault]:
             what = (
                 f"{_name(image)} {said}: Outlook on Windows shows it in its own size, and the text jumps while it loads"
             )
-            yield Fault("warning", what, place_of(sample, image, "src", "alt"), image)
+            yield Fault("warning", what, _place(sample, image), image)
 
 
 def mostly_images(sample: Sample) -> Iterator[Fault]:
@@ -80,7 +80,7 @@ def mostly_images(sample: Sample) -> Iterator[Fault]:
     words = sum(len(squeeze(text.text)) for text in sample.shown)
     if images and words < WORDS_FEWEST:
         what = f"{count(len(images), 'picture')} and {words} characters of words: filters distrust so little text"
-        yield Fault("warning", what, place_of(sample, images[0], "src", "alt"), images[0])
+        yield Fault("warning", what, _place(sample, images[0]), images[0])
 
 
 def _images(sample: Sample, pixels_too: bool = False) -> Iterator[Element]:
@@ -89,6 +89,10 @@ def _images(sample: Sample, pixels_too: bool = False) -> Iterator[Element]:
         hidden = sample.looks[image].hidden
         if not hidden and (pixels_too or not _spacer(image)):
             yield image
+
+
+def _place(sample: Sample, image: Element) -> Place:
+    return place_of(sample, image, "src", "alt")
 
 
 def _spacer(image: Element) -> bool:
@@ -143,12 +147,11 @@ def _file(sample: Sample, image: Element, source: str) -> Iterator[Fault]:
         folder / Path(*parts[start:]) for start in range(1, len(parts)) for folder in (root, sample.post.path.parent)
     ]
     found = next((name for name in names if name.is_file()), None)
-    place = place_of(sample, image, "src", "alt")
     if found is None:
         what = f"{shorten(path)} is not in the site's folder: the reader sees a broken picture"
-        yield Fault("error", what, place, image)
+        yield Fault("error", what, _place(sample, image), image)
     elif (size := found.stat().st_size) > FILE_MOST:
-        yield Fault("warning", _heavy(found.name, size), place, image)
+        yield Fault("warning", _heavy(found.name, size), _place(sample, image), image)
 
 
 def _written_as_path(sample: Sample, source: str) -> bool:

@@ -47,6 +47,8 @@ class Source:
 
     def literal(self, needle: str) -> list[int]:
         """The lines on which `needle` stands, not as a part of a longer address or name."""
+        if needle not in self.text:
+            return []
         pattern = r"(?<![\w/.-])" + re.escape(needle) + r"(?![\w/-])"
         return [self.line_at(match.start()) for match in re.finditer(pattern, self.text)]
 

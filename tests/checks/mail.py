@@ -8,7 +8,7 @@ WORDS = (
     "The oaks along the north road were planted by somebody who knew that he would not sit in their shade. Every "
     "spring they are a little wider, and every spring somebody asks who it was. This letter is the answer, as far as "
     "the parish books can give one, and a little further where they can't. Read it slowly; there is no hurry, and the "
-    "oaks will not mind. In the end you will know a name, a year, and the price of an acorn in the year of the great frost."
+    "oaks will not mind. In the end you will know a name, a year, and the price of an acorn in that year of frost."
 )
 HTML = f"""<!DOCTYPE html>
 <html lang="en" dir="ltr">
