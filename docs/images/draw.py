@@ -78,7 +78,8 @@ def rings(width: int = 1200, height: int = 600) -> str:
         tone = mix("#f3dcb4", "#c98f55", min(1, (r / 960) ** 1.1 + rng.uniform(-0.05, 0.12)))
         edge = mix(tone, "#6d4222", 0.62 if n % 9 else 0.9)
         parts.append(
-            f'<polygon points="{" ".join(points)}" fill="{tone}" stroke="{edge}" stroke-width="{1.6 if n % 9 else 2.8}"/>'
+            f'<polygon points="{" ".join(points)}" fill="{tone}" '
+            f'stroke="{edge}" stroke-width="{1.6 if n % 9 else 2.8}"/>'
         )
     for angle in (0.35, 2.5, 4.4):
         reach = rng.uniform(240, 420)
@@ -177,7 +178,8 @@ def author(size: int = 192) -> str:
         '<path d="M18,160 C22,130 54,122 80,122 C106,122 138,130 142,160z" fill="#1f6659"/>'
         '<path d="M68,100 L92,100 L93,126 C86,134 74,134 67,126z" fill="#c98d68"/>'
         '<path d="M56,74 C56,48 104,48 104,74 C104,98 92,112 80,112 C68,112 56,98 56,74z" fill="#dba37c"/>'
-        '<path d="M54,76 C56,52 74,50 92,54 C100,58 106,66 106,78 C98,72 92,66 88,60 C80,68 66,70 54,76z" fill="#2e2420"/>'
+        '<path d="M54,76 C56,52 74,50 92,54 C100,58 106,66 106,78 C98,72 92,66 88,60 C80,68 66,70 54,76z" '
+        'fill="#2e2420"/>'
         '<path d="M72,96 Q80,102 88,96" fill="none" stroke="#7d3f2b" stroke-width="2.6" stroke-linecap="round"/>'
         '<circle cx="69" cy="80" r="2.6" fill="#2e2420"/><circle cx="91" cy="80" r="2.6" fill="#2e2420"/></g>',
     )

@@ -1,7 +1,7 @@
 """Take the README's pictures of mails: each sample on a desk and in a pocket, light and dark, side by side.
 
-Run `python docs/images/make.py` after a change to the templates; it needs an installed Chromium (CHROMIUM names another than
-/usr/bin/chromium). The mails are those that `newsletter render` prints.
+Run `python docs/images/make.py` after a change to the templates; it needs an installed Chromium (CHROMIUM names another
+than /usr/bin/chromium). The mails are those that `newsletter render` prints.
 """
 
 import base64
@@ -76,7 +76,7 @@ def stage(browser: Browser, shots: dict[str, Path], out: Path) -> None:
         f'<div class="phone"><img width="262" src="{data(shots[f"phone-{scheme}"])}"></div></div>'
         for scheme in ("light", "dark")
     )
-    for scale in (0.9, 0.8, 0.7, 0.6, 0.5):
+    for scale in (0.9, 0.8, 0.7, 0.65, 0.6, 0.55, 0.5):
         context = browser.new_context(viewport={"width": 2000, "height": 800}, device_scale_factor=scale)
         page = context.new_page()
         page.set_content(STAGE % pairs)
