@@ -34,6 +34,7 @@ class RenderedMessage:
     post: Post
     issue: Issue
     subscriber: Subscriber
+    columns: tuple[str, ...] | None  # of the list; None where there is none
     envelope: Envelope
     message: Message  # parsed from the envelope's bytes
     seconds: float  # that it took to compose and write; 0.0 if it was at hand
@@ -127,6 +128,7 @@ class Workshop:
                 post=post,
                 issue=issue,
                 subscriber=subscriber,
+                columns=columns,
                 envelope=envelope,
                 message=read_message(envelope.message),
                 seconds=time.perf_counter() - began,

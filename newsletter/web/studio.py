@@ -52,6 +52,7 @@ class Studio:
             Route("/facts/{key:path}", self.facts),
             Route("/mail/{key:path}", self.mail),
             Route("/panels/{panel}/{key:path}", self.panel),
+            Route("/rows/{key:path}", self.rows),
             Route("/findings/{key:path}", self.findings),
             Route("/download/{key:path}", self.download),
             Route("/people", self.people),
@@ -108,6 +109,12 @@ class Studio:
             raise NewsletterError(f"there is no view {name!r}; choose one of {', '.join(panels.PANELS)}")
         made = panels.context(name, self._render(request), dict(request.query_params))
         return HTMLResponse(fragment(f"studio/panels/{name}.html", made))
+
+    def rows(self, request: Request) -> Response:
+        """The inbox rows as a page of their own, to be photographed."""
+        return page(
+            request, "studio/rows.html", panels.context("inbox", self._render(request), dict(request.query_params))
+        )
 
     async def findings(self, request: Request) -> Response:
         """What the checks find; with `links=1` every link is asked, over the network."""
