@@ -112,9 +112,13 @@ def send(
         _moment(at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
+        from newsletter.cli.posts import compose_post
         from newsletter.cli.sendto import send_to
 
-        code = run_async(send_to(config, options, to))
+        composed = compose_post(config, post, again)
+        for what, hint in _missing(config):
+            note(f"warning: {what}; a live send needs it: {hint}")
+        code = run_async(send_to(composed, to, options.relays, as_json=as_json))
     else:
         code = run_async(_send(config, options))
     raise typer.Exit(code)
@@ -328,17 +332,9 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
 
 
 def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
-    from newsletter.delivery.relay import parse_relay
+    from newsletter.delivery.relay import configured_relays
 
-    relays = tuple(
-        parse_relay(
-            url, password=config.smtp_password(), connections=config.smtp.connections, rate=config.smtp.rate,
-            ca_file=str(config.root / config.smtp.ca_file) if config.smtp.ca_file else "",
-        )
-        for url in smtp or config.smtp.urls
-    )  # fmt: skip
-    if not relays:
-        raise NewsletterError("no relay; set [smtp] url", path=config.path)
+    relays = configured_relays(config, smtp or ())
     if connections is not None:
         relays = tuple(replace(relay, connections=connections) for relay in relays)
     if rate is not None:

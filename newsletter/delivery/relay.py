@@ -10,12 +10,14 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
+from newsletter.config import Config
 from newsletter.delivery.pace import Rate, parse_rate
 from newsletter.delivery.reply import Action, Reply, parse_reply, verdict
 from newsletter.errors import NewsletterError
@@ -110,6 +112,24 @@ def parse_relay(
         rate=parse_rate(options["rate"][-1] if "rate" in options else rate),
         ca_file=ca_file,
     )
+
+
+def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, ...]:
+    """The relays of `[smtp]`, or those of `urls`, with its password, limits and authorities. Raises NewsletterError."""
+    smtp = config.smtp
+    relays = tuple(
+        parse_relay(
+            url,
+            password=config.smtp_password(),
+            connections=smtp.connections,
+            rate=smtp.rate,
+            ca_file=str(config.root / smtp.ca_file) if smtp.ca_file else "",
+        )
+        for url in urls or smtp.urls
+    )
+    if not relays:
+        raise NewsletterError("no relay; set [smtp] url", path=config.path)
+    return relays
 
 
 def _without_password(url: str) -> str:

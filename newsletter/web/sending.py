@@ -9,9 +9,8 @@ from dataclasses import replace
 from newsletter.audience.address import normalize_address
 from newsletter.audience.token import load_secret
 from newsletter.compose.message import MessageWriter
-from newsletter.config import Config
 from newsletter.delivery.direct import send_direct
-from newsletter.delivery.relay import Relay, parse_relay
+from newsletter.delivery.relay import configured_relays
 from newsletter.errors import NewsletterError
 from newsletter.web.rendering import RenderedMessage
 
@@ -28,14 +27,8 @@ async def send_to(rendered: RenderedMessage, address: str) -> str:
     config = rendered.config
     writer = MessageWriter(rendered.issue, load_secret(config), columns=rendered.columns)
     envelope = writer.envelope(replace(rendered.subscriber, email=normal))
-    relays = [_relay(config, url) for url in config.smtp.urls]
-    (_, reply), *_ = await send_direct([envelope], relays)
+    (_, reply), *_ = await send_direct([envelope], configured_relays(config))
     if reply.code // 100 != 2:
         said = f"{reply.code} {reply.status} {reply.text}" if reply.code else reply.text
         raise NewsletterError(f"not sent to {normal}: {' '.join(said.split())}; look at [smtp] url and the address")
     return f"Sent to {normal}; the relay said: {reply.code} {' '.join(reply.text.split())[:160]}"
-
-
-def _relay(config: Config, url: str) -> Relay:
-    authority = str(config.root / config.smtp.ca_file) if config.smtp.ca_file else ""
-    return parse_relay(url, password=config.smtp_password(), ca_file=authority)

@@ -83,7 +83,7 @@ def test_a_live_send_needs_what_the_law_asks_and_a_dry_run_only_warns(
 
 
 def test_a_draft_is_refused_for_a_live_send(folder: Path, run: Run) -> None:
-    (folder / "posts" / "2026-05-04-hello.md").write_text(POST.replace("title:", "draft: true\ntitle:"))
+    (folder / "posts" / "2026-05-04-hello.md").write_text(POST.replace("---\ntitle:", "---\ndraft: true\ntitle:", 1))
     done = run("send", "hello", "--yes")
     assert done.returncode == 2
     assert "draft" in one_line(done.stderr)
