@@ -121,6 +121,11 @@ def reading_minutes(text: str) -> int:
     return max(1, math.ceil((len(_WIDE.sub(" ", text).split()) + wide / 2) / _WORDS_A_MINUTE))
 
 
+def whole(text: str) -> str:
+    """`text` as UTF-8 can have it: lone surrogates, which YAML's escapes can make, become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def frozen(value: Any, depth: int = 8) -> Any:
     """`value` as JSON has it: dates as ISO 8601, what has no form in JSON left out."""
     if value is None or isinstance(value, (bool, int)):
@@ -128,7 +133,7 @@ def frozen(value: Any, depth: int = 8) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        return str(value)
+        return whole(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, PurePath):

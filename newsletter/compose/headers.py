@@ -62,9 +62,9 @@ def mailbox_field(name: str, display_name: str, address: str) -> bytes:
 
 def list_id_field(value: str) -> bytes:
     """List-Id from `title <id>` (RFC 2919): ASCII, the title quoted where it must be."""
-    title, _, rest = clean(value).rpartition("<")
+    title, angle, rest = clean(value).rpartition("<")
     identifier = rest.removesuffix(">").strip()
-    if not _ID.match(identifier):
+    if not angle or not _ID.match(identifier):
         raise NewsletterError(f"{identifier!r} can't stand in List-Id; set [newsletter] url to your site's address")
     title = title.strip()
     if not title:

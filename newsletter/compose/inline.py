@@ -46,7 +46,7 @@ def inline_css(html: str) -> str:
     if root is None:
         return html
     _part_styles(root)
-    premailer = Premailer(
+    premailer = _Premailer(
         strip_important=False,
         disable_basic_attributes=["width", "height"],
         disable_validation=True,
@@ -63,6 +63,21 @@ def inline_css(html: str) -> str:
     if doctype and doctype[0].lower() != "<!doctype html>":
         page = doctype[0] + page.removeprefix("<!DOCTYPE html>")
     return page
+
+
+class _Premailer(Premailer):  # type: ignore[misc]
+    """premailer that reads a style sheet once a process; it writes each rule out anew for every page otherwise."""
+
+    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
+        return list(_rules(css_body, ruleset_index)), []
+
+
+@functools.lru_cache(maxsize=64)
+def _rules(css_body: str, index: int) -> tuple[Any, ...]:
+    """premailer's form of the rules to inline; what it would leave over, `part_stylesheet` has taken out before."""
+    reader = Premailer("", strip_important=False, disable_validation=True)
+    rules, _ = Premailer._parse_style_rules(reader, css_body, index)
+    return tuple(rules)
 
 
 def _part_styles(root: Any) -> None:

@@ -7,6 +7,7 @@ the token of an unsubscribe link says: `audience.token`. Signing (DKIM) comes la
 """
 
 import hashlib
+import itertools
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ from newsletter.compose import headers
 from newsletter.compose.fill import Fill, Filler, Reader
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value
+from newsletter.errors import NewsletterError
+
+LONGEST_ID = 200
+"""Bytes of an issue's id; it stands in tokens, and they in a header line of 998 characters."""
+
+_LONGEST_TOKEN = 700  # characters, of the longest id and the longest address (254)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,11 @@ class MessageWriter:
         self._secret = secret
         name, address = split_mailbox(issue.sender, "[newsletter] author")
         self._domain = address.rpartition("@")[2]
+        if len(issue.id.encode("utf-8", "replace")) > LONGEST_ID:
+            raise NewsletterError(
+                f"the issue's id {issue.id[:40]!r}… is over {LONGEST_ID} bytes; give the post a shorter `slug:`",
+                path=issue.post,
+            )
         self._subject = Filler(issue.subject, issue.facts, html=False, columns=columns).fills
         self._text = Filler(issue.text, issue.facts, html=False, columns=columns).fills
         self._html = Filler(issue.html, issue.facts, html=True, columns=columns).fills
@@ -148,7 +160,7 @@ class MessageWriter:
 
     def _unsubscribe_frame(self) -> tuple[bytes, ...]:
         """List-Unsubscribe and its -Post (RFC 2369, 8058), the pieces around the token; empty where there is no way."""
-        mark = "TOKEN"
+        mark = "TOKEN" + "x" * _LONGEST_TOKEN
         uris = [f"{self._unsubscribe_base}/u/{mark}"] if self._unsubscribe_base else []
         if self.issue.unsubscribe_mailto:
             uris.append(f"mailto:{self.issue.unsubscribe_mailto}?subject=unsubscribe%20{mark}")
@@ -174,19 +186,24 @@ class MessageWriter:
     def _add(self, parts: tuple[Part, ...], fills: list[Fill]) -> None:
         """Put a text's parts into the body: fixed ones encoded, slots as places between soft line breaks."""
         waiting = iter(fills)
-        for part in parts:
-            if isinstance(part, str):
-                self._body.append(encode(part))
+        for fixed, group in itertools.groupby(parts, lambda part: isinstance(part, str)):
+            if fixed:
+                self._body.append(encode("".join(part for part in group if isinstance(part, str))))
                 continue
-            if not self._body[-1].endswith((SOFT_BREAK, b"\n")):
-                self._body.append(SOFT_BREAK)
-            fill, place = next(waiting), len(self._body)
-            known = next((places for other, places in self._fills if other is fill), None)
-            if known is None:
-                self._fills.append((fill, [place]))
-            else:
-                known.append(place)
-            self._body += [b"", SOFT_BREAK]
+            for _ in group:
+                self._place(next(waiting))
+
+    def _place(self, fill: Fill) -> None:
+        """A place for a slot's value, between soft line breaks; equal slots share one value."""
+        if not self._body[-1].endswith((SOFT_BREAK, b"\n")):
+            self._body.append(SOFT_BREAK)
+        place = len(self._body)
+        known = next((places for other, places in self._fills if other is fill), None)
+        if known is None:
+            self._fills.append((fill, [place]))
+        else:
+            known.append(place)
+        self._body += [b"", SOFT_BREAK]
 
     def _join(self, parts: tuple[Part, ...], fills: list[Fill], reader: Reader) -> str:
         waiting = iter(fills)

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from newsletter.audience.address import split_mailbox
 from newsletter.compose.body import render_body
-from newsletter.compose.facts import frozen, newsletter_facts, post_facts, preheader, said, site_facts
+from newsletter.compose.facts import frozen, newsletter_facts, post_facts, preheader, said, site_facts, whole
 from newsletter.compose.inline import inline_css
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.late import Woven
@@ -49,18 +49,19 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
         source = replace(post, body=rendering.source(post.body, _shown(post, config), post.body_line))
     body = slots.unwrap(render_body(source, site))
     about = post_facts(post, site, slots.sample(body))
-    issue = {"id": id_, "subject": slots.sample(subject), "preheader": preheader(post, slots.sample(body))}
+    issue = {"id": id_, "subject": slots.sample(subject), "preheader": whole(preheader(post, slots.sample(body)))}
 
     rendering.tell(
         post={**about, "title": _marked(title, rendering), "content": Markup(body)},  # noqa: S704 (the author's own)
         issue={**issue, "subject": _marked(subject, rendering)},
     )
-    placed = slots.place(rendering.template(f"{layout}.html"))
+    placed = slots.place(whole(rendering.template(f"{layout}.html")))
     html = slots.cut_html(placed, inline_css(placed))
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
     rendering.tell(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
-    text = slots.cut(_tidy(rendering.template(text_template)))
+    text = slots.cut(_tidy(whole(rendering.template(text_template))))
+    subject = whole(subject)
     parts = (*slots.cut(subject), *html, *text)
 
     return Issue(

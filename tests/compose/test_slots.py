@@ -157,7 +157,11 @@ piece = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=int(os.environ.get("TEMPLATES", "40")), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=int(os.environ.get("TEMPLATES", "40")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
 @given(body=pieces)
 def test_any_template_says_the_same_in_two_stages_as_in_one(tmp_path: Path, body: str) -> None:
     assert_same_in_two_stages(
@@ -264,6 +268,7 @@ def test_a_paragraph_of_block_tags_alone_is_unwrapped() -> None:
     assert slots.unwrap(f"<p>{opening}</p>\n<p>{value}</p>") == f"{opening}\n<p>{value}</p>"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_subscriber_data_is_never_compiled(name: str, city: str) -> None:
     parts = (Slot("{{ subscriber.name }}", "t", 1), "|", Slot("{% if true %}{{ subscriber.city }}{% endif %}", "t", 1))

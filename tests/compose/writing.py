@@ -10,7 +10,12 @@ from newsletter.compose.template import Templates
 
 SECRET = b"a secret of thirty-two bytes, ok"
 FACTS: dict[str, Any] = {
-    "post": {"title": "Oaks & <Elms>", "tags": ["wood", "walk"], "url": "https://example.org/oaks/", "content": "<p>x</p>"},
+    "post": {
+        "title": "Oaks & <Elms>",
+        "tags": ["wood", "walk"],
+        "url": "https://example.org/oaks/",
+        "content": "<p>x</p>",
+    },
     "newsletter": {"title": "The Long View", "url": "https://example.org"},
     "issue": {"id": "oaks"},
     "site": {"title": "The Long View"},
