@@ -42,6 +42,13 @@ def excerpt(post: Post, source: str | None = None) -> str:
     return body[: match.start()].rstrip() + "\n" + ("\n" + "\n".join(definitions) + "\n" if definitions else "")
 
 
+def excerpt_of(post: Post, site: Site) -> str:
+    """The first paragraph, or what stands before `<!--more-->`, as HTML: what Jekyll calls a post's excerpt."""
+    more = _MORE.search(post.body)
+    text = post.body[: more.start()] if more else post.body.strip().split("\n\n", 1)[0]
+    return render_markdown(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text), post, site)
+
+
 def render_body(post: Post, site: Site, source: str | None = None) -> str:
     """The post's body as an HTML fragment for mail.
 

@@ -30,7 +30,7 @@ _PICTURES = ("picture", "avatar", "image", "photo", "profile_image", "featured_i
 _MAILBOX = re.compile(r"\s*<[^>]*>\s*\Z")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """What is known of a site; what nobody said is empty."""
 
