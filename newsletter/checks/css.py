@@ -6,7 +6,7 @@ stands outside the tree (`::before`) matches nothing. Cascade: https://www.w3.or
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +25,7 @@ class Declaration:
 
     name: str
     value: str
-    tokens: tuple[Node, ...]  # without white space and comments at the ends
+    tokens: tuple[Node, ...] = field(compare=False)  # without white space and comments at the ends
     important: bool
     line: int  # from 1, in the text that was parsed
 
@@ -183,6 +183,8 @@ def _declarations(nodes: Iterable[Node]) -> tuple[Declaration, ...]:
             del tokens[0]
         while tokens and tokens[-1].type in {"whitespace", "comment"}:
             del tokens[-1]
+        if not tokens:
+            continue
         value = tinycss2.serialize(tokens)
         found.append(Declaration(node.lower_name, value, tuple(tokens), node.important, node.source_line))
     return tuple(found)

@@ -67,10 +67,10 @@ def preheader_of(sample: Sample) -> str:
     holder = None
     for words in sample.words:
         named = _named_preheader(words.element)
-        if not (sample.hidden(words.element) or named is not None):
+        if sample.shows(words) and named is None:
             break
         here = named if named is not None else words.element
-        if not (holder is None or _together(here, holder) or sample.hidden(words.element)):
+        if not (holder is None or _together(here, holder) or not sample.shows(words)):
             break
         holder = holder if holder is not None else here
         first.append(words.text)

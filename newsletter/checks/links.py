@@ -65,7 +65,7 @@ def link_name(link: Element) -> str:
 
 def _links(sample: Sample) -> Iterator[Element]:
     for link in sample.all("a", "area"):
-        if link.get("href") is not None and not sample.looks[link].hidden:
+        if link.get("href") is not None and not sample.hidden(link):
             yield link
 
 

@@ -55,6 +55,7 @@ class Look:
     size: float  # of the font, in px
     bold: bool
     hidden: bool
+    gone: bool  # hidden with all that is inside it
     opacity: float
     display: str  # as declared, or empty
 
@@ -74,7 +75,7 @@ class Box:
 def looks(elements: Sequence[Element], rules: Sequence[Rule], night: bool = False) -> dict[Element, Look]:
     """The look of each element, given in document order; `night` starts from a dark page, as a client does that
     believes a message's `color-scheme: dark`."""
-    root = Look(WHITE if night else BLACK, _NIGHT_GROUND if night else WHITE, 16.0, False, False, 1.0, "")
+    root = Look(WHITE if night else BLACK, _NIGHT_GROUND if night else WHITE, 16.0, False, False, False, 1.0, "")
     found: dict[Element, Look] = {}
     for element, declared in cascade(elements, rules):
         parent = element.getparent()
@@ -140,7 +141,10 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
             case "font":
                 size, bold = _font(item, above.size, size, bold)
             case "font-weight":
-                bold = value in {"bold", "bolder"} or (value.isdigit() and int(value) >= 700)
+                if value in {"bold", "bolder"} or value.isdigit():
+                    bold = not value.isdigit() or int(value) >= 600
+                elif value in {"normal", "lighter"}:
+                    bold = False
             case "opacity":
                 number = re.match(r"([\d.]+)(%?)\Z", value)
                 if number and number[1].count(".") < 2 and number[1] != ".":
@@ -151,18 +155,17 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
                 visible = value not in {"hidden", "collapse"}
             case _:
                 box = _boxed(box, item.name, value, size)
-    hidden = (
-        above.hidden
+    gone = (
+        above.gone
         or tag in NOT_SHOWN
         or display == "none"
         or (element.get("hidden") is not None and not display)
         or not visible
         or _no_room(box)
         or opacity == 0
-        or size <= 2
-        or (colour is not None and colour.alpha == 0)
     )
-    return Look(colour, ground, size, bold, hidden, opacity, display)
+    hidden = gone or size <= 2 or (colour is not None and colour.alpha == 0)
+    return Look(colour, ground, size, bold, hidden, gone, opacity, display)
 
 
 def _text_colour(value: str, own: Colour | None, inherited: Colour | None) -> Colour | None:

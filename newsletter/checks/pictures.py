@@ -86,8 +86,7 @@ def mostly_images(sample: Sample) -> Iterator[Fault]:
 def _images(sample: Sample, pixels_too: bool = False) -> Iterator[Element]:
     """The pictures that the reader may see; with `pixels_too`, also the spacers and tracking pixels."""
     for image in sample.all("img"):
-        hidden = sample.looks[image].hidden
-        if not hidden and (pixels_too or not _spacer(image)):
+        if not sample.hidden(image) and (pixels_too or not _spacer(image)):
             yield image
 
 

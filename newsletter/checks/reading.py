@@ -124,7 +124,7 @@ def _weak(sample: Sample, looks: Mapping[Element, Look]) -> dict[_Pair, list[Wor
     found: dict[_Pair, list[Words]] = {}
     for words in sample.words:
         look = looks[words.element]
-        if look.hidden or sample.hidden(words.element) or not _readable(words.text):
+        if look.hidden or not sample.shows(words) or not _readable(words.text):
             continue
         if look.colour is None or look.ground is None:
             continue

@@ -145,20 +145,24 @@ class Sample:
     @cached_property
     def shown(self) -> tuple[Words, ...]:
         """The pieces of text that the reader sees."""
-        return tuple(words for words in self.words if not self.looks[words.element].hidden)
+        return tuple(words for words in self.words if self.shows(words))
 
     def all(self, *tags: str) -> Iterator[Element]:
         """The elements of these names, in document order."""
         return (element for element in self.elements if element.tag in tags)
 
     def hidden(self, element: Element) -> bool:
-        """Whether the reader never sees it."""
-        return self.looks[element].hidden
+        """Whether the reader never sees it, nor anything inside it."""
+        return self.looks[element].gone
+
+    def shows(self, words: Words) -> bool:
+        """Whether the reader sees these words."""
+        return not self.looks[words.element].hidden
 
     def _words(self) -> Iterator[Words]:
-        body = next(self.all("body"), None)
-        if body is not None:
-            for text, element in body_text(body):
+        top = next(self.all("body"), self.tree)  # of a fragment, lxml may leave all in the head
+        if top is not None:
+            for text, element in body_text(top):
                 if element.tag not in look.NOT_SHOWN and PADDING.sub("", text):
                     yield Words(text, element)
 

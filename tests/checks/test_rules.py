@@ -139,6 +139,13 @@ def test_colours_that_are_weak_by_day_and_by_night_alike_are_told_once():
     assert [(finding.rule, finding.severity) for finding in found] == [("contrast", "error")]
 
 
+def test_what_is_inside_a_gap_of_font_size_zero_is_seen():
+    html = here("<div style='font-size: 0'> <div style='font-size: 16px; color: #999'>Seen</div> </div>")
+    assert "contrast:error" in rules(html)
+    assert rules(here("<div style='font-size: 0; color: #999'>Unseen</div>")) == set()
+    assert rules(here("<div style='background:'><p>Words</p></div>")) == set()
+
+
 def test_one_pair_of_colours_is_one_finding():
     found = findings(here("<p style='color: #888'>One</p>" * 9))
     assert len([finding for finding in found if finding.severity == "error"]) == 1

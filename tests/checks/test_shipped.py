@@ -1,0 +1,40 @@
+"""The shipped templates and the sample posts: the checks have nothing to say about them."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from newsletter.audience.subscriber import Subscriber
+from newsletter.checks import check_message, client_support, sample_of
+from newsletter.checks.caniemail import CLIENTS
+from newsletter.compose.issue import compose
+from newsletter.compose.message import MessageWriter
+from newsletter.compose.post import read_post
+from newsletter.compose.site import load_site
+from newsletter.config import load_config
+
+ROOT = Path(__file__).parents[2]
+POSTS = sorted((ROOT / "posts").glob("*.md"))
+
+
+def sample(path: Path, layout: str):
+    config = load_config(ROOT / "newsletter.toml")
+    post = replace(read_post(path), layout=layout)
+    issue = compose(post, load_site(config), config)
+    writer = MessageWriter(issue, b"secret" * 6)
+    raw = writer.envelope(Subscriber("ada@example.org", "Ada", {"city": "Lyon"})).message
+    return sample_of(raw, post, config)
+
+
+@pytest.mark.parametrize("layout", ["post", "letter"])
+@pytest.mark.parametrize("path", POSTS, ids=lambda path: path.stem)
+def test_a_sample_post_has_no_error_and_no_warning(path, layout):
+    found = check_message(sample(path, layout), clients=CLIENTS)
+    assert [f"{f.rule} {f.source}:{f.line} {f.message}" for f in found if f.severity != "info"] == []
+
+
+def test_no_client_loses_anything_in_the_shipped_templates():
+    costs = Counter(row.cost for row in client_support(sample(POSTS[0], "post"), tuple(CLIENTS)))
+    assert costs["lost"] == 0
