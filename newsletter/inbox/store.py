@@ -222,7 +222,14 @@ class Store:
         return Page(tuple(rows[:limit]), total, exact, len(rows) > limit)
 
     def get(self, number: int) -> Row | None:
-        return self._index.get(number) if 0 < number < 2**63 else None
+        """The message of that id, or None."""
+        if not 0 < number < 2**63:
+            return None
+        row = self._index.get(number)
+        if row is None and self._waiting:
+            self.flush(FLUSH_FIRST)
+            row = self._index.get(number)
+        return row
 
     def raw(self, number: int) -> bytes | None:
         """A message's bytes as they arrived; None if it is gone."""

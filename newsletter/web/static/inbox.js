@@ -274,7 +274,7 @@ shortcuts([
   { keys: "u", label: "Back to the list", run: () => openId() && leave() },
   { keys: "t", label: "Add a tag", run: () => document.getElementById("new-tag")?.focus() },
   { keys: "d", label: "Download the message", run: () => document.getElementById("download")?.click() },
-  { keys: "1 2 3 4 5 6", label: "HTML, text, headers, parts, source, findings" },
+  { keys: "1…6", label: "The views, from left to right" },
   ...[1, 2, 3, 4, 5, 6].map((number) => ({ keys: String(number), run: view(number) })),
 ]);
 
