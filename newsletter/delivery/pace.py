@@ -12,7 +12,7 @@ from newsletter.delivery.reply import Verdict
 from newsletter.errors import NewsletterError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_RATE = re.compile(r"(\d{1,9})/([smhd])\Z")
+_RATE = re.compile(r"([0-9]{1,9})/([smhd])\Z")
 
 IN_A_ROW = 5
 """So many replies that ask for patience, one after the other, slow us down; so many refusals pause a domain."""

@@ -78,7 +78,10 @@ def parse_relay(
     Raises NewsletterError for what is no such URL. A password in it is refused: URLs end up in logs and histories.
     """
     shown = _without_password(url)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise NewsletterError(f"{shown!r} is no relay; use smtp://user@host:587 or smtps://user@host:465") from None
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS:
         raise NewsletterError(f"{shown!r} is no relay; use smtp://user@host:587 or smtps://user@host:465")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from newsletter.errors import NewsletterError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d{1,6})([smhd])\Z")
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])\Z")
 
 
 def parse_duration(text: str, name: str) -> float:

@@ -1,7 +1,8 @@
 """Open the state file: make it, bring it up to date, set what makes it durable.
 
 Ordinary queries go through the SQLAlchemy engine that `open_state` returns; delivery.ledger opens a connection of its
-own on the same file. Alembic is imported only when a file of an older version must be brought up to date.
+own on the same file. A new file is made from schema.sql; Alembic is imported only when an older one must be brought up
+to date.
 """
 
 import sqlite3
@@ -109,22 +110,14 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
 def _create(connection: sqlite3.Connection, path: Path) -> str:
     """Make the tables in an empty file; another process may be at it, so look again under the lock."""
-    from sqlalchemy.dialects import sqlite
-    from sqlalchemy.schema import CreateIndex, CreateTable
-
-    from newsletter.state.schema import metadata
-
     connection.execute("BEGIN IMMEDIATE")
     try:
         found = _version(connection)
         if found is None:
             if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise NewsletterError("is another program's database; see [state] url", path=path)
-            dialect = sqlite.dialect()
-            for table in metadata.sorted_tables:
-                connection.execute(str(CreateTable(table).compile(dialect=dialect)))
-                for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                    connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
+            for statement in (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").split(";\n"):
+                connection.execute(statement)
             connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
             connection.execute("INSERT INTO alembic_version VALUES (?)", (VERSION,))
             found = VERSION

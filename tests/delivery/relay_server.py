@@ -52,6 +52,11 @@ class RelayServer:
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
 
+    async def quiet(self) -> None:
+        """Until no connection is open: the log is complete."""
+        while self.open_now:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
     @property
     def counts(self) -> Counter[str]:
         return Counter(address for address, _ in self.accepted)

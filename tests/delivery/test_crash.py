@@ -37,8 +37,7 @@ async def test_after_kills_at_random_moments_nobody_has_it_twice_and_nobody_is_l
             await asyncio.sleep(chance.random() * 0.01)
             sender.send_signal(signal.SIGKILL)
             await sender.wait()
-            while server.open_now:
-                await asyncio.sleep(0.005)
+            await server.quiet()
         server.on_message = None
         before = sum(server.counts.values())
         report = await send(path, server.url, people(count))

@@ -1,0 +1,72 @@
+-- The tables of state/schema.py as SQLite writes them: a new file needs neither SQLAlchemy nor Alembic.
+-- tests/state holds the two equal.
+
+CREATE TABLE issues (
+  number INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  post TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  created DOUBLE NOT NULL,
+  frozen TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  list_hash TEXT NOT NULL,
+  git_commit TEXT,
+  CONSTRAINT issues_pk PRIMARY KEY (number),
+  CONSTRAINT issues_id_unique UNIQUE (id)
+);
+
+CREATE TABLE leases (
+  issue TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  host TEXT NOT NULL,
+  boot TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  process TEXT NOT NULL,
+  since DOUBLE NOT NULL,
+  heartbeat DOUBLE NOT NULL,
+  CONSTRAINT leases_pk PRIMARY KEY (issue)
+);
+
+CREATE TABLE suppressions (
+  "key" TEXT NOT NULL,
+  email TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  source TEXT NOT NULL,
+  created DOUBLE NOT NULL,
+  CONSTRAINT suppressions_pk PRIMARY KEY ("key")
+);
+
+CREATE TABLE claims (
+  number INTEGER NOT NULL,
+  issue INTEGER NOT NULL,
+  boot TEXT NOT NULL,
+  ids TEXT NOT NULL,
+  CONSTRAINT claims_pk PRIMARY KEY (number),
+  CONSTRAINT claims_issue_fk FOREIGN KEY(issue) REFERENCES issues (number)
+);
+
+CREATE TABLE deliveries (
+  id INTEGER NOT NULL,
+  issue INTEGER NOT NULL,
+  "key" TEXT NOT NULL,
+  email TEXT NOT NULL,
+  name TEXT NOT NULL,
+  columns TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER DEFAULT 0 NOT NULL,
+  first_attempt DOUBLE,
+  not_before DOUBLE,
+  code INTEGER,
+  status TEXT,
+  text TEXT,
+  command TEXT,
+  relay TEXT,
+  updated DOUBLE,
+  CONSTRAINT deliveries_pk PRIMARY KEY (id),
+  CONSTRAINT deliveries_issue_key_unique UNIQUE (issue, "key"),
+  CONSTRAINT deliveries_issue_fk FOREIGN KEY(issue) REFERENCES issues (number)
+);
+
+CREATE INDEX deliveries_due ON deliveries (issue, not_before) WHERE state = 'deferred';
+
+CREATE INDEX deliveries_issue ON deliveries (issue, id);

@@ -1,0 +1,191 @@
+"""The ledger against a simple model: whatever happens in whatever order, nobody is lost and nobody is free twice."""
+
+import asyncio
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from newsletter.delivery.connection import Connection, Job
+from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.reply import Reply
+
+from .sending import people, plan, rows
+
+COUNT = 12
+FINAL = {
+    "sent": Reply(250, "2.0.0", "ok", "."),
+    "failed": Reply(550, "5.1.1", "no such user", "RCPT"),
+    "unknown": Reply(0, "", "lost", "."),
+}
+
+
+class FakeConnection:
+    """Takes word that an intent is recorded."""
+
+    def __init__(self) -> None:
+        self.free: set[int] = set()
+        self.withdrawn: set[int] = set()
+
+    def intended(self, job: Job) -> None:
+        self.free.add(job.id)
+
+    def withdraw(self, job: Job) -> None:
+        self.withdrawn.add(job.id)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """The model is a dict of states, and what the sender holds in its hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "newsletter.db"
+        self.loop = asyncio.new_event_loop()
+        self.now = 1000.0
+        self.model = dict.fromkeys(range(1, COUNT + 1), "pending")
+        self.due: dict[int, float] = {}
+        self.suppressed: set[int] = set()
+        self.skipped: set[int] = set()
+        with Ledger(self.path, lambda: self.now) as ledger:
+            plan(ledger, people(COUNT))
+        self.start()
+
+    def start(self) -> None:
+        self.held: dict[int, Job] = {}
+        self.intended: set[int] = set()
+        self.ledger = Ledger(self.path, lambda: self.now)
+        self.ledger.hold("hello")
+        self.ledger.begin(3600.0)
+        self.connection: Any = FakeConnection()
+
+        async def start() -> None:
+            self.ledger.start(self.trouble, lambda job, _reason: self.note_skipped(job))
+
+        self.loop.run_until_complete(start())
+
+    def trouble(self, error: Exception) -> None:
+        raise AssertionError(error)
+
+    def note_skipped(self, job: Job) -> None:
+        self.skipped.add(job.id)
+        self.model[job.id] = "skipped"
+        self.held.pop(job.id, None)
+
+    def settle(self) -> None:
+        """Let the thread do what it was asked."""
+
+        async def ask() -> None:
+            jobs, _ = await self.ledger.claim(0)
+            assert not jobs
+
+        self.loop.run_until_complete(ask())
+
+    @rule(count=st.integers(1, 5))
+    def claim(self, count: int) -> None:
+        async def claim() -> list[Job]:
+            return (await self.ledger.claim(count))[0]
+
+        for job in self.loop.run_until_complete(claim()):
+            assert job.id not in self.held
+            assert self.model[job.id] in ("pending", "deferred")
+            assert self.model[job.id] == "pending" or self.due[job.id] <= self.now
+            assert job.id not in self.suppressed
+            self.held[job.id] = job
+
+    @precondition(lambda self: set(self.held) - self.intended)
+    @rule(data=st.data())
+    def intend(self, data: st.DataObject) -> None:
+        id_ = data.draw(st.sampled_from(sorted(set(self.held) - self.intended)))
+        connection: Connection = self.connection
+        self.ledger.intend(self.held[id_], connection)
+        self.settle()
+        if id_ in self.suppressed:
+            assert id_ in self.connection.withdrawn
+            assert id_ in self.skipped
+        else:
+            assert id_ in self.connection.free
+            self.intended.add(id_)
+            self.model[id_] = "sending"
+
+    @precondition(lambda self: self.intended)
+    @rule(data=st.data(), state=st.sampled_from(["sent", "failed", "unknown", "deferred", "pending"]))
+    def answer(self, data: st.DataObject, state: str) -> None:
+        id_ = data.draw(st.sampled_from(sorted(self.intended)))
+        job = self.held[id_]
+        self.intended.discard(id_)
+        job.intended = True
+        self.model[id_] = state
+        if state == "deferred":
+            self.due[id_] = self.now + 100
+            self.ledger.record(job, state, Reply(450, "4.2.0", "later", "RCPT"), "relay:25", self.due[id_])
+        else:
+            self.ledger.record(job, state, FINAL.get(state), "relay:25")
+        if state != "pending":
+            del self.held[id_]
+        self.settle()
+
+    @rule(id_=st.integers(1, COUNT))
+    def suppress(self, id_: int) -> None:
+        if id_ in self.intended:
+            return
+        self.suppressed.add(id_)
+        self.settle()
+        email = people(COUNT)[id_ - 1].email
+        self.ledger.db.execute("INSERT OR IGNORE INTO suppressions VALUES (?1, ?1, 'asked', 'test', 0)", (email,))
+
+    @rule()
+    def time_passes(self) -> None:
+        self.now += 60
+
+    @rule()
+    def stop(self) -> None:
+        """A stop settles what is under way, and gives the claims back."""
+        for id_ in self.intended:
+            self.ledger.record(self.held[id_], "sent", FINAL["sent"], "relay:25")
+            self.model[id_] = "sent"
+        self.loop.run_until_complete(self.ledger.stop())
+        self.begin_again()
+
+    @rule(boot=st.sampled_from(["this", "another"]))
+    def die(self, boot: str) -> None:
+        """Nothing is given back: the file is left as it is at this moment."""
+        self.settle()
+        for id_ in self.intended if boot == "this" else self.held:
+            self.model[id_] = "unknown"
+        left = self.path.with_name("left.db")
+        self.ledger.db.execute("VACUUM INTO ?", (str(left),))
+        self.loop.run_until_complete(self.ledger.stop())
+        self.ledger.close()
+        left.replace(self.path)
+        with sqlite3.connect(self.path) as db:
+            db.execute("DELETE FROM leases")  # the test's own process lives on
+            if boot == "another":
+                db.execute("UPDATE claims SET boot = 'another'")
+        db.close()
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        self.ledger.close()
+        for id_ in self.held:
+            if self.model[id_] == "deferred":
+                self.due[id_] = self.now
+        self.start()
+
+    @invariant()
+    def the_ledger_says_what_the_model_says(self) -> None:
+        assert {row["id"]: row["state"] for row in rows(self.path)} == self.model
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.ledger.stop())
+        self.ledger.close()
+        self.loop.close()
+        self.folder.cleanup()
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestLedgerMachine = LedgerMachine.TestCase
