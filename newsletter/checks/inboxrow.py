@@ -53,7 +53,9 @@ def preheader(sample: Sample) -> Iterator[Fault]:
     if found.casefold() == squeeze(sample.subject or "").casefold():
         yield Fault("warning", "the preheader repeats the subject: the inbox says the same thing twice", place)
     elif len(found) < PREHEADER_FEWEST:
-        what = f"the preheader {found!r} has {len(found)} characters: inboxes have room for {PREHEADER_MOST}"
+        what = (
+            f"the preheader {found!r} is short: inboxes have room for {PREHEADER_FEWEST} to {PREHEADER_MOST} characters"
+        )
         yield Fault("warning", what, place)
     elif len(found) > PREHEADER_MOST:
         yield Fault(
