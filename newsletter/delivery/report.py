@@ -46,7 +46,10 @@ def iter_deliveries(engine: Engine, issue_id: str, secret: bytes, state: str | N
     `reply` is "550 5.1.1 no such user", or the reason where there is none; `updated` is ISO 8601, UTC. Raises
     NewsletterError where there is no such issue.
     """
-    number = _number(engine, issue_id)
+    return _iterate(engine, _number(engine, issue_id), secret, state)
+
+
+def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> Iterator[dict[str, Any]]:
     table = deliveries.c
     with engine.connect() as connection:
         frozen = connection.execute(select(issues.c.frozen).where(issues.c.number == number)).scalar_one()
