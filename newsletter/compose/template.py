@@ -8,6 +8,7 @@ NewsletterError with its file and line. How late names become slots: `rewrite`, 
 import difflib
 import functools
 import importlib.resources
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import CodeType, TracebackType
@@ -46,6 +47,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.keep_trailing_newline = True
         self.filters["center"] = _bounded_center
         self.filters["format"] = _bounded_format
+        self.filters["indent"] = _bounded_indent
         del self.globals["lipsum"]
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -66,6 +68,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(getattr(__obj, "__self__", None), str) and getattr(__obj, "__name__", "") in _PADDING:
             _check_widths((*args, *kwargs.values()))
         return super().call(__context, __obj, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """`str.format`, as the sandbox allows it, refused where a width would make gigabytes."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None and re.search(r"\d{6}|\{[^{}]*\{", value.__self__):
+            raise SecurityError("formats with a width that is too large, or that is itself formatted")
+        return wrapped
 
 
 class Templates:
@@ -266,6 +275,11 @@ def _where(traceback: TracebackType | None, name: str) -> tuple[str, int | None]
 def _bounded_center(value: str, width: int = 80) -> str:
     _check_widths((width,))
     return str(value).center(width)
+
+
+def _bounded_indent(value: str, width: int | str = 4, *args: Any, **kwargs: Any) -> str:
+    _check_widths((width, len(width) if isinstance(width, str) else 0))
+    return jinja2.filters.do_indent(value, width, *args, **kwargs)
 
 
 def _bounded_format(value: str, *args: Any, **kwargs: Any) -> str:

@@ -147,7 +147,7 @@ piece = st.one_of(
     st.sampled_from(["text ", "<b>b</b>", "{ ", "& ", "{{ '{%' }}"]),
     st.builds("{{{{ {} }}}}".format, expression),
     st.builds("{{% if {} %}}{}{{% endif %}}".format, expression, pieces),
-    st.builds("{{% if {} %}}{}{{% elif {} %}}{}{{% else %}}c{{% endif %}}".format, expression, pieces, expression, pieces),
+    st.builds("{{% if {} %}}{}{{% elif {} %}}b{{% else %}}{}{{% endif %}}".format, late, pieces, expression, pieces),
     st.builds("{{% set x = {} %}}".format, expression),
     st.builds("{{% set y = {} %}}".format, expression),
     st.builds("{{% for y in post.tags %}}{}{{{{ loop.index }}}}{{% endfor %}}".format, pieces),

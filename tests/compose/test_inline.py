@@ -1,0 +1,169 @@
+"""Inlining: premailer's traps, each of them sprung."""
+
+import re
+import socket
+from typing import Any
+
+import pytest
+
+from newsletter.compose.inline import inline_css
+from newsletter.compose.stylesheet import part_stylesheet
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("composing never touches the network")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def page(css: str = "", body: str = "<p>x</p>", head: str = "") -> str:
+    return inline_css(f"<!DOCTYPE html><html><head>{head}<style>{css}</style></head><body>{body}</body></html>")
+
+
+def styles(html: str) -> str:
+    return "\n".join(re.findall(r"<style[^>]*>(.*?)</style>", html, re.DOTALL))
+
+
+def test_plain_rules_become_attributes_and_leave_no_style() -> None:
+    html = page(".a { color: red } p { margin: 0 }", "<p class=a>x</p>")
+    assert '<p class="a" style="margin:0; color:red">x</p>' in html
+    assert "<style" not in html
+
+
+def test_imports_and_linked_sheets_are_not_fetched() -> None:
+    html = page(
+        "@import url(http://127.0.0.1:1/a.css); @import 'http://127.0.0.1:1/b.css' screen; p { color: red }",
+        head='<link rel="stylesheet" href="http://127.0.0.1:1/c.css"><style>@import url(//127.0.0.1:1/d.css);</style>',
+    )
+    assert 'style="color:red"' in html
+    assert "@import" not in html
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "@media (max-width: 600px) { .a { color: red } }",
+        "@media (width <= 600px) { .a { color: red } }",
+        "@media (prefers-color-scheme: dark) { @media (max-width: 1px) { .a { color: red } } }",
+        "@supports (display: grid) { .a { color: red } }",
+        "@layer x { .a { color: red } }",
+        "@container (min-width: 1px) { .a { color: red } }",
+        "a:hover, .a:is(p) { color: red }",
+        "p::first-line { color: red }",
+        "p:not(.b) { color: red }",
+        "[data-ogsc] .a { color: red }",
+        "u + .a { color: red }",
+        ".a { color: blue; &:hover { color: red } }",
+    ],
+)
+def test_what_can_not_be_inlined_stays_and_wins(rule: str) -> None:
+    kept = styles(page(rule))
+    assert "color: red" in kept
+    assert "!important" in kept or "&" in rule
+
+
+@pytest.mark.parametrize(
+    "rule", ["@font-face { font-family: x; src: url(x.woff) }", "@keyframes k { from { top: 0 } }", "* { margin: 0 }"]
+)
+def test_fonts_animations_and_the_universal_rule_stay_without_important(rule: str) -> None:
+    kept = styles(page(rule))
+    assert kept
+    assert "!important" not in kept
+
+
+def test_a_rule_of_both_sorts_goes_both_ways() -> None:
+    html = page("a, a:hover { color: red }", "<a href=x>x</a>")
+    assert 'style="color:red"' in html
+    assert "a:hover {color: red !important}" in styles(html)
+
+
+def test_important_survives() -> None:
+    assert "color:red !important" in page("p { color: red !important }")
+    assert styles(page("@media print { p { color: red !important } }")).count("!important") == 1
+
+
+def test_an_ignored_style_stays_byte_for_byte() -> None:
+    css = "@media  (width<=600px){.a{color:RED!important}}/* é */ @font-face{} .x{{}}"
+    html = page(head=f'<style data-premailer="ignore">{css}</style>')
+    assert f"<style>{css}</style>" in html
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "<!DOCTYPE html>",
+        "<!doctype html>",
+        "\ufeff<!DOCTYPE html>",
+        "<!-- a --><!DOCTYPE html>",
+        "",
+        " \n<!doctype HTML>",
+    ],
+)
+def test_the_doctype_comes_first(start: str) -> None:
+    html = inline_css(start + "<html><body><p>x</p></body></html>")
+    assert html.startswith("<!DOCTYPE html>")
+    assert html.lower().count("<!doctype") == 1
+
+
+def test_an_older_doctype_is_kept() -> None:
+    doctype = '<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">'
+    assert inline_css(doctype + "<html><body></body></html>").startswith(doctype)
+
+
+def test_sizes_are_not_copied_to_attributes_and_colours_are_as_written() -> None:
+    css = "img { width: 100%; height: auto } td { background-color: #ffffff }"
+    html = page(css, "<img src=x width=600><table><tr><td>x</td></tr></table>")
+    assert 'width="600"' in html
+    assert 'height="' not in html
+    assert "#fff;" not in html
+    assert 'bgcolor="#ffffff"' in html
+
+
+def test_conditional_comments_survive() -> None:
+    inside = '<!--[if mso]><table width="600"><tr><td><style>a{}</style><![endif]-->'
+    assert inside in page(body=inside)
+
+
+def test_svg_keeps_its_capitals() -> None:
+    html = page(body='<svg viewBox="0 0 1 1"><linearGradient gradientUnits="x"></linearGradient></svg>')
+    assert 'viewBox="0 0 1 1"' in html
+    assert '<linearGradient gradientUnits="x">' in html
+
+
+@pytest.mark.parametrize("nothing", ["", " \n", "\ufeff", "\0"])
+def test_nothing_is_nothing(nothing: str) -> None:
+    assert inline_css(nothing) == ""
+
+
+def test_an_xml_declaration_is_dropped() -> None:
+    assert "<?xml" not in inline_css('<?xml version="1.0" encoding="utf-8"?>\n<html><body><p>x</p></body></html>')
+
+
+def test_it_is_not_pretty_printed_and_keeps_characters() -> None:
+    assert "<p>a <b>b</b>\u00a0\u200cé😀 &lt;&amp;</p>" in page(body="<p>a <b>b</b>&nbsp;&zwnj;é😀 &lt;&amp;</p>")
+    assert "<pre>a\n  b</pre>" in page(body="<pre>a\n  b</pre>")
+
+
+def test_broken_css_and_deep_pages_do_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
+    html = page("p { color: red; ; colour blue } } .x { p", "<div>" * 600 + "<p>deep</p>" + "</div>" * 600)
+    assert "deep" in html
+    assert capfd.readouterr().err == ""
+
+
+def test_a_style_for_print_is_left_alone() -> None:
+    assert '<style media="print">p { color: red }</style>' in page(head='<style media="print">p { color: red }</style>')
+
+
+def test_a_second_call_gives_the_same() -> None:
+    one, two = (page("a:hover { color: red } p { color: blue }") for _ in range(2))
+    assert one == two
+
+
+def test_parting_leaves_nothing_out() -> None:
+    inlined, kept = part_stylesheet("a, b:hover > c, td:nth-child(2), d[x='a,b'] { color: red } @media x { e { } }")
+    assert inlined == 'a, td:nth-child(2), d[x="a,b"] {color: red}'
+    assert kept.startswith("b:hover > c {color: red !important}\n@media x {")
