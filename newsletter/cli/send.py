@@ -38,6 +38,7 @@ class Options:
     limit: int | None
     yes: bool
     no_wait: bool
+    as_begun: bool
     resend_unknown: bool
     retry_failed: bool
     again: str | None
@@ -54,9 +55,7 @@ def register(app: typer.Typer) -> None:
 
 def send(
     context: typer.Context,
-    post: Annotated[
-        str, typer.Argument(help="The post's file or slug; or an issue's id, to finish it as it was begun.")
-    ],
+    post: Annotated[str, typer.Argument(help="The post's file, or its slug.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Into the test inbox; nothing is recorded.")] = False,
     to: Annotated[
         list[str] | None,
@@ -87,6 +86,9 @@ def send(
     again: Annotated[
         str | None, typer.Option("--again", metavar="NAME", help="A second issue of the same post.")
     ] = None,
+    as_begun: Annotated[
+        bool, typer.Option("--as-begun", help="Finish the issue as it was begun, though the post has changed.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Send although the checks found errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> None:
@@ -105,10 +107,10 @@ def send(
     from newsletter.config import load_config
 
     config = load_config(context.obj)
-    if sum([dry_run, bool(to)]) > 1:
-        raise NewsletterError("--dry-run and --to are two different rehearsals; give one of them")
+    if dry_run + bool(to) + as_begun > 1:
+        raise NewsletterError("--dry-run, --to and --as-begun exclude each other; give one of them")
     options = Options(
-        post, dry_run, where, limit, yes, no_wait, resend_unknown, retry_failed, again, force, as_json,
+        post, dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, force, as_json,
         _moment(at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
@@ -165,20 +167,22 @@ class FrozenIssue:
 
 
 def _composed(config: "Config", options: Options) -> "Composed | FrozenIssue":
-    """The post, composed; or the frozen issue of that id, where no post has that name."""
+    """The post, composed; with --as-begun, the issue as it is frozen in the ledger."""
     from newsletter.cli.posts import compose_post
+
+    if not options.as_begun:
+        return compose_post(config, options.post, options.again)
+    from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.plan import frozen_issue
     from newsletter.state import sqlite_path
 
-    path = Path(options.post)
-    if not (options.dry_run or path.exists() or (config.root / path).exists()) and sqlite_path(config).exists():
-        from newsletter.delivery.ledger import Ledger
-        from newsletter.delivery.plan import frozen_issue
-
+    if sqlite_path(config).exists():
         with Ledger(sqlite_path(config)) as ledger:
-            issue = frozen_issue(ledger.db, options.post)
+            named = options.again or options.post
+            issue = frozen_issue(ledger.db, named) or frozen_issue(ledger.db, split_name(Path(named).stem)[1])
         if issue is not None:
             return FrozenIssue(config, issue)
-    return compose_post(config, options.post, options.again)
+    raise NewsletterError(f"no issue {options.post!r} was begun; `newsletter status` names those that were")
 
 
 async def _inspect(composed: "Composed", options: Options, rows: "SubscriberList") -> "list[Finding]":
@@ -227,9 +231,7 @@ def _segment(expression: str | None, rows: "SubscriberList | None") -> Any:
     if expression is None:
         return None
     if rows is None:
-        raise NewsletterError(
-            "--where chooses from a list; an issue that is finished by its id has its audience already"
-        )
+        raise NewsletterError("--where chooses from the list; with --as-begun the audience is what it was")
     from newsletter.audience.segment import compile_segment
 
     return compile_segment(expression, rows.columns)

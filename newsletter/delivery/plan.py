@@ -285,6 +285,6 @@ def _edited(frozen: Issue, issue: Issue) -> str:
     what = f":\n{shown}\n" if lines else " (its template, the configuration or the site, not its words); "
     return (
         f"{issue.post} has changed since issue {issue.id!r} was begun{what}"
-        f"restore the post; or run `newsletter send {issue.id}` to finish it as it was begun; "
+        f"restore the post; or give `--as-begun` to finish it as it was begun; "
         f"or make a new issue with `--again NAME`"
     )

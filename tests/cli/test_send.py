@@ -167,7 +167,7 @@ def test_a_post_that_was_edited_stops_and_shows_the_ways_on(folder: Path, run: R
 
 def test_checks_stop_a_live_send_unless_forced(folder: Path, run: Run, relay: Relay) -> None:
     post = folder / "posts" / "2026-05-04-hello.md"
-    post.write_text(POST + "\n![](/a.png)\n")
+    post.write_text(POST + "\n![](https://example.org/a.png)\n")
     stopped = run("send", "hello", "--yes", "--smtp", relay.url)
     assert stopped.returncode == 2
     assert "image-alt" in stopped.stderr
