@@ -172,6 +172,7 @@ def _composed(config: "Config", options: Options) -> "Composed | FrozenIssue":
 
     if not options.as_begun:
         return compose_post(config, options.post, options.again)
+    from newsletter.compose.slug import split_name
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.plan import frozen_issue
     from newsletter.state import sqlite_path

@@ -160,17 +160,20 @@ def test_a_post_that_was_edited_stops_and_shows_the_ways_on(folder: Path, run: R
     assert "--again" in stopped.stderr
     assert "opening line" in stopped.stderr
     assert len(relay.messages) == 1
+    finished = run("send", "hello", "--yes", "--as-begun", "--limit", "1", "--smtp", relay.url)
+    assert finished.returncode == 0, finished.stderr
+    assert b"first line" in relay.messages[-1][1]
     again = run("send", str(post), "--yes", "--again", "hello-2", "--smtp", relay.url)
     assert again.returncode == 0, again.stderr
-    assert len(relay.messages) == 4
+    assert len(relay.messages) == 5
 
 
 def test_checks_stop_a_live_send_unless_forced(folder: Path, run: Run, relay: Relay) -> None:
     post = folder / "posts" / "2026-05-04-hello.md"
-    post.write_text(POST + "\n![](https://example.org/a.png)\n")
+    post.write_text(POST + "\n[A link](http://localhost:4000/draft/)\n")
     stopped = run("send", "hello", "--yes", "--smtp", relay.url)
     assert stopped.returncode == 2
-    assert "image-alt" in stopped.stderr
+    assert "link-target" in stopped.stderr
     assert not relay.messages
     assert run("send", "hello", "--yes", "--force", "--smtp", relay.url).returncode == 0
     assert relay.recipients == EVERYBODY
