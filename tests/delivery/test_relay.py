@@ -1,5 +1,6 @@
 """Relays: their URLs, and connecting with certificates and logins that are right, and wrong in each way."""
 
+import asyncio
 import datetime
 import ssl
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import trustme
 
 from newsletter.delivery import relay as relay_module
+from newsletter.delivery.connection import Timeouts
 from newsletter.delivery.direct import send_direct
 from newsletter.delivery.pace import Rate
 from newsletter.delivery.relay import Relay, RelayTrouble, connect, parse_relay, tls_context
@@ -189,7 +191,6 @@ async def test_direct_messages_without_a_relay_are_an_error() -> None:
 
 
 async def test_a_rate_is_shared_by_all_connections(tmp_path: Path) -> None:
-    import asyncio
 
     times: list[float] = []
     clock = asyncio.get_running_loop().time
@@ -222,3 +223,23 @@ async def test_replies_that_ask_for_patience_slow_the_relay_down(tmp_path: Path)
         report = await send(tmp_path / "newsletter.db", server.url, people(60), no_wait=True, connections=8)
     assert any("slowed to" in note for note in report.notes)
     assert report.sent + report.deferred == 60
+
+
+@pytest.mark.usefixtures("off_loopback")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_the_conversation_works_on_uvloop_over_tls_too(tmp_path: Path, authority: trustme.CA, scheme: str) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    context = context_for(authority.issue_cert("localhost"))
+    server = RelayServer(starttls=context) if scheme == "smtp" else RelayServer(tls=context)
+
+    async def main() -> None:
+        async with serving(server, "localhost"):
+            report = await send(
+                tmp_path / "newsletter.db", f"{scheme}://localhost:{server.port}", people(100),
+                writer=PlainWriter(200_000), relay_options={"ca_file": str(tmp_path / "ca.pem")}, timeouts=Timeouts(),
+            )  # fmt: skip
+        assert report.sent == 100
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert set(server.counts.values()) == {1}
