@@ -1,35 +1,30 @@
 """Read subscribers from a CSV file: a header row with `email`, then a person a row.
 
-Rows stream, so memory is flat at any size. A file that can't be read for sure (encoding, quoting, columns) is refused
-whole; a row that can't be mailed is a `Problem` with its line. What a field may hold: docs/reference/subscribers-csv.md.
+Rows stream, so memory is flat at any size. A file that can't be read for sure is refused whole when it is opened,
+before anybody is mailed: its bytes and quotes are `csvscan`'s, its header `csvheader`'s. A row that can't be mailed is
+a `Problem` with its line. Format: RFC 4180; what we accept beyond it: docs/reference/subscribers-csv.md.
 """
 
-import csv
-import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
 
 from newsletter.audience.address import address_key, normalize_address
+from newsletter.audience.csvheader import Header, read_header
+from newsletter.audience.csvscan import FIELD_MAX, Scan, check_quotes, read_rows, scan
+from newsletter.audience.duplicates import Seen
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
 
-FIELD_LIMIT = 65_536
-"""Characters in one field; more is refused."""
-
-LINE_LIMIT = 1_048_576
-"""Bytes in one line of the file; more is refused before it is read whole."""
-
-_BOMS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_NEW_ROW = re.compile(r"[^\s\"@]+@[^\s\"@]+")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that can't be mailed: the reason, with the next step."""
+    """A row that can't be mailed: `what` says why, and after a semicolon the next step."""
 
     what: str
 
@@ -40,47 +35,58 @@ Row = tuple[int, Subscriber | Problem]
 
 @dataclass(frozen=True, slots=True)
 class SubscriberList:
-    """A list that was opened: its columns as templates name them; iterate for the rows, as often as you like."""
+    """A list that was opened and found readable; iterate over its rows, as often as you like, until it is changed."""
 
     path: Path
-    columns: tuple[str, ...]  # without email and name
-    delimiter: str
-    header: tuple[str, ...]  # all of them, as templates name them
+    columns: tuple[str, ...]  # as templates name them, without email and name
+    _header: Header
+    _scan: Scan
 
     def __iter__(self) -> Iterator[Row]:
-        email = self.header.index("email")
-        name = self.header.index("name") if "name" in self.header else -1
-        rest = [number for number, column in enumerate(self.header) if number not in (email, name)]
-        seen = _Seen()
-        width = len(self.header)
-        columns = self.columns
-        for line, row in _rows(self.path, self.delimiter):
-            if line == 1 or not row:
+        """The rows in the order of the file; of the rows with one address, the first is the subscriber."""
+        self._check_unchanged()
+        names = self._header.names
+        width = len(names)
+        email = names.index("email")
+        name = names.index("name") if "name" in names else None
+        keys = self.columns
+        pick = _picker([number for number in range(width) if number not in (email, name)])
+        clean = self._scan.clean
+        lines = self._scan.lines
+        add = Seen(lines).add
+        rows = read_rows(self.path, self._header.delimiter)
+        next(rows)
+        for line, _, row in rows:
+            if line > lines:
+                raise self._changed()
+            if len(row) != width and not (row := _trimmed(row, width)):
                 continue
             if len(row) != width:
-                if not any(cell.strip() for cell in row):
-                    continue
-                yield line, Problem(f"{len(row)} fields, but the header has {width}; fix the row or delete it")
+                yield line, Problem(_ragged(len(row), width))
                 continue
             try:
                 address = normalize_address(row[email])
             except ValueError as error:
-                yield line, Problem(f"{error}; fix the row or delete it")
+                if any(map(str.strip, row)):
+                    yield line, Problem(f"{error}; fix the row or delete it")
                 continue
-            if any(map(_CONTROL.search, row)):
-                yield line, Problem("a control character or line end in a field; fix the row or delete it")
-                continue
-            if first := seen.add(address_key(address), line):
-                yield line, Problem(f"{address} again (line {first}); one of the rows can go")
-                continue
-            yield (
-                line,
-                Subscriber(
-                    address,
-                    row[name].strip() if name >= 0 else "",
-                    {key: row[at].strip() for key, at in zip(columns, rest, strict=True)},
-                ),
-            )
+            person = row[name].strip() if name is not None else ""
+            if "\n" in person:
+                yield line, Problem("a line end in 'name'; take it out, or delete the row")
+            elif not clean and (found := _CONTROL.search("\t".join(row))):
+                yield line, Problem(f"U+{ord(found[0]):04X}, which can't be seen; take it out, or delete the row")
+            elif first := add(address_key(address), line):
+                yield line, Problem(f"{address} is on line {first} already; delete one of them")
+            else:
+                yield line, Subscriber(address, person, dict(zip(keys, map(str.strip, pick(row)))))  # noqa: B905
+
+    def _check_unchanged(self) -> None:
+        facts = self.path.stat()
+        if (facts.st_size, facts.st_mtime_ns) != (self._scan.size, self._scan.modified):
+            raise self._changed()
+
+    def _changed(self) -> NewsletterError:
+        return NewsletterError("the list was changed while it was in use; run the command again", path=self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,130 +94,59 @@ class ListReport:
     """What `subscribers check` says of a list."""
 
     subscribers: int
-    problems: tuple[tuple[int, str], ...]
+    problems: tuple[tuple[int, str], ...]  # line and what, of each row that can't be mailed
     columns: tuple[str, ...]
 
 
 def read_csv(path: Path) -> SubscriberList:
-    """Open the list at `path`: read its header, and read it through once to be sure of its encoding and quoting."""
-    if not path.is_file():
-        raise NewsletterError("no such list; make it, with a header row `email,name`", path=path)
-    delimiter, header = _header(path)
-    for _ in _rows(path, delimiter):
-        pass
-    return SubscriberList(path, tuple(c for c in header if c not in {"email", "name"}), delimiter, header)
+    """Open the list at `path`, and look through it once.
+
+    Raises NewsletterError, with the line, for a file that is missing or can't be read for sure.
+    """
+    try:
+        found = scan(path)
+        header = read_header(path)
+        if found.quoted or found.longest > FIELD_MAX:
+            check_quotes(path, header.delimiter, header.names.index("email"), len(header.names), found.longest)
+    except OSError as error:
+        raise NewsletterError(f"can't be read ({error.strerror}); name another file", path=path) from None
+    columns = tuple(name for name in header.names if name not in ("email", "name"))
+    return SubscriberList(path, columns, header, found)
 
 
 def check_csv(path: Path) -> ListReport:
-    """Read the whole list and count."""
-    subscribers, problems = read_csv(path), []
-    good = 0
+    """Read the whole list as a send would, and count."""
+    subscribers = read_csv(path)
+    count = 0
+    problems = []
     for line, row in subscribers:
         if isinstance(row, Problem):
             problems.append((line, row.what))
         else:
-            good += 1
-    return ListReport(good, tuple(problems), subscribers.columns)
-
-
-def column_name(header: str) -> str:
-    """A header as templates name it: `First name` is `first_name`."""
-    return re.sub(r"\W+", "_", header.strip().casefold()).strip("_")
+            count += 1
+    return ListReport(count, tuple(problems), subscribers.columns)
 
 
 def safe_cell(text: str) -> str:
     """A cell for an exported CSV that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return "'" + text if text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA else text
 
 
-def _header(path: Path) -> tuple[str, tuple[str, ...]]:
-    with path.open("rb") as file:
-        first = next(_lines(file, path), "")
-    if not first.strip():
-        raise NewsletterError("is empty; begin it with a header row `email,name`", path=path)
-    delimiter = max(",;\t", key=first.count)
-    try:
-        cells = next(csv.reader([first], delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise NewsletterError(f"the header can't be read: {error}; mend the quotes", path=path, line=1) from None
-    names = tuple(column_name(cell) for cell in cells)
-    names = tuple("email" if name in {"e_mail", "email_address", "e_mail_address", "mail"} else name for name in names)
-    if "email" not in names:
-        near = difflib.get_close_matches("email", names, n=1, cutoff=0.5)
-        hint = (
-            f"is {cells[names.index(near[0])]!r} it? rename it"
-            if near
-            else "name the column with the addresses `email`"
-        )
-        raise NewsletterError(f"no column `email` in the header; {hint}", path=path, line=1)
-    for number, name in enumerate(names):
-        if not name:
-            raise NewsletterError(f"column {number + 1} has no name; name it or take it out", path=path, line=1)
-        if name in names[:number]:
-            raise NewsletterError(f"two columns are named {name!r}; rename one", path=path, line=1)
-    return delimiter, names
+def _trimmed(row: list[str], width: int) -> list[str]:
+    """A row without the empty cells that a spreadsheet appends; nothing for a blank line."""
+    while len(row) > width and not row[-1].strip():
+        row = row[:-1]
+    return row if any(map(str.strip, row)) else []
 
 
-def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """The rows with the lines on which they begin; raises where the quoting can't be right."""
-    csv.field_size_limit(FIELD_LIMIT)
-    with path.open("rb") as file:
-        reader = csv.reader(_lines(file, path), delimiter=delimiter, strict=True)
-        begins = 1
-        try:
-            for row in reader:
-                if reader.line_num > begins:
-                    _refuse_swallowed(path, begins, row)
-                yield begins, row
-                begins = reader.line_num + 1
-        except csv.Error as error:
-            what = f"a field over {FIELD_LIMIT} characters" if "field limit" in str(error) else str(error)
-            if "unexpected end" in what:
-                what = "a quote is opened here and never closed"
-            raise NewsletterError(f"{what}; mend the quotes of this row", path=path, line=begins) from None
+def _ragged(found: int, width: int) -> str:
+    count = "1 field" if found == 1 else f"{found} fields"
+    hint = "put a text with the delimiter in it into quotes" if found > width else "add the empty ones"
+    return f"{count} where the header has {width}; {hint}, or delete the row"
 
 
-def _refuse_swallowed(path: Path, line: int, row: Sequence[str]) -> None:
-    """A quoted field that runs over lines which look like rows has swallowed people: refuse the list."""
-    for cell in row:
-        if any(_NEW_ROW.search(part) for part in cell.splitlines()[1:]):
-            raise NewsletterError(
-                "a quote is opened here and swallows the rows below; mend the quotes of this row", path=path, line=line
-            )
-
-
-def _lines(file: BinaryIO, path: Path) -> Iterator[str]:
-    """The lines as text, each bounded, strictly UTF-8, a BOM taken off."""
-    for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
-        if number == 1:
-            for bom, encoding in _BOMS:
-                if line.startswith(bom):
-                    raise NewsletterError(f"is {encoding}; save it as UTF-8", path=path)
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if len(line) > LINE_LIMIT:
-            raise NewsletterError(f"a line of over {LINE_LIMIT} bytes; is this a CSV?", path=path, line=number)
-        try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
-            raise NewsletterError(
-                f"byte {error.start + 1} of the line is not UTF-8; save the list as UTF-8", path=path, line=number
-            ) from None
-        if "\0" in text:
-            raise NewsletterError("a NUL character; is this a CSV? Save it as UTF-8", path=path, line=number)
-        yield text
-
-
-class _Seen:
-    """Which addresses came before, and where: eight bytes of hash and four of line each, in open addressing.
-
-    Two addresses with the same 61 bits of hash would be taken for one: at a million rows that is one chance in
-    four million.
-    """
-
-    def __init__(self) -> None:
-        self._lines: dict[int, int] = {}
-
-    def add(self, key: str, line: int) -> int:
-        """0, or the line on which `key` came first."""
-        first = self._lines.setdefault(hash(key), line)
-        return first if first != line else 0
+def _picker(numbers: list[int]) -> Callable[[list[str]], Sequence[str]]:
+    """A function from a row to its cells with these numbers."""
+    if len(numbers) > 1:
+        return itemgetter(*numbers)
+    return lambda row: [row[number] for number in numbers]
