@@ -118,7 +118,7 @@ async def _list_again(request: Request) -> Response:
     return JSONResponse(
         {
             "list": fragment("inbox_list.html", context), "nav": fragment("inbox_nav.html", context),
-            "unread": context["counts"]["unread"],
+            "none": fragment("inbox_none.html", context), "unread": context["counts"]["unread"],
         }
     )  # fmt: skip
 

@@ -46,7 +46,6 @@ async function show(url, { push = true, focus = false } = {}) {
   if (match) settle({ focus });
   if (!sameList || !match) await refresh();
   else if (match) soon();
-  if (!match) document.title = document.title.replace(/^.* · /, "");
 }
 
 /** Make a message that has just come into the page work. */
@@ -103,9 +102,9 @@ async function refresh() {
   list.scrollTop = top;
   if (focused) (rowOf(focused) ?? rows()[0])?.querySelector("a").focus({ preventScroll: true });
   else if (tool) document.getElementById(tool)?.focus();
-  if (!openId() && rows().length === 0 && !query()) pane.dataset.stale = "true";
-  if (!openId()) document.title = `${fresh.unread ? `(${fresh.unread}) ` : ""}Test inbox`;
-  if (!openId() && rows().length && pane.querySelector(".first-mail")) pane.innerHTML = "";
+  if (openId()) return;
+  document.title = `${fresh.unread ? `(${fresh.unread}) ` : ""}Test inbox`;
+  if (pane.innerHTML !== fresh.none) pane.innerHTML = fresh.none;
 }
 
 listen(`${api}/events`, {
@@ -179,11 +178,11 @@ async function remove() {
   const following = next?.querySelector("a").href ?? document.getElementById("older")?.href;
   asked += 1;
   try {
-    if (wasOpen) pane.innerHTML = "";
     await request(`${api}/messages/${id}`, { method: "DELETE" });
   } catch (error) { return say(error); }
   announce("Deleted");
   row?.remove();
+  if (wasOpen) pane.innerHTML = "";
   if (wasOpen) await (following ? show(keepView(following)) : leave());
   else next?.querySelector("a").focus();
 }

@@ -19,6 +19,7 @@ export function dressFrame(open) {
   const width = open.querySelector("#width");
   const theme = open.querySelector("#theme");
   let images = false;
+  let writing = false;
 
   function load() {
     const values = new URLSearchParams();
@@ -30,23 +31,31 @@ export function dressFrame(open) {
   }
 
   function resize(pixels) {
+    writing = false;
     sheet.classList.toggle("sized", Boolean(pixels));
     sheet.style.width = pixels ? `${pixels}px` : "";
-    for (const button of open.querySelectorAll("[data-width]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.width === String(pixels)));
-    }
-    keep(WIDTH, pixels);
+    settle(pixels);
     tell();
   }
 
+  function settle(pixels) {
+    for (const button of open.querySelectorAll("[data-width]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.width === pixels));
+    }
+    keep(WIDTH, pixels);
+  }
+
+  /** Say how wide the frame is now, unless somebody is writing how wide it should be. */
   function tell() {
-    if (document.activeElement !== width) width.value = String(Math.round(sheet.getBoundingClientRect().width));
+    if (!writing) width.value = String(Math.round(sheet.getBoundingClientRect().width));
   }
 
   for (const button of open.querySelectorAll("[data-width]")) {
     button.addEventListener("click", () => resize(button.dataset.width));
   }
+  width.addEventListener("input", () => { writing = true; });
   width.addEventListener("change", () => {
+    writing = false;
     const pixels = Math.round(Number(width.value));
     if (pixels >= 200 && pixels <= 3000) resize(String(pixels));
     else tell();
@@ -57,17 +66,13 @@ export function dressFrame(open) {
     open.querySelector("#remote").remove();
     load();
   });
-  // While the corner is dragged, the frame must not swallow the pointer.
-  sheet.addEventListener("pointerdown", () => sheet.classList.add("dragged"));
-  addEventListener("pointerup", () => {
-    if (!sheet.classList.contains("dragged")) return;
-    sheet.classList.remove("dragged");
-    if (sheet.classList.contains("sized")) resize(String(Math.round(sheet.getBoundingClientRect().width)));
-  });
-
   theme.value = recall(THEME, "light");
   if (!theme.value) theme.value = "light";
   resize(recall(WIDTH, ""));
   load();
-  new ResizeObserver(tell).observe(sheet);
+  // Its corner can be dragged to any width.
+  new ResizeObserver(() => {
+    tell();
+    if (sheet.classList.contains("sized")) settle(String(Math.round(sheet.getBoundingClientRect().width)));
+  }).observe(sheet);
 }
