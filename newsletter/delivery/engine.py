@@ -18,7 +18,7 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.message import Envelope
 from newsletter.delivery.connection import Connection, Job, Timeouts
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.pace import Domains, Pace
+from newsletter.delivery.pace import IN_A_ROW, Domains, Pace
 from newsletter.delivery.relay import Relay, RelayTrouble, connect, tls_context
 from newsletter.delivery.reply import Action, Reply, Verdict, is_relaying_denied, verdict
 from newsletter.delivery.retry import RetryPolicy
@@ -174,6 +174,7 @@ class _Run:
         self._changed = asyncio.Event()
         self._due = FAR  # when the first deferred recipient is to be tried again, by the ledger's clock
         self._refused_row = 0
+        self._doubt_row = 0
         self._down_since: float | None = None
         self._began = now
         self._lately: deque[tuple[float, int]] = deque([(now, 0)], maxlen=9)
@@ -211,7 +212,7 @@ class _Run:
         lane = self._lane_of[connection]
         if reply.command == "." and 200 <= reply.code < 300:
             self._count["sent"] += 1
-            self._refused_row = 0
+            self._refused_row = self._doubt_row = 0
             connection.useful = True
             self._ledger.record(job, "sent", reply, lane.relay.name)
             if not (self._queue or self._under_way):
@@ -272,7 +273,7 @@ class _Run:
         self._refused_row += 1
         if self._count["sent"]:
             return False
-        return self._refused_row >= (2 if is_relaying_denied(reply) else 5)
+        return self._refused_row >= (2 if is_relaying_denied(reply) else IN_A_ROW)
 
     def again(self, connection: Connection, job: Job) -> None:
         """Lost before it was handed over."""
@@ -286,6 +287,10 @@ class _Run:
         lane = self._lane_of[connection]
         lane.careful = True
         self._finish(job, "unknown", None, lane=lane, reason=reason)
+        self._doubt_row += 1
+        if self._doubt_row > lane.relay.connections + 2:
+            what = f"{lane.relay.name} takes messages and closes without an answer ({reason})"
+            self._end(TryAgainLater(f"{what}; ask whoever runs it, then run the same command again to go on"))
 
     def closed(self, connection: Connection, reply: Reply | None) -> None:
         """Another connection takes its place, if there is work."""
@@ -396,6 +401,8 @@ class _Run:
     def _back_off(self, lane: _Lane) -> None:
         """The relay is away, or closes connections without taking anything; all away for too long ends the run."""
         now = self._loop.time()
+        if lane.failures and now < lane.retry_at:
+            return  # one of several that were lost together
         lane.failures += 1
         lane.retry_at = now + min(0.5 * 2.0 ** (lane.failures - 1), 60.0) * (0.8 + 0.4 * self._chance.random())
         if any(other.connections or not other.failures for other in self._lanes if other.refuses is None):

@@ -371,3 +371,12 @@ async def test_a_message_that_can_t_be_written_fails_alone(path: Path) -> None:
         report = await send(path, server.url, people(10), writer=Writer())
     assert (report.sent, report.failed) == (9, 1)
     assert "no column 'city'" in report.replies[0][0]
+
+
+async def test_a_relay_that_never_answers_the_final_dot_is_not_fed_the_whole_list(path: Path) -> None:
+    async with serving(RelayServer(after_accept=lambda _talk: CLOSE)) as server:
+        report = await send(path, server.url, people(200), connections=1)
+    assert report.unknown <= 4
+    assert report.pending == 200 - report.unknown
+    assert "closes without an answer" in str(report.stopped)
+    assert set(server.counts.values()) == {1}

@@ -135,7 +135,7 @@ def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Path)
     said = str(caught.value)
     assert "-Hello, you." in said
     assert "+Goodbye, you." in said
-    assert "newsletter send hello" in said
+    assert "--as-begun" in said
     assert "--again NAME" in said
     assert caught.value.exit_code == 2
 
