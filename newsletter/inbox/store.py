@@ -198,6 +198,8 @@ class Store:
 
     def follow(self) -> bool:
         """Notice what other programs have done to the Maildir or the index since the last look; cheap if nothing."""
+        if self._waiting:
+            return False  # our own changes are not over; look again when they are in the index
         version = self._index.version()
         if (self._maildir.stamp(), version) == self._seen:
             return False

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -246,3 +247,23 @@ async def test_answers_have_the_described_fields(site: Site) -> None:
         assert set((await site.ask("GET", API + path))[1]) == set(schemas[schema]["properties"]), path
     assert set((await site.ask("GET", f"{API}/messages"))[1]["messages"][0]) == set(schemas["Summary"]["properties"])
     assert set((await site.ask("GET", f"{API}/messages/1"))[1]["parts"][0]) == set(schemas["Part"]["properties"])
+
+
+async def test_the_example_in_the_docs_works(site: Site, tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs/how-to/test-your-own-mail.md").read_text(encoding="utf-8")
+    example = "\n\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
+    assert example.count("def test_") == 2
+    example = example.replace("http://localhost:8025", site.url.rstrip("/"))
+    (tmp_path / "test_example.py").write_text(example, encoding="utf-8")
+    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
+    run = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    said, _ = await run.communicate()
+    assert "2 passed" in said.decode()
+
+
+def test_the_reference_names_every_request() -> None:
+    reference = (Path(__file__).parents[2] / "docs/reference/inbox-api.md").read_text(encoding="utf-8")
+    for route in api_routes():
+        for method in (route.methods or set()) - {"HEAD"}:
+            path = route.path.removeprefix(PREFIX).replace("{id}", "ID").replace("{number}", "NUMBER")
+            assert f"{method} {path}" in reference or path == "/openapi.json"
