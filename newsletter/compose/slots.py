@@ -72,14 +72,23 @@ class Slots:
         """Whether a token, or what is left of one, stands in `text`."""
         return self._mark in text.lower()
 
-    def unwrap(self, html: str) -> str:
-        """`html` of a personalized post: paragraphs that hold nothing but tags of blocks lose their `<p>`."""
+    @property
+    def word(self) -> str:
+        """A pattern of these tokens, without groups."""
+        return rf"{self._mark}n\d+z"
 
-        def bare(match: re.Match[str]) -> str:
-            kinds = {self.tags[int(number)].kind for number in self._token.findall(match[1])}
-            return match[0] if "value" in kinds else match[1]
+    def tag(self, word: str) -> Tag:
+        """What the token `word` stands for."""
+        return self.tags[int(self._token.findall(word)[0])]
 
-        return re.sub(rf"<p>((?:\s*{self._mark}n\d+z)+\s*)</p>", bare, html)
+    def is_block(self, text: str) -> bool:
+        """Whether `text` is tags of blocks and nothing else."""
+        numbers = self._token.findall(text)
+        return (
+            bool(numbers)
+            and not self._token.sub("", text).strip()
+            and all(self.tags[int(number)].kind != "value" for number in numbers)
+        )
 
     def place(self, html: str) -> str:
         """`html` with each token in the form that survives a parser where it stands; refuses where none would."""
@@ -177,7 +186,7 @@ class Slots:
                 if tag.kind in ("middle", "close") and branches:
                     opener, left = branches.pop()
                     if any(whole or name not in _MAY_STAY_OPEN for name in left):
-                        raise _at(opener, f"opens <{left[-1]}> and leaves it open; close it before the block ends")
+                        raise _at(opener, f"opens <{left[-1]}> and leaves it open; {_whole(opener)}")
                 if tag.kind in ("open", "middle"):
                     branches.append((tag, []))
             elif match["tag"] and branches:
@@ -196,7 +205,7 @@ class Slots:
         if not left or left[-1] != name:
             if name in _VOID or name == "p":
                 return
-            raise _at(opener, f"closes </{name}>, which it has not opened; open and close it in the same branch")
+            raise _at(opener, f"closes </{name}>, which it has not opened; {_whole(opener)}")
         left.pop()
 
     def _check_remains(self, text: str) -> None:
@@ -216,6 +225,12 @@ class Slots:
 def _at(tag: Tag, what: str) -> NewsletterError:
     shown = f"{{{{ {shorten(tag.source)} }}}}" if tag.kind == "value" else f"{{% {shorten(tag.source)} %}}"
     return NewsletterError(f"{shown} {what}", path=tag.path, line=tag.line)
+
+
+def _whole(tag: Tag) -> str:
+    if tag.path.endswith((".html", ".txt")):
+        return "open and close it in the same branch"
+    return "give each tag of the block a line of its own, with empty lines around"
 
 
 def _fixed(text: str) -> str:

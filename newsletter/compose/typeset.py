@@ -19,6 +19,7 @@ from newsletter.compose.facts import frozen, newsletter_facts, post_facts, prehe
 from newsletter.compose.inline import inline_css
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.late import Woven
+from newsletter.compose.personal import set_apart, unwrap
 from newsletter.compose.post import Post
 from newsletter.compose.site import Site
 from newsletter.compose.slots import slots_of
@@ -46,8 +47,11 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
     title, subject = _title_and_subject(post, config, rendering)
     source = post
     if post.personalize:
-        source = replace(post, body=rendering.source(post.body, _shown(post, config), post.body_line))
-    body = slots.unwrap(render_body(source, site))
+        written = rendering.source(post.body, _shown(post, config), post.body_line)
+        source = replace(post, body=set_apart(written, slots))
+    body = render_body(source, site)
+    if post.personalize:
+        body = unwrap(body, slots)
     about = post_facts(post, site, slots.sample(body))
     issue = {"id": id_, "subject": slots.sample(subject), "preheader": whole(preheader(post, slots.sample(body)))}
 

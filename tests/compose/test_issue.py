@@ -142,6 +142,29 @@ def test_a_personalized_post_is_a_template_too(root: Path) -> None:
     assert "End of Who planted the oaks." in other.text
 
 
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("- a\n{% for x in subscriber.city %}\n- {{ x }}\n{% endfor %}", "<ul><li>a</li><li>R</li><li>o</li></ul>"),
+        ("1. a\n{% if subscriber.city %}\n2. b\n{% else %}\n2. c\n{% endif %}", "<ol><li>a</li><li>b</li></ol>"),
+        ("{% if subscriber.city %}\n## Head\n{% endif %}\nText", "<h2>Head</h2><p>Text</p>"),
+        ("{% if subscriber.city %}\nOne\n\nTwo\n{% endif %}", "<p>One</p><p>Two</p>"),
+        ("Hi {% if subscriber.name %}{{ subscriber.name }}{% else %}you{% endif %}\nall", "<p>Hi youall</p>"),
+        ("> a\n\n{% if subscriber.city %}\n> b\n{% endif %}\n\nc", "<blockquote><p>a</p></blockquote><blockquote>"),
+    ],
+)
+def test_blocks_of_a_personalized_post_stand_between_whole_elements(root: Path, body: str, html: str) -> None:
+    template(root, "<html><body>{{ post.content }}</body></html>", "bare.html")
+    issue = made(root, body, "personalize: true\nlayout: bare")
+    content = parts(issue, Subscriber("b@example.net", "", {"city": "Ro"})).html.partition("<body>")[2]
+    assert re.sub(r"<(\w+) [^>]*>|\n", lambda match: f"<{match[1]}>" if match[1] else "", content).startswith(html)
+
+
+def test_a_block_that_cuts_through_paragraphs_is_refused(root: Path) -> None:
+    with pytest.raises(NewsletterError, match=r"oaks\.md:7: .*opens <p> .*a line of its own"):
+        made(root, "{% if subscriber.city %}One\n\nTwo{% endif %} three", "personalize: true")
+
+
 def test_a_personalized_subject_holds_slots(root: Path) -> None:
     more = "personalize: true\nsubject: 'Oaks for {{ subscriber.name or \"you\" }} & all'"
     issue = made(root, more=more)
@@ -278,3 +301,18 @@ def test_composing_is_quick(root: Path) -> None:
     for _ in range(3):
         made(root, body)
     assert (time.process_time() - start) / 3 < 0.25, "60 ms is the goal; this holds it on a slow machine under load"
+
+
+def test_the_template_in_the_docs_composes(root: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "templates.md").read_text(encoding="utf-8")
+    html, text = (
+        re.search(r"```html\n(<!DOCTYPE.*?)```", page, re.DOTALL),
+        re.search(r"```text\n(.*?)```", page, re.DOTALL),
+    )
+    assert html
+    assert text
+    template(root, html[1], "note.html")
+    template(root, text[1], "note.txt")
+    said = parts(made(root, more="layout: note"))
+    assert "We meet in Lyon on 1 June 2026." in said.html
+    assert said.text.startswith("Hello Ada,\n\nHello _you_.\n\nUnsubscribe: https://example.org/n/u/")
