@@ -28,15 +28,15 @@ def compile_segment(expression: str, columns: Iterable[str]) -> Callable[[Subscr
     """
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.globals.clear()
-    fields = _Fields(expression, ("email", "name", *columns), environment)
-    condition = fields.replace(_parse(expression, environment))
-    used = tuple(fields.used)
+    names = _Fields(expression, ("email", "name", *columns), environment)
+    condition = names.replace(_parse(expression, environment))
+    used = tuple(names.used)
 
     # One endless loop over subscribers: the template starts once, not once a subscriber, which is five times as fast.
-    loop = nodes.For(
-        nodes.Tuple([*(nodes.Name(f"field_{number}", "store") for number in range(len(used))), nodes.Name("_", "store")], "store"),
-        nodes.Name("rows", "load"), [nodes.If(condition, [_says(_IN)], [], [_says(_OUT)])], [], None, False, lineno=1,
-    )  # fmt: skip
+    values = [nodes.Name(f"field_{number}", "store") for number in range(len(used))]
+    target = nodes.Tuple([*values, nodes.Name("_", "store")], "store")
+    choice = nodes.If(condition, [_says(_IN)], [], [_says(_OUT)])
+    loop = nodes.For(target, nodes.Name("rows", "load"), [choice], [], None, False, lineno=1)
     module = nodes.Template([loop], lineno=1)
     module.set_environment(environment)
     try:
@@ -48,8 +48,8 @@ def compile_segment(expression: str, columns: Iterable[str]) -> Callable[[Subscr
     def rows() -> Iterator[tuple[str | None, ...]]:
         while True:
             subscriber = current.pop()
-            values = {"email": subscriber.email, "name": subscriber.name, **subscriber.columns}
-            yield *(values.get(field, "") for field in used), None
+            fields = {"email": subscriber.email, "name": subscriber.name, **subscriber.columns}
+            yield *(fields.get(field, "") for field in used), None
 
     def start() -> Iterator[str]:
         return template.root_render_func(template.new_context({"rows": rows()}))
