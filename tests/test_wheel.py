@@ -1,0 +1,35 @@
+"""The wheel carries all that a newsletter needs: it is built, installed into a clean environment, and sends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_sends_from_an_empty_folder(tmp_path: Path) -> None:
+    def run(*command: object, cwd: Path = tmp_path) -> str:
+        done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path / "dist", ROOT)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    run(sys.executable, "-m", "venv", tmp_path / "clean")
+    programs = tmp_path / "clean" / "bin"
+    run(programs / "python", "-m", "pip", "install", "--quiet", wheel)
+    letter = tmp_path / "letter"
+    letter.mkdir()
+    run(programs / "newsletter", "init", cwd=letter)
+    html = run(programs / "newsletter", "render", "hello", cwd=letter)
+    assert 'role="presentation"' in html
+    assert "This is the first issue" in html
+    said = json.loads(run(programs / "newsletter", "send", "hello", "--dry-run", "--json", cwd=letter))
+    assert (said["mode"], said["sent"]) == ("dry-run", 2)
+    checked = subprocess.run([programs / "newsletter", "check", "hello", "--json"], cwd=letter, capture_output=True)
+    rules = {finding["rule"] for finding in json.loads(checked.stdout) if finding["severity"] == "error"}
+    assert rules == {"unsubscribe", "postal-address"}
+    static = run(programs / "python", "-c", "import newsletter.web.pages as p; print(*p.FOLDER.rglob('*'))", cwd=letter)
+    assert "base.css" in static
+    assert "base.html" in static
