@@ -26,7 +26,7 @@ def inbox(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            "--fault", metavar="SPEC", help="Refuse, delay or drop on order, such as rcpt=451:0.1; repeatable."
+            "--fault", metavar="SPEC", help="Refuse, delay or drop on order, such as rcpt=451:10%; repeatable."
         ),
     ] = None,
 ) -> None:
@@ -37,7 +37,7 @@ def inbox(
 
     \b
       newsletter inbox
-      newsletter inbox --fault rcpt=450:0.2 --fault delay=2s
+      newsletter inbox --fault rcpt=450:20% --fault dot=2s
     """
     from newsletter.cli.loop import run_async
     from newsletter.config import STATE_DIR, find_config, load_config
@@ -72,4 +72,5 @@ async def _serve(folder: Path, faults: "Faults", smtp_port: int, port: int, *, o
 
     with Store(folder, limit=KEEP) as store:
         async with InboxServer(store, port=smtp_port, faults=faults) as server:
-            await serve_app(inbox_app(store, server), bind_free(port), on_ready=ready)
+            app = inbox_app(store, server)
+            await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close)

@@ -15,6 +15,8 @@ MAX_TEXT = 1_000_000
 """Encoded bytes of a text part that are looked at for words and snippets."""
 MAX_WORDS = 50_000
 """Characters of a message that can be searched."""
+MAX_START = 100_000
+"""Encoded bytes in which the first words are looked for."""
 SNIPPET = 160
 
 _BLANK = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
@@ -96,15 +98,27 @@ def addresses(value: str) -> list[str]:
 
 
 def searchable(message: Message) -> str:
-    """The words of a message, bounded: its text, its HTML's where that is all, and its attachments' names."""
-    part = message.plain if message.plain is not None else message.rich
-    text = ""
-    if part is not None:
-        text = part.text(MAX_TEXT)
-        if part is message.rich:
-            text = strip_tags(text)
+    """The words of a message, bounded: its text, its HTML's where that says much more, and its attachments' names."""
+    text = message.plain.text(MAX_TEXT)[: MAX_WORDS * 2] if message.plain is not None else ""
+    if message.rich is not None:
+        shown = strip_tags(message.rich.text(MAX_TEXT)[:MAX_TEXT])
+        if len(shown) > 2 * len(text):  # a text part that only says where to look
+            text = f"{text} {shown}"
     names = " ".join(part.filename for part in message.attachments[:100])
-    return f"{_BLANK.sub(' ', text[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip()
+    return f"{_squeeze(text[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip()
+
+
+def snippet(message: Message) -> str:
+    """The first words, as an inbox shows them: of the HTML where there is some, so with its preheader."""
+    if message.rich is not None:
+        shown = _squeeze(strip_tags(message.rich.text(MAX_START)))
+        if shown:
+            return shown[:SNIPPET]
+    return _squeeze(message.plain.text(MAX_START))[:SNIPPET] if message.plain is not None else ""
+
+
+def _squeeze(text: str) -> str:
+    return _BLANK.sub(" ", text).strip()
 
 
 def strip_tags(source: str) -> str:

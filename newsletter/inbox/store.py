@@ -19,7 +19,7 @@ from types import TracebackType
 from newsletter.errors import NewsletterError
 from newsletter.inbox.index import Index, Row
 from newsletter.inbox.maildir import Entry, Maildir
-from newsletter.inbox.message import SNIPPET, Message, read_message, searchable
+from newsletter.inbox.message import Message, read_message, searchable, snippet
 from newsletter.inbox.search import compile_search
 
 LIMIT = 1_000
@@ -366,7 +366,7 @@ def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: 
         id=0, entry=entry, mail_from=_plain(mail_from, 500), rcpt_tos=tuple(_plain(one, 500) for one in rcpt_tos),
         sender=message.sender[:500], recipients=tuple(one[:500] for one in message.to[:100]),
         subject=message.subject[:1000], date=message.date.isoformat() if message.date else "", received=received,
-        size=len(data), attachments=len(message.attachments), snippet=words[:SNIPPET],
+        size=len(data), attachments=len(message.attachments), snippet=snippet(message),
         message_id=message.message_id[:500], words=words, tags=tags,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.message import read_message, searchable, strip_tags
+from newsletter.inbox.message import read_message, searchable, snippet, strip_tags
 from newsletter.inbox.mime import MAX_DEPTH, MAX_PARTS
 from newsletter.inbox.store import INDEX_NAME, Event, Store
 
@@ -278,6 +278,7 @@ def test_a_message_as_programs_write_them_is_understood() -> None:
     assert [part.number for part in message.parts] == ["", "1", "1.1", "1.2", "1.2.1", "1.2.2", "2"]
     assert message.part("2").content() == b"PDF"  # type: ignore[union-attr]
     assert searchable(message) == "café € résumé.pdf"
+    assert snippet(message) == "café"
 
 
 @given(st.binary(max_size=400) | st.text(alphabet="<>/ a-=\r\n:;\"'mulstyexB?q", max_size=400).map(str.encode))
