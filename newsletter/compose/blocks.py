@@ -18,6 +18,9 @@ Dialect = Literal["kramdown", "commonmark"]
 DEEPEST = 20
 """Quotes and lists inside one another at most; deeper ones are text."""
 
+MOST_UNCLOSED = 100
+"""Raw HTML tags without an end that are looked for; after that many, a tag is taken to stand alone."""
+
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^\n]*?)[ \t]*\Z")
 _RULE = re.compile(r"([-*_])(?:[ \t]*\1){2,}[ \t]*\Z")
 _ATX = re.compile(r"#{1,6}(?:[ \t]|\Z)")
@@ -69,6 +72,7 @@ class _Blocks:
         self.stack: list[Container] = []
         self.paragraph = 0  # lines of the open paragraph
         self.first = False  # whether that paragraph stands on an item's marker line
+        self.unclosed = 0  # tags of raw HTML
         self.heading = -1  # where the heading just written stands in `out`
 
     def run(self) -> list[str]:
@@ -101,7 +105,7 @@ class _Blocks:
 
     def _text(self, text: str) -> None:
         """A line of a paragraph."""
-        if re.search(r"(?<!\\)(?:\\\\)?\\\Z", text):
+        if re.search(r"(?<!\\)\\{1,2}\Z", text):
             text = text.rstrip("\\") + "  "
         if self.paragraph and re.match(r"\d+[.)][ \t]", text):
             text = re.sub(r"[.)]", r"\\\g<0>", text, count=1)  # "1986. What a year" is no item
@@ -301,12 +305,16 @@ class _Blocks:
         if self.dialect == "commonmark" and name not in _VERBATIM:
             end = self.at
             while end < len(self.lines) and self.lines[end].strip():
+                if end > self.at and self.lines[end - 1].rstrip().endswith(">") and _FENCE.match(self.lines[end]):
+                    break  # older Hugo ended the block with the tag
                 end += 1
             self._block(self.stash("html", self._raw(end)))
             self.at = end
             return True
         source = "\n".join([text, *self.lines[self.at + 1 :]])
-        stop = _closing(source, name)
+        # A thousand tags that never close are looked at once each, not a thousand times.
+        stop = _closing(source, name) if self.unclosed < MOST_UNCLOSED else None
+        self.unclosed += stop is None
         opening = re.match(r"<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>", source)
         if opening is None:
             return False
@@ -366,9 +374,7 @@ class _Blocks:
     def _heading(self, text: str) -> bool:
         if not _ATX.match(text):
             return False
-        # `{a, b}` at the end of a heading is text; `{#id}` and `{: .class}` are attributes.
-        text = re.sub(r"(?<!\\)\{(?![:.#])(?=[^{}]*\}[ \t]*#*[ \t]*\Z)", r"\{", text.rstrip())
-        self._block(text)
+        self._block(text.rstrip())
         self.heading = len(self.out) - 2
         self.at += 1
         return True

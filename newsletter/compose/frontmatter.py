@@ -217,7 +217,7 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             tag = getattr(event, "tag", None)
-            if tag is not None and tag not in _SAFE_TAGS:
+            if tag is not None and tag != "!" and tag not in _SAFE_TAGS:
                 short = tag.replace("tag:yaml.org,2002:", "!!")
                 raise NewsletterError(
                     f"the YAML tag {short} is not allowed; write the value without it",
@@ -306,9 +306,12 @@ def _explain(error: yaml.MarkedYAMLError, path: Path, line: int, source: str) ->
         at = error.context_mark.line  # "found end of stream": where it began says more
     what = error.problem or error.context or "is not YAML"
     hint = "put quotes around the value" if "mapping values are not allowed" in what else "mend the YAML"
+    if "tab character" in what:
+        hint = "indent with spaces"
     if "cannot start any token" in what:
         hint = "indent with spaces, and put quotes around a value that starts with a sign"
-    return NewsletterError(f"{what}; {hint}", path=path, line=line + at)
+    last = max(len(source.splitlines()) - 1, 0)
+    return NewsletterError(f"{what}; {hint}", path=path, line=line + (min(at, last) if source else at))
 
 
 def _plain(value: Any, path: Path, line: int) -> Any:

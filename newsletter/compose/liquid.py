@@ -5,6 +5,7 @@ memory are bounded, and nothing outside the site is read. Tags are in `liquid_ta
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -75,9 +76,23 @@ def _explain(error: LiquidError, scene: Scene) -> NewsletterError:
     else:
         what = f"Liquid: {error.message}; mend it, or show it as text between {{% raw %}} and {{% endraw %}}"
     token = error.token
-    path, first = scene.sources.get(token.source, (scene.post.path, 0)) if token else (scene.post.path, 0)
-    line = first + token.source.count("\n", 0, max(token.start_index, 0)) if token and first else None
-    return NewsletterError(what, path=path, line=line)
+    source, start = (token.source, token.start_index) if token and token.source in scene.sources else ("", -1)
+    if start < 0 and (ending := re.match(r"expected tag end(\w+)", str(error.message))):
+        open_tags = ((text, _unclosed(text, ending[1])) for text in scene.sources)
+        source, start = next((found for found in open_tags if found[1] >= 0), ("", -1))
+    path, first = scene.sources.get(source, (scene.post.path, 0))
+    return NewsletterError(what, path=path, line=first + source.count("\n", 0, start) if start >= 0 else None)
+
+
+def _unclosed(source: str, name: str) -> int:
+    """Where the tag `name` stands that has no `end` of its own, or -1."""
+    opened: list[int] = []
+    for tag in re.finditer(rf"\{{%-?\s*(end)?{name}\b", source):
+        if not tag[1]:
+            opened.append(tag.start())
+        elif opened:
+            opened.pop()
+    return opened[0] if opened else -1
 
 
 class Lazy(Mapping[str, Any]):

@@ -29,7 +29,9 @@ from newsletter.errors import NewsletterError
 SCENE = "\0scene"
 """Where a template's globals hold the `Scene`; no Liquid can spell it."""
 
-_PARAMETER = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"\\]*(?:\\.[^\"\\]*)*)\"|'([^'\\]*(?:\\.[^'\\]*)*)'|([^\s,]+))[\s,]*")
+_PARAMETER = re.compile(
+    r"([\w-]+)\s*=\s*(?:\"([^\"\\]*(?:\\.[^\"\\]*)*)\"|'([^'\\]*(?:\\.[^'\\]*)*)'|([^\s,=\"'][^\s,]*))[\s,]*"
+)
 _FILE = re.compile(r"\s*((?:[^\s{]|\{\{.*?\}\}|\{(?!\{))+)\s*(.*)\Z", re.DOTALL)
 _NOTHING = frozenset({
     "seo", "feed_meta", "csrf_meta_tags", "toc", "octicon", "render_time", "jekyll_version", "github_edit_link",
@@ -86,6 +88,10 @@ class _InlineNode(Node):
             return buffer.write(self.write(context, self.markup, self.token))
         except NewsletterError as error:
             raise LiquidError(error.what, token=self.token) from error
+        except LiquidError as error:
+            if error.token is None or error.token.source not in _scene(context).sources:
+                error.token = self.token  # it was about a part of this tag
+            raise
 
 
 class _BlockNode(Node):

@@ -11,10 +11,12 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import markdown
+from markdown.extensions.attr_list import AttrListTreeprocessor
 from markdown.inlinepatterns import InlineProcessor, SimpleTagInlineProcessor
 from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
+from pymdownx.saneheaders import SaneHeadersProcessor
 
 from newsletter.compose.blocks import Dialect, normalise
 from newsletter.compose.highlight import highlight, language_of
@@ -60,12 +62,14 @@ def _make(dialect: Dialect) -> markdown.Markdown:
         *(c for c in _MORE_ESCAPES if c not in converter.ESCAPED_CHARS),
     ]
     converter.preprocessors.deregister("html_block")
+    converter.parser.blockprocessors.register(SaneHeadersProcessor(converter.parser), "hashheader", 70)
     converter.preprocessors.register(_Blocks(converter, dialect), "blocks", 27)
     converter.inlinePatterns.register(SimpleTagInlineProcessor(r"(~~)(?=\S)(.+?)(?<=\S)~~", "del"), "strike", 65)
     converter.inlinePatterns.register(_BareAddress(_BARE, converter), "bare", 85)
     converter.inlinePatterns.register(_Mail(r"<([^<>\s@]+@[^<>\s@]+\.[^<>\s@]+)>", converter), "automail", 110)
     if dialect == "kramdown":
         converter.inlinePatterns.register(_Math(r"\$\$(.+?)\$\$", converter), "math", 185)
+    converter.treeprocessors.register(_Attributes(converter), "attr_list", 8)
     converter.treeprocessors.register(Typography(converter), "typography", 4)
     converter.treeprocessors.register(_Finish(converter, dialect), "finish", 3)
     return converter
@@ -129,6 +133,16 @@ class _Math(InlineProcessor):
         return span, m.start(0), m.end(0)
 
 
+class _Attributes(AttrListTreeprocessor):
+    """Attribute lists begin with a colon, a class, an id or a pair; `the set {a, b}` is text."""
+
+    # The stubs call these final; the class reads them from its instance.
+    BASE_RE = r"\{(?=:|[ ]*[.#]|[ ]*[\w-]+=)\:?[ ]*([^\}\n ][^\}\n]*)\}"  # type: ignore[misc]
+    HEADER_RE = re.compile(rf"[ ]+{BASE_RE}[ ]*$")  # type: ignore[misc]
+    BLOCK_RE = re.compile(rf"\n[ ]*{BASE_RE}[ ]*$")  # type: ignore[misc]
+    INLINE_RE = re.compile(rf"^{BASE_RE}")  # type: ignore[misc]
+
+
 class _Finish(Treeprocessor):
     """What is easier done in the tree: task items, headless tables, names of headings that are linked to."""
 
@@ -144,7 +158,9 @@ class _Finish(Treeprocessor):
                 element.text = _INDENT.sub("\n", element.text)
             if element.tail and "\n " in element.tail:
                 element.tail = _INDENT.sub("\n", element.tail)
-            if element.tag == "li":
+            if element.tag == "pre" and len(element) and element[0].text:
+                element[0].text = AtomicString(element[0].text.rstrip("\n"))
+            elif element.tag == "li":
                 self._item(element)
             elif element.tag == "table":
                 head = element.find("thead")

@@ -261,6 +261,12 @@ def _instagram(call: Call, post: Post, site: Site) -> str:
     return f'<p><a href="https://www.instagram.com/p/{escape(call.get("id"))}/">See the picture on Instagram</a></p>'
 
 
+def _slides(call: Call, post: Post, site: Site) -> str:
+    return (
+        f'<p><a href="https://www.slideshare.net/slideshow/embed_code/{escape(call.get("id"))}">See the slides</a></p>'
+    )
+
+
 def _param(call: Call, post: Post, site: Site) -> str:
     name = call.get("name")
     value: object = post.front_matter
@@ -307,6 +313,7 @@ _KNOWN: dict[str, Render] = {
     "twitter": _tweet,
     "x": _tweet,
     "instagram": _instagram,
+    "slideshare": _slides,
     "param": _param,
     "details": _details,
     "expand": _details,

@@ -19,7 +19,7 @@ from newsletter.compose.dates import zone_named
 from newsletter.compose.paths import inside
 from newsletter.compose.permalink import hugo_path, jekyll_path
 from newsletter.compose.post import Author, Post, read_post
-from newsletter.config import Config
+from newsletter.config import Config, Newsletter, Posts
 from newsletter.errors import NewsletterError
 
 Kind = Literal["jekyll", "hugo", "plain"]
@@ -223,7 +223,7 @@ def load_site(config: Config) -> Site:
     site = read_site(root)
     own = config.newsletter
     folders = site.post_folders
-    if "dir" in config.posts.model_fields_set or site.kind == "plain" or not folders:
+    if config.posts.dir != Posts().dir or not folders:  # what is not set is the site's
         folder = inside(root, config.posts.dir)
         drafts = folder.parent / "_drafts"
         folders = (folder, drafts) if site.kind == "jekyll" and drafts.is_dir() else (folder,)
@@ -232,7 +232,7 @@ def load_site(config: Config) -> Site:
         title=own.title or site.title,
         url=(own.url or site.url).rstrip("/"),
         pattern=config.posts.permalink or site.pattern,
-        language=own.language if "language" in own.model_fields_set else site.language or own.language,
+        language=site.language if site.language and own.language == Newsletter().language else own.language,
         default_author=site.default_author or _MAILBOX.sub("", own.author),
         post_folders=folders,
     )
