@@ -85,7 +85,7 @@ def run(arguments: list[str]) -> int:
         return fail(str(error), error.exit_code)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "newsletter"
-        return fail(f"{command}: {_lower(error.format_message())}; see `{command} --help`", 2)
+        return fail(f"{_lower(error.format_message())}; see `{command} --help`", 2)
     except ClickException as error:
         return fail(error.format_message(), 2)
     except typer_exceptions.Exit as exit_:

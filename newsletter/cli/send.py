@@ -294,7 +294,7 @@ async def _deliver(
 ) -> int:  # fmt: skip
     from newsletter.cli.loop import stop_on_signals
     from newsletter.delivery.engine import Progress, deliver
-    from newsletter.delivery.plan import freeze
+    from newsletter.delivery.plan import forget, freeze
     from newsletter.delivery.retry import RetryPolicy
 
     retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
@@ -313,6 +313,8 @@ async def _deliver(
                 ledger, composed.writer(), relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort,
                 retry=retry, no_wait=options.no_wait or options.dry_run,
             )  # fmt: skip
+    if report.stopped is not None and plan.is_new and not report.sent:
+        forget(ledger)
     if options.as_json:
         say_json(report_json(plan, report, rehearsal))
     else:

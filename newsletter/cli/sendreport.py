@@ -110,7 +110,8 @@ def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, fin
     for text, count in report.replies[:SHOWN]:
         say(f"  {count:,} × {text}")
     for text in report.notes:
-        say(f"  {text}")
+        if text != str(report.stopped):
+            say(f"  {text}")
     if report.unknown_names:
         say(f"  unknown: {', '.join(report.unknown_names[:SHOWN])}{' …' if report.unknown > SHOWN else ''}")
     if rehearsal is not None:

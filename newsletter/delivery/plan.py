@@ -125,6 +125,28 @@ def freeze(ledger: Ledger, plan: Plan, *, git_commit: str | None = None) -> None
     ledger.restrict(limit=plan.limit, audience=plan.listed and not plan.is_new)
 
 
+def forget(ledger: Ledger) -> bool:
+    """Take back an issue that nobody was sent and nobody may have: its post can then be edited. Whether it was so."""
+    db, named = ledger.db, {"issue": ledger.issue}
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        begun = db.execute(
+            "SELECT 1 FROM deliveries WHERE issue = :issue AND (attempts OR state NOT IN ('pending', 'skipped')) LIMIT 1",
+            named,
+        ).fetchone()
+        if begun is None:
+            for statement in (
+                "DELETE FROM claims WHERE issue = :issue",
+                "DELETE FROM deliveries WHERE issue = :issue",
+                "DELETE FROM issues WHERE number = :issue",
+            ):
+                db.execute(statement, named)
+        db.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise explain(error, ledger.path) from None
+    return begun is None
+
+
 class _Audience:
     """What was seen while the list went by."""
 
