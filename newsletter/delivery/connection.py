@@ -66,13 +66,14 @@ class Feed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for replies, RFC 5321 section 4.5.3.2."""
+    """Seconds to wait: for replies (RFC 5321 section 4.5.3.2), and before a relay that is away is asked again."""
 
     connect: float = 60.0
     command: float = 300.0
     data: float = 120.0
     dot: float = 600.0
     quit: float = 5.0
+    back_off: float = 0.5  # doubles up to a minute
 
 
 class Connection(asyncio.Protocol):
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
         self._over = False  # nothing more is read
         self._halted = False  # no body any more
         self._paused = False
-        self._last_reply: Reply | None = None
+        self.last_reply: Reply | None = None  # why the relay, or the watchdog, closed the connection
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()  # of the last sign of life
         self._watchdog: asyncio.TimerHandle | None = None
@@ -237,7 +238,7 @@ class Connection(asyncio.Protocol):
             assert job is not None
             self._feed.settle(self, job, _reply(lines, "."))
         if code == b"421" or not command:  # nothing but 421 comes unasked
-            self._last_reply = _reply(lines, command)
+            self.last_reply = _reply(lines, command)
             return self._close()
         if command == "DATA":
             self._data_answered(code, lines)
@@ -309,13 +310,13 @@ class Connection(asyncio.Protocol):
             if self._paused:  # the end of the message never left this machine
                 self._feed.again(self, handed)
             else:
-                why = self._last_reply.text if self._last_reply else str(exc or "closed by the relay")
+                why = self.last_reply.text if self.last_reply else str(exc or "closed by the relay")
                 self._feed.in_doubt(self, handed, f"connection lost after the final dot: {why}")
         if opening is not None and opening.refused is not None:
             self._feed.settle(self, opening, opening.refused)
         elif opening is not None and not opening.withdrawn:
             self._feed.again(self, opening)
-        self._feed.closed(self, self._last_reply)
+        self._feed.closed(self, self.last_reply)
 
     def _watch(self) -> None:
         """Close when a reply is overdue; one timer a connection, whatever the number of commands."""
@@ -324,7 +325,7 @@ class Connection(asyncio.Protocol):
             command = self._expected[0]
             limit = {".": limits.dot, "DATA": limits.data, "QUIT": limits.quit}.get(command, limits.command)
             if self._loop.time() - self._since > limit:
-                self._last_reply = Reply(0, "", f"no reply to {command} within {limit:g} s", command)
+                self.last_reply = Reply(0, "", f"no reply to {command} within {limit:g} s", command)
                 return self.abort()
         shortest = min(limits.command, limits.data, limits.dot, limits.quit)
         self._watchdog = self._loop.call_later(min(shortest / 4, 15.0), self._watch)

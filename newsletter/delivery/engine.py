@@ -224,7 +224,7 @@ class _Run:
         try:
             columns = json.loads(job.columns) if job.columns != "{}" else {}
             job.envelope = self._writer.envelope(Subscriber(job.email, job.name, columns))
-        except NewsletterError as error:
+        except Exception as error:  # a slot is an expression over this recipient's data, and may fail in any way
             self._finish(job, "failed", None, reason=f"the message could not be written: {error}")
             return False
         return True
@@ -279,7 +279,8 @@ class _Run:
         """Lost before it was handed over."""
         self._under_way -= 1
         lane = self._lane_of[connection]
-        self._retry_elsewhere(job, Reply(0, "", "connection lost before the message was handed over", ""), lane)
+        lost = Reply(0, "", "connection lost before the message was handed over", "")
+        self._retry_elsewhere(job, connection.last_reply or lost, lane)
 
     def in_doubt(self, connection: Connection, job: Job, reason: str) -> None:
         """Lost after the final dot: never sent again on a guess."""
@@ -404,7 +405,9 @@ class _Run:
         if lane.failures and now < lane.retry_at:
             return  # one of several that were lost together
         lane.failures += 1
-        lane.retry_at = now + min(0.5 * 2.0 ** (lane.failures - 1), 60.0) * (0.8 + 0.4 * self._chance.random())
+        lane.retry_at = now + min(self._timeouts.back_off * 2.0 ** min(lane.failures - 1, 20), 60.0) * (
+            0.8 + 0.4 * self._chance.random()
+        )
         if any(other.connections or not other.failures for other in self._lanes if other.refuses is None):
             return
         self._down_since = self._down_since if self._down_since is not None else now
@@ -525,6 +528,8 @@ class _Run:
             if self._paced is not None:
                 self._paced.cancel()
             await self._ledger.stop()
+        if self._ledger.bug is not None:
+            raise self._ledger.bug
         self._tick(on_progress)
         return self._report(interrupted=stop.is_set() or abort.is_set())
 
@@ -594,6 +599,8 @@ class _Run:
             if lane.pace.slowed is not None
         ]
         away = [f"{lane.trouble}" for lane in self._lanes if lane.trouble and (lane.failures or lane.refuses)]
+        if self._ledger.unsaved:
+            away.append(f"{self._ledger.unsaved} replies could not be recorded; those recipients will be unknown")
         return (*slowed, *away, *(f"{domain} {note}" for domain, note in self._domains.notes.items()))
 
     def _report(self, *, interrupted: bool) -> Report:

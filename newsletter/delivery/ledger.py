@@ -102,6 +102,7 @@ class Ledger:
         self.lease: Lease | None = None
         self.issue = 0  # issues.number, once frozen
         self.unsaved = 0  # replies that could not be recorded
+        self.bug: Exception | None = None  # what the thread died of, if not of the disk
         self._cursor = 0
         self._restricted = False
         self._limit: int | None = None
@@ -175,12 +176,17 @@ class Ledger:
         """Clamp retry times that a jumping clock has put out of reach; how many recipients are deferred."""
         now = self.clock()
         self._cursor = 0
-        self.db.execute(
-            "UPDATE deliveries SET not_before = ?2 WHERE issue = ?1 AND state = 'deferred' AND not_before > ?2",
-            (self.issue, now + 2 * longest_wait),
-        )
-        count = "SELECT count(*) FROM deliveries WHERE issue = ? AND state = 'deferred'"
-        return int(self.db.execute(count, (self.issue,)).fetchone()[0])
+        try:
+            self.db.execute("PRAGMA cache_size = -2000")  # from here on rows are taken in order
+            self.db.execute("PRAGMA shrink_memory")
+            self.db.execute(
+                "UPDATE deliveries SET not_before = ?2 WHERE issue = ?1 AND state = 'deferred' AND not_before > ?2",
+                (self.issue, now + 2 * longest_wait),
+            )
+            count = "SELECT count(*) FROM deliveries WHERE issue = ? AND state = 'deferred'"
+            return int(self.db.execute(count, (self.issue,)).fetchone()[0])
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from None
 
     def counts(self) -> dict[str, int]:
         """How many recipients of the issue are in which state."""
@@ -307,7 +313,7 @@ class Ledger:
             turn.records = unsaved + turn.records  # of a turn that could not be written; there may be room again
             try:
                 self._commit(turn)
-                unsaved = []
+                unsaved, self.unsaved = [], 0
                 if time.monotonic() - beaten > HEARTBEAT and self.lease is not None and not turn.last:
                     beaten = time.monotonic()
                     self._beat()
@@ -315,6 +321,9 @@ class Ledger:
                 error = explain(trouble, self.path) if isinstance(trouble, sqlite3.Error) else trouble
                 unsaved = turn.records
                 self.unsaved = len(unsaved)
+            except Exception as bug:
+                self.bug = bug
+                error = NewsletterError(f"the ledger failed ({bug!r}); please report this")
             callback: tuple[Any, ...] = (self._committed, turn) if error is None else (self._failed, turn, error)
             if turn.last:
                 return

@@ -51,7 +51,7 @@ def parse_rate(text: str) -> tuple[Rate, ...]:
 class Spacing:
     """Messages at even distances; lateness of up to LATE seconds is made up for, so the rate is met over time."""
 
-    LATE = 0.1
+    LATE = 0.15
 
     def __init__(self, per_second: float, now: float) -> None:
         self.interval = 1 / per_second

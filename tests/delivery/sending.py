@@ -17,7 +17,7 @@ from newsletter.delivery.relay import parse_relay
 from newsletter.delivery.retry import RetryPolicy
 
 QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
-SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2)
+SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2, back_off=0.05)
 
 
 def an_issue(text: str = "Hello, you.", issue_id: str = "hello") -> Issue:

@@ -187,5 +187,5 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
 TestLedgerMachine = LedgerMachine.TestCase

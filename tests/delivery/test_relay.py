@@ -197,7 +197,7 @@ async def test_a_rate_is_shared_by_all_connections(tmp_path: Path) -> None:
     async with serving(RelayServer(on_message=lambda _: times.append(clock()))) as server:
         report = await send(tmp_path / "newsletter.db", f"{server.url}?rate=200/s", people(400), connections=8)
     assert report.sent == 400
-    assert times[-1] - times[0] == pytest.approx(2.0, rel=0.06)
+    assert 1.85 <= times[-1] - times[0] < 4  # exactness is held with a clock of its own in test_pace
 
 
 async def test_several_relays_share_the_work(tmp_path: Path) -> None:
