@@ -73,7 +73,7 @@ class Filler:
     ) -> None:
         slots = list(slots_of(tuple(parts)))
         self._environment = _Environment(html)
-        self._context: jinja2.runtime.Context | None = None
+        self._reader: Reader | None = None
         known: dict[str, Fill] = {}
         logic: list[Slot] = []
         for slot in slots:
@@ -93,18 +93,23 @@ class Filler:
         source = "".join(f"{{% block slot{n} %}}{slot.source}{{% endblock %}}" for n, slot in enumerate(slots))
         template = self._environment.from_string(source)
         context = template.new_context(dict(facts))
-        self._context = context
         names: dict[str, Any] = context.parent
         mentioned = meta.find_undeclared_variables(self._environment.parse(source))
         addresses = [
             name for name in ("unsubscribe_url", "preferences_url", "view_url", "tracking") if name in mentioned
         ]
 
+        def turn_to(reader: Reader) -> None:
+            """Give the context this reader's values, once for all slots."""
+            names["subscriber"] = Columns(reader.columns)
+            for name in addresses:
+                names[name] = reader.address(name)
+            self._reader = reader
+
         def filled(slot: Slot, block: Callable[[Any], Any]) -> Fill:
             def fill(reader: Reader) -> str:
-                names["subscriber"] = Columns(reader.columns)
-                for name in addresses:
-                    names[name] = reader.address(name)
+                if reader is not self._reader:
+                    turn_to(reader)
                 try:
                     return bounded(block(context))
                 except Exception as error:

@@ -5,7 +5,7 @@ them there: they are folded between, and refused where they can't stand. A field
 characters and line ends become spaces, so no value adds a header. Which fields a message has is `message`'s business.
 """
 
-import base64
+import binascii
 import re
 from collections.abc import Sequence
 
@@ -21,6 +21,7 @@ _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*\Z")
 _ATOMS = re.compile(r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _ADDRESS = re.compile("[^\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff<>,;]+\\Z")
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_Q_TABLE = {byte: "_" if byte == 32 else f"={byte:02X}" for byte in range(256) if byte not in _Q_PLAIN}
 _ID = re.compile(r"[!-;=?-~]+\Z")  # printable ASCII without angle brackets
 
 
@@ -93,6 +94,11 @@ def encoded_words(value: str, column: int) -> bytes:
     Words are at most 75 characters, lines at most 78, and no word ends inside a character.
     """
     octets = value.encode()
+    if len(octets) * 3 + column + 12 <= FOLD_AT:  # one word for sure, whichever way
+        quoted_word = octets.decode("latin-1").translate(_Q_TABLE)
+        if len(quoted_word) <= 4 * ((len(octets) + 2) // 3):
+            return f"=?utf-8?q?{quoted_word}?=".encode("ascii")
+        return b"=?utf-8?b?" + binascii.b2a_base64(octets, newline=False) + b"?="
     quoted = sum(1 if byte in _Q_PLAIN or byte == 32 else 3 for byte in octets)
     letter = "b" if 4 * ((len(octets) + 2) // 3) < quoted else "q"
     overhead = len("=?utf-8?b??=")
@@ -108,7 +114,9 @@ def encoded_words(value: str, column: int) -> bytes:
                 break
             end, used = end + 1, total
         piece = value[start:end]
-        payload = base64.b64encode(piece.encode()).decode() if letter == "b" else "".join(map(_q, piece))
+        payload = (
+            binascii.b2a_base64(piece.encode(), newline=False).decode() if letter == "b" else "".join(map(_q, piece))
+        )
         words.append(f"=?utf-8?{letter}?{payload}?=")
         start = end
     return "\r\n ".join(words).encode("ascii")
@@ -143,6 +151,4 @@ def _fold_words(line: str, value: str) -> bytes | None:
 
 
 def _q(character: str) -> str:
-    return "".join(
-        "_" if byte == 32 else chr(byte) if byte in _Q_PLAIN else f"={byte:02X}" for byte in character.encode()
-    )
+    return character.encode().decode("latin-1").translate(_Q_TABLE)

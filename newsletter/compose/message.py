@@ -20,7 +20,7 @@ from newsletter.audience.token import digest, make_token
 from newsletter.compose import headers
 from newsletter.compose.fill import Fill, Filler, Reader
 from newsletter.compose.issue import Issue, Part
-from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value
+from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 from newsletter.errors import NewsletterError
 
 LONGEST_ID = 200
@@ -40,7 +40,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one reader sees, before it is encoded."""
+    """What one reader sees: the texts that a mail program decodes from the message."""
 
     subject: str
     text: str
@@ -207,7 +207,7 @@ class MessageWriter:
 
     def _join(self, parts: tuple[Part, ...], fills: list[Fill], reader: Reader) -> str:
         waiting = iter(fills)
-        return "".join(part if isinstance(part, str) else next(waiting)(reader) for part in parts)
+        return "".join(normal(part if isinstance(part, str) else next(waiting)(reader)) for part in parts)
 
 
 def feedback_id(issue_id: str, domain: str) -> str:

@@ -14,7 +14,12 @@ SOFT_BREAK = b"=\r\n"
 _TABLE = {byte: f"={byte:02X}" for byte in range(256) if byte not in (9, 10, *range(32, 61), *range(62, 127))}
 _LINE_END = re.compile(r"\r\n|\r")
 _BLANK_BEFORE_END = re.compile(r"[ \t](?=\n|\Z)")
-_plain = re.compile(r"(?!\.)[ -<>-~]{0,75}\Z").match  # needs no encoding, if a soft break follows
+_plain = re.compile(r"[ -<>-~]*\Z").match  # needs no encoding, if a soft break follows
+
+
+def normal(text: str) -> str:
+    """`text` as it will be read: every line end a newline, lone surrogates question marks."""
+    return _LINE_END.sub("\n", text).encode("utf-8", "replace").decode()
 
 
 def encode(text: str) -> bytes:
@@ -29,7 +34,11 @@ def encode(text: str) -> bytes:
 
 def encode_value(value: str) -> bytes:
     """`encode` for a slot's value: mostly short and plain, and always followed by a soft break."""
-    return value.encode("ascii") if _plain(value) else encode(value)
+    if _plain(value):
+        return _fold(value.encode("ascii"))
+    if len(value) < 26 and "\n" not in value and "\r" not in value:
+        return _fold(value.encode("utf-8", "replace").decode("latin-1").translate(_TABLE).encode("ascii"))
+    return encode(value)
 
 
 def _fold(line: bytes) -> bytes:

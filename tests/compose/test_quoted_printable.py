@@ -5,13 +5,9 @@ import binascii
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value
+from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 
 texts = st.one_of(st.text(), st.text(". =aé😀\t\n", max_size=400))
-
-
-def normal(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @given(st.lists(texts))
