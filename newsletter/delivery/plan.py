@@ -131,7 +131,8 @@ def forget(ledger: Ledger) -> bool:
     try:
         db.execute("BEGIN IMMEDIATE")
         begun = db.execute(
-            "SELECT 1 FROM deliveries WHERE issue = :issue AND (attempts OR state NOT IN ('pending', 'skipped')) LIMIT 1",
+            "SELECT 1 FROM deliveries WHERE issue = :issue"
+            " AND (attempts OR state NOT IN ('pending', 'skipped')) LIMIT 1",
             named,
         ).fetchone()
         if begun is None:
