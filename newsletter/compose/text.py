@@ -258,7 +258,7 @@ def _verbatim(element: Node) -> Iterable[str]:
             yield token_of(item)
         elif item.tag == "br":
             yield "\n"
-        elif not ({"linenos", "lineno"} & set(item.get("class", "").split())) and not is_hidden(item):
+        elif not is_hidden(item):
             yield from _verbatim(item)
 
 

@@ -42,7 +42,7 @@ class Inline:
         """What follows a link's words: its number, its address if that depends on the reader, or nothing."""
         href = href.strip().translate(_URL_SPACE)
         scheme, _, rest = href.partition(":")
-        bare = rest.partition("?")[0] if scheme.lower() in ("mailto", "tel", "sms") else href
+        bare = rest if scheme.lower() in ("mailto", "tel", "sms") and "?" not in rest else href
         if not bare or href.startswith("#") or re.match(r"(?:javascript|data|vbscript):", href, re.IGNORECASE):
             return ""
         if same_address(shown, href) or same_address(shown, bare):

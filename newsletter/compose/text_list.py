@@ -1,9 +1,8 @@
 """What stands before the items of a list in plain text: dashes, numbers as HTML counts them, marks of footnotes."""
 
-import re
-
 from newsletter.compose.text_nodes import Node, integer
 
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
           (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
 
@@ -14,18 +13,22 @@ def list_marks(element: Node, items: list[Node]) -> list[str]:
         return ["-"] * len(items)
     step = -1 if element.get("reversed") is not None else 1
     number = integer(element.get("start"), len(items) if step < 0 else 1)
+    notes = _are_footnotes(element)
     marks = []
     for item in items:
         number = integer(item.get("value"), number)
-        marks.append(_footnote_mark(item, number) or f"{_numeral(number, element.get('type', '1'))}.")
+        marks.append(str(number).translate(_RAISED) if notes else f"{_numeral(number, element.get('type', '1'))}.")
         number += step
     return marks
 
 
-def _footnote_mark(item: Node, number: int) -> str:
-    if item.get("role") == "doc-endnote" or re.match(r"fn:", item.get("id", "")):
-        return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return ""
+def _are_footnotes(element: Node) -> bool:
+    parent = element.getparent()
+    if parent is None:
+        return False
+    return (
+        bool({"footnote", "footnotes"} & set(parent.get("class", "").split())) or parent.get("role") == "doc-endnotes"
+    )
 
 
 def _numeral(number: int, kind: str) -> str:

@@ -22,6 +22,7 @@ SKIPPED = frozenset((
     "svg", "template", "textarea", "title", "track", "video",
 ))
 # fmt: on
+_NOT_READ = frozenset(("preheader", "linenos", "lineno"))
 _HIDDEN = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)"
     r"|(?:font-size|max-height)\s*:\s*0(?:px|em|pt|%)?\s*(?:;|!|$))",
@@ -49,7 +50,7 @@ def is_hidden(element: Node) -> bool:
     if element.tag in SKIPPED or element.get("hidden") is not None or element.get("aria-hidden") == "true":
         return True
     style = element.get("style")
-    return bool(style and _HIDDEN.search(style)) or "preheader" in element.get("class", "").split()
+    return bool(style and _HIDDEN.search(style)) or not _NOT_READ.isdisjoint(element.get("class", "").split())
 
 
 def has_block(item: Item) -> bool:
