@@ -5,7 +5,6 @@ This is what composing calls. A personalized post's Liquid is Jinja2's, evaluate
 """
 
 import re
-from html import unescape
 
 from newsletter.compose.markdown import render_markdown
 from newsletter.compose.post import Post
@@ -75,11 +74,3 @@ def render_body(post: Post, site: Site, source: str | None = None) -> str:
     if ending in _HTML:
         return tidy(body, lambda url: site.absolute(url, post))
     return render_markdown(body, post, site)
-
-
-def summary(html: str, words: int = 30) -> str:
-    """The first `words` words of a fragment as plain text, an ellipsis behind them if there are more."""
-    text = re.sub(r"<pre\b.*?</pre>|<table\b.*?</table>|<sup\b.*?</sup>", " ", html, flags=re.DOTALL)
-    text = unescape(re.sub(r"<[^>]*>", "", re.sub(r"</(?:p|div|h[1-6]|li|blockquote|td)>|<br>", " ", text)))
-    found = text.split()
-    return " ".join(found[:words]) + ("…" if len(found) > words else "")

@@ -14,6 +14,8 @@ LONGEST = 100_000
 
 STYLE = "xcode"
 
+_BLACK = re.compile(r"<span style=\"color: #000(?:000)?\">([^<]*)</span>")
+
 
 def highlight(code: str, language: str = "") -> str:
     """`code` as `<pre><code>`; without a language that Pygments knows, it is plain."""
@@ -23,7 +25,9 @@ def highlight(code: str, language: str = "") -> str:
         return f"<pre><code>{escape(code, quote=False)}</code></pre>"
     lines: list[str] = []
     _formatter().format(lexer.get_tokens(code), _Lines(lines))
-    return f"<pre><code>{''.join(lines).rstrip()}</code></pre>"
+    # Black is what text is anyway, in light; in dark it would be unreadable.
+    coloured = _BLACK.sub(r"\1", "".join(lines).rstrip())
+    return f"<pre><code>{coloured}</code></pre>"
 
 
 def language_of(info: str) -> str:

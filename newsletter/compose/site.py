@@ -225,8 +225,9 @@ def load_site(config: Config) -> Site:
     folders = site.post_folders
     if config.posts.dir != Posts().dir or not folders:  # what is not set is the site's
         folder = inside(root, config.posts.dir)
-        drafts = folder.parent / "_drafts"
-        folders = (folder, drafts) if site.kind == "jekyll" and drafts.is_dir() else (folder,)
+        if folder not in folders[:1]:  # `init` writes the site's first folder; its others go with it
+            drafts = folder.parent / "_drafts"
+            folders = (folder, drafts) if site.kind == "jekyll" and drafts.is_dir() else (folder,)
     return replace(
         site,
         title=own.title or site.title,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.compose.body import excerpt, render_body, summary
+from newsletter.compose.body import excerpt, render_body
 from newsletter.compose.highlight import language_of
 from newsletter.compose.markdown import render_markdown
 from newsletter.compose.tidy import tidy, video_link
@@ -247,11 +247,6 @@ def test_an_excerpt_ends_at_more_and_keeps_its_links(site, post):
     assert 'href="https://example.org/r"' in out
     assert "Note." in out
     assert excerpt(replace(short, body="No mark.\n")) == "No mark.\n"
-
-
-def test_a_summary_is_words_alone():
-    assert summary("<p>One <b>two</b>&amp;three.</p><pre>code</pre><p>Four five</p>", 3) == "One two&three. Four…"
-    assert summary("<p>Short.</p>") == "Short."
 
 
 def test_converters_do_not_remember(html):
