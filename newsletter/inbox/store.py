@@ -268,8 +268,11 @@ class Store:
 
     def mark(self, numbers: Iterable[int], *, unread: bool) -> int:
         """Mark messages as unread or read; how many have changed."""
-        rows = [row for number in dict.fromkeys(numbers) if (row := self.get(number)) and row.unread != unread]
-        marks = [(row.id, self._maildir.mark(row.entry, unread)) for row in rows]
+        rows = [row for number in dict.fromkeys(numbers) if (row := self.get(number))]
+        return self._mark([(row.id, row.entry) for row in rows], unread)
+
+    def _mark(self, rows: Sequence[tuple[int, Entry]], unread: bool) -> int:
+        marks = [(number, self._maildir.mark(entry, unread)) for number, entry in rows if entry.unread != unread]
         self._index.mark(marks)
         self._settle()
         if marks:
@@ -296,7 +299,7 @@ class Store:
         """Mark all matches of a search; how many have changed. Raises SearchError."""
         condition = compile_search(query, self._now(), self._index.fts)
         self.flush()
-        return self.mark([number for number, _ in self._index.ids(condition)], unread=unread)
+        return self._mark(self._index.ids(condition), unread)
 
     def clear(self) -> int:
         """Delete everything; how many there were. The counters begin again."""
