@@ -25,6 +25,7 @@ Fill = Callable[["Reader"], str]
 
 _MOST_RANGE = 1_000
 _MAY_LACK = frozenset({"default", "d", "defined", "undefined"})
+_harmless = re.compile("[^&<>'\"]*\\Z").match
 _COLUMN = re.compile(r"\{\{ subscriber\.([^\W\d]\w*) \}\}")
 _COLUMN_OR = re.compile(r'\{\{ \(subscriber\.([^\W\d]\w*) or "([^"\\]*)"\) \}\}')
 _COLUMN_IN_URL = re.compile(r"\{\{ \(subscriber\.([^\W\d]\w*)\|urlencode\) \}\}")
@@ -192,7 +193,7 @@ def _column(slot: Slot, name: str, finish: Callable[[str], str]) -> Fill:
 
 
 def _escaped(value: str) -> str:
-    return str(escape(value))
+    return value if _harmless(value) else str(escape(value))
 
 
 def _fault(error: Exception, slot: Slot, reader: Reader) -> NewsletterError:

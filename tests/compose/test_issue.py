@@ -171,7 +171,7 @@ def test_a_personalized_subject_holds_slots(root: Path) -> None:
     assert isinstance(issue.subject[1], Slot)
     assert issue.subject[1].line == 6
     said = parts(issue, Subscriber("b@example.net", "B <&>\r\nBcc: x@example.org"))
-    assert said.subject == "Oaks for B <&>  Bcc: x@example.org & all"
+    assert said.subject == "Oaks for B <&> Bcc: x@example.org & all"
     assert "<title>Oaks for B &lt;&amp;&gt;" in said.html
     plain = made(root, more="subject: 'Oaks for {{ subscriber.name }}'")
     assert plain.subject == ("Oaks for {{ subscriber.name }}",)
