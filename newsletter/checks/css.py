@@ -16,6 +16,7 @@ from lxml import etree
 Element = etree._Element
 Node = Any  # tinycss2 is untyped
 
+_MOST_COMPARISONS = 300_000
 _STRUCTURAL = {"first-child", "last-child", "only-child", "root", "empty", "not", "link", "any-link"}
 
 
@@ -84,7 +85,10 @@ class Sheet:
 @lru_cache(maxsize=4096)
 def declarations(text: str) -> tuple[Declaration, ...]:
     """The declarations of a style attribute; what is no declaration is left out, as browsers do."""
-    return _declarations(tinycss2.parse_blocks_contents(text, skip_comments=True, skip_whitespace=True))
+    try:
+        return _declarations(tinycss2.parse_blocks_contents(text, skip_comments=True, skip_whitespace=True))
+    except RecursionError:  # thousands of open brackets
+        return ()
 
 
 @lru_cache(maxsize=64)
@@ -110,17 +114,24 @@ def parse_sheet(text: str) -> Sheet:
                         inner = [child for child in inner if child.type == "at-rule"]
                     walk(inner, (*around, f"{node.lower_at_keyword} {prelude}".strip()))
 
-    walk(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), ())
+    try:
+        walk(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), ())
+    except RecursionError:  # thousands of open brackets
+        return Sheet((), (), ())
     return Sheet(tuple(rules), tuple(at_rules), tuple(nested))
 
 
 def matches(element: Element, selector: Selector) -> bool:
     """Whether the selector means this element; never for a dynamic one."""
-    return not selector.dynamic and _matches(element, selector.compounds, len(selector.compounds) - 1)
+    return not selector.dynamic and _matches(element, selector.compounds, len(selector.compounds) - 1, {})
 
 
 def cascade(elements: Sequence[Element], rules: Sequence[Rule]) -> Iterator[tuple[Element, list[Declaration]]]:
-    """Each element with the declarations that apply to it, the strongest last: rules in order, then its own style."""
+    """Each element with the declarations that apply to it, the strongest last: rules in order, then its own style.
+
+    After 300,000 comparisons, which no message needs, the rules are left out.
+    """
+    left = _MOST_COMPARISONS
     by_key: dict[str, list[tuple[int, Rule, Selector]]] = {}
     for order, rule in enumerate(rules):
         for selector in rule.selectors:
@@ -129,11 +140,13 @@ def cascade(elements: Sequence[Element], rules: Sequence[Rule]) -> Iterator[tupl
     for element in elements:
         own = declarations(element.get("style") or "")
         found: list[tuple[tuple[int, int, int], int, Rule]] = []
-        if by_key:
+        if by_key and left > 0:
             keys = [f".{name}" for name in (element.get("class") or "").split()]
             keys += [str(element.tag), f"#{element.get('id')}", ""]
             for key in keys:
-                for order, rule, selector in by_key.get(key, ()):
+                candidates = by_key.get(key, ())
+                left -= len(candidates)
+                for order, rule, selector in candidates:
                     if matches(element, selector):
                         found.append((selector.specificity, order, rule))
         if not found:
@@ -291,21 +304,34 @@ def _attribute(tokens: Sequence[Node]) -> tuple[str, str, str]:
     return name, operator, str(value)
 
 
-def _matches(element: Element, compounds: tuple[Compound, ...], index: int) -> bool:
+def _matches(
+    element: Element, compounds: tuple[Compound, ...], index: int, known: dict[tuple[Element, int], bool]
+) -> bool:
+    """`known` keeps a hostile selector (`div div div …` in a deep tree) from being tried in every combination."""
     compound = compounds[index]
     if not _fits(element, compound):
         return False
     if index == 0:
         return True
+    if (element, index) not in known:
+        known[element, index] = _joined(element, compounds, index, known)
+    return known[element, index]
+
+
+def _joined(
+    element: Element, compounds: tuple[Compound, ...], index: int, known: dict[tuple[Element, int], bool]
+) -> bool:
+    """Whether what stands left of the combinator matches too."""
+    compound = compounds[index]
     step = compound.combinator
     if step == ">":
         parent = element.getparent()
-        return parent is not None and _matches(parent, compounds, index - 1)
+        return parent is not None and _matches(parent, compounds, index - 1, known)
     if step == "+":
         before = _previous(element)
-        return before is not None and _matches(before, compounds, index - 1)
+        return before is not None and _matches(before, compounds, index - 1, known)
     others = element.iterancestors() if step == " " else element.itersiblings(preceding=True)
-    return any(_matches(other, compounds, index - 1) for other in others if isinstance(other.tag, str))
+    return any(_matches(other, compounds, index - 1, known) for other in others if isinstance(other.tag, str))
 
 
 def _fits(element: Element, compound: Compound) -> bool:

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from newsletter.checks.css import Declaration, Element, Rule, Selector, declarations, matches
 from newsletter.checks.sample import Sample
 
+_MOST_RULES = 1_000  # of a style element; Gmail reads a tenth of that
+_MOST_TRIES = 100  # elements of one class or name
 _UNITS = {"ch", "cm", "em", "ex", "in", "mm", "pc", "pt", "px", "rem", "vh", "vmax", "vmin", "vw"}
 _FUNCTIONS = {
     "calc": "css-unit-calc", "clamp": "css-function-clamp", "max": "css-function-max", "min": "css-function-min",
@@ -92,7 +94,7 @@ def uses(sample: Sample) -> Iterator[Use]:
             yield from _at_rule(at_rule.name, at_rule.prelude, style.before + at_rule.line)
         for line in style.sheet.nested:
             yield Use("css-nesting", None, style.before + line)
-        for rule in style.sheet.rules:
+        for rule in style.sheet.rules[:_MOST_RULES]:
             yield from _rule(rule, style.before, index)
 
 
@@ -238,7 +240,7 @@ def _first(selector: Selector, index: dict[str, list[Element]]) -> Element | Non
     last = selector.compounds[-1]
     key = f"#{last.ids[0]}" if last.ids else f".{last.classes[0]}" if last.classes else last.tag
     plain = Selector(selector.text, selector.compounds, selector.specificity, False)
-    return next((element for element in index.get(key, ()) if matches(element, plain)), None)
+    return next((element for element in index.get(key, [])[:_MOST_TRIES] if matches(element, plain)), None)
 
 
 def _says(item: Declaration) -> bool:

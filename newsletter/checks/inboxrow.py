@@ -146,7 +146,7 @@ def _visible_leave(sample: Sample, targets: list[str]) -> bool:
         if _LEAVE.search(link_name(link)):
             return True
         parent = link.getparent()
-        around = element_text(parent) if parent is not None else ""
+        around = element_text(parent) if parent is not None and len(parent) <= 10 else ""
         if len(around) < 200 and _LEAVE.search(around):  # "To unsubscribe, click here"
             return True
     return False

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from newsletter.checks.colour import Colour, contrast_ratio
 from newsletter.checks.css import Element
@@ -180,9 +181,8 @@ def _is_data(table: Element) -> bool:
 def _wrapper(sample: Sample, attribute: str) -> bool:
     """Whether an element inside the body that has the attribute holds at least half of what is read."""
     whole = sum(len(words.text) for words in sample.shown)
-    for element in sample.elements:
-        if element.tag in {"html", "head", "body"} or not (element.get(attribute) or "").strip():
-            continue
+    within = (node for node in sample.elements if node.tag not in {"html", "head", "body"})
+    for element in islice((node for node in within if (node.get(attribute) or "").strip()), 20):
         inside = set(element.iter())
         if sum(len(words.text) for words in sample.shown if words.element in inside) * 2 >= whole:
             return True

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from newsletter.checks.css import Element
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.sample import Sample, element_text
+
+MOST = 100
+"""Findings of one rule that are told; who mends those will see the rest."""
 
 Place = tuple[str, int] | None
 """A source's name and a line in it; None where only the line of the HTML part is known."""
@@ -35,7 +39,7 @@ class Check:
 
     def findings(self, sample: Sample) -> list[Finding]:
         """What this rule finds."""
-        return [self.finding(fault) for fault in self.run(sample)]
+        return [self.finding(fault) for fault in islice(self.run(sample), MOST)]
 
     def finding(self, fault: Fault) -> Finding:
         """A fault with the rule's name and hint."""
@@ -45,6 +49,8 @@ class Check:
 
 def place_of(sample: Sample, element: Element, *attributes: str) -> Place:
     """Where an element comes from: by the first of these attributes that is found, then by its words."""
+    if not sample.sources:
+        return None
     for name in attributes:
         value = (element.get(name) or "").strip()
         if not value:
@@ -62,9 +68,11 @@ def place_of(sample: Sample, element: Element, *attributes: str) -> Place:
 
 def _place_of_class(sample: Sample, element: Element) -> Place:
     """Where the template makes the element, by its classes or those of what is right inside or around it."""
-    near = [element, *element.iterdescendants(), *([element.getparent()] if element.getparent() is not None else [])]
-    for node in near:
-        names = node.get("class") if node is not None and isinstance(node.tag, str) else None
+    if not sample.sources.templates:
+        return None
+    parent = element.getparent()
+    for node in (*islice(element.iter(), 20), *(() if parent is None else (parent,))):
+        names = node.get("class") if isinstance(node.tag, str) else None
         if names and (found := sample.sources.template_class(names)):
             return found
     return None
@@ -72,6 +80,8 @@ def _place_of_class(sample: Sample, element: Element) -> Place:
 
 def place_of_text(sample: Sample, text: str, element: Element) -> Place:
     """Where words come from that stand in `element`."""
+    if not sample.sources:
+        return None
     same = [words.element for words in sample.words if text in words.text] if text else []
     rank = same.index(element) if element in same else 0
     found = sample.sources.text(text, rank, max(1, len(same))) if text else None

@@ -32,6 +32,7 @@ PADDING = re.compile(
 """White space and what shows as nothing: preheaders are padded with it."""
 _NIGHT = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
 _DEEPEST = 50
+_LONGEST = 2_000_000  # characters of HTML; Gmail shows a twentieth of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,10 @@ class Sample:
         """The html element; None without an HTML part."""
         if self.html is None or not self.html.text.strip():
             return None
-        parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
+        parser = etree.HTMLParser(encoding="utf-8")  # stops at a depth of 256
+        text = self.html.text[:_LONGEST].replace("\0", "")
         try:
-            return etree.fromstring(self.html.text.replace("\0", "").encode("utf-8", "replace"), parser)
+            return etree.fromstring(text.encode("utf-8", "replace"), parser)
         except (etree.ParserError, etree.XMLSyntaxError):
             return None
 
@@ -180,7 +182,10 @@ def sample_of(
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
-    parsed = email.message_from_bytes(message, policy=email.policy.compat32)
+    try:
+        parsed = email.message_from_bytes(message, policy=email.policy.compat32)
+    except RecursionError:  # multiparts in multiparts, a thousand deep
+        parsed = email.message_from_bytes(message.partition(b"\r\n\r\n")[0], policy=email.policy.compat32)
     html, text, attached = _parts(parsed)
     root = config.root if config else None
     if template is None and post is not None and config is not None:

@@ -73,6 +73,10 @@ class Sources:
     front_matter: Source | None = None
     templates: tuple[Source, ...] = field(default=())
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to look in."""
+        return bool(self._all())
+
     def text(self, words: str, rank: int = 0, total: int = 1) -> tuple[str, int] | None:
         """Where these words stand; they are the `rank`-th (from 0) of `total` places in the message that say so."""
         return self._pick([source.words(words) for source in self._all()], rank, total)
