@@ -19,17 +19,18 @@ THEMES: tuple[Theme, ...] = ("light", "dark", "inverted", "partial")
 GMAIL_CLIP = 102 * 1024
 """Bytes of HTML after which Gmail shows "[Message clipped]"."""
 
+# Every pattern is linear, whatever the input: what is not closed reaches to the end, and matches once.
 _PIECE = re.compile(
     r"""<!--.*?(?:-->|\Z)
-      | <style(?P<style_tag>(?:[^>"']|"[^"]*"|'[^']*')*+)>(?P<style>.*?)(?P<style_end></style[^>]*>|\Z)
-      | <(?:script|title|textarea|xmp)\b.*?(?:</(?:script|title|textarea|xmp)[^>]*>|\Z)
-      | <(?P<tag>[a-zA-Z][^\s/>]*+)(?P<attributes>(?:[^>"']|"[^"]*"|'[^']*')*+)>""",
+      | <style(?P<style_tag>(?:[^>"']|"[^"]*"|'[^']*')*+)>(?P<style>.*?)(?P<style_end></style[^<>]*+>?|\Z)
+      | <(?:script|title|textarea|xmp)\b.*?(?:</(?:script|title|textarea|xmp)|\Z)
+      | <(?P<tag>[a-zA-Z][^\s/>]*+)(?P<attributes>(?:[^>"']|"[^"]*"|'[^']*')*+)(?P<close>>|\Z)""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 _ATTRIBUTE = re.compile(
-    r"""(?P<name>[^\s"'<>/=]+)(?P<equals>\s*=\s*)(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'>]+))"""
+    r"""(?<![^\s"'<>/=])(?P<name>[^\s"'<>/=]++)(?P<equals>\s*+=\s*+)(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'>]+))"""
 )
-_URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^\s"')]*))\s*\)""", re.IGNORECASE)
+_URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^\s"'()]*))\s*\)""", re.IGNORECASE)
 _PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 _COLOR_SCHEME = re.compile(r"(?<![\w-])(supported-color-schemes|color-scheme)\s*:\s*([^;}\"']+)", re.IGNORECASE)
 _HEAD = re.compile(r"<head(?:\s[^>]*)?>|<html(?:\s[^>]*)?>|<!doctype[^>]*>", re.IGNORECASE)
@@ -101,7 +102,7 @@ class _Rewriter:
                 return ""
             tag = self._attributes("style", match["style_tag"])
             return f"<style{tag}>{self._css(match['style'], sheet=True)}{match['style_end']}"
-        if match["tag"] is None:
+        if match["tag"] is None or not match["close"]:
             return match[0]
         name = match["tag"].lower()
         if name == "base" or (name == "link" and not self.styles):

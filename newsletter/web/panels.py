@@ -1,6 +1,7 @@
 """What the views beside the mail show: plain text, source, headers, inbox rows, clients, findings.
 
-Each function turns a rendered message into what a template needs. Pure, but for the checks' reading of the post.
+Each function turns a rendered message into what a template needs. Pure, but for the checks' reading of the post. The
+checks are imported when they are first asked for: the page and the mail are shown before.
 """
 
 import html as entities
@@ -8,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from newsletter.checks import Finding, Sample, client_support, sample_of
-from newsletter.checks.caniemail import CLIENTS
-from newsletter.web import inboxrow
 from newsletter.web.mailframe import GMAIL_CLIP
 from newsletter.web.rendering import RenderedMessage
+
+if TYPE_CHECKING:
+    from newsletter.checks import Finding, Sample
+    from newsletter.web.inboxrow import InboxRow
 
 PANELS = ("inbox", "text", "source", "headers", "clients")
 
@@ -61,24 +63,29 @@ def context(panel: str, rendered: RenderedMessage, options: dict[str, str]) -> d
         case "inbox":
             return {"rows": rows_of(rendered), "dark": options.get("theme", "light") != "light"}
         case _:
+            from newsletter.checks import client_support
+            from newsletter.checks.caniemail import CLIENTS
+
             rows = client_support(sample(rendered))
             names = rendered.config.checks.clients
             return {"rows": rows, "clients": [(name, CLIENTS[name].label) for name in names]}
 
 
-def rows_of(rendered: RenderedMessage) -> tuple[inboxrow.InboxRow, ...]:
+def rows_of(rendered: RenderedMessage) -> "tuple[InboxRow, ...]":
     """The message as a row of each inbox."""
+    from newsletter.web import inboxrow
+
     sender = rendered.message.sender
     name = sender.rpartition("<")[0].strip().strip('"') or sender.strip("<>")
     return inboxrow.rows(name, rendered.message.subject, inboxrow.snippet_of(sample(rendered)))
 
 
-def sample(rendered: RenderedMessage) -> Sample:
+def sample(rendered: RenderedMessage) -> "Sample":
     """The message as the checks see it."""
     return _sample(rendered)
 
 
-def findings_context(found: Sequence[Finding], root: Path) -> dict[str, Any]:
+def findings_context(found: "Sequence[Finding]", root: Path) -> dict[str, Any]:
     """What `findings.html` needs: findings by severity, their sources as paths to show."""
     groups = {severity: [one for one in found if one.severity == severity] for severity in ("error", "warning", "info")}
     sources = {one.source: shown_path(Path(one.source), root) for one in found if one.source}
@@ -134,5 +141,9 @@ def _plain(text: str, kind: str) -> Iterator[tuple[str, str]]:
 
 
 @lru_cache(maxsize=4)
-def _sample(rendered: RenderedMessage) -> Sample:
-    return sample_of(rendered.eml, rendered.post, rendered.config)
+def _sample(rendered: RenderedMessage) -> "Sample":
+    from newsletter.checks import sample_of
+    from newsletter.compose.typeset import template_of
+
+    template = template_of(rendered.post, rendered.site, rendered.config)
+    return sample_of(rendered.eml, rendered.post, rendered.config, template)

@@ -41,14 +41,19 @@ def repaint_style(style: str, inversion: Inversion) -> str:
     """The declarations of a style attribute with their colours turned over; the rest as written."""
     if not _may_hold_colour(style):
         return style
-    nodes = tinycss2.parse_blocks_contents(style, skip_comments=True)
-    return _serialize(nodes, inversion)
+    try:
+        return _serialize(tinycss2.parse_blocks_contents(style, skip_comments=True), inversion)
+    except RecursionError:  # brackets a thousand deep: hostile, and no colour of anything
+        return style
 
 
 @lru_cache(maxsize=64)
 def repaint_sheet(sheet: str, inversion: Inversion) -> str:
     """A style sheet with its colours turned over, inside media rules too."""
-    return _sheet(tinycss2.parse_stylesheet(sheet, skip_comments=True), inversion)
+    try:
+        return _sheet(tinycss2.parse_stylesheet(sheet, skip_comments=True), inversion)
+    except RecursionError:
+        return sheet
 
 
 def repaint_attribute(name: str, value: str, inversion: Inversion) -> str:
@@ -105,7 +110,7 @@ def _serialize(nodes: Iterable[Any], inversion: Inversion) -> str:
         if node.type == "declaration":
             role = _role(node.lower_name)
             value = _values(node.value, role, inversion) if role else tinycss2.serialize(node.value)
-            written.append(f"{node.name}:{value}{' !important' if node.important else ''};")
+            written.append(f"{node.name}:{value.rstrip()}{' !important' if node.important else ''};")
         elif node.type not in {"error", "whitespace"}:
             written.append(node.serialize())
     return "".join(written)

@@ -26,11 +26,12 @@ from newsletter.web.mailframe import Look, frame_document, theme_named
 from newsletter.web.pages import fragment, page, static_files
 from newsletter.web.rendering import RenderedMessage, Workshop
 from newsletter.web.security import LocalOnly, mail_policy, new_token
-from newsletter.web.sending import send_to
 from newsletter.web.serving import bind_free, serve_app
 from newsletter.web.watch import changes
 
 PORT = 8000
+PATIENCE = 0.5
+"""Seconds that rendering ahead waits for the first page."""
 
 
 class Studio:
@@ -42,6 +43,7 @@ class Studio:
         self.events = Events()
         self.link_answers: dict[str, Any] = {}  # of the session, for "check links"
         self.last: tuple[str, str] | None = None  # post and person looked at last
+        self._opened = asyncio.Event()  # a page was asked for
 
     def routes(self) -> list[Route]:
         """Which address answers what."""
@@ -64,12 +66,11 @@ class Studio:
     def home(self, request: Request) -> Response:
         """The newest post; a page that says what to do where there is none."""
         try:
-            posts = self.workshop.posts()
+            key = self.home_key()
         except NewsletterError as error:
             return self._page(request, "", faults.describe(error, self.root))
-        if posts:
-            newest = next((post for post in posts if not post.draft and post.date), posts[0])
-            return RedirectResponse(f"/posts/{quote(newest.key)}", 307)
+        if key:
+            return RedirectResponse(f"/posts/{quote(key)}", 307)
         return self._page(request, "", None)
 
     def post_page(self, request: Request) -> Response:
@@ -147,6 +148,8 @@ class Studio:
 
     async def send(self, request: Request) -> Response:
         """Send the real message to one address through the configured relay, as `send --to` does."""
+        from newsletter.web.sending import send_to
+
         try:
             asked = await request.json()
             address, person = str(asked["to"]), str(asked.get("as", ""))
@@ -161,6 +164,7 @@ class Studio:
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: `changed` when something was saved."""
+        self._opened.set()
         return self.events.response()
 
     def refuse(self, request: Request, error: Exception) -> Response:
@@ -172,9 +176,25 @@ class Studio:
         async for changed in changes(self.workshop.config, stop):
             self.workshop.forget(changed)
             self.events.publish("changed", {"paths": sorted(panels.shown_path(path, self.root) for path in changed)})
-            if self.last is not None:
-                with contextlib.suppress(Exception):  # the page asks for it as well, and shows what is wrong
-                    await run_in_threadpool(self.workshop.render, *self.last)
+            await self._render_ahead()
+
+    async def warm_up(self) -> None:
+        """Import and render before the first page asks for its mail."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._opened.wait(), PATIENCE)  # the page itself has the processor first
+        await self._render_ahead()
+
+    async def _render_ahead(self) -> None:
+        with contextlib.suppress(Exception):  # the page asks for it as well, and shows what is wrong
+            key, person = self.last or (self.home_key(), "")
+            if key:
+                await run_in_threadpool(self.workshop.render, key, person)
+
+    def home_key(self) -> str:
+        """The key of the post that is shown first: the newest that is no draft; empty where there is none."""
+        posts = self.workshop.posts()
+        newest = next((post for post in posts if not post.draft and post.date), posts[0] if posts else None)
+        return newest.key if newest else ""
 
     def _render(self, request: Request) -> RenderedMessage:
         return self._render_for(request.path_params["key"], request.query_params.get("as", ""))
@@ -204,15 +224,15 @@ def studio_app(
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        task = asyncio.create_task(studio.watch(stop)) if watching else None
+        tasks = [asyncio.create_task(studio.watch(stop)), asyncio.create_task(studio.warm_up())] if watching else []
         try:
             yield
         finally:
             stop.set()
             studio.events.close()
-            if task:
+            for task in tasks:
                 task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     return Starlette(
         routes=[*studio.routes(), static_files()],
@@ -238,7 +258,11 @@ async def serve_preview(
     studio = Studio(config)
     app = studio_app(config, studio=studio)
     bound = bind_free(port)
-    path = f"posts/{quote(studio.workshop.key_of(post))}" if post else ""
+    path = ""
+    if post:
+        key = studio.workshop.key_of(post)
+        studio.last = key, ""
+        path = f"posts/{quote(key)}"
 
     def ready(url: str) -> None:
         if on_ready:

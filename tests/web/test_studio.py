@@ -1,0 +1,241 @@
+"""The studio over HTTP: what each address answers, and what it refuses."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from newsletter.config import load_config
+from newsletter.web.export import export_pngs
+from newsletter.web.serving import bind_free
+from newsletter.web.studio import serve_preview
+
+from .studio_site import PIXEL, StudioSite, make_site, running
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[StudioSite]:
+    async with running(make_site(tmp_path / "letters")) as site:
+        yield site
+
+
+async def _token(site: StudioSite) -> str:
+    page = (await site.ask("/posts/oaks"))[2].decode()
+    return page.split('name="newsletter-token" content="')[1].split('"')[0]
+
+
+async def test_the_first_page_is_the_newest_post_that_is_no_draft(site: StudioSite) -> None:
+    status, headers, _ = await site.ask("/")
+    assert (status, headers["location"]) == (307, "/posts/oaks")
+    status, headers, page = await site.ask("/posts/oaks")
+    assert status == 200
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in headers["content-security-policy"]
+    assert b" style=" not in page
+    assert b"<script>" not in page
+    assert page.index(b"Not ready yet") < page.index(b"Who planted the oaks?") < page.index(b"An older letter")
+
+
+async def test_the_download_is_the_bytes_that_would_be_sent_and_the_frame_shows_them(site: StudioSite) -> None:
+    status, headers, eml = await site.ask("/download/oaks?as=zoe@example.net")
+    assert status == 200
+    assert headers["content-disposition"] == 'attachment; filename="oaks.eml"'
+    message = message_from_bytes(eml, policy=policy.default)
+    assert message["To"] == "Zoë Brontë <zoe@example.net>"
+    html = message.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    _, _, raw = await site.ask("/panels/source/oaks?as=zoe@example.net")
+    assert html.count("Paragraph 39") == raw.decode().count("Paragraph 39") == 1
+
+
+async def test_the_frame_has_a_policy_and_a_sandbox_of_its_own(site: StudioSite) -> None:
+    _, headers, document = await site.ask("/mail/oaks")
+    policy = headers["content-security-policy"]
+    assert "sandbox" in policy
+    assert "allow-scripts" not in policy
+    assert "script-src" not in policy
+    assert "default-src 'none'" in policy
+    assert b'src="/site/posts/pixel.png"' in document
+    _, headers, _ = await site.ask("/mail/oaks?images=off")
+    assert "img-src 'none'" in headers["content-security-policy"]
+    bare = re.sub(rb"<!--.*?-->", b"", (await site.ask("/mail/oaks?styles=off"))[2], flags=re.DOTALL)
+    assert b"<style" not in bare
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1"])
+async def test_a_rebound_host_gets_nothing(site: StudioSite, host: str) -> None:
+    for path in ("/posts/oaks", "/download/oaks", "/people", "/events"):
+        status, _, body = await site.ask(path, Host=host)
+        assert status == 421
+        assert b"margaret" not in body
+
+
+async def test_sending_needs_the_token_and_our_own_origin(site: StudioSite) -> None:
+    body = {"to": "me@example.org"}
+    token = await _token(site)
+    assert (await site.ask("/send/oaks", "POST", body))[0] == 403
+    assert (await site.ask("/send/oaks", "POST", body, X_Newsletter_Token="guess"))[0] == 403
+    assert (await site.ask("/send/oaks", "POST", body, X_Newsletter_Token=token, Origin="http://evil.example"))[
+        0
+    ] == 403
+    assert (await site.ask("/send/oaks"))[0] == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/site/../secret.png", "/site/%2e%2e/secret.png", "/site/..%2fsecret.png", "/site//etc/passwd",
+        "/site/posts/../../secret.png", "/site/link.png", "/site/newsletter.toml", "/site/subscribers.csv",
+        "/site/.newsletter/secret", "/site/.hidden/x.png", "/site/%00.png",
+        "/static/../studio.py", "/static/%2e%2e/studio.py",
+    ],
+)  # fmt: skip
+async def test_files_outside_of_the_site_and_files_that_are_no_pictures_are_not_served(
+    site: StudioSite, path: str
+) -> None:
+    (site.root.parent / "secret.png").write_bytes(PIXEL)
+    (site.root / "link.png").symlink_to(site.root.parent / "secret.png")
+    (site.root / ".hidden").mkdir()
+    (site.root / ".hidden/x.png").write_bytes(PIXEL)
+    status, _, body = await site.ask(path)
+    assert status == 404
+    assert PIXEL not in body
+
+
+async def test_a_picture_of_the_site_is_served_and_asked_for_again_only_when_it_changed(site: StudioSite) -> None:
+    status, headers, body = await site.ask("/site/posts/pixel.png")
+    assert (status, headers["content-type"], body) == (200, "image/png", PIXEL)
+    assert "sandbox" in headers["content-security-policy"]
+    assert (await site.ask("/site/posts/pixel.png", If_None_Match=headers["etag"]))[0] == 304
+
+
+async def test_a_fault_says_where_and_shows_the_lines_around_it(site: StudioSite) -> None:
+    site.post.write_text("---\ntitle: [unclosed\ndate: 2026-06-01\n---\n\nHello\n")
+    for _ in range(100):  # until the save is noticed
+        status, _, body = await site.ask("/facts/oaks")
+        if status == 422:
+            break
+    fault = json.loads(body)
+    assert fault["path"] == "posts/2026-06-01-oaks.md"
+    assert fault["line"]
+    assert fault["hint"]
+    assert "title: [unclosed" in fault["excerpt"]["lines"]
+    assert (await site.ask("/mail/oaks"))[0] == 422
+
+
+async def test_people_are_found_by_name_address_and_column(site: StudioSite) -> None:
+    async def names(words: str) -> list[str]:
+        return [one["email"] for one in json.loads((await site.ask(f"/people?q={words}"))[2])]
+
+    assert await names("") == ["margaret@example.org", "zoe@example.net", "layla@example.net"]
+    assert await names("salamanca") == ["zoe@example.net"]
+    assert await names("nobody") == []
+    status, _, body = await site.ask("/facts/oaks?as=nobody@example.org")
+    assert status == 422
+    assert b"not on the list" in body
+
+
+async def test_the_awkward_ones_are_shown_as_data(site: StudioSite) -> None:
+    for key in ("~no-name", "~long-name", "~right-to-left", "~emoji", "~markup"):
+        status, _, body = await site.ask(f"/facts/oaks?as={key}")
+        assert status == 200, body
+        assert (await site.ask(f"/mail/oaks?as={key}"))[0] == 200
+    _, _, headers = await site.ask("/panels/headers/oaks?as=~markup")
+    assert b"&lt;b&gt;&amp; Sons&lt;/b&gt; {{ 7 * 7 }}" in headers
+
+
+class _Keeper:
+    """An SMTP server's handler that keeps what it is sent, and refuses one address."""
+
+    def __init__(self) -> None:
+        self.kept: list[Envelope] = []
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address.startswith("nobody@"):
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.kept.append(envelope)
+        return "250 2.0.0 kept"
+
+
+async def test_send_me_this_sends_what_is_looked_at_through_the_relay_and_tells_what_it_said(tmp_path: Path) -> None:
+    keeper = _Keeper()
+    relay = await asyncio.get_running_loop().create_server(lambda: SMTP(keeper), "127.0.0.1", 0)
+    port = relay.sockets[0].getsockname()[1]
+    async with relay:
+        async with running(make_site(tmp_path / "letters", f"smtp://127.0.0.1:{port}")) as site:
+            token = await _token(site)
+            asked = {"to": "me@example.org", "as": "zoe@example.net"}
+            status, _, body = await site.ask("/send/oaks", "POST", asked, X_Newsletter_Token=token)
+            assert status == 200, body
+            assert "Sent to me@example.org" in json.loads(body)["said"]
+            (envelope,) = keeper.kept
+            assert envelope.rcpt_tos == ["me@example.org"]
+            message = message_from_bytes(envelope.content or b"", policy=policy.default)  # type: ignore[arg-type]
+            assert message["Subject"] == "Who planted the oaks?"
+            assert message["To"] == "Zoë Brontë <me@example.org>"
+            refused = await site.ask("/send/oaks", "POST", {"to": "nobody@example.org"}, X_Newsletter_Token=token)
+            assert refused[0] == 422
+            assert "550 5.1.1 no such mailbox" in json.loads(refused[2])["error"]
+            wrong = await site.ask("/send/oaks", "POST", {"to": "a b"}, X_Newsletter_Token=token)
+            assert wrong[0] == 422
+            assert (await site.ask("/send/oaks", "POST", [], X_Newsletter_Token=token))[0] == 422
+            assert not (site.root / "newsletter.db").exists()
+
+
+async def test_a_relay_that_does_not_answer_is_named(site: StudioSite) -> None:
+    token = await _token(site)
+    status, _, body = await site.ask("/send/oaks", "POST", {"to": "me@example.org"}, X_Newsletter_Token=token)
+    assert status == 422
+    assert "localhost:1" in json.loads(body)["error"]
+
+
+async def test_a_taken_port_gives_way_and_the_address_names_the_post(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "letters")
+    stop = asyncio.Event()
+    with bind_free(0) as taken:
+        port = taken.getsockname()[1]
+        addresses: list[str] = []
+
+        def ready(url: str) -> None:
+            addresses.append(url)
+            stop.set()
+
+        config = load_config(site.root / "newsletter.toml")
+        post = site.root / "posts/2026-01-02-older.md"
+        await serve_preview(config, post, port=port, open_browser=False, on_ready=ready, stop=stop)
+    assert addresses[0].endswith("/posts/older")
+    assert f":{port}/" not in addresses[0]
+
+
+async def test_a_newsletter_without_posts_or_with_a_broken_config_still_has_a_page(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "letters")
+    for path in (site.root / "posts").glob("*.md"):
+        path.unlink()
+    async with running(site):
+        status, _, page = await site.ask("/")
+        assert status == 200
+        assert b"No posts yet" in page
+        (site.root / "newsletter.toml").write_text("[newsletter\n")
+        for _ in range(100):
+            status, _, page = await site.ask("/")
+            if status == 422:
+                break
+        assert b"newsletter.toml" in page
+
+
+def test_export_without_a_chromium_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make_site(tmp_path / "letters")
+    config = load_config(site.root / "newsletter.toml")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Exception, match="install chromium"):
+        export_pngs(config, site.post, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
