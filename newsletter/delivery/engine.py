@@ -38,6 +38,7 @@ PATIENCE = 600.0
 FIRST_TRIES = 3
 """Attempts to reach a relay that has not been reached in this run, before that is said to the user."""
 FAR = float("inf")
+WELL = Verdict(Action.SENT)
 KEPT_IDLE = 10.0
 """Seconds of waiting for a retry above which connections are closed meanwhile."""
 
@@ -180,7 +181,6 @@ class _Run:
         self._lately: deque[tuple[float, int]] = deque([(now, 0)], maxlen=9)
         self._lane_of: dict[Connection, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deferred_before = 0
 
     # The feed of the connections: the hot path
 
@@ -214,6 +214,9 @@ class _Run:
             self._count["sent"] += 1
             self._refused_row = self._doubt_row = 0
             connection.useful = True
+            lane.pace.went_well()
+            if self._domains:
+                self._domains.answered(job.email.rpartition("@")[2], WELL, "", self._loop.time())
             self._ledger.record(job, "sent", reply, lane.relay.name)
             if not (self._queue or self._under_way):
                 self._changed.set()
@@ -500,7 +503,7 @@ class _Run:
         self, on_progress: Callable[[Progress], None] | None, stop: asyncio.Event, abort: asyncio.Event
     ) -> Report:
         """See `deliver`."""
-        self._deferred_before = self._count["deferred"] = self._ledger.begin(self._retry.most)
+        self._count["deferred"] = self._ledger.begin(self._retry.most)
         self._ledger.start(self._ledger_trouble, self._skipped)
         signals = [asyncio.ensure_future(self._on_event(event)) for event in (stop, abort)]
         try:

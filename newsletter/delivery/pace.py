@@ -147,16 +147,15 @@ class Pace:
         else:
             self._counted = (start, count + 1)
 
-    def answered(self, meaning: Verdict, now: float) -> bool:
-        """Take note of a reply; True when it made us slow down."""
-        if not meaning.slow:
-            self._row = 0
-            return False
-        self._row += 1
-        if self._row < IN_A_ROW or now - self._changed < SETTLE:
-            return False
-        self._slow_down(now)
-        return True
+    def went_well(self) -> None:
+        """A message was taken."""
+        self._row = 0
+
+    def answered(self, meaning: Verdict, now: float) -> None:
+        """Take note of a refusal."""
+        self._row = self._row + 1 if meaning.slow else 0
+        if self._row >= IN_A_ROW and now - self._changed >= SETTLE:
+            self._slow_down(now)
 
     def _slow_down(self, now: float) -> None:
         start, count = self._counted
@@ -200,6 +199,9 @@ class Domains:
     def __init__(self) -> None:
         self._domains: dict[str, _Domain] = {}
         self.notes: dict[str, str] = {}  # domain: what was done and why, for the report
+
+    def __bool__(self) -> bool:
+        return bool(self._domains)
 
     def hold(self, domain: str, now: float) -> float:
         """Seconds to put a message to `domain` aside; 0: send it now, and count it."""

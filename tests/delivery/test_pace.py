@@ -98,7 +98,10 @@ def test_patience_asked_for_in_a_row_halves_the_rate_and_the_connections_and_qui
 def test_success_between_them_is_no_row() -> None:
     pace = Pace((), 8, 0.0)
     for number in range(100):
-        pace.answered(WELL if number % 4 == 0 else PATIENCE, 10.0 + number)
+        if number % 4 == 0:
+            pace.went_well()
+        else:
+            pace.answered(PATIENCE, 10.0 + number)
     assert pace.slowed is None
 
 

@@ -241,3 +241,18 @@ def test_the_conversation_works_on_uvloop_over_tls_too(tmp_path: Path, authority
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
     assert set(server.counts.values()) == {1}
+
+
+async def test_now_and_then_a_greylisted_recipient_slows_nothing(tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def script(_talk: Talk, command: str, argument: str) -> str | None:
+        if command != "RCPT" or argument in seen or not argument.partition("@")[0].endswith(("3", "7")):
+            return None
+        seen.add(argument)
+        return "451 4.7.1 greylisted"
+
+    async with serving(RelayServer(script=script)) as server:
+        report = await send(tmp_path / "newsletter.db", server.url, people(100), connections=1)
+    assert report.sent == 100
+    assert not any("slowed" in note for note in report.notes)
