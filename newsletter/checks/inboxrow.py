@@ -137,6 +137,7 @@ def unsubscribe(sample: Sample) -> Iterator[Fault]:
 
 
 def _visible_leave(sample: Sample, targets: list[str]) -> bool:
+    read: set[Element] = set()
     for link in sample.all("a"):
         href = (link.get("href") or "").strip()
         if not href or sample.hidden(link):
@@ -146,7 +147,10 @@ def _visible_leave(sample: Sample, targets: list[str]) -> bool:
         if _LEAVE.search(link_name(link)):
             return True
         parent = link.getparent()
-        around = element_text(parent) if parent is not None and len(parent) <= 10 else ""
+        if parent is None or parent in read:
+            continue
+        read.add(parent)
+        around = element_text(parent)
         if len(around) < 200 and _LEAVE.search(around):  # "To unsubscribe, click here"
             return True
     return False

@@ -178,7 +178,7 @@ def sample_of(
     message: bytes, post: Post | None = None, config: Config | None = None, template: Path | None = None
 ) -> Sample:
     """Parse a message for the checks. `template` is the file that it was rendered with, for the lines of
-    findings; without it, the one that the post or the config names.
+    findings.
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
@@ -188,8 +188,6 @@ def sample_of(
         parsed = email.message_from_bytes(message.partition(b"\r\n\r\n")[0], policy=email.policy.compat32)
     html, text, attached = _parts(parsed)
     root = config.root if config else None
-    if template is None and post is not None and config is not None:
-        template = where.template_of(post.layout or config.newsletter.layout, config.root)
     sources = where.read_sources(post.path if post else None, post.body_line if post else 1, template, root)
     return Sample(
         message=message,

@@ -138,14 +138,6 @@ def read_sources(post: Path | None, body_line: int, template: Path | None, root:
     return Sources(body, front, tuple(templates))
 
 
-def template_of(layout: str, root: Path) -> Path | None:
-    """The template that a layout's name means: the newsletter's own, else the shipped one."""
-    from newsletter.compose.template import FOLDER, shipped_templates
-
-    found = (folder / f"{layout}.html" for folder in (root / FOLDER, shipped_templates()))
-    return next((path for path in found if path.is_file()), None)
-
-
 def relative(path: Path, root: Path | None) -> str:
     """The path as findings name it: relative to the newsletter, or whole where it lies outside."""
     if root is not None:

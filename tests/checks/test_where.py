@@ -66,7 +66,8 @@ def config_of(root: Path, **tables: object) -> Config:
 
 
 def found(root: Path, piece: str, rule: str, **fields: object) -> list[tuple[str, int | None, str]]:
-    sample = sample_of(message(here(piece + "<p>1 Main Street</p>")), post_of(root, **fields), config_of(root))
+    raw = message(here(piece + "<p>1 Main Street</p>"))
+    sample = sample_of(raw, post_of(root, **fields), config_of(root), root / "email_templates" / "post.html")
     return [(f.source, f.line, f.severity) for f in check_message(sample) if f.rule == rule]
 
 
