@@ -58,7 +58,7 @@ def compose_post(config: "Config", typed: str, issue_id: str | None = None) -> C
     from newsletter.compose.site import load_site
 
     site = load_site(config)
-    post = read_post(find_post(config, site, typed).absolute())
+    post = read_post(find_post(config, site, typed).absolute(), site.timezone)
     return Composed(config, site, post, compose(post, site, config, issue_id=issue_id))
 
 

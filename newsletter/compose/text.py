@@ -13,7 +13,7 @@ from itertools import count
 from lxml import etree
 from lxml import html as lxml_html
 
-from newsletter.compose.text_inline import Inline, tidy
+from newsletter.compose.text_inline import INVISIBLE, Inline, tidy
 from newsletter.compose.text_list import list_marks
 from newsletter.compose.text_nodes import Item, Node, contents, has_block, is_comment, is_hidden, token_of
 from newsletter.compose.text_table import draw_table, is_layout, read_rows
@@ -160,7 +160,7 @@ class _Flow:
         self.add(lines, before=2 if element.tag in ("h1", "h2") else 1)
 
     def _pre(self, element: Node) -> None:
-        text = "".join(_verbatim(element)).removeprefix("\n").rstrip()
+        text = "".join(_verbatim(element)).translate(INVISIBLE).removeprefix("\n").rstrip()
         self.add([f"    {line}".rstrip() for line in text.split("\n")] if text.strip() else [])
 
     def _quote(self, element: Node) -> None:

@@ -13,7 +13,7 @@ from newsletter.compose.wrap import NO_BREAK
 
 _SPACE = re.compile(r"[ \t\n\r\f\u2028\u2029]+")
 _URL_SPACE: dict[int, str] = {9: "", 10: "", 13: "", 32: "%20"}  # as browsers read them
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u2060\ufeff"))
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u200b\u2060\ufeff"))
 _IDLE_JOINER = re.compile("(?<![^\x00-\x7f\xa0\u200c\u200d])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f\xa0])")
 _RAISED = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 _LOWERED = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
@@ -141,7 +141,7 @@ _ELEMENTS: dict[str, Callable[[Inline, Node], str]] = {
 
 def tidy(text: str) -> str:
     """White space made one space, what can't be seen taken out, LF where a `<br>` (as VT) stood."""
-    text = text.translate(_INVISIBLE)
+    text = text.translate(INVISIBLE)
     if "\u200c" in text or "\u200d" in text:
         text = _IDLE_JOINER.sub("", text)
     text = _SPACE.sub(" ", text)
