@@ -211,6 +211,8 @@ class _Flow:
                 text = item if isinstance(item, str) else token_of(item)
                 if TOKENS_ONLY.match(text):
                     self.token(text.strip())
+                elif text.strip():
+                    self.paragraph([item], 0, 0)
             elif item.tag == "dd":
                 inner = self.within(self._width - 4)
                 inner.walk(item)
