@@ -1,4 +1,4 @@
-"""Property tests look for new cases at a desk, and repeat the same ones in CI, where red must mean that the change is."""
+"""Property tests look for new cases at a desk, and repeat the same ones in CI, where red means that the change is wrong."""
 
 import os
 
