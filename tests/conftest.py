@@ -1,4 +1,4 @@
-"""Property tests look for new cases at a desk, and repeat the same ones in CI, where red means that the change is wrong."""
+"""Property tests look for new cases at a desk and repeat the same ones in CI, where red means: the change is wrong."""
 
 import os
 
