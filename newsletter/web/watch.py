@@ -5,7 +5,8 @@ Folders are watched, not files, because editors save by renaming. The newsletter
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -56,50 +57,42 @@ def matters(path: Path, root: Path) -> bool:
 async def changes(config: Config, stop: asyncio.Event) -> AsyncIterator[frozenset[Path]]:
     """The files that were saved, made or deleted, as they are, until `stop` is set.
 
-    A folder that appears under the newsletter's root is watched from then on.
+    A folder that appears under the newsletter's root is watched from then on, before the change is told that made it:
+    so what is saved in it is either seen or still to be read.
     """
     queue: asyncio.Queue[frozenset[Path]] = asyncio.Queue()
-    flat, deep = folders(config)
-    watching = [asyncio.create_task(_watch(queue, flat, config.root, stop, deep=False))]
-    restart = asyncio.Event()
-    watching.append(asyncio.create_task(_watch_deep(queue, deep, config.root, stop, restart)))
+    flat = folders(config)[0]
+    tasks = [asyncio.create_task(_watch(queue, flat, config.root, stop, deep=False))]
+    known: set[tuple[Path, int]] = set()
     stopping = asyncio.create_task(stop.wait())
+
+    async def watch_new_folders() -> None:
+        new = set(_identities(folders(config)[1])) - known
+        known.update(new)
+        tasks.extend(asyncio.create_task(_watch(queue, [path], config.root, stop, deep=True)) for path, _ in new)
+        await asyncio.sleep(0)  # each has begun when this returns
+
     try:
+        await watch_new_folders()
         while not stop.is_set():
             getting = asyncio.create_task(queue.get())
             await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not getting.done():
                 getting.cancel()
                 return
-            changed = getting.result()
-            now = folders(config)[1]
-            if now != deep:
-                deep[:] = now
-                restart.set()
-            yield changed
+            await watch_new_folders()
+            yield getting.result()
     finally:
-        for task in (*watching, stopping):
+        for task in (*tasks, stopping):
             task.cancel()
-        await asyncio.gather(*watching, stopping, return_exceptions=True)
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
 
 
-async def _watch_deep(
-    queue: "asyncio.Queue[frozenset[Path]]", deep: list[Path], root: Path, stop: asyncio.Event, restart: asyncio.Event
-) -> None:
-    """Watch `deep` in depth, anew whenever `restart` is set because it has changed."""
-    while not stop.is_set():
-        restart.clear()
-        if not deep:
-            await restart.wait()
-            continue
-        watching = asyncio.create_task(_watch(queue, list(deep), root, stop, deep=True))
-        waiting = asyncio.create_task(restart.wait())
-        try:
-            await asyncio.wait({watching, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (watching, waiting):
-                task.cancel()
-            await asyncio.gather(watching, waiting, return_exceptions=True)
+def _identities(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    """Each folder with its inode: one that was deleted and made again is another."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            yield path, path.stat().st_ino
 
 
 async def _watch(

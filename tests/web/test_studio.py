@@ -170,25 +170,24 @@ async def test_send_me_this_sends_what_is_looked_at_through_the_relay_and_tells_
     keeper = _Keeper()
     relay = await asyncio.get_running_loop().create_server(lambda: SMTP(keeper), "127.0.0.1", 0)
     port = relay.sockets[0].getsockname()[1]
-    async with relay:
-        async with running(make_site(tmp_path / "letters", f"smtp://127.0.0.1:{port}")) as site:
-            token = await _token(site)
-            asked = {"to": "me@example.org", "as": "zoe@example.net"}
-            status, _, body = await site.ask("/send/oaks", "POST", asked, X_Newsletter_Token=token)
-            assert status == 200, body
-            assert "Sent to me@example.org" in json.loads(body)["said"]
-            (envelope,) = keeper.kept
-            assert envelope.rcpt_tos == ["me@example.org"]
-            message = message_from_bytes(envelope.content or b"", policy=policy.default)  # type: ignore[arg-type]
-            assert message["Subject"] == "Who planted the oaks?"
-            assert message["To"] == "Zoë Brontë <me@example.org>"
-            refused = await site.ask("/send/oaks", "POST", {"to": "nobody@example.org"}, X_Newsletter_Token=token)
-            assert refused[0] == 422
-            assert "550 5.1.1 no such mailbox" in json.loads(refused[2])["error"]
-            wrong = await site.ask("/send/oaks", "POST", {"to": "a b"}, X_Newsletter_Token=token)
-            assert wrong[0] == 422
-            assert (await site.ask("/send/oaks", "POST", [], X_Newsletter_Token=token))[0] == 422
-            assert not (site.root / "newsletter.db").exists()
+    async with relay, running(make_site(tmp_path / "letters", f"smtp://127.0.0.1:{port}")) as site:
+        token = await _token(site)
+        asked = {"to": "me@example.org", "as": "zoe@example.net"}
+        status, _, body = await site.ask("/send/oaks", "POST", asked, X_Newsletter_Token=token)
+        assert status == 200, body
+        assert "Sent to me@example.org" in json.loads(body)["said"]
+        (envelope,) = keeper.kept
+        assert envelope.rcpt_tos == ["me@example.org"]
+        message = message_from_bytes(envelope.content or b"", policy=policy.default)  # type: ignore[arg-type]
+        assert message["Subject"] == "Who planted the oaks?"
+        assert message["To"] == "Zoë Brontë <me@example.org>"
+        refused = await site.ask("/send/oaks", "POST", {"to": "nobody@example.org"}, X_Newsletter_Token=token)
+        assert refused[0] == 422
+        assert "550 5.1.1 no such mailbox" in json.loads(refused[2])["error"]
+        wrong = await site.ask("/send/oaks", "POST", {"to": "a b"}, X_Newsletter_Token=token)
+        assert wrong[0] == 422
+        assert (await site.ask("/send/oaks", "POST", [], X_Newsletter_Token=token))[0] == 422
+        assert not (site.root / "newsletter.db").exists()
 
 
 async def test_a_relay_that_does_not_answer_is_named(site: StudioSite) -> None:
