@@ -44,6 +44,11 @@ class Job:
     withdrawn: bool = False  # suppressed since it was claimed: the body must not go
     refused: Reply | None = None  # by MAIL, RCPT or DATA
 
+    @property
+    def domain(self) -> str:
+        """What stands after the @."""
+        return self.email.rpartition("@")[2]
+
 
 class Feed(Protocol):
     """Where a connection gets its messages from and brings the replies to."""
@@ -79,15 +84,12 @@ class Timeouts:
 class Connection(asyncio.Protocol):
     """The conversation. `careful`: hold each final dot back so long (seconds), to learn of a loss before it."""
 
-    def __init__(
-        self, feed: Feed, relay: str, extensions: frozenset[str], timeouts: Timeouts, careful: float = 0.0
-    ) -> None:
-        self.relay = relay
+    def __init__(self, feed: Feed, extensions: frozenset[str], timeouts: Timeouts, careful: float = 0.0) -> None:
         self.smtputf8 = "smtputf8" in extensions
         self.useful = False  # it has taken a message
         self._feed = feed
         self._timeouts = timeouts
-        self._careful = careful
+        self.careful = careful
         self._pipelining = "pipelining" in extensions
         self._expected: deque[str] = deque()  # the commands whose replies are to come
         self._unsent: deque[tuple[str, bytes]] = deque()  # without PIPELINING: commands that wait for a reply first
@@ -201,9 +203,9 @@ class Connection(asyncio.Protocol):
         assert job.envelope is not None
         message, job.envelope = job.envelope.message, None
         self._ready = False
-        if self._careful:
+        if self.careful:
             self._transport.write(message)
-            self._loop.call_later(self._careful, self._finish, job, b".\r\n")
+            self._loop.call_later(self.careful, self._finish, job, b".\r\n")
         else:
             self._finish(job, message + b".\r\n")
 

@@ -27,7 +27,7 @@ async def send_direct(
             trouble = error
             continue
         feed = _Direct(envelopes)
-        connection = Connection(feed, relay.name, session.extensions, limits)
+        connection = Connection(feed, session.extensions, limits)
         connection.attach(session.transport)
         connection.wake()
         await connection.lost

@@ -1,0 +1,107 @@
+"""How far a run has come, and what it did: the counts that the engine keeps and the command line shows."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from newsletter.errors import NewsletterError
+
+NAMED = 100
+"""So many unknown recipients are named in the report; `deliveries --state unknown` has them all."""
+KINDS = 500
+"""So many different replies are counted apart; further ones as "other replies"."""
+LATELY = 8
+"""Ticks over which the rate is taken."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come; given to `on_progress` four times a second."""
+
+    total: int  # recipients to settle in this run
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    rate: float = 0.0  # messages a second, lately
+    next_retry: float | None = None  # seconds until somebody is tried again, while nothing else is to do
+    notes: tuple[str, ...] = ()  # "relay:587 slowed to 3/s", "example.com paused: …"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did; counts are of recipients and of this run, but for `deferred` and `pending`."""
+
+    sent: int
+    deferred: int  # to be tried again; in the ledger now
+    failed: int
+    unknown: int
+    pending: int  # still waiting; in the ledger now
+    skipped: int
+    seconds: float
+    rate: float
+    replies: tuple[tuple[str, int], ...]  # what was said when it was not a success, the most frequent first
+    notes: tuple[str, ...]
+    unknown_names: tuple[str, ...]  # the addresses, the first hundred
+    stopped: NewsletterError | None  # the issue was stopped: what the relay said, what to fix
+    interrupted: bool
+
+
+class Tally:
+    """The counts of a run, by state."""
+
+    def __init__(self, total: int, now: float) -> None:
+        self.progress = Progress(total)
+        self.count = Counter[str]()
+        self.replies = Counter[str]()
+        self.unknown_names: list[str] = []
+        self._began = now
+        self._lately: deque[tuple[float, int]] = deque([(now, 0)], maxlen=LATELY + 1)
+
+    def settled(self, state: str, email: str, said: str) -> None:
+        """Somebody is settled for this run, and not sent; `said`: the reply, or the reason."""
+        self.count[state] += 1
+        self.said(said)
+        if state == "unknown" and len(self.unknown_names) < NAMED:
+            self.unknown_names.append(email)
+
+    def said(self, text: str) -> None:
+        """Count what was said."""
+        self.replies[text if text in self.replies or len(self.replies) < KINDS else "other replies"] += 1
+
+    def tick(self, now: float, every: float) -> Progress:
+        """The progress at `now`; called about each `every` seconds."""
+        progress, count = self.progress, self.count
+        if now - self._lately[-1][0] >= every:
+            self._lately.append((now, count["sent"]))
+        since, before = self._lately[0]
+        progress.rate = (count["sent"] - before) / max(now - since, every)
+        progress.sent, progress.failed, progress.skipped = count["sent"], count["failed"], count["skipped"]
+        progress.deferred, progress.unknown = count["deferred"], count["unknown"]
+        return progress
+
+    def report(
+        self,
+        now: float,
+        states: dict[str, int],
+        notes: tuple[str, ...],
+        stopped: NewsletterError | None,
+        interrupted: bool,
+    ) -> Report:
+        """What the run did; `states`: how many are in which state in the ledger."""
+        seconds, sent = now - self._began, self.count["sent"]
+        return Report(
+            sent=sent,
+            deferred=states.get("deferred", 0),
+            failed=self.count["failed"],
+            unknown=self.count["unknown"],
+            pending=states.get("pending", 0),
+            skipped=self.count["skipped"],
+            seconds=seconds,
+            rate=sent / seconds if seconds else 0.0,
+            replies=tuple(self.replies.most_common(20)),
+            notes=notes,
+            unknown_names=tuple(self.unknown_names),
+            stopped=stopped,
+            interrupted=interrupted,
+        )
