@@ -15,6 +15,7 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import load_secret
 from newsletter.compose.detect import find_posts
 from newsletter.compose.issue import Issue, compose
+from newsletter.compose.jekyll import MARKDOWN
 from newsletter.compose.message import Envelope, MessageWriter
 from newsletter.compose.post import Post, read_post
 from newsletter.compose.site import Site, load_site
@@ -23,6 +24,8 @@ from newsletter.errors import NewsletterError
 from newsletter.inbox.message import Message, read_message
 from newsletter.web import people
 from newsletter.web.shelf import Shelf, ShelfPost
+
+_TEMPLATES = "email_templates"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,8 @@ class Workshop:
         self._issues: dict[Path, tuple[Post, Issue]] = {}
         self._messages: dict[tuple[Path, str], RenderedMessage] = {}
         self._shelf = Shelf()
-        self._posts: list[ShelfPost] | None = None
+        self._posts: list[ShelfPost] = []
+        self._posts_are_old = True
 
     @property
     def config(self) -> Config:
@@ -78,13 +82,16 @@ class Workshop:
     def posts(self) -> list[ShelfPost]:
         """The posts, newest first."""
         with self._lock:
-            if self._posts is None:
+            if self._posts_are_old:
                 self._posts = self._shelf.arrange(find_posts(self.config, self.site), self.site.timezone)
+                self._posts_are_old = False
             return self._posts
 
     def find(self, key: str) -> ShelfPost:
-        """The post of that key."""
-        found = next((post for post in self.posts() if post.key == key), None)
+        """The post of that key. The folders are not searched again for one that is known and still there."""
+        found = next((post for post in self._posts if post.key == key), None)
+        if found is None or not found.path.is_file():
+            found = next((post for post in self.posts() if post.key == key), None)
         if found is None:
             raise NewsletterError(f"there is no post {key!r} here; choose one from the list")
         return found
@@ -97,7 +104,7 @@ class Workshop:
                 return post.key
         with self._lock:
             self._shelf.add(wanted)
-            self._posts = None
+            self._posts_are_old = True
         return self.key_of(wanted) if wanted.is_file() else self._missing(path)
 
     def subscribers(self) -> Iterator[Subscriber]:
@@ -139,19 +146,18 @@ class Workshop:
     def forget(self, changed: Iterable[Path]) -> None:
         """Look again at what may depend on the files in `changed`."""
         with self._lock:
-            changed = {path.resolve() for path in changed}
+            files = {path.resolve() for path in changed}
             self._messages.clear()
-            self._posts = None
-            own = {post.path.resolve() for post in self._shelf.known()}
+            self._posts_are_old = True
             source = self._list_path()
-            if source is None or source.resolve() in changed or self._path.resolve() in changed:
+            if source is None or source.resolve() in files or self._path.resolve() in files:
                 self._list = None
-            changed -= {source.resolve()} if source is not None else set()
-            if changed:
+            files -= {source.resolve()} if source is not None else set()
+            if files:
                 self._issues.clear()
-            if self._path.resolve() in changed or self._config is None:
-                self._config = None
-            if not changed <= own or self._config is None:
+            if self._config is None or self._path.resolve() in files:
+                self._config = self._site = None
+            elif not all(path.suffix.lower() in MARKDOWN or _TEMPLATES in path.parts for path in files):
                 self._site = None
 
     def _open_list(self) -> SubscriberList | None:

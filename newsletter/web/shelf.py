@@ -48,10 +48,6 @@ class Shelf:
         """Put a post on the list that is in none of the site's folders."""
         self._added.append(path)
 
-    def known(self) -> list[ShelfPost]:
-        """Every post that was ever glanced at."""
-        return [post for _, post in self._glances.values()]
-
     def arrange(self, paths: Iterable[Path], zone: tzinfo) -> list[ShelfPost]:
         """The posts in the order of `paths`, those added first; each with a key of its own."""
         posts = []

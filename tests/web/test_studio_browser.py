@@ -219,7 +219,7 @@ async def test_a_save_shows_at_once_and_keeps_the_place(site: StudioSite, page: 
         seconds.append((await watching - began) / 1000)
     await expect(mail.get_by_text("Saved 4.")).to_have_count(1)
     assert await stage.evaluate("e => e.scrollTop") == 900
-    assert min(seconds) < 1.0, seconds  # the bar is 150 ms on a quiet machine; bench measures it
+    assert min(seconds) < 1.0, seconds  # the goal is 0.15 on a quiet machine; here others may work beside
 
 
 async def test_the_list_the_template_and_the_config_are_followed_too(site: StudioSite, page: Page) -> None:

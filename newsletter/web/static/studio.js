@@ -395,9 +395,9 @@ shortcuts([
 // ---- live ----
 
 listen("/events", {
-  changed: () => { refresh(); refreshShelf(); },
+  changed: () => refresh().then(refreshShelf),
   lost: () => { $("live").dataset.state = "off"; $("live-text").textContent = "not connected: is the command running?"; },
-  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh(); refreshShelf(); },
+  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh().then(refreshShelf); },
 });
 
 showControls();
