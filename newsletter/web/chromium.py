@@ -67,7 +67,7 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
 
-    def photograph(self, url: str, width: int, *, scheme: str = "light", scale: float = 2, within: str = "") -> bytes:
+    def photograph(self, url: str, width: int, *, scheme: str = "light", scale: float = 1, within: str = "") -> bytes:
         """`url` as a PNG, `width` CSS pixels wide and as high as it is, in a colour scheme of "light" or "dark".
 
         `within` is a CSS selector: the picture then is of that element alone.

@@ -67,10 +67,16 @@ class Cut:
 
     shown: str
     hidden: str
+    whole: str
 
     @property
     def is_cut(self) -> bool:
         return bool(self.hidden)
+
+    @property
+    def count(self) -> int:
+        """Characters of the whole that are shown."""
+        return len(self.whole) - len(self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ def snippet_of(sample: Sample) -> str:
 def cut(text: str, line: Line) -> Cut:
     """`text` in the room of `line`; never inside a character that is made of several code points."""
     if text_width(text, line) <= line.room:
-        return Cut(text, "")
+        return Cut(text, "", text)
     room = line.room - text_width("…", line)
     # A word that does not fit goes to the next line whole, so lines are not filled to their end.
     room -= (line.lines - 1) * line.font * 2
@@ -116,7 +122,7 @@ def cut(text: str, line: Line) -> Cut:
         if used > room:
             break
         at += len(cluster)
-    return Cut(text[:at].rstrip() + "…", text[at:])
+    return Cut(text[:at].rstrip() + "…", text[at:], text)
 
 
 def text_width(text: str, line: Line) -> float:
@@ -162,7 +168,7 @@ def _row(client: Client, sender: str, subject: str, snippet: str) -> InboxRow:
     if client.shared:
         left = line.room - text_width(title.shown, client.subject) - text_width(" - ", line)
         line = Line(max(0, int(left)), line.font)
-        words = cut(snippet, line) if left > 3 * line.font and not title.is_cut else Cut("", snippet)
+        words = cut(snippet, line) if left > 3 * line.font and not title.is_cut else Cut("", snippet, snippet)
     else:
         words = cut(snippet, line)
     return InboxRow(client, cut(sender, client.sender), title, words)

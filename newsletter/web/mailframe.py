@@ -33,6 +33,7 @@ _ATTRIBUTE = re.compile(
 _URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^\s"'()]*))\s*\)""", re.IGNORECASE)
 _PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 _COLOR_SCHEME = re.compile(r"(?<![\w-])(supported-color-schemes|color-scheme)\s*:\s*([^;}\"']+)", re.IGNORECASE)
+_FRAGMENT = re.compile(r"""(?<![^\s"'])href\s*+=\s*+["']?#""", re.IGNORECASE)
 _HEAD = re.compile(r"<head(?:\s[^>]*)?>|<html(?:\s[^>]*)?>|<!doctype[^>]*>", re.IGNORECASE)
 
 _INVERTED_PAGE = "<style>html{background:#1e1e1e;color:#f2f2f2}a:link{color:#8ab4f8}a:visited{color:#c58af9}</style>"
@@ -54,8 +55,8 @@ class Look:
 def frame_document(html: str, look: Look, map_url: Callable[[str], str] | None = None) -> str:
     """`html` as the document of a frame. `map_url` may send an image's address, decoded, elsewhere.
 
-    Links open in a new tab. Dark mode does not depend on the browser's own setting: media queries and `color-scheme`
-    are rewritten to what `look.theme` says.
+    Links open in a new tab, but those within the message. Dark mode does not depend on the browser's own setting: media
+    queries and `color-scheme` are rewritten to what `look.theme` says.
     """
     clipped = look.clip and is_clipped(html)
     if clipped:
@@ -109,7 +110,8 @@ class _Rewriter:
             return ""
         if "=" not in match["attributes"]:
             return match[0]
-        return f"<{match['tag']}{self._attributes(name, match['attributes'])}>"
+        stays = ' target="_self"' if name == "a" and _FRAGMENT.search(match["attributes"]) else ""
+        return f"<{match['tag']}{stays}{self._attributes(name, match['attributes'])}>"
 
     def _attributes(self, tag: str, text: str) -> str:
         scheme = tag == "meta" and "color-scheme" in text.lower()

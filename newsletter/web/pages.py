@@ -3,6 +3,7 @@
 Templates are in `templates/`, autoescaped; each page extends `base.html`. Nothing is fetched from elsewhere.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount
@@ -33,6 +35,7 @@ def environment() -> Environment:
     )
     env.filters["size"] = human_size
     env.filters["day"] = day
+    env.filters["ticks"] = ticks
     env.globals["version"] = __version__
     return env
 
@@ -68,6 +71,11 @@ def human_size(size: int) -> str:
 def day(moment: datetime | None) -> str:
     """A date as people write it, "4 May 2026"; empty without one."""
     return f"{moment.day} {moment:%B %Y}" if moment else ""
+
+
+def ticks(text: str) -> Markup:
+    """Words with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
 def _known(request: Request) -> dict[str, Any]:

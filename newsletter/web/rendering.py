@@ -26,6 +26,8 @@ from newsletter.web import people
 from newsletter.web.shelf import Shelf, ShelfPost
 
 _TEMPLATES = "email_templates"
+KEPT = 32
+"""Messages kept between saves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +142,8 @@ class Workshop:
                 message=read_message(envelope.message),
                 seconds=time.perf_counter() - began,
             )
+            if len(self._messages) >= KEPT:
+                self._messages.clear()
             self._messages[path, person] = rendered
             return rendered
 

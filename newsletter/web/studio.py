@@ -7,6 +7,7 @@ answers what; how a view is made is in `mailframe`, `panels` and `inboxrow`, who
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -43,6 +44,7 @@ class Studio:
         self.events = Events()
         self.link_answers: dict[str, Any] = {}  # of the session, for "check links"
         self.last: tuple[str, str] | None = None  # post and person looked at last
+        self._searches = 0
         self._opened = asyncio.Event()  # a page was asked for
 
     def routes(self) -> list[Route]:
@@ -142,8 +144,11 @@ class Studio:
         return Response(rendered.eml, media_type="message/rfc822", headers=headers)
 
     def people(self, request: Request) -> Response:
-        """The first subscribers that match `q`."""
-        found = people.search(self.workshop.subscribers(), request.query_params.get("q", ""))
+        """The first subscribers that match `q`; a later search ends this one."""
+        self._searches += 1
+        mine = self._searches
+        subscribers = takewhile(lambda _one: mine == self._searches, self.workshop.subscribers())
+        found = people.search(subscribers, request.query_params.get("q", ""))
         return JSONResponse([{"key": one.email, "email": one.email, "name": one.name} for one in found])
 
     async def send(self, request: Request) -> Response:
@@ -173,7 +178,7 @@ class Studio:
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Tell the pages when something was saved, and begin to render what is looked at before they ask."""
-        async for changed in changes(self.workshop.config, stop):
+        async for changed in changes(lambda: self.workshop.config, stop):
             self.workshop.forget(changed)
             self.events.publish("changed", {"paths": sorted(panels.shown_path(path, self.root) for path in changed)})
             await self._render_ahead()

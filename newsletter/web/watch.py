@@ -6,12 +6,13 @@ Folders are watched, not files, because editors save by renaming. The newsletter
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 from watchfiles import Change, awatch
 
 from newsletter.config import STATE_DIR, Config
+from newsletter.errors import NewsletterError
 
 STEP_MS = 8
 """Milliseconds of quiet after a save before it is told."""
@@ -54,34 +55,42 @@ def matters(path: Path, root: Path) -> bool:
     return not _IGNORED_FOLDERS.intersection(inner.parts)
 
 
-async def changes(config: Config, stop: asyncio.Event) -> AsyncIterator[frozenset[Path]]:
+async def changes(config_now: Callable[[], Config], stop: asyncio.Event) -> AsyncIterator[frozenset[Path]]:
     """The files that were saved, made or deleted, as they are, until `stop` is set.
 
-    A folder that appears under the newsletter's root is watched from then on, before the change is told that made it:
-    so what is saved in it is either seen or still to be read.
+    `config_now` is asked again after each change, which may have been of the config. A folder that appears under the
+    newsletter's root is watched from then on, before the change is told that made it: so what is saved in it is either
+    seen or still to be read.
     """
     queue: asyncio.Queue[frozenset[Path]] = asyncio.Queue()
-    flat = folders(config)[0]
-    tasks = [asyncio.create_task(_watch(queue, flat, config.root, stop, deep=False))]
-    known: set[tuple[Path, int]] = set()
+    root = config_now().root
+    tasks: list[asyncio.Task[None]] = []
+    known: set[tuple[bool, Path, int]] = set()
     stopping = asyncio.create_task(stop.wait())
 
     async def watch_new_folders() -> None:
-        new = set(_identities(folders(config)[1])) - known
-        known.update(new)
-        tasks.extend(asyncio.create_task(_watch(queue, [path], config.root, stop, deep=True)) for path, _ in new)
+        with contextlib.suppress(NewsletterError):  # a config that is being mended
+            flat, deep = folders(config_now())
+            for is_deep, paths in ((False, flat), (True, deep)):
+                for path, inode in _identities(paths):
+                    if (is_deep, path, inode) not in known:
+                        known.add((is_deep, path, inode))
+                        tasks.append(asyncio.create_task(_watch(queue, path, root, stop, deep=is_deep)))
         await asyncio.sleep(0)  # each has begun when this returns
 
     try:
-        await watch_new_folders()
         while not stop.is_set():
-            getting = asyncio.create_task(queue.get())
-            await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done():
-                getting.cancel()
-                return
             await watch_new_folders()
-            yield getting.result()
+            getting = asyncio.create_task(queue.get())
+            try:
+                await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done():
+                    return
+                changed = getting.result()
+            finally:
+                getting.cancel()
+            await watch_new_folders()
+            yield changed
     finally:
         for task in (*tasks, stopping):
             task.cancel()
@@ -96,19 +105,27 @@ def _identities(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
 
 
 async def _watch(
-    queue: "asyncio.Queue[frozenset[Path]]", paths: Iterable[Path], root: Path, stop: asyncio.Event, *, deep: bool
+    queue: "asyncio.Queue[frozenset[Path]]", folder: Path, root: Path, stop: asyncio.Event, *, deep: bool
 ) -> None:
-    async for batch in awatch(
-        *paths,
-        watch_filter=lambda _change, path: matters(Path(path), root),
-        debounce=DEBOUNCE_MS,
-        step=STEP_MS,
-        rust_timeout=1000,
-        stop_event=stop,
-        recursive=deep,
-        ignore_permission_denied=True,
-    ):
-        queue.put_nowait(_paths(batch))
+    """Put what changes in `folder` on `queue`; by polling where the system has no watches left."""
+    for polling in (None, True):
+        try:
+            async for batch in awatch(
+                folder,
+                watch_filter=lambda _change, path: matters(Path(path), root),
+                debounce=DEBOUNCE_MS,
+                step=STEP_MS,
+                rust_timeout=1000,
+                stop_event=stop,
+                recursive=deep,
+                force_polling=polling,
+                poll_delay_ms=100,
+                ignore_permission_denied=True,
+            ):
+                queue.put_nowait(_paths(batch))
+        except OSError:
+            continue
+        return
 
 
 def _paths(batch: Iterable[tuple[Change, str]]) -> frozenset[Path]:

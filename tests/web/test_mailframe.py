@@ -77,6 +77,12 @@ def test_pictures_are_sent_elsewhere_in_every_place_that_names_one() -> None:
     )
 
 
+def test_a_footnotes_link_stays_in_the_frame() -> None:
+    mail = '<a class="x" href="#fn:1">1</a><a href="https://example.org/#top">2</a>'
+    shown = '<a target="_self" class="x" href="#fn:1">1</a><a href="https://example.org/#top">2</a>'
+    assert frame_document(mail, Look()) == BASE + shown
+
+
 def test_gmail_cuts_by_bytes_and_never_inside_a_tag_or_a_character() -> None:
     whole = "<p>" + "é" * (GMAIL_CLIP // 2 - 4) + '</p><p class="after">end</p>'
     assert is_clipped(whole)
