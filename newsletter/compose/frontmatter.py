@@ -228,6 +228,8 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
         at = line + source.count("\n", 0, error.position) if isinstance(error.position, int) else line
         raise NewsletterError("holds a control character; take it out", path=path, line=at) from None
     except yaml.MarkedYAMLError as error:
+        if "nesting" in str(error.problem):  # newer libyaml has a bound of its own
+            raise _too_deep(path, line + (error.problem_mark.line if error.problem_mark else 0)) from None
         raise _explain(error, path, line, source) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise NewsletterError(f"{error}; mend the YAML", path=path, line=line) from None

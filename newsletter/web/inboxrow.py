@@ -52,7 +52,7 @@ class Client:
 
 
 CLIENTS: tuple[Client, ...] = (
-    Client("gmail-desktop", "Gmail", "Desktop", 800, Line(164, 14, True), Line(480, 14, True), Line(480, 14), True),
+    Client("gmail-desktop", "Gmail", "Desktop", 800, Line(164, 14, True), Line(468, 14, True), Line(468, 14), True),
     Client("gmail-phone", "Gmail", "Phone", 390, Line(232, 16, True), Line(272, 14, True), Line(272, 14)),
     Client("apple-desktop", "Apple Mail", "Desktop", 340, Line(190, 13, True), Line(280, 13), Line(560, 13, lines=2)),
     Client("apple-phone", "Apple Mail", "Phone", 390, Line(246, 17, True), Line(330, 15), Line(660, 15, lines=2)),

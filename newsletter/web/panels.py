@@ -31,7 +31,7 @@ class CodeLine:
 
 def facts(rendered: RenderedMessage) -> dict[str, Any]:
     """What the page says around the mail, as JSON; sizes in bytes."""
-    message, size = rendered.message, len(rendered.message.html.encode())
+    message, size = rendered.message, len(rendered.html.encode())
     return {
         "subject": message.subject,
         "sender": message.sender,

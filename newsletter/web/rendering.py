@@ -45,6 +45,11 @@ class RenderedMessage:
     seconds: float  # that it took to compose and write; 0.0 if it was at hand
 
     @property
+    def html(self) -> str:
+        """The HTML part with its CRLF line ends, as clients measure it."""
+        return self.message.rich.content().decode("utf-8", "replace") if self.message.rich is not None else ""
+
+    @property
     def eml(self) -> bytes:
         """The message on the wire."""
         return self.envelope.message

@@ -101,7 +101,7 @@ class Studio:
         look = Look(
             theme_named(asked.get("theme")), styles=asked.get("styles") != "off", clip=asked.get("clip") == "on"
         )
-        document = frame_document(rendered.message.html, look, localfiles.mapper(rendered.site, rendered.post))
+        document = frame_document(rendered.html, look, localfiles.mapper(rendered.site, rendered.post))
         policy = mail_policy(remote_images=True, images=asked.get("images") != "off", measured=True)
         return HTMLResponse(document, headers={"Content-Security-Policy": policy})
 

@@ -65,6 +65,15 @@ async def test_the_frame_has_a_policy_and_a_sandbox_of_its_own(site: StudioSite)
     assert b"<style" not in bare
 
 
+async def test_the_size_is_that_which_gmail_measures(site: StudioSite) -> None:
+    facts = json.loads((await site.ask("/facts/oaks"))[2])
+    message = message_from_bytes((await site.ask("/download/oaks"))[2])
+    part = next(part for part in message.walk() if part.get_content_type() == "text/html")
+    assert facts["htmlSize"] == len(part.get_payload(decode=True))
+    assert facts["clipPercent"] == round(facts["htmlSize"] / 1024 / 102 * 100)
+    assert not facts["clipped"]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1"])
 async def test_a_rebound_host_gets_nothing(site: StudioSite, host: str) -> None:
     for path in ("/posts/oaks", "/download/oaks", "/people", "/events"):

@@ -112,7 +112,8 @@ listen(`${api}/events`, {
   changed: soon,
   deleted: ({ ids }) => { if (ids.includes(Number(openId()))) leave(); soon(); },
   reset: soon,
-  found: () => { document.getElementById("live")?.classList.remove("lost"); soon(); },
+  hello: soon, // something may have happened since the page was written, or the connection lost
+  found: () => document.getElementById("live")?.classList.remove("lost"),
   lost: () => document.getElementById("live")?.classList.add("lost"),
 });
 

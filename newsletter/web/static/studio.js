@@ -395,6 +395,7 @@ shortcuts([
 // ---- live ----
 
 listen("/events", {
+  hello: () => refresh({ quiet: true }), // a save may have come after the page was written
   changed: () => refresh().then(refreshShelf),
   lost: () => { $("live").dataset.state = "off"; $("live-text").textContent = "not connected: is the command running?"; },
   found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh().then(refreshShelf); },
@@ -402,4 +403,3 @@ listen("/events", {
 
 showControls();
 if ($("fault").dataset.fault) showFault({ body: JSON.parse($("fault").dataset.fault) });
-refresh({ quiet: true });
