@@ -8,13 +8,22 @@ network or from disk. The page comes back as libxml2 writes it: not pretty-print
 import functools
 import logging
 import re
+import sys
+from types import ModuleType
 from typing import Any
 
 import cssutils
 from lxml import etree
-from premailer import Premailer
 
 from newsletter.compose.stylesheet import part_stylesheet
+
+_with_requests = "requests" in sys.modules
+if not _with_requests:  # premailer fetches with it; nothing is fetched here, and it weighs 7 MB and 70 ms
+    sys.modules["requests"] = ModuleType("requests")
+from premailer import Premailer  # noqa: E402 (see above)
+
+if not _with_requests:
+    del sys.modules["requests"]
 
 _DOCTYPE = re.compile(r"<!doctype[^>]*>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
