@@ -8,12 +8,15 @@ decided where it is used.
 """
 
 import binascii
+import functools
+import hashlib
 import hmac
 import os
 import secrets
 import stat
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
@@ -23,6 +26,8 @@ TOKEN_MAX = 1000
 """Characters of a token at most: an address of 254 and a long issue id need about 700."""
 
 _SECRET_MIN = 16
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_+/", b"+/  ")
 
@@ -32,7 +37,7 @@ def make_token(secret: bytes, kind: str, email: str, issue_id: str) -> str:
     if "\0" in email or "\0" in kind:
         raise ValueError("NUL can't stand in a token")
     payload = f"{email}\0{issue_id}".encode()
-    mac = hmac.digest(secret, b"token\0%b\0%b" % (kind.encode(), payload), "sha256")[:MAC_BYTES]
+    mac = _mac(secret, b"token\0%b\0%b" % (kind.encode(), payload))
     coded = binascii.b2a_base64(mac + payload, newline=False)
     return coded.translate(_TO_URL).rstrip(b"=").decode("ascii")
 
@@ -53,7 +58,7 @@ def read_token(secret: bytes, kind: str, token: str) -> tuple[str, str] | None:
     if binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=") != coded:
         return None
     mac, payload = octets[:MAC_BYTES], octets[MAC_BYTES:]
-    expected = hmac.digest(secret, b"token\0%b\0%b" % (kind.encode(), payload), "sha256")[:MAC_BYTES]
+    expected = _mac(secret, b"token\0%b\0%b" % (kind.encode(), payload))
     if not hmac.compare_digest(mac, expected):
         return None
     email, _, issue_id = payload.decode().partition("\0")
@@ -63,8 +68,23 @@ def read_token(secret: bytes, kind: str, token: str) -> tuple[str, str] | None:
 def digest(secret: bytes, kind: str, *values: str) -> str:
     """128 bits in hex, keyed, that only these values of this kind have; lower case, so it may stand in a Message-ID."""
     fields = [b"digest", kind.encode(), *(value.encode() for value in values)]
-    message = b"".join(b"%d:%b," % (len(field), field) for field in fields)
-    return hmac.digest(secret, message, "sha256")[:MAC_BYTES].hex()
+    return _mac(secret, b"".join([b"%d:%b," % (len(field), field) for field in fields])).hex()
+
+
+def _mac(secret: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-256 cut to 128 bits. `hmac.digest` looks its algorithm up each time, and takes more than twice as long."""
+    keyed_inner, keyed_outer = _keyed(secret)
+    inner, outer = keyed_inner.copy(), keyed_outer.copy()
+    inner.update(message)
+    outer.update(inner.digest())
+    return bytes(outer.digest()[:MAC_BYTES])
+
+
+@functools.lru_cache(maxsize=8)
+def _keyed(secret: bytes) -> tuple[Any, Any]:
+    """The inner and the outer hash of RFC 2104, with the key in them."""
+    key = (hashlib.sha256(secret).digest() if len(secret) > 64 else secret).ljust(64, b"\0")
+    return hashlib.sha256(key.translate(_INNER)), hashlib.sha256(key.translate(_OUTER))
 
 
 def load_secret(config: Config) -> bytes:

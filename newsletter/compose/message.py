@@ -9,6 +9,7 @@ the token of an unsubscribe link says: `audience.token`. Signing (DKIM) comes la
 import hashlib
 import itertools
 import re
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ class MessageWriter:
         self._html = Filler(issue.html, issue.facts, html=True, columns=columns).fills
         self._unsubscribe_base = issue.unsubscribe_url.rstrip("/")
         self._list_unsubscribe = self._unsubscribe_frame()
-        self._date = (0, b"")
+        self._now = (0, b"")
 
         boundary = "=_" + hashlib.sha256(issue.hash.encode()).hexdigest()[:32]  # `=_` is in no quoted-printable
         self._before_to = headers.mailbox_field("From", name, address)
@@ -103,10 +104,14 @@ class MessageWriter:
         """
         reader = self._reader(subscriber)
         body = self._body.copy()
+        coded: dict[str, bytes] = {}  # text and HTML mostly hold the same values
         for fill, places in self._fills:
-            value = encode_value(fill(reader))
+            value = fill(reader)
+            octets = coded.get(value)
+            if octets is None:
+                octets = coded[value] = encode_value(value)
             for place in places:
-                body[place] = value
+                body[place] = octets
         message = b"".join(
             (
                 self._before_to,
@@ -177,11 +182,12 @@ class MessageWriter:
         return reader.address("token").encode("ascii").join(self._list_unsubscribe)
 
     def _date_field(self, date: datetime | None) -> bytes:
-        moment = date or datetime.now(UTC)
-        second = int(moment.timestamp())
-        if self._date[0] != second or date is not None:
-            self._date = (second, f"Date: {format_datetime(moment.replace(microsecond=0))}\r\n".encode("ascii"))
-        return self._date[1]
+        if date is not None:
+            return _date(date)
+        second = int(time.time())
+        if self._now[0] != second:
+            self._now = (second, _date(datetime.fromtimestamp(second, UTC)))
+        return self._now[1]
 
     def _add(self, parts: tuple[Part, ...], fills: list[Fill]) -> None:
         """Put a text's parts into the body: fixed ones encoded, slots as places between soft line breaks."""
@@ -218,6 +224,10 @@ def feedback_id(issue_id: str, domain: str) -> str:
 
     sender = re.sub(r"[^a-z0-9]", "", domain.lower())[:15].ljust(5, "0")
     return f"{words(issue_id)[:60]}:{words(domain)[:60]}:newsletter:{sender}"
+
+
+def _date(moment: datetime) -> bytes:
+    return f"Date: {format_datetime(moment.replace(microsecond=0))}\r\n".encode("ascii")
 
 
 def _part_header(subtype: str) -> str:

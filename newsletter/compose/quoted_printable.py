@@ -38,6 +38,8 @@ def encode_value(value: str) -> bytes:
     if _plain_line(value):
         return value.encode("ascii")
     if _plain(value):
+        if 75 < len(value) <= 150 and value[0] != "." and value[75] != ".":  # a link, mostly
+            return f"{value[:75]}=\r\n{value[75:]}".encode("ascii")
         return _fold(value.encode("ascii"))
     if len(value) < 26 and "\n" not in value and "\r" not in value:
         return _fold(value.encode("utf-8", "replace").decode("latin-1").translate(_TABLE).encode("ascii"))

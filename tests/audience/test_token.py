@@ -1,5 +1,7 @@
 """Tokens prove that we made them; the secret is private, and one for all processes."""
 
+import base64
+import hmac
 import os
 import stat
 import string
@@ -150,3 +152,10 @@ def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> No
     answers = {run.communicate(timeout=60)[0].strip() for run in runs}
     assert len(answers) == 1
     assert answers != {""}
+
+
+@pytest.mark.parametrize("secret", [b"k" * 16, b"k" * 64, b"k" * 65, bytes(range(256))])
+def test_the_signature_is_hmac_sha_256(secret: bytes) -> None:
+    octets = base64.urlsafe_b64decode(make_token(secret, "unsubscribe", "ada@example.org", "hello") + "===")
+    message = b"token\0unsubscribe\0ada@example.org\0hello"
+    assert octets[:16] == hmac.digest(secret, message, "sha256")[:16]
