@@ -19,8 +19,6 @@ Role = Literal["text", "ground"]
 
 NIGHT_LIGHTNESS = 11.3
 """CIELAB lightness of the darkest ground, #1e1e1e: what white becomes."""
-MIDDLE = 50.0
-"""Where light ends and dark begins, for partial inversion."""
 
 _GROUND_PROPERTIES = ("background", "border", "outline", "box-shadow", "column-rule")
 _TEXT_PROPERTIES = (
@@ -73,9 +71,9 @@ def repaint_attribute(name: str, value: str, inversion: Inversion) -> str:
 def turn(colour: RGBA, role: Role, inversion: Inversion) -> str:
     """The colour as a client shows it in its dark mode, as CSS; alpha stays."""
     lightness, a, b = _to_lab(*(min(1.0, max(0.0, part)) for part in colour[:3]))
-    if inversion == "partial" and (lightness < MIDDLE) == (role == "ground"):
-        return _css(*colour)
     turned = NIGHT_LIGHTNESS + (100 - lightness) * (100 - NIGHT_LIGHTNESS) / 100
+    if inversion == "partial" and (turned > lightness) == (role == "ground"):
+        return _css(*colour)  # a ground only gets darker, and text lighter
     return _css(*_to_rgb(turned, a, b), colour.alpha)
 
 
