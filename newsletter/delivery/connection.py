@@ -183,20 +183,21 @@ class Connection(asyncio.Protocol):
             ("DATA", b"DATA\r\n"),
         ]
 
-    def _write(self, commands: list[tuple[str, bytes]], first: bytes = b"") -> None:
+    def _write(self, commands: list[tuple[str, bytes]], *first: bytes) -> None:
         """Write `first`, whose reply is expected already, and the commands: all at once, or one a reply."""
+        pieces = [*first]
         if self._pipelining or not self._expected:
             for command, line in commands:
-                first += line
+                pieces.append(line)
                 self._expected.append(command)
                 if not self._pipelining:
                     self._unsent.extend(commands[1:])
                     break
         else:
             self._unsent.extend(commands)
-        if first:
+        if pieces:
             self._since = self._loop.time()
-            self._transport.write(first)
+            self._transport.write(b"".join(pieces))
 
     def _hand_over(self, job: Job) -> None:
         """Send the body with its final dot, and what follows."""
@@ -207,14 +208,14 @@ class Connection(asyncio.Protocol):
             self._transport.write(message)
             self._loop.call_later(self.careful, self._finish, job, b".\r\n")
         else:
-            self._finish(job, message + b".\r\n")
+            self._finish(job, message, b".\r\n")
 
-    def _finish(self, job: Job, end: bytes) -> None:
+    def _finish(self, job: Job, *end: bytes) -> None:
         if self.lost.done():
             return
         self._opening, self._handed = None, job
         self._expected.append(".")
-        self._write(self._next_commands(), end)
+        self._write(self._next_commands(), *end)
 
     # Reading
 
@@ -271,7 +272,7 @@ class Connection(asyncio.Protocol):
             self._give_up(reset=True)
         elif job.refused is not None:
             self._expected.append("empty")
-            self._give_up(reset=False, end=b".\r\n")
+            self._give_up(b".\r\n", reset=False)
         elif job.withdrawn or self._halted:
             self._close()
         elif job.intended:
@@ -279,14 +280,14 @@ class Connection(asyncio.Protocol):
         else:
             self._ready = True
 
-    def _give_up(self, *, reset: bool, end: bytes = b"") -> None:
+    def _give_up(self, *end: bytes, reset: bool) -> None:
         """The message was refused before its body: say so, and go on with the next."""
         job, self._opening = self._opening, None
         assert job is not None
         assert job.refused is not None
         self._feed.settle(self, job, job.refused)
         commands = self._next_commands()
-        self._write([("RSET", b"RSET\r\n"), *commands] if reset else commands, end)
+        self._write([("RSET", b"RSET\r\n"), *commands] if reset else commands, *end)
 
     # The end
 

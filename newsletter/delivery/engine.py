@@ -19,8 +19,9 @@ from typing import Protocol
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.message import Envelope
 from newsletter.delivery.connection import Connection, Job, Timeouts
+from newsletter.delivery.journal import Claimed, Journal
 from newsletter.delivery.lanes import Lane, Lanes
-from newsletter.delivery.ledger import Claimed, Ledger
+from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.pace import IN_A_ROW, Domains
 from newsletter.delivery.progress import Progress, Report, Tally
 from newsletter.delivery.relay import Relay
@@ -126,7 +127,7 @@ class _Run:
                 continue
             lane.pace.take(now)
             self._under_way += 1
-            self._ledger.intend(job, connection)
+            self._journal.intend(job, connection)
             return job
         if not self._queue and not self._exhausted:
             self._claim()
@@ -139,7 +140,7 @@ class _Run:
         if reply.command != "." or not 200 <= reply.code < 300:
             self._settle_refusal(lane, job, reply)
             return
-        self._ledger.record(job, "sent", reply, lane.relay.name)
+        self._journal.record(job, "sent", reply, lane.relay.name)
         self._tally.count["sent"] += 1
         self._refused_row = self._doubt_row = 0
         connection.useful = True
@@ -193,7 +194,7 @@ class _Run:
                 self._finish(job, "unknown", reply, lane=lane)
             case _:
                 if meaning.suppress or meaning.full:
-                    self._ledger.suppress(job, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
+                    self._journal.suppress(job, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
                 self._finish(job, "failed", reply, lane=lane)
 
     def _is_refused_everywhere(self, reply: Reply) -> bool:
@@ -235,7 +236,7 @@ class _Run:
 
     def _give_back(self, job: Job, reply: Reply) -> None:
         """To the front of the queue, under another Job: a late word about the old one can't be taken for it."""
-        self._ledger.record(job, "pending", reply, "")
+        self._journal.record(job, "pending", reply, "")
         self._queue.appendleft(
             replace(job, envelope=None, intended=False, withdrawn=False, refused=None, attempts=job.attempts + 1)
         )
@@ -255,7 +256,7 @@ class _Run:
         lane: Lane | None = None, reason: str = "", not_before: float | None = None,
     ) -> None:  # fmt: skip
         """Settled for this run, or until it is due again, and not sent."""
-        self._ledger.record(job, state, reply, lane.relay.name if lane else "", not_before, reason)
+        self._journal.record(job, state, reply, lane.relay.name if lane else "", not_before, reason)
         self._tally.settled(state, job.email, str(reply) if reply else reason)
         if not_before is not None:
             self._due = min(self._due, not_before)
@@ -277,7 +278,7 @@ class _Run:
             return
         self._claiming = True
         self._due = FAR
-        self._ledger.claim(self._batch).add_done_callback(self._claimed)
+        self._journal.claim(self._batch).add_done_callback(self._claimed)
 
     def _claimed(self, future: "asyncio.Future[Claimed]") -> None:
         jobs, due = future.result()
@@ -325,7 +326,7 @@ class _Run:
     ) -> Report:
         """See `deliver`."""
         self._tally.count["deferred"] = self._ledger.begin(self._retry.most)
-        self._ledger.start(self._ledger_trouble, self._skipped)
+        self._journal = Journal(self._ledger, self._ledger_trouble, self._skipped)
         signals = [self._loop.create_task(self._note(event)) for event in (stop, abort)]
         try:
             self._claim()
@@ -345,9 +346,9 @@ class _Run:
             self._lanes.abort()
             if lost := [connection.lost for connection in self._lanes]:
                 await asyncio.wait(lost, timeout=2.0)  # each gives back what it had
-            await self._ledger.stop()
-        if self._ledger.bug is not None:
-            raise self._ledger.bug
+            await self._journal.stop()
+        if self._journal.bug is not None:
+            raise self._journal.bug
         self._tick(on_progress)
         interrupted = stop.is_set() or abort.is_set()
         return self._tally.report(
@@ -404,7 +405,7 @@ class _Run:
         on_progress(progress)
 
     def _notes(self) -> tuple[str, ...]:
-        lost = self._ledger.unsaved
+        lost = self._journal.unsaved
         unsaved = [f"{lost} replies could not be recorded; those recipients will be unknown"] if lost else []
         domains = [f"{domain} {note}" for domain, note in self._domains.notes.items()]
         return (*self._lanes.notes(), *unsaved, *domains)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from newsletter.delivery.connection import Connection, Job
+from newsletter.delivery.journal import Journal
 from newsletter.delivery.ledger import Ledger
 from newsletter.delivery.reply import Reply
 
@@ -64,7 +65,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.connection: Any = FakeConnection()
 
         async def start() -> None:
-            self.ledger.start(self.trouble, lambda job, _reason: self.note_skipped(job))
+            self.journal = Journal(self.ledger, self.trouble, lambda job, _reason: self.note_skipped(job))
 
         self.loop.run_until_complete(start())
 
@@ -80,7 +81,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Let the thread do what it was asked."""
 
         async def ask() -> None:
-            jobs, _ = await self.ledger.claim(0)
+            jobs, _ = await self.journal.claim(0)
             assert not jobs
 
         self.loop.run_until_complete(ask())
@@ -88,7 +89,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def claim(self, count: int) -> None:
         async def claim() -> list[Job]:
-            return (await self.ledger.claim(count))[0]
+            return (await self.journal.claim(count))[0]
 
         for job in self.loop.run_until_complete(claim()):
             assert job.id not in self.held
@@ -102,7 +103,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def intend(self, data: st.DataObject) -> None:
         id_ = data.draw(st.sampled_from(sorted(set(self.held) - self.intended)))
         connection: Connection = self.connection
-        self.ledger.intend(self.held[id_], connection)
+        self.journal.intend(self.held[id_], connection)
         self.settle()
         if id_ in self.suppressed:
             assert id_ in self.connection.withdrawn
@@ -122,9 +123,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model[id_] = state
         if state == "deferred":
             self.due[id_] = self.now + 100
-            self.ledger.record(job, state, Reply(450, "4.2.0", "later", "RCPT"), "relay:25", self.due[id_])
+            self.journal.record(job, state, Reply(450, "4.2.0", "later", "RCPT"), "relay:25", self.due[id_])
         else:
-            self.ledger.record(job, state, FINAL.get(state), "relay:25")
+            self.journal.record(job, state, FINAL.get(state), "relay:25")
         if state != "pending":
             del self.held[id_]
         self.settle()
@@ -146,9 +147,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def stop(self) -> None:
         """A stop settles what is under way, and gives the claims back."""
         for id_ in self.intended:
-            self.ledger.record(self.held[id_], "sent", FINAL["sent"], "relay:25")
+            self.journal.record(self.held[id_], "sent", FINAL["sent"], "relay:25")
             self.model[id_] = "sent"
-        self.loop.run_until_complete(self.ledger.stop())
+        self.loop.run_until_complete(self.journal.stop())
         self.begin_again()
 
     @rule(boot=st.sampled_from(["this", "another"]))
@@ -159,7 +160,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model[id_] = "unknown"
         left = self.path.with_name("left.db")
         self.ledger.db.execute("VACUUM INTO ?", (str(left),))
-        self.loop.run_until_complete(self.ledger.stop())
+        self.loop.run_until_complete(self.journal.stop())
         self.ledger.close()
         left.replace(self.path)
         with sqlite3.connect(self.path) as db:
@@ -181,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {row["id"]: row["state"] for row in rows(self.path)} == self.model
 
     def teardown(self) -> None:
-        self.loop.run_until_complete(self.ledger.stop())
+        self.loop.run_until_complete(self.journal.stop())
         self.ledger.close()
         self.loop.close()
         self.folder.cleanup()
@@ -189,3 +190,21 @@ class LedgerMachine(RuleBasedStateMachine):
 
 LedgerMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
 TestLedgerMachine = LedgerMachine.TestCase
+
+
+async def test_of_two_words_in_one_turn_the_last_counts_and_both_attempts(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    with Ledger(path, lambda: 1000.0) as ledger:
+        plan(ledger, people(1))
+        journal = Journal(ledger, lambda error: None, lambda job, reason: None)
+        connection: Any = FakeConnection()
+        [job], _ = await journal.claim(1)
+        journal.intend(job, connection)
+        journal.record(job, "pending", Reply(421, "4.3.2", "closing", "MAIL"), "relay:25")
+        journal.intend(job, connection)
+        journal.record(job, "deferred", Reply(450, "4.2.0", "later", "RCPT"), "relay:25", 1300.0)
+        await journal.stop()
+    [row] = rows(path)
+    assert (row["state"], row["code"], row["not_before"]) == ("deferred", 450, 1300.0)
+    assert (row["attempts"], row["first_attempt"]) == (2, 1000.0)
+    assert connection.free == set()
