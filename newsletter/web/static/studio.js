@@ -1,14 +1,16 @@
 // The preview studio: what is looked at is in the address, what is shown is fetched, and a save shows by itself.
 
-import { announce, listen, openDialog, request, shortcuts, switchTheme, toast } from "./base.js";
+import { announce, listen, request, shortcuts, switchTheme, toast } from "./base.js";
 import { MailFrame } from "./frame.js";
 import { personPicker } from "./picker.js";
+import { THEMES, address, readAddress } from "./studio_address.js";
+import { faultOfThePage, hideFault, showFault } from "./studio_fault.js";
+import { clearFindings, showFindings } from "./studio_findings.js";
+import { sender } from "./studio_send.js";
+import { neighbour, refreshShelf, searchPosts } from "./studio_shelf.js";
 
 const $ = (id) => document.getElementById(id);
-const VIEWS = ["mail", "inbox", "text", "source", "headers", "clients"];
-const THEMES = ["light", "dark", "inverted", "partial"];
 const PRESETS = { 1: 375, 2: 768, 3: 1024 };
-const PLAIN = { view: "mail", theme: "light", as: "", width: "", images: "", styles: "", clip: "", part: "" };
 
 let state = readAddress();
 let turn = 0;
@@ -25,34 +27,14 @@ frame.onFit = (width, scale) => {
   $("status-width").textContent = state.view === "mail" ? shown : "";
 };
 
-// ---- the address ----
-
-function readAddress() {
-  const asked = new URLSearchParams(location.search);
-  const found = { key: decodeURIComponent(location.pathname.replace(/^\/posts\//, "").replace(/^\/$/, "")) };
-  for (const name of Object.keys(PLAIN)) found[name] = asked.get(name) ?? PLAIN[name];
-  if (!VIEWS.includes(found.view)) found.view = "mail";
-  if (!THEMES.includes(found.theme)) found.theme = "light";
-  if (!/^\d{2,4}$/.test(found.width)) found.width = "";
-  return found;
-}
-
-function query(names = Object.keys(PLAIN)) {
-  const asked = new URLSearchParams();
-  for (const name of names) if (state[name] && state[name] !== PLAIN[name]) asked.set(name, state[name]);
-  const text = asked.toString();
-  return text ? `?${text}` : "";
-}
-
-const path = (route, names) => `${route}/${state.key.split("/").map(encodeURIComponent).join("/")}${query(names)}`;
+const path = (route, names) => address(route, state, names);
 
 /** Look at something else: change the state, the address, and what is shown. */
 function go(change, { replace = false } = {}) {
   const before = state;
   state = { ...state, ...change };
-  const address = path("/posts");
-  if (replace) history.replaceState(null, "", address);
-  else history.pushState(null, "", address);
+  if (replace) history.replaceState(null, "", path("/posts"));
+  else history.pushState(null, "", path("/posts"));
   update(before);
 }
 
@@ -151,15 +133,15 @@ async function refresh({ findings: withFindings = true, quiet = false } = {}) {
   const known = await facts;
   if (mine !== turn) return;
   if (known.error) {
-    showFault(known.error);
+    broken(known.error);
     return;
   }
-  showFault(null);
+  hideFault();
   showFacts(known.value);
   try {
     await shown;
   } catch (error) {
-    if (mine === turn) showFault(error);
+    if (mine === turn) broken(error);
     return;
   }
   if (mine !== turn) return;
@@ -209,108 +191,28 @@ function showFacts(facts) {
 
 const kb = (bytes) => (bytes < 10240 ? (bytes / 1024).toFixed(1) : Math.round(bytes / 1024)) + " KB";
 
-function showFault(error) {
-  const box = $("fault");
-  if (!error) {
-    box.hidden = true;
-    return;
-  }
-  const fault = error.body?.error ? error.body : { error: error.message };
-  $("fault-where").textContent = fault.path ? fault.path + (fault.line ? `:${fault.line}` : "") : "";
-  $("fault-what").textContent = fault.error;
-  $("fault-hint").textContent = fault.hint ?? "";
-  const lines = fault.excerpt ? fault.excerpt.lines : [];
-  $("fault-excerpt").hidden = !lines.length;
-  $("fault-excerpt").replaceChildren(...lines.map((text, at) => {
-    const number = fault.excerpt.first + at;
-    const line = document.createElement("span");
-    line.className = number === fault.line ? "line wanted" : "line";
-    line.dataset.number = number;
-    line.textContent = text + "\n";
-    return line;
-  }));
-  box.hidden = false;
-  $("findings-body").replaceChildren();
-  showCounts();
+function broken(error) {
+  showFault(error);
+  clearFindings();
 }
 
-async function findings({ links = false } = {}) {
+function findings({ links = false } = {}) {
   const mine = turn;
-  const body = $("findings-body");
-  body.setAttribute("aria-busy", "true");
-  if (links) $("check-links").disabled = true;
-  try {
-    const html = await request(path("/findings", ["as"]) + (links ? (state.as ? "&" : "?") + "links=1" : ""));
-    if (mine !== turn) return;
-    const opened = body.querySelector("details")?.open;
-    body.innerHTML = html;
-    if (opened) body.querySelector("details")?.setAttribute("open", "");
-  } catch (error) {
-    if (mine !== turn) return;
-    const words = document.createElement("p");
-    words.className = "soft findings-wait";
-    words.textContent = `The checks could not run: ${error.message}`;
-    body.replaceChildren(words);
-  }
-  body.setAttribute("aria-busy", "false");
-  showCounts();
-}
-
-function showCounts() {
-  const counts = document.querySelector(".findings-counts")?.dataset;
-  const badge = document.querySelector("[data-count=all]");
-  const number = counts ? Number(counts.errors) + Number(counts.warnings) : 0;
-  badge.hidden = !number;
-  badge.textContent = String(number);
-  badge.className = `badge ${counts && Number(counts.errors) ? "error" : "warning"}`;
+  return showFindings(path("/findings", ["as"]), { links, current: () => mine === turn });
 }
 
 // ---- posts ----
 
-const search = $("post-search");
-let filter = "all";
-
-function sift() {
-  const words = search.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-  let any = false;
-  for (const item of document.querySelectorAll(".post")) {
-    const text = item.textContent.toLocaleLowerCase();
-    const kind = item.dataset.draft === "yes" ? "draft" : "ready";
-    item.hidden = !(words.every((word) => text.includes(word)) && (filter === "all" || filter === kind));
-    any ||= !item.hidden;
-  }
-  const none = document.querySelector(".none-found");
-  if (none) none.hidden = any;
-}
-search.addEventListener("input", sift);
-search.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") document.querySelector(".post:not([hidden]) a")?.click();
-  if (event.key === "Escape") { search.value = ""; sift(); search.blur(); }
-});
-document.querySelectorAll("[data-filter]").forEach((button) => button.addEventListener("click", () => {
-  filter = button.dataset.filter;
-  document.querySelectorAll("[data-filter]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-  sift();
-}));
-
-async function refreshShelf() {
-  try {
-    $("post-list").innerHTML = await request(`/shelf?current=${encodeURIComponent(state.key)}`);
-  } catch { return; /* the fault is shown by what asked for the mail */ }
-  sift();
-  if (!state.key) {
-    const first = document.querySelector("#post-list [data-key]");
-    if (first) openPost(first.dataset.key);
-  }
+async function followShelf() {
+  const first = await refreshShelf(state.key);
+  if (!state.key && first) openPost(first);
 }
 
 function step(by) {
-  const links = [...document.querySelectorAll(".post:not([hidden]) a")];
-  const at = links.findIndex((link) => link.dataset.key === state.key);
-  const next = links[at < 0 ? 0 : at + by];
-  if (!next) return;
-  openPost(next.dataset.key);
-  next.scrollIntoView({ block: "nearest" });
+  const link = neighbour(state.key, by);
+  if (!link) return;
+  openPost(link.dataset.key);
+  link.scrollIntoView({ block: "nearest" });
 }
 
 // ---- drawers, where the page is narrow ----
@@ -327,41 +229,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { openDrawer("shelf", false); openDrawer("findings", false); }
 });
 
-// ---- send me this ----
-
-const REMEMBERED = "newsletter.send-to";
-
-function askToSend() {
-  const field = $("send-to");
-  try { field.value ||= localStorage.getItem(REMEMBERED) ?? ""; } catch { /* storage is off */ }
-  $("send-error").hidden = true;
-  openDialog($("send-dialog"));
-  (field.value ? $("send-confirm") : field).focus();
-}
-$("send-button").addEventListener("click", askToSend);
-$("send-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const to = $("send-to").value.trim();
-  const button = $("send-confirm");
-  button.disabled = true;
-  button.textContent = "Sending …";
-  $("send-error").hidden = true;
-  try {
-    const { said } = await request(path("/send", []), { method: "POST", json: { to, as: state.as } });
-    try { localStorage.setItem(REMEMBERED, to); } catch { /* storage is off */ }
-    $("send-dialog").close();
-    toast(said, "good");
-  } catch (error) {
-    const where = error.body?.path ? `${error.body.path}${error.body.line ? `:${error.body.line}` : ""}: ` : "";
-    $("send-error").textContent = where + error.message + (error.body?.hint ? `; ${error.body.hint}` : "");
-    $("send-error").hidden = false;
-  }
-  button.disabled = false;
-  button.textContent = "Send";
-});
-
 // ---- keys ----
 
+const askToSend = sender({ where: () => path("/send", []), person: () => state.as });
 const picker = personPicker((key, label) => {
   go({ as: key });
   announce(`Viewing as ${label}`);
@@ -373,7 +243,7 @@ const focusFindings = () => {
 shortcuts([
   { keys: "j", label: "Next post", run: () => step(1) },
   { keys: "k", label: "Previous post", run: () => step(-1) },
-  { keys: "/", label: "Search posts", run: () => { openDrawer("shelf", true); search.focus(); search.select(); } },
+  { keys: "/", label: "Search posts", run: () => { openDrawer("shelf", true); searchPosts(); } },
   { keys: "v", label: "View as …", run: () => picker.open() },
   { keys: "m", label: "Mail", run: () => go({ view: "mail" }) },
   { keys: "b", label: "Inbox rows", run: () => go({ view: "inbox" }) },
@@ -396,10 +266,10 @@ shortcuts([
 
 listen("/events", {
   hello: () => refresh({ quiet: true }), // a save may have come after the page was written
-  changed: () => refresh().then(refreshShelf),
+  changed: () => refresh().then(followShelf),
   lost: () => { $("live").dataset.state = "off"; $("live-text").textContent = "not connected: is the command running?"; },
-  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh().then(refreshShelf); },
+  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh().then(followShelf); },
 });
 
 showControls();
-if ($("fault").dataset.fault) showFault({ body: JSON.parse($("fault").dataset.fault) });
+if (faultOfThePage()) clearFindings();
