@@ -83,9 +83,11 @@ async def running(folder: Path, limit: int = 1000) -> AsyncIterator[Site]:
             serving = asyncio.create_task(
                 serve_app(app, bind_free(0), on_ready=ready.set_result, on_stop=app.state.close, stop=stop)
             )
-            yield Site(store, server, await ready, "the-token")
-            stop.set()
-            await serving
+            try:
+                yield Site(store, server, await ready, "the-token")
+            finally:
+                stop.set()
+                await serving
 
 
 def plain(subject: str, text: str = "Acorns, mostly.", sender: str = "Ada Moreau <ada@example.org>") -> EmailMessage:

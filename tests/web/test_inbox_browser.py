@@ -1,46 +1,33 @@
 """The test inbox in Chromium: every view and button, the keys, what a hostile message may not do, and axe's opinion."""
 
 import asyncio
-import shutil
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
+from .conftest import CHROMIUM, PATIENCE_MS
 from .inbox_site import Site, plain, rich, running
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with running(tmp_path / "inbox") as site:
         yield site
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(viewport={"width": 1360, "height": 860})
-    context.set_default_timeout(8000)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
@@ -75,7 +62,7 @@ async def test_a_message_opens_in_each_view_and_the_address_says_which(site: Sit
     ):  # fmt: skip
         await page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
         await expect(page.locator(".scroll")).to_contain_text(words)
-        assert f"view={view.lower()}" in page.url
+        await expect(page).to_have_url(re.compile(f"view={view.lower()}"))
     await expect(page.locator("#finding-count")).to_be_visible()
     await page.reload()
     await expect(page.locator(".findings")).to_contain_text("active-content")
@@ -94,16 +81,13 @@ async def test_the_frame_has_widths_and_the_dark(site: Site, page: Page) -> None
     await page.goto(f"{site.url}message/1")
     frame, sheet = page.frame_locator("#frame"), page.locator("#sheet")
 
-    async def width() -> float:
-        return (await sheet.bounding_box() or {"width": 0})["width"]
-
     for name, pixels in (("Phone", 375), ("Tablet", 768)):
         await page.get_by_role("button", name=name).click()
-        assert await width() == pixels
+        await expect(sheet).to_have_js_property("offsetWidth", pixels)
         await expect(page.locator("#width")).to_have_value(str(pixels))
     await page.locator("#width").fill("500")
     await page.keyboard.press("Enter")
-    assert await width() == 500
+    await expect(sheet).to_have_js_property("offsetWidth", 500)
     box = await sheet.bounding_box()
     assert box
     await page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4)
@@ -112,12 +96,8 @@ async def test_the_frame_has_widths_and_the_dark(site: Site, page: Page) -> None
     await page.mouse.up()
     await expect(page.locator("#width")).not_to_have_value("500")
     await page.get_by_role("button", name="Desktop").click()
-    assert await width() > 600
-
-    async def ground() -> str:
-        return str(await frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor"))
-
-    assert await ground() == "rgba(0, 0, 0, 0)"
+    await expect(sheet).not_to_have_class(re.compile("sized"))
+    await expect(frame.locator("body")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
     for theme, text in (
         ("dark", "rgb(238, 238, 238)"),
         ("inverted", None),
@@ -151,7 +131,7 @@ async def test_a_message_reaches_nothing_until_its_images_are_asked_for(site: Si
         await expect(frame.locator("#own")).to_have_js_property("naturalWidth", 1)
         assert asked == []
         assert await frame.locator("body").evaluate("() => document.title") == "Oaks"  # its script has not run
-        assert await page.title() == "Who planted the oaks? · Test inbox"
+        await expect(page).to_have_title("Who planted the oaks? · Test inbox")
         assert await frame.locator("body").evaluate("() => self.origin") == "null"
         async with page.expect_request(lambda request: request.url.startswith(remote)):
             await page.get_by_role("button", name="Show them").click()
@@ -175,7 +155,7 @@ async def test_searches_boxes_and_pages(site: Site, page: Page) -> None:
     await expect(page.locator("#rows .row")).to_have_count(50)
     await page.get_by_role("link", name="Older", exact=True).click()
     await expect(page.locator("#rows .row")).to_have_count(6)
-    assert "page=2" in page.url
+    await expect(page).to_have_url(re.compile("page=2"))
     await page.get_by_role("link", name="Newer", exact=True).click()
     await expect(page.locator("#rows .row")).to_have_count(50)
     await page.keyboard.press("/")
@@ -241,6 +221,7 @@ async def test_everything_goes_by_keyboard(site: Site, page: Page) -> None:
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_contain_text("Next (older) message")
     await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.locator(".row a").first.focus()
     await page.keyboard.press("#")
     await expect(page.locator("#rows .row")).to_have_count(3)
@@ -269,7 +250,7 @@ async def test_what_others_do_shows_in_an_open_page(site: Site, page: Page) -> N
     await site.ask("PUT", "/api/v1/messages/1/read", {"read": True})
     await expect(page.locator(".row.unread")).to_have_count(0)
     next((site.store.path / "cur").glob("*:2,S")).unlink()  # a mail program
-    await expect(page.locator("#rows .row")).to_have_count(1, timeout=8000)
+    await expect(page.locator("#rows .row")).to_have_count(1)
     await site.ask("DELETE", "/api/v1/messages")
     await expect(page.locator("#rows .row")).to_have_count(0)
 

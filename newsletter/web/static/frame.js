@@ -4,6 +4,7 @@
 export const NARROWEST = 280;
 export const WIDEST = 1440;
 const SHORTEST = 240;
+const SETTLING_MS = 2000;
 
 export class MailFrame {
   /** `onWidth(width, done)` is called while the handle is dragged, and with `done` when it is let go. */
@@ -12,6 +13,7 @@ export class MailFrame {
     this.frame = null;
     this.width = 1024;
     this.turn = 0;
+    this.floor = 0;
     this.observer = new ResizeObserver(() => this.measure());
     new ResizeObserver(() => this.fit()).observe(stage);
     this.#drag();
@@ -37,6 +39,15 @@ export class MailFrame {
       return false;
     }
     const before = this.frame;
+    // Until its pictures have come it is lower than it will be; held as high as the one before, the stage keeps its place.
+    this.floor = before?.clientHeight ?? 0;
+    const settle = () => {
+      if (this.frame !== frame) return;
+      this.floor = 0;
+      this.measure();
+    };
+    frame.addEventListener("load", settle);
+    setTimeout(settle, SETTLING_MS); // a picture from elsewhere may never come
     this.frame = frame;
     this.incoming = null;
     this.measure();
@@ -44,7 +55,7 @@ export class MailFrame {
     before?.remove();
     this.observer.disconnect();
     this.observer.observe(frame.contentDocument.documentElement);
-    frame.addEventListener("load", () => this.measure());
+    if (frame.contentDocument.readyState === "complete") settle();
     return true;
   }
 
@@ -62,7 +73,7 @@ export class MailFrame {
     const root = this.frame?.contentDocument?.documentElement;
     if (root) {
       const inner = root.scrollHeight > this.frame.clientHeight ? root.scrollHeight : root.offsetHeight;
-      const height = Math.max(SHORTEST, Math.ceil(inner));
+      const height = Math.max(SHORTEST, this.floor, Math.ceil(inner));
       if (Math.abs(height - this.frame.clientHeight) > 1) this.frame.style.height = `${height}px`;
     }
     this.fit();
