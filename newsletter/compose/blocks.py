@@ -31,6 +31,8 @@ _FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:[ \t]*(.*)")
 _ADMONITION = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+([\w-]+(?: +[\w-]+)*)(?:[ \t]+(\"[^\"]*\"))?[ \t]*\Z")
 _ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*\Z", re.IGNORECASE)
 _DELIMITER = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
+_FOOTER = re.compile(r"[|+: \t]*=[|+: \t=]*\Z")  # kramdown's line between a table's rows and its foot
+_CELLS = re.compile(r"\A[^\n`|]*(?:`[^`]*`[^\n`|]*)*(?<!\\)[ \t]\|[ \t]")  # words, a bar between blanks, words
 _SETEXT = re.compile(r"(=+|-+)[ \t]*\Z")
 _ATTRIBUTES = re.compile(r"\{:(?!:)[^\n]*\}[ \t]*\Z")
 _EXTENSION = re.compile(r"\{::(\w+)[^}\n]*?(/?)\}")
@@ -179,10 +181,17 @@ class _Blocks:
         if closed and not (item and closed[0].kind == ("-" if item[1] else "1")):
             self._blank()
         elif closed:
-            if self.paragraph and not self.first:
+            if (self.paragraph and not self.first) or self._stranded():
                 self._blank()
             self.paragraph = 0
         return False
+
+    def _stranded(self) -> bool:
+        """Whether all lines since the last blank one belong to an item that is closed: the next one would, too."""
+        start = len(self.out)
+        while start and self.out[start - 1]:
+            start -= 1
+        return start < len(self.out) and self.out[start].startswith(self.prefix + "    ")
 
     def _starts_block(self, text: str) -> bool:
         item = _ITEM.match(text)
@@ -389,7 +398,13 @@ class _Blocks:
             if line.startswith(">"):
                 line = re.sub(r"\A>[ ]?", "", self.lines[self.at].lstrip())
                 open_paragraph = bool(line.strip()) and not _ATX.match(line)
-            elif not line or not open_paragraph or self._starts_block(line) or _RULE.match(line):
+            elif not line or _RULE.match(line):
+                break
+            elif self.dialect == "kramdown":  # whatever follows without a blank line is in the quote, a list too
+                if _HTML.match(line) or _ATTRIBUTES.match(line) or _EXTENSION.match(line):
+                    break
+                line = self.lines[self.at].rstrip("\n")
+            elif not open_paragraph or self._starts_block(line):
                 break
             inner.append(line)
             self.at += 1
@@ -488,7 +503,11 @@ class _Blocks:
             return False
         following = self.lines[self.at + 1].strip() if self.at + 1 < len(self.lines) else ""
         headed = "|" in following and bool(_DELIMITER.match(following))
-        headless = self.dialect == "kramdown" and not self.paragraph and text.startswith("|") and text.endswith("|")
+        headless = (
+            self.dialect == "kramdown"
+            and not self.paragraph
+            and ((text.startswith("|") and text.endswith("|")) or bool(_CELLS.search(text) and _CELLS.search(following)))
+        )
         if not headed and not headless:
             return False
         rows: list[str] = []
@@ -496,7 +515,8 @@ class _Blocks:
             row = self.lines[self.at].strip()
             if "|" not in row or _ATTRIBUTES.match(row):
                 break
-            rows.append(row)
+            if self.dialect == "commonmark" or not _FOOTER.match(row):
+                rows.append(row)
             self.at += 1
         if not headed:
             rows = [row for row in rows if not _DELIMITER.match(row)]

@@ -8,9 +8,10 @@ the template's business; Liquid and shortcodes have been evaluated before (`body
 import re
 import threading
 from typing import Any
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 import markdown
+from markdown.blockprocessors import BlockQuoteProcessor
 from markdown.extensions.attr_list import AttrListTreeprocessor
 from markdown.inlinepatterns import InlineProcessor, SimpleTagInlineProcessor
 from markdown.preprocessors import Preprocessor
@@ -63,6 +64,7 @@ def _make(dialect: Dialect) -> markdown.Markdown:
     ]
     converter.preprocessors.deregister("html_block")
     converter.parser.blockprocessors.register(SaneHeadersProcessor(converter.parser), "hashheader", 70)
+    converter.parser.blockprocessors.register(_Quote(converter.parser), "quote", 20)
     converter.preprocessors.register(_Blocks(converter, dialect), "blocks", 27)
     converter.inlinePatterns.register(SimpleTagInlineProcessor(r"(~~)(?=\S)(.+?)(?<=\S)~~", "del"), "strike", 65)
     converter.inlinePatterns.register(_BareAddress(_BARE, converter), "bare", 85)
@@ -88,6 +90,19 @@ class _Blocks(Preprocessor):
     def _stash(self, kind: str, text: str) -> str:
         html = text if kind == "html" else highlight(text, language_of(kind))
         return str(self.md.htmlStash.store(html))
+
+
+class _Quote(BlockQuoteProcessor):
+    """A blank line ends a quote; python-markdown makes one of two."""
+
+    def run(self, parent: Element, blocks: list[str]) -> None:
+        before = self.lastChild(parent)
+        if before is None or before.tag != "blockquote" or self.RE.search(blocks[0]) is None:
+            super().run(parent, blocks)
+            return
+        apart = SubElement(parent, "hr")
+        super().run(parent, blocks)
+        parent.remove(apart)
 
 
 class _BareAddress(InlineProcessor):
