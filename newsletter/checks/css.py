@@ -1,8 +1,6 @@
-"""CSS as a message carries it: declarations, rules, and which element a selector means.
+"""CSS as a message carries it: declarations, selectors, rules.
 
-A real parse (tinycss2), and a small matcher for the selectors that messages use: types, classes, ids, attributes,
-descendants, children, siblings, the structural pseudo-classes and `:not()`. What depends on the reader (`:hover`) or
-stands outside the tree (`::before`) matches nothing. Cascade: https://www.w3.org/TR/css-cascade-3/ section 6.
+A real parse, by tinycss2. Which element a selector means, and which declaration wins, is left to `match`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +14,6 @@ from lxml import etree
 Element = etree._Element
 Node = Any  # tinycss2 is untyped
 
-_MOST_COMPARISONS = 300_000
 _STRUCTURAL = {"first-child", "last-child", "only-child", "root", "empty", "not", "link", "any-link"}
 
 
@@ -121,42 +118,6 @@ def parse_sheet(text: str) -> Sheet:
     return Sheet(tuple(rules), tuple(at_rules), tuple(nested))
 
 
-def matches(element: Element, selector: Selector) -> bool:
-    """Whether the selector means this element; never for a dynamic one."""
-    return not selector.dynamic and _matches(element, selector.compounds, len(selector.compounds) - 1, {})
-
-
-def cascade(elements: Sequence[Element], rules: Sequence[Rule]) -> Iterator[tuple[Element, list[Declaration]]]:
-    """Each element with the declarations that apply to it, the strongest last: rules in order, then its own style.
-
-    After 300,000 comparisons, which no message needs, the rules are left out.
-    """
-    left = _MOST_COMPARISONS
-    by_key: dict[str, list[tuple[int, Rule, Selector]]] = {}
-    for order, rule in enumerate(rules):
-        for selector in rule.selectors:
-            if not selector.dynamic:
-                by_key.setdefault(_key(selector.compounds[-1]), []).append((order, rule, selector))
-    for element in elements:
-        own = declarations(element.get("style") or "")
-        found: list[tuple[tuple[int, int, int], int, Rule]] = []
-        if by_key and left > 0:
-            keys = [f".{name}" for name in (element.get("class") or "").split()]
-            keys += [str(element.tag), f"#{element.get('id')}", ""]
-            for key in keys:
-                candidates = by_key.get(key, ())
-                left -= len(candidates)
-                for order, rule, selector in candidates:
-                    if matches(element, selector):
-                        found.append((selector.specificity, order, rule))
-        if not found:
-            yield element, sorted(own, key=_important)
-            continue
-        found.sort(key=lambda item: item[:2])
-        every = [declaration for _, _, rule in found for declaration in rule.declarations]
-        yield element, sorted([*every, *own], key=_important)
-
-
 def urls(tokens: Iterable[Node]) -> list[str]:
     """Every address in `url()`, at any depth."""
     found = []
@@ -182,10 +143,6 @@ def functions(tokens: Iterable[Node]) -> set[str]:
     return names
 
 
-def _important(declaration: Declaration) -> bool:
-    return declaration.important
-
-
 def _declarations(nodes: Iterable[Node]) -> tuple[Declaration, ...]:
     found = []
     for node in nodes:
@@ -201,14 +158,6 @@ def _declarations(nodes: Iterable[Node]) -> tuple[Declaration, ...]:
         value = tinycss2.serialize(tokens)
         found.append(Declaration(node.lower_name, value, tuple(tokens), node.important, node.source_line))
     return tuple(found)
-
-
-def _key(compound: Compound) -> str:
-    if compound.ids:
-        return f"#{compound.ids[0]}"
-    if compound.classes:
-        return f".{compound.classes[0]}"
-    return compound.tag
 
 
 def _selectors(prelude: Sequence[Node]) -> Iterator[Selector]:
@@ -302,94 +251,3 @@ def _attribute(tokens: Sequence[Node]) -> tuple[str, str, str]:
     operator = "".join(part.value for part in parts[1:] if part.type == "literal")
     value = next((part.value for part in parts[1:] if part.type in {"ident", "string", "number"}), "")
     return name, operator, str(value)
-
-
-def _matches(
-    element: Element, compounds: tuple[Compound, ...], index: int, known: dict[tuple[Element, int], bool]
-) -> bool:
-    """`known` keeps a hostile selector (`div div div …` in a deep tree) from being tried in every combination."""
-    compound = compounds[index]
-    if not _fits(element, compound):
-        return False
-    if index == 0:
-        return True
-    if (element, index) not in known:
-        known[element, index] = _joined(element, compounds, index, known)
-    return known[element, index]
-
-
-def _joined(
-    element: Element, compounds: tuple[Compound, ...], index: int, known: dict[tuple[Element, int], bool]
-) -> bool:
-    """Whether what stands left of the combinator matches too."""
-    compound = compounds[index]
-    step = compound.combinator
-    if step == ">":
-        parent = element.getparent()
-        return parent is not None and _matches(parent, compounds, index - 1, known)
-    if step == "+":
-        before = _previous(element)
-        return before is not None and _matches(before, compounds, index - 1, known)
-    others = element.iterancestors() if step == " " else element.itersiblings(preceding=True)
-    return any(_matches(other, compounds, index - 1, known) for other in others if isinstance(other.tag, str))
-
-
-def _fits(element: Element, compound: Compound) -> bool:
-    if compound.tag and compound.tag != element.tag:
-        return False
-    if compound.classes and not set(compound.classes) <= set((element.get("class") or "").split()):
-        return False
-    if compound.ids and any(name != element.get("id") for name in compound.ids):
-        return False
-    return all(_has(element, *attribute) for attribute in compound.attributes) and all(
-        _is(element, name, inner) for name, inner in compound.pseudos
-    )
-
-
-def _has(element: Element, name: str, operator: str, value: str) -> bool:
-    actual = element.get(name)
-    if actual is None:
-        return False
-    match operator:
-        case "":
-            return True
-        case "=":
-            return actual == value
-        case "~=":
-            return value in actual.split()
-        case "|=":
-            return actual == value or actual.startswith(value + "-")
-        case "^=":
-            return bool(value) and actual.startswith(value)
-        case "$=":
-            return bool(value) and actual.endswith(value)
-        case "*=":
-            return bool(value) and value in actual
-    return False
-
-
-def _is(element: Element, name: str, inner: tuple[Selector, ...]) -> bool:
-    match name:
-        case "first-child":
-            return _previous(element) is None
-        case "last-child":
-            return _next(element) is None
-        case "only-child":
-            return _previous(element) is None and _next(element) is None
-        case "root":
-            return element.getparent() is None
-        case "empty":
-            return len(element) == 0 and not element.text
-        case "link" | "any-link":
-            return element.tag == "a" and element.get("href") is not None
-        case "not":
-            return not any(selector.dynamic or matches(element, selector) for selector in inner)
-    return False
-
-
-def _previous(element: Element) -> Element | None:
-    return next((other for other in element.itersiblings(preceding=True) if isinstance(other.tag, str)), None)
-
-
-def _next(element: Element) -> Element | None:
-    return next((other for other in element.itersiblings() if isinstance(other.tag, str)), None)

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from newsletter.checks.css import Declaration, Element, Rule, Selector, declarations, matches
+from newsletter.checks.css import Declaration, Element, Rule, Selector, declarations
+from newsletter.checks.match import matches
 from newsletter.checks.sample import Sample
 
 _MOST_RULES = 1_000  # of a style element; Gmail reads a tenth of that

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from newsletter.checks.colour import BLACK, WHITE, Colour, read_attribute_colour, read_colour
-from newsletter.checks.css import Declaration, Element, Rule, cascade, functions, urls
+from newsletter.checks.css import Declaration, Element, Rule, functions, urls
+from newsletter.checks.match import cascade
 
 NOT_SHOWN = {"head", "title", "script", "style", "template", "noscript", "meta", "link", "base", "xml"}
 _SIZES = {

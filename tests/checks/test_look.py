@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 
 from newsletter.checks.colour import BLACK, WHITE, Colour, contrast_ratio, read_attribute_colour, read_colour
-from newsletter.checks.css import declarations, matches, parse_sheet
+from newsletter.checks.css import declarations, parse_sheet
 from newsletter.checks.look import looks, pixels
+from newsletter.checks.match import matches
 from newsletter.checks.sample import sample_of
 from tests.checks.mail import here, message
 
