@@ -5,12 +5,9 @@ reader's client will see; the post and the config only tell where things come fr
 elsewhere (the test inbox) has neither.
 """
 
-import email
-import email.policy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.header import decode_header, make_header
 from email.message import Message
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +15,10 @@ from typing import Any
 
 from lxml import etree
 
-from newsletter.checks import css, look, where
+from newsletter.checks import css, look, parts, where
 from newsletter.checks.css import Element, Rule, Sheet
 from newsletter.checks.look import Look
+from newsletter.checks.parts import Part
 from newsletter.checks.where import Sources
 from newsletter.compose.post import Post
 from newsletter.config import Checks, Config
@@ -31,18 +29,7 @@ PADDING = re.compile(
 )
 """White space and what shows as nothing: preheaders are padded with it."""
 _NIGHT = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
-_DEEPEST = 50
 _LONGEST = 2_000_000  # characters of HTML; Gmail shows a twentieth of that
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A body part: its text, its size as decoded from the transfer encoding, and what its header says of charsets."""
-
-    text: str
-    size: int  # bytes
-    charset: str  # as declared, in lower case; empty if not
-    broken: bool  # bytes that are not in that charset
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +169,14 @@ def sample_of(
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
-    try:
-        parsed = email.message_from_bytes(message, policy=email.policy.compat32)
-    except RecursionError:  # multiparts in multiparts, a thousand deep
-        parsed = email.message_from_bytes(message.partition(b"\r\n\r\n")[0], policy=email.policy.compat32)
-    html, text, attached = _parts(parsed)
+    parsed = parts.parse(message)
+    html, text, attached = parts.parts_of(parsed)
     root = config.root if config else None
     sources = where.read_sources(post.path if post else None, post.body_line if post else 1, template, root)
     return Sample(
         message=message,
         headers=parsed,
-        subject=_subject(parsed),
+        subject=parts.subject_of(parsed),
         html=html,
         text=text,
         attached=attached,
@@ -252,50 +236,3 @@ def _at_night(rule: Rule) -> bool:
         and _NIGHT.search(name)
         for name in rule.around
     )
-
-
-def _subject(message: "Message[str, str]") -> str | None:
-    raw = message.get("Subject")
-    if raw is None:
-        return None
-    try:
-        text = str(make_header(decode_header(re.sub(r"\r?\n(?=[ \t])", "", str(raw)))))
-    except (ValueError, LookupError, UnicodeError, email.errors.HeaderParseError):
-        text = str(raw)
-    return text.strip()
-
-
-def _parts(message: "Message[str, str]") -> tuple[Part | None, Part | None, dict[str, int]]:
-    """The first HTML and text parts that are shown, and the sizes of what is attached by Content-ID."""
-    html = text = None
-    attached: dict[str, int] = {}
-    queue: list[tuple[Message[str, str], int]] = [(message, 0)]
-    while queue:
-        part, depth = queue.pop(0)
-        if part.is_multipart():
-            if depth < _DEEPEST:
-                queue[:0] = [(child, depth + 1) for child in part.get_payload() if isinstance(child, Message)]
-            continue
-        kind = part.get_content_type()
-        attachment = part.get_content_disposition() == "attachment"
-        if kind == "text/html" and html is None and not attachment:
-            html = _part(part)
-        elif kind == "text/plain" and text is None and not attachment:
-            text = _part(part)
-        elif identity := str(part.get("Content-ID") or "").strip().strip("<>"):
-            attached[identity] = len(_payload(part))
-    return html, text, attached
-
-
-def _part(part: "Message[str, str]") -> Part:
-    data = _payload(part)
-    charset = (part.get_content_charset() or "").lower()
-    try:
-        return Part(data.decode(charset or "utf-8"), len(data), charset, False)
-    except (UnicodeDecodeError, LookupError):
-        return Part(data.decode("utf-8", "replace"), len(data), charset, True)
-
-
-def _payload(part: "Message[str, str]") -> bytes:
-    data = part.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from newsletter.checks.css import declarations, urls
+from newsletter.checks.parts import Part
 from newsletter.checks.rule import Check, Fault, Place, place_of
-from newsletter.checks.sample import Part, Sample
+from newsletter.checks.sample import Sample
 
 GMAIL_CLIP = 102 * 1024
 """Gmail shows this many bytes of the HTML part, and a link to the rest."""
