@@ -383,6 +383,9 @@ class _Blocks:
     def _heading(self, text: str) -> bool:
         if not _ATX.match(text):
             return False
+        if not text.strip("# \t"):  # nothing to head
+            self.at += 1
+            return True
         self._block(text.rstrip())
         self.heading = len(self.out) - 2
         self.at += 1
@@ -506,7 +509,9 @@ class _Blocks:
         headless = (
             self.dialect == "kramdown"
             and not self.paragraph
-            and ((text.startswith("|") and text.endswith("|")) or bool(_CELLS.search(text) and _CELLS.search(following)))
+            and (
+                (text.startswith("|") and text.endswith("|")) or bool(_CELLS.search(text) and _CELLS.search(following))
+            )
         )
         if not headed and not headless:
             return False

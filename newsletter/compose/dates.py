@@ -14,6 +14,10 @@ _ISO = re.compile(
     r"(?:(?:[Tt]|[ \t]+)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?[ \t]*([AaPp][Mm])?)?"
     r"[ \t]*(?:([Zz])|([-+])(\d{2}):?(\d{2})?|([-+])(\d)(?::(\d{2}))?|([A-Za-z][A-Za-z_]*(?:/[A-Za-z_+\d-]+)*))?\Z"
 )
+_DAY_FIRST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?![\d-])")
+_SLIP = re.compile(
+    r"(\d{4}-\d{1,2}-\d{1,2})[Tt\s]+(\d{1,2}:\d{2}(?::\d{2})?)(?![\d]):*(?:\s+\d{4})?(\s*[-+]\d{2}:?\d{2})?\Z"
+)
 _WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 _ZONES = {"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
@@ -31,7 +35,9 @@ def as_date(value: object, zone: tzinfo = UTC) -> datetime:
         return datetime.combine(value, time(), zone)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{value!r} is not a date")
-    text = " ".join(str(value).split())
+    text = _DAY_FIRST.sub(r"\4-\3-\1", " ".join(str(value).split()), count=1)  # day before month, as Ruby has it
+    if slip := _SLIP.match(text.replace("::", ":")):  # `00:10::00`, a year said again: Ruby reads over them
+        text = "".join(part or "" for part in (slip[1], " ", slip[2], slip[3]))
     found = _iso(text, zone) if _ISO.match(text) else _other(text)
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
 

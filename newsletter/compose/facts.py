@@ -12,15 +12,12 @@ from html import unescape
 from pathlib import PurePath
 from typing import Any
 
+from newsletter.compose.day import write_day
 from newsletter.compose.post import Post
 from newsletter.compose.site import Site
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 _RIGHT_TO_LEFT = frozenset(
     {"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ku", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
 )
@@ -30,8 +27,8 @@ _TAGS = re.compile(r"<!--.*?-->|<(style|script|pre)\b.*?</\1>|<[^>]*>", re.DOTAL
 _BLOCK_END = re.compile(r"</(?:p|h[1-6]|li|blockquote|td|th|dd|dt|div|figcaption)>|<br\s*/?>", re.IGNORECASE)
 _HEADING = re.compile(r"<h[1-6]\b.*?</h[1-6]>", re.DOTALL | re.IGNORECASE)
 _WORDS_A_MINUTE = 230
-_SUMMARY = 140
-"""Characters of a preheader made from the first words: what the widest of inbox rows shows."""
+_SUMMARY = 100
+"""Characters of a preheader made from the first words: what most inbox rows show, and the check allows."""
 
 
 def post_facts(post: Post, site: Site, body: str) -> dict[str, Any]:
@@ -43,7 +40,7 @@ def post_facts(post: Post, site: Site, body: str) -> dict[str, Any]:
         "title": post.title,
         "subtitle": post.subtitle,
         "date": post.date,
-        "date_text": f"{post.date.day} {_MONTHS[post.date.month - 1]} {post.date.year}" if post.date else "",
+        "date_text": write_day(post.date, language_of(post, site)) if post.date else "",
         "author": {"name": author.name, "picture": author.picture},
         "image": site.image(post),
         "image_alt": _image_alt(post),
@@ -71,7 +68,7 @@ def newsletter_facts(post: Post, site: Site, config: Config, name: str) -> dict[
     for key in ("color", "background"):
         if not _COLOUR.match(look[key]):
             raise NewsletterError(f"{key}: {look[key][:40]!r} is not a colour such as #0b5cad", path=post.path)
-    language = said(post, "lang", "language") or site.language or own.language
+    language = language_of(post, site, own.language)
     return {
         "title": site.title or own.title or name,
         "author": own.author,
@@ -86,6 +83,11 @@ def newsletter_facts(post: Post, site: Site, config: Config, name: str) -> dict[
         "unsubscribe": bool(config.unsubscribe.url or config.unsubscribe.mailto),
         "preferences": bool(config.unsubscribe.url),
     }
+
+
+def language_of(post: Post, site: Site, otherwise: str = "en") -> str:
+    """The language that the post is in: its own word for it, else the site's."""
+    return said(post, "lang", "language") or site.language or otherwise
 
 
 def site_facts(site: Site) -> dict[str, Any]:

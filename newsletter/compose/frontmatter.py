@@ -1,8 +1,9 @@
 """Split a file into front matter and text, and read YAML, TOML and JSON that a stranger may have written.
 
 python-frontmatter's handlers recognise the three formats; ours read them within bounds (size, depth, aliases, no
-tags), refuse duplicate keys, and know on which line of the file each key and the text stand. What the keys mean is
-`post`'s business. YAML 1.1 as PyYAML's safe loader has it, TOML 1.0 by tomllib, JSON by RFC 8259.
+tags) and know on which line of the file each key and the text stand. A key
+that stands twice counts as its generator has it: the last one in YAML (Jekyll), an error in TOML and JSON. What the
+keys mean is `post`'s business. YAML 1.1 as PyYAML's safe loader has it, TOML 1.0 by tomllib, JSON by RFC 8259.
 """
 
 import json
@@ -239,7 +240,7 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
 
 
 def _weigh(node: yaml.Node, seen: dict[int, int | None], path: Path, line: int, most: int) -> int:
-    """How many values `node` stands for when every alias is written out; also refuses duplicate keys."""
+    """How many values `node` stands for when every alias is written out."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     known = seen.get(id(node), 0)
@@ -248,16 +249,8 @@ def _weigh(node: yaml.Node, seen: dict[int, int | None], path: Path, line: int, 
     if known:
         return known
     seen[id(node)] = None
-    if isinstance(node, yaml.MappingNode):
-        names: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in names and key.tag != "tag:yaml.org,2002:merge":
-                    raise _duplicate(key.value, path, _line(key, line))
-                names.add(key.value)
-        children = [child for pair in node.value for child in pair]
-    else:
-        children = node.value
+    pairs = isinstance(node, yaml.MappingNode)
+    children = [child for pair in node.value for child in pair] if pairs else node.value
     total = 1
     for child in children:
         total += _weigh(child, seen, path, line, most)

@@ -16,7 +16,7 @@ from liquid.exceptions import LiquidError, ResourceLimitError, UnknownFilterErro
 
 from newsletter.compose import jekyll
 from newsletter.compose.liquid_filters import add_filters
-from newsletter.compose.liquid_tags import SCENE, Scene, UnknownTag, add_tags
+from newsletter.compose.liquid_tags import OWN_TAGS, SCENE, Scene, UnknownTag, add_tags
 from newsletter.compose.post import Post, read_post
 from newsletter.compose.site import Site
 from newsletter.errors import NewsletterError
@@ -53,7 +53,7 @@ def render_liquid(source: str, post: Post, site: Site) -> str:
 @functools.lru_cache(maxsize=2)
 def _environment(site: Site) -> Bounded:
     environment = Bounded()
-    add_tags(environment)
+    add_tags(environment, site.root)
     add_filters(environment)
     return environment
 
@@ -67,7 +67,8 @@ def _explain(error: LiquidError, scene: Scene) -> NewsletterError:
     elif isinstance(error, UnknownTag):
         name = error.message
         what = (
-            f"unknown Liquid tag {{% {name} %}}; take it out, or show it as text between {{% raw %}} and {{% endraw %}}"
+            f"unknown Liquid tag {{% {name} %}}; take it out, write what it is in mail into {OWN_TAGS}/{name}.html, or "
+            "show it as text between {% raw %} and {% endraw %}"
         )
     elif isinstance(error, UnknownFilterError):
         what = f"{error.message} in Liquid; take the filter out or use one of Jekyll's"

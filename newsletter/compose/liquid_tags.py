@@ -15,16 +15,20 @@ from typing import TextIO, TypeAlias
 from liquid import Environment, RenderContext, Token, TokenStream
 from liquid.ast import BlockNode, IllegalNode, Node
 from liquid.builtin.illegal import Illegal
+from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 from liquid.parser import get_parser
 from liquid.tag import Tag
 from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_TAG
 
-from newsletter.compose.paths import inside
+from newsletter.compose.paths import inside, is_inside
 from newsletter.compose.post import Post, read_post, read_text
 from newsletter.compose.site import Site
 from newsletter.compose.tidy import video_link
 from newsletter.errors import NewsletterError
+
+OWN_TAGS = "email_templates/tags"
+"""Where a site says what its plugins' tags are in mail: a file of Liquid a tag."""
 
 SCENE = "\0scene"
 """Where a template's globals hold the `Scene`; no Liquid can spell it."""
@@ -53,14 +57,18 @@ class Scene:
     find: Callable[[str], Post | None]
 
 
-def add_tags(environment: Environment) -> None:
-    """Give `environment` the tags."""
+def add_tags(environment: Environment, root: Path) -> None:
+    """Give `environment` the tags, and those that the site in `root` has written for its mail."""
     for name, render in _INLINE.items():
         _add(environment, name, render)
     for name in _NOTHING:
         _add(environment, name, lambda context, markup, token: "")
     for name, block in _BLOCKS.items():
         _add_block(environment, name, block)
+    for path in sorted((root / OWN_TAGS).glob("*.html")):
+        if path.is_file() and is_inside(root, path):
+            environment.tags[path.stem] = _own_tag(environment, path)
+    environment.tags["capture"] = _Capture(environment)
     environment.tags["illegal"] = _Unknown(environment)
 
 
@@ -70,6 +78,16 @@ class _Unknown(Illegal):
         if stream.peek.kind == TOKEN_EXPRESSION:
             next(stream)
         raise UnknownTag(token.value, token=token)
+
+
+class _Capture(CaptureTag):
+    """`capture`, which in Jekyll takes the first word that can be a name: `{% capture /dev/null %}`."""
+
+    def parse(self, stream: TokenStream) -> CaptureNode:
+        ahead = stream.peek
+        if ahead.kind == TOKEN_EXPRESSION and (word := re.search(r"[\w-]+", ahead.value)):
+            stream.tokens[stream.pos + 1] = Token(TOKEN_EXPRESSION, word[0], ahead.start_index, ahead.source)
+        return super().parse(stream)
 
 
 Inline: TypeAlias = Callable[[RenderContext, str, Token], str]
@@ -141,6 +159,42 @@ def _add_block(environment: Environment, name: str, write: Block) -> None:
     environment.tags[name] = Blocked(environment)
 
 
+def _own_tag(environment: Environment, path: Path) -> Tag:
+    """A tag of a plugin, as the site wants it in mail: `include.markup` is what the post wrote after the tag's name,
+    `include.words` its words, `include.content` what stands before its end tag, if it has one."""
+    ending = f"end{path.stem}"
+
+    def write(context: RenderContext, markup: str, content: str) -> str:
+        words = [word.strip("\"',") for word in re.findall(r"\"[^\"]*\"|'[^']*'|[^\s,]+", markup)]
+        return _written(context, path, {"markup": markup.strip(), "words": words, "content": content})
+
+    class Own(Tag):
+        def parse(self, stream: TokenStream) -> Node:
+            token = stream.expect(TOKEN_TAG)
+            markup = ""
+            if stream.peek.kind == TOKEN_EXPRESSION:
+                markup = next(stream) and stream.current.value
+            if re.search(rf"\{{%-?\s*{re.escape(ending)}\b", token.source) is None:
+                return _InlineNode(token, markup, lambda context, markup, token: write(context, markup, ""))
+            next(stream)
+            block = get_parser(self.env).parse_block(stream, (ending, TOKEN_EOF))
+            return _BlockNode(token, markup, block, write)
+
+    Own.name, Own.end = path.stem, ending
+    return Own(environment)
+
+
+def _written(context: RenderContext, path: Path, parameters: dict[str, object]) -> str:
+    """The file at `path`, its Liquid evaluated, `parameters` as `include` in it."""
+    source = read_text(path)
+    _scene(context).sources.setdefault(source, (path, 1))
+    template = context.env.from_string(source, name=path.name)
+    output = context.get_buffer()
+    with context.extend({"include": parameters}, template=template):
+        template.render_with_context(context, output, partial=True)
+    return output.getvalue()
+
+
 # -- files
 
 
@@ -165,14 +219,7 @@ def _include_from(folder: Path, context: RenderContext, markup: str, token: Toke
     if not path.is_file():
         where = folder.relative_to(scene.site.root) if folder.is_relative_to(scene.site.root) else folder
         raise NewsletterError(f"no file {name!r} in {where}; if it is the theme's, copy it there or take the tag out")
-    source = read_text(path)
-    scene.sources.setdefault(source, (path, 1))
-    template = context.env.from_string(source, name=name)
-    parameters = _parameters(context, match[2] if match else "")
-    output = context.get_buffer()
-    with context.extend({"include": parameters}, template=template):
-        template.render_with_context(context, output, partial=True)
-    return output.getvalue()
+    return _written(context, path, _parameters(context, match[2] if match else ""))
 
 
 def _parameters(context: RenderContext, markup: str) -> dict[str, object]:

@@ -217,13 +217,23 @@ class MessageWriter:
 
 
 def feedback_id(issue_id: str, domain: str) -> str:
-    """Feedback-ID as Gmail reads it: issue, newsletter, kind, sender, of letters and digits."""
+    """Feedback-ID as Gmail reads it: issue, newsletter, kind, sender, of letters and digits, on one line of 78.
+
+    Gmail counts by each of them; where they are too long, the domain is left out, which `sender` tells too, and a long
+    issue is cut, with a few digits that tell it from others.
+    """
 
     def words(text: str) -> str:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
 
     sender = re.sub(r"[^a-z0-9]", "", domain.lower())[:15].ljust(5, "0")
-    return f"{words(issue_id)[:60]}:{words(domain)[:60]}:newsletter:{sender}"
+    issue, end = words(issue_id), f":newsletter:{sender}"
+    room = headers.FOLD_AT - len("Feedback-ID: ") - len(end)
+    if len(issue) + 1 + len(words(domain)) <= room:
+        return f"{issue}:{words(domain)}{end}"
+    if len(issue) > room:
+        issue = f"{issue[: room - 9]}-{hashlib.sha256(issue_id.encode()).hexdigest()[:8]}"
+    return issue + end
 
 
 def _date(moment: datetime) -> bytes:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ LONGEST = 2000
 """Characters of a title and other one-line fields at most."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*\Z")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
@@ -70,7 +72,7 @@ def read_post(path: Path, timezone: tzinfo = UTC) -> Post:
     matter = split_front_matter(read_text(path), path)
     fields = _Fields(matter, path)
     written_date, slug = split_name(path.parent.name if path.stem in {"index", "_index"} else path.stem)
-    title, body = fields.text("title"), matter.body
+    title, body = _decoded(fields.text("title")), matter.body
     if not title:
         heading, body = _take_heading(body)
         title = heading or titleize(slug)
@@ -79,7 +81,7 @@ def read_post(path: Path, timezone: tzinfo = UTC) -> Post:
         path=path,
         slug=slug,
         title=title,
-        subtitle=fields.text("subtitle"),
+        subtitle=_decoded(fields.text("subtitle")),
         date=fields.date("date", timezone) or _date_in_name(written_date, timezone),
         author=fields.author(),
         image=fields.image(),
@@ -241,6 +243,12 @@ def _date_in_name(written: str, timezone: tzinfo) -> datetime | None:
         return None
 
 
+def _decoded(text: str) -> str:
+    """`text` with its character references (`&#8212;`, `&amp;`) as characters, on one line: titles have them, as
+    Jekyll writes titles into HTML as they stand."""
+    return " ".join(_CONTROL.sub(" ", _REFERENCE.sub(lambda found: unescape(found[0]), text)).split())
+
+
 def _file_safe(slug: str) -> str:
     """A slug that can stand in a path, a URL and a terminal, its letters kept as they are."""
     return re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", slug)).strip(".-")
@@ -294,4 +302,4 @@ def _plain(heading: str) -> str:
     text = re.sub(r"(`+)(.+?)\1", r"\2", text)
     text = re.sub(r"(\*\*|__|\*|~~)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
     text = re.sub(r"\b_(?=\S)(.+?)(?<=\S)_\b", r"\1", text)
-    return " ".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text).split())
+    return _decoded(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text))

@@ -42,6 +42,8 @@ _BLOCK_KINDS = {
     "hint": "note",
     "box": "note",
 }
+_OWN = ("email_templates/shortcodes", "layouts/shortcodes")
+"""Where a site's own shortcodes are: written for mail, then for the web."""
 _NOTHING = frozenset({"toc", "comments", "clear", "mathjax", "katex-load", "scroll"})
 
 
@@ -131,12 +133,13 @@ class _Reader:
 
     def _render(self, call: Call, mark: re.Match[str]) -> str:
         name = call.name.removesuffix(".html")
-        own = self.site.root / "layouts" / "shortcodes" / f"{name}.html"
         try:
-            if own.is_file() and is_inside(self.site.root, own):
-                filled = _fill(read_text(own), call)
-                if filled is not None:
-                    return filled
+            for folder in _OWN:
+                own = self.site.root / folder / f"{name}.html"
+                if own.is_file() and is_inside(self.site.root, own):
+                    filled = _fill(read_text(own), call)
+                    if filled is not None:
+                        return filled
             if name in _NOTHING:
                 return ""
             if name in _CALLOUTS or name in _BLOCK_KINDS:
@@ -146,7 +149,11 @@ class _Reader:
         except NewsletterError as error:
             raise self._error(mark, error.what) from None
         shown = f"{{{{</* {name} */>}}}}"
-        raise self._error(mark, f"unknown shortcode {name!r}; take it out, or write {shown} to show it as text")
+        raise self._error(
+            mark,
+            f"unknown shortcode {name!r}; take it out, write what it is in mail into {_OWN[0]}/{name}.html, or write "
+            f"{shown} to show it as text",
+        )
 
     def _line(self, mark: re.Match[str]) -> int:
         return self.post.body_line + self.source.count("\n", 0, mark.start())

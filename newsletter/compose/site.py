@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.compose import hugo, jekyll
 from newsletter.compose.dates import zone_named
-from newsletter.compose.paths import inside
+from newsletter.compose.paths import inside, is_inside
 from newsletter.compose.permalink import hugo_path, jekyll_path
 from newsletter.compose.post import Author, Post, read_post
 from newsletter.config import Config, Newsletter, Posts
@@ -27,6 +27,8 @@ Kind = Literal["jekyll", "hugo", "plain"]
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _TOKEN = re.compile(r"slot[0-9a-f]{12}n\d+z")  # what stands for a reader's value: see `slots`
 _PICTURES = ("picture", "avatar", "image", "photo", "profile_image", "featured_image")
+_HOST = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_MARKDOWN_LINK = re.compile(r"\[([^\]\[]+)\]\([^()\s]*\)")
 _MAILBOX = re.compile(r"\s*<[^>]*>\s*\Z")
 
 
@@ -214,7 +216,7 @@ class Site:
         person = self.authors.get(key) or next(
             (person for name, person in self.authors.items() if name.lower() == key.lower()), None
         )
-        return person if person is not None else Author(_MAILBOX.sub("", key) or key)
+        return person if person is not None else Author(_MARKDOWN_LINK.sub(r"\1", _MAILBOX.sub("", key) or key))
 
 
 def load_site(config: Config) -> Site:
@@ -254,7 +256,7 @@ def read_site(root: Path) -> Site:
 def _jekyll_site(root: Path, config: dict[str, Any]) -> Site:
     source = _text(config.get("source"))
     root = inside(root, source) if source else root
-    address = _text(config.get("url")).rstrip("/")
+    address = (_text(config.get("url")) or _own_domain(root)).rstrip("/")
     base = "/" + _text(config.get("baseurl")).strip("/") if _text(config.get("baseurl")).strip("/") else ""
     zone = zone_named(_text(config.get("timezone"))) if config.get("timezone") else None
     author = config.get("author")
@@ -310,6 +312,15 @@ def _hugo_site(root: Path, config: dict[str, Any]) -> Site:
         config=config,
         zone_known=zone is not None,
     )
+
+
+def _own_domain(root: Path) -> str:
+    """The address that GitHub Pages gives a site whose configuration has none: that of the domain in its CNAME file."""
+    path = root / "CNAME"
+    if not path.is_file() or not is_inside(root, path):
+        return ""
+    host = path.read_text(encoding="utf-8", errors="replace").strip()
+    return f"https://{host}" if _HOST.fullmatch(host) else ""
 
 
 def _base_url(text: str) -> str:

@@ -37,13 +37,25 @@ _WIDEST = 100_000  # characters that one padding or repetition may make
 _PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
 
 
+class Undefined(jinja2.StrictUndefined):
+    """A name that nobody defined; asked of a mapping (`post.titel`), it says which of its keys is near."""
+
+    @property
+    def _undefined_message(self) -> str:
+        keys, name = self._undefined_obj, self._undefined_name
+        if self._undefined_hint or not isinstance(keys, Mapping) or not isinstance(name, str):
+            return super()._undefined_message
+        near = difflib.get_close_matches(name, [key for key in keys if isinstance(key, str)], n=1)
+        return f"{name!r} is not defined there" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja2 as templates get it in both stages: nothing unsafe, nothing undefined, nothing huge."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self, loader: jinja2.BaseLoader | None = None, autoescape: bool | Callable[..., bool] = False) -> None:
-        super().__init__(loader=loader, autoescape=autoescape, undefined=jinja2.StrictUndefined, cache_size=50)
+        super().__init__(loader=loader, autoescape=autoescape, undefined=Undefined, cache_size=50)
         self.keep_trailing_newline = True
         self.filters["center"] = _bounded_center
         self.filters["format"] = _bounded_format
@@ -240,7 +252,9 @@ def explain(error: Exception, name: str, known: Iterable[str] = ()) -> Newslette
     if isinstance(error, TemplateSyntaxError):
         return NewsletterError(f"{error.message}; correct the template", path=error.filename or path, line=error.lineno)
     if isinstance(error, UndefinedError):
-        return NewsletterError(f"{error.message}; {_suggestion(str(error.message), known)}", path=path, line=line)
+        what = str(error.message)
+        hint = "" if what.endswith("?") else f"; {_suggestion(what, known)}"
+        return NewsletterError(f"{what}{hint}", path=path, line=line)
     if isinstance(error, TemplateNotFound):
         return NewsletterError(
             f"no template {error.name!r} in {FOLDER}/; write it or correct the name", path=path, line=line

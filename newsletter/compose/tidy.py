@@ -40,6 +40,8 @@ _RUNS = re.compile(
     r"[\x00-\x20]*(?:javascript|vbscript|livescript|data(?!:image/(?:png|jpe?g|gif|webp)\b))[\x00-\x20]*:",
     re.IGNORECASE,
 )
+_ELEMENT = re.compile(r"[a-z][a-z0-9-]*\Z")
+_NAMESPACED = re.compile(r"[a-z][\w.-]*:[a-z]")  # Word's `<o:p>`, Facebook's `<fb:like>`
 _NAME = re.compile(r"[A-Za-z_][\w:.-]*\Z")
 _VIDEO = re.compile(r"(?:youtube(?:-nocookie)?\.com/(?:embed|v|shorts)/|youtu\.be/)([\w-]{6,})")
 _VIMEO = re.compile(r"player\.vimeo\.com/video/(\d+)")
@@ -97,7 +99,10 @@ class _Tidy(HTMLParser):
             if values.get("type", "").lower() == "checkbox":
                 self.out.append("☑ " if "checked" in values else "☐ ")
             return
-        if tag in _UNWRAPPED:
+        if tag in _UNWRAPPED or _NAMESPACED.match(tag):
+            return
+        if not _ELEMENT.match(tag):  # `<a:>` is no element: text
+            self.out.append(escape(self.get_starttag_text() or "", quote=False))
             return
         self._make_room(tag)
         self.out.append(self._tag(tag, attrs, values))

@@ -74,7 +74,7 @@ def test_a_display_name_reads_back_and_adds_no_field(name: str) -> None:
     # The new parser keeps the blank between adjacent encoded words of a phrase, against RFC 2047 section 6.2; the old
     # one doesn't.
     shown, _ = parseaddr(message_from_bytes(field + b"\r\n")["To"].replace("\r\n", ""))
-    assert str(make_header(decode_header(shown))) == headers.clean(name).strip(" ")
+    assert str(make_header(decode_header(shown))) == headers.clean(name).strip()
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ import json
 import re
 import socket
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.day import write_day
 from newsletter.compose.facts import first_words, frozen, reading_minutes
 from newsletter.compose.issue import Issue, Slot, compose
 from newsletter.compose.message import MessageWriter, Parts
@@ -225,7 +227,7 @@ def test_a_jekyll_blogs_own_layout_falls_back_to_the_newsletters(root: Path) -> 
 
 def test_a_config_layout_that_is_not_there_is_told(root: Path) -> None:
     (root / "newsletter.toml").write_text(CONFIG.replace("title =", 'layout = "nothing"\ntitle ='))
-    with pytest.raises(NewsletterError, match="no template 'nothing' for"):
+    with pytest.raises(NewsletterError, match="no template 'nothing'"):
         made(root)
 
 
@@ -268,6 +270,29 @@ def test_a_right_to_left_language_sets_the_direction(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "written"),
+    [
+        ("en", "1 June 2026"), ("en-US", "June 1, 2026"), ("de_AT", "1. Juni 2026"), ("fr", "1er juin 2026"),
+        ("pt-BR", "1 de junho de 2026"), ("no", "1. juni 2026"), ("he", "1 ביוני 2026"), ("ja", "2026年6月1日"),
+        ("xx", "2026-06-01"),
+    ],
+)  # fmt: skip
+def test_a_date_is_in_the_posts_language_or_in_numbers(language: str, written: str) -> None:
+    assert write_day(date(2026, 6, 1), language) == written
+
+
+def test_a_german_letter_has_a_german_date(root: Path) -> None:
+    issue = made(root, more="lang: de")
+    assert "1. Juni 2026" in parts(issue).html
+    assert "1. Juni 2026" in parts(issue).text
+
+
+def test_a_long_byline_is_wrapped_in_the_text_part(root: Path) -> None:
+    text = parts(made(root, more="author: " + " and ".join(["Somebody with a Name"] * 5))).text
+    assert max(len(line) for line in text.splitlines() if "://" not in line) <= 72
+
+
+@pytest.mark.parametrize(
     ("title", "url", "written"),
     [
         ("The Long View", "https://example.org/blog", "The Long View <example.org>"),
@@ -282,7 +307,8 @@ def test_the_list_id_is_ascii(title: str, url: str, written: str) -> None:
 def test_first_words_are_whole_words() -> None:
     assert first_words("a few words", 100) == "a few words"
     assert first_words("one two, three", 11) == "one two…"
-    assert len(first_words("x" * 500)) <= 140
+    assert len(first_words("x" * 500)) <= 100
+    assert len(first_words("word " * 90)) <= 100
 
 
 def test_reading_takes_a_minute_at_least() -> None:

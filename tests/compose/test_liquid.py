@@ -71,6 +71,11 @@ def test_liquid_says_what_jekyll_says(jekyll, source, output):
     assert output is None or found == output
 
 
+def test_a_shortcode_written_for_mail_comes_before_the_webs(tmp_path):
+    site = make(tmp_path, {**HUGO, "email_templates/shortcodes/clever.html": "<i>{{ .Get 0 }}</i>"})
+    assert codes(site, "{{< clever a >}}") == "<i>a</i>"
+
+
 @pytest.mark.parametrize(
     ("source", "line", "said"),
     [
@@ -106,6 +111,20 @@ def test_a_fault_in_an_include_names_the_include(jekyll):
     with pytest.raises(NewsletterError) as caught:
         liquid(jekyll, "One.\n{% include bad.html %}")
     assert (caught.value.path.endswith("_includes/bad.html"), caught.value.line) == (True, 2)
+
+
+def test_a_site_says_what_its_plugins_tags_are_in_mail(tmp_path):
+    site = make(
+        tmp_path,
+        {
+            **JEKYLL,
+            "email_templates/tags/shot.html": '<img src="{{ include.words[0] }}" alt="{{ include.words[1] }}">',
+            "email_templates/tags/aside.html": "<p>{{ include.markup }}: {{ include.content | strip }}</p>",
+        },
+    )
+    assert liquid(site, '{% shot /a.png, "A shot" %}') == '<img src="/a.png" alt="A shot">'
+    assert liquid(site, "{% aside See %}\n{{ page.title }}\n{% endaside %}!") == "<p>See: First</p>!"
+    assert liquid(site, "{% if true %}{% shot /b.png %}{% endif %}") == '<img src="/b.png" alt="">'
 
 
 def test_an_include_of_itself_ends(jekyll):
@@ -170,7 +189,7 @@ def test_shortcodes_mean_something_in_mail(hugo, source, output):
 @pytest.mark.parametrize(
     ("source", "line", "said"),
     [
-        ("One.\n\n{{< slider >}}", 7, "unknown shortcode 'slider'"),
+        ("One.\n\n{{< slider >}}", 7, "unknown shortcode 'slider'; take it out, write what it is in mail into email_"),
         ("{{< clever >}}", 5, "unknown shortcode 'clever'"),
         ('{{< ref "nowhere.md" >}}', 5, "no page 'nowhere.md'"),
         ("{{< /note >}}", 5, "closes nothing"),

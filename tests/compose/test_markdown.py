@@ -55,6 +55,14 @@ def html(site, post):
         ("- a\n\n1. b\n", "<ul><li>a</li></ul><ol><li>b</li></ol>"),
         ("- a\nlazy\n", "<ul><li>a\nlazy</li></ul>"),
         ("- a\n\n  b\n- c\n", "<ul><li><p>a</p><p>b</p></li><li><p>c</p></li></ul>"),
+        ("* a\n\n  * b\n\n  * c\n* d\n\n  * e\n", "<ul><li><p>a</p><ul><li><p>b</p></li><li><p>c</p></li></ul></li><li><p>d</p><ul><li>e</li></ul></li></ul>"),
+        # quotes and tables as kramdown has them
+        ("> a\n\n> b\n", "<blockquote><p>a</p></blockquote><blockquote><p>b</p></blockquote>"),
+        ("> a\n- b\n>\n> c\n", "<blockquote><p>a</p><ul><li>b</li></ul><p>c</p></blockquote>"),
+        ("`a` | b\n`c` | d\n", "<table><tbody><tr><td><code>a</code></td><td>b</td></tr><tr><td><code>c</code></td><td>d</td></tr></tbody></table>"),
+        ("Home | About\n", "<p>Home | About</p>"),
+        ("| a | b |\n| === | === |\n| c | d |\n", "<table><tbody><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></tbody></table>"),
+        ("####\n\nText.\n", "<p>Text.</p>"),
         ("It was in\n1986. What a year.\n", "<p>It was in\n1986. What a year.</p>"),
         ("- a\n\n      code\n", "<ul><li>a<pre><code>code</code></pre></li></ul>"),
         # fences
@@ -202,6 +210,7 @@ def test_other_markup_is_refused(site):
         ('<video src="https://example.org/a.mp4">old</video>', '<p class="video"><a href="https://example.org/a.mp4">Open example.org</a></p>'),
         ('<form action="x"><input type="checkbox" checked> a <button>b</button></form>', "☑  a "),
         ("<b>open", "<b>open</b>"),
+        ("<a:> <o:p>x</o:p>", "&lt;a:&gt; x"),
         ("</div></td>stray", "stray"),
         ("<b><i>x</b>y</i>", "<b><i>x</i></b>y"),
         ("<ul><li>a<li>b</ul>", "<ul><li>a</li><li>b</li></ul>"),
@@ -261,8 +270,9 @@ def test_any_text_becomes_html_that_is_whole(text):
     html = render_markdown(text, *_SCENE)
     assert "wzxhzdk" not in html
     assert "\x02" not in html
-    opened = re.findall(r"<([a-z][a-z0-9]*)[^>]*>", html)
-    closed = re.findall(r"</([a-z][a-z0-9]*)>", html)
+    opened = re.findall(r"<([a-z][a-z0-9-]*)(?=[ >])[^>]*>", html)
+    closed = re.findall(r"</([a-z][a-z0-9-]*)>", html)
+    assert "<" not in re.sub(r"</?[a-z][a-z0-9-]*(?: [^>]*)?>", "", html)
     void = {"br", "hr", "img"}
     assert sorted(tag for tag in opened if tag not in void) == sorted(closed)
 

@@ -17,7 +17,7 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import read_token
 from newsletter.compose import headers
 from newsletter.compose.issue import Issue, Slot
-from newsletter.compose.message import MessageWriter
+from newsletter.compose.message import MessageWriter, feedback_id
 from newsletter.compose.quoted_printable import normal
 from newsletter.errors import NewsletterError
 
@@ -77,6 +77,21 @@ def body_of(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
     assert part is not None
     return part.get_content().replace("\r\n", "\n")  # the parser leaves CRLF
+
+
+@pytest.mark.parametrize(
+    ("issue_id", "domain", "written"),
+    [
+        ("oaks", "example.org", "oaks:example.org:newsletter:exampleorg"),
+        ("how-to-bounce-back-when-job-searching", "news.example.org",
+         "how-to-bounce-back-when-job-searching:newsletter:newsexampleorg"),
+        ("o" * 200, "news.example.org", "o" * 30 + "-ea0f3970:newsletter:newsexampleorg"),
+    ],
+)  # fmt: skip
+def test_the_feedback_id_fits_a_line(issue_id: str, domain: str, written: str) -> None:
+    made = feedback_id(issue_id, domain)
+    assert made == written
+    assert len(f"Feedback-ID: {made}") <= 78
 
 
 def test_a_message_is_text_then_html_with_exactly_these_fields() -> None:

@@ -151,7 +151,8 @@ def test_a_slug_in_the_front_matter_wins_and_can_stand_in_a_path(post):
 @pytest.mark.parametrize(
     ("written", "title"),
     [("2018-07-01", "2018-07-01"), ("1.10", "1.10"), ("007", "007"), ("yes", "yes"), ("12:30", "12:30"),
-     ("! 'ANN: Rails'", "ANN: Rails"), ("|\n  two\n  lines", "two lines"), ('"a\\tb\\0c"', "a b c")],
+     ("! 'ANN: Rails'", "ANN: Rails"), ("|\n  two\n  lines", "two lines"), ('"a\\tb\\0c"', "a b c"),
+     ("'1.7 &#8212; Tea &amp; Cake &c.'", "1.7 — Tea & Cake &c."), ("'a &#10; b &#0; c &lt;b&gt;'", "a b \ufffd c <b>")],
 )  # fmt: skip
 def test_a_title_is_text_as_it_was_written(post, written, title):
     assert post(yaml(f"title: {written}")).title == title
@@ -220,6 +221,10 @@ def test_an_excerpt_that_is_text_is_no_switch(post):
         ("1st July 2018", datetime(2018, 7, 1, tzinfo=UTC)),
         ("Sun, 01 Jul 2018 09:00:00 -0800", datetime(2018, 7, 1, 17, tzinfo=UTC)),
         ("20180701", datetime(2018, 7, 1, tzinfo=UTC)),
+        ("1-7-2018", datetime(2018, 7, 1, tzinfo=UTC)),
+        ("01/07/2018 09:00 +0200", datetime(2018, 7, 1, 7, tzinfo=UTC)),
+        ("2018-07-01 09:00::00 -08:00", datetime(2018, 7, 1, 17, tzinfo=UTC)),
+        ("2018-07-01 09:00:00 2018 -0800", datetime(2018, 7, 1, 17, tzinfo=UTC)),
         ("2018-07-01T09:00:00.123456789+00:00", datetime(2018, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)),
     ],
 )
@@ -254,7 +259,6 @@ BOMB = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [
         ("---\n", 1, "never ends"),
         ("+++\ntitle = 'A'\n", 1, "close it with a line +++"),
         ('{\n"title": "A",\n', 1, "close it with a line }"),
-        (yaml("title: A", "title: B"), 3, "'title' stands here a second time"),
         ('{\n"title": "A",\n"title": "B"\n}\n', 3, "second time"),
         ("+++\ntitle = 'A'\ntitle = 'B'\n+++\n", 3, "mend the TOML"),
         (yaml("title: A", "subtitle: b: c"), 3, "quotes around the value"),
@@ -302,6 +306,11 @@ def test_what_is_wrong_is_refused_with_its_line(post, text, line, said):
     assert caught.value.line == line
     assert caught.value.path.endswith("hello.md")
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_key_that_stands_twice_the_last_counts_in_yaml_as_in_jekyll(post):
+    read = post(yaml("title: A", "tags: x", "title: B"))
+    assert read.title == "B"
 
 
 def test_blank_lines_before_the_front_matter_count(post):

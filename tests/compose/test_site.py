@@ -171,6 +171,7 @@ def test_authors_and_images_come_from_the_post_the_defaults_or_the_site(jekyll, 
         ("author: Eve", Author("Eve")),
         ("author: Moreau, Ada", Author("Moreau, Ada")),
         ("author: Eve <eve@example.org>", Author("Eve")),
+        ('author: "[Eve](https://example.org/eve), [Kim](/kim)"', Author("Eve, Kim")),
         ("authors: [ada, ben]", Author("Ada Moreau and Ben Okri", "https://example.org/log/assets/ada.jpg")),
         ("author: {name: Eve, picture: e.png}", Author("Eve", "https://example.org/log/e.png")),
         ("author: Eve\npicture: /e.png", Author("Eve", "https://example.org/log/e.png")),
@@ -273,6 +274,19 @@ def test_a_site_is_detected_for_init(tmp_path):
     )
     assert detect_site(tmp_path / "p") is None
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("config", "cname", "url"),
+    [
+        ("title: A", "log.example.org\n", "https://log.example.org"),
+        ("url: https://example.org\nbaseurl: /x", "log.example.org\n", "https://example.org/x"),
+        ("title: A", "not a domain", ""),
+    ],
+)
+def test_a_jekyll_site_without_an_address_is_at_its_cname(tmp_path, config, cname, url):
+    site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-03-a.md": "", "CNAME": cname})
+    assert site.url == url
 
 
 def test_a_jekyll_site_needs_no_configuration(tmp_path):

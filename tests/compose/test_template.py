@@ -13,9 +13,10 @@ from .writing import FACTS, part_template
 FAULTS = [
     ("{{ nothing }}", "'nothing' is undefined"),
     ("{{ subscribr.name }}", "did you mean 'subscriber'"),
-    ("{{ post.nothing }}", "has no attribute 'nothing'"),
+    ("{{ post.nothing }}", "'nothing' is not defined there; correct the name"),
+    ("{{ post.titel }}", r"'titel' is not defined there; did you mean 'title'\?\Z"),
     ("{% if subscriber.x == nothing %}{% endif %}", "'nothing' is undefined"),
-    ("{{ subscriber.name ~ post.nothing.more }}", "has no attribute 'nothing'"),
+    ("{{ subscriber.name ~ post.nothing.more }}", "'nothing' is not defined there"),
     ("{% if %}", "Expected an expression"),
     ("{{ 'open }}", "unexpected char"),
     ("{% for %}", "Expected an expression"),
