@@ -2,19 +2,34 @@
 
 Every key can be set by environment (`NEWSLETTER_SMTP__URL=…`), which wins over the file. Paths are relative to the
 file. Secrets come from the environment or a file of mode 0600, never from newsletter.toml. This module checks
-shapes; what a URL or a rate means is parsed in the room that uses it.
+shapes; what a rate or a relay's URL means is parsed in the room that uses it, which names the key with `Config.naming`.
 """
 
-import difflib
+import contextlib
+import json
+import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from newsletter import misconfig
 from newsletter.errors import NewsletterError
 
 CONFIG_NAME = "newsletter.toml"
@@ -22,7 +37,51 @@ STATE_DIR = ".newsletter"
 """Beside newsletter.toml: the secret, the test inbox. Ignored by git."""
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*\Z")
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\\]+@[^\s@<>,;:\"()\\]+\Z")
 _SECRETS = {("smtp", "password"), ("secret",)}
+
+
+def _web_address(value: str) -> str:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(value)
+        is_of_host = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        )
+        if not value or (is_of_host and value.isprintable() and " " not in value):
+            return value
+    raise ValueError(f"{value!r} is no web address; write it like https://example.org")
+
+
+def _mail_address(value: str) -> str:
+    if value and not (_ADDRESS.match(value) and value.isprintable()):
+        raise ValueError(f"{value!r} is no address; write it like ada@example.org, and nothing else")
+    return value
+
+
+def _colour(value: str) -> str:
+    if not _COLOUR.match(value):
+        raise ValueError(f"{value!r} is no colour; write it like #0b5cad")
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.match(value):
+        raise ValueError(f"{value!r} is no language; write its code, such as en or pt-BR")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no whole number; write one")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+Colour = Annotated[str, AfterValidator(_colour)]
+Language = Annotated[str, AfterValidator(_language)]
+Number = Annotated[int, BeforeValidator(_number)]
 
 
 class Section(BaseModel):
@@ -37,22 +96,15 @@ class Newsletter(Section):
     title: str = ""
     author: str = ""
     reply_to: str = ""
-    url: str = ""
+    url: WebAddress = ""
     postal_address: str = ""
-    language: str = "en"
+    language: Language = "en"
     layout: str = "post"
     reason: str = ""  # why the reader gets this; the footer's first sentence
     logo: str = ""  # URL or path of an image under the site
-    color: str = "#0b5cad"  # links, buttons, rules
-    background: str = "#f4f4f1"  # around the page
+    color: Colour = "#0b5cad"  # links, buttons, rules
+    background: Colour = "#f4f4f1"  # around the page
     font: str = ""  # a CSS font-family list; empty: the template's own
-
-    @field_validator("color", "background")
-    @classmethod
-    def _is_hex(cls, value: str) -> str:
-        if not _COLOUR.match(value):
-            raise ValueError(f"{value!r} is not a colour such as #0b5cad")
-        return value
 
 
 class Posts(Section):
@@ -62,8 +114,8 @@ class Posts(Section):
 
 class Smtp(Section):
     url: str | list[str] = "smtp://localhost:1025"
-    mail_from: str = ""
-    connections: int = Field(default=10, ge=1, le=1000)
+    mail_from: MailAddress = ""
+    connections: Number = Field(default=10, ge=1, le=1000)
     rate: str = ""
     password: SecretStr = SecretStr("")
     password_file: str = ""
@@ -85,8 +137,8 @@ class Subscribers(Section):
 
 
 class Unsubscribe(Section):
-    url: str = ""
-    mailto: str = ""
+    url: WebAddress = ""
+    mailto: MailAddress = ""
 
 
 class State(Section):
@@ -126,11 +178,22 @@ class Checks(Section):
     spamd: str = ""  # host:port of a local rspamd or SpamAssassin
 
 
+class _Environment(EnvSettingsSource):
+    """The environment; a list may be written with commas, and what is no JSON is left to the validation to explain."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A table's or a list's value from a variable's text."""
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(value)
+        is_table = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        return value if is_table else [part.strip() for part in value.split(",") if part.strip()]
+
+
 class Config(BaseSettings):
     """newsletter.toml as one frozen value; `root` is the folder it stands in."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NEWSLETTER_",
+        env_prefix=misconfig.PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -150,6 +213,7 @@ class Config(BaseSettings):
     checks: Checks = Checks()
     secret: SecretStr = SecretStr("")
     _path: Path = PrivateAttr(default=Path(CONFIG_NAME))
+    _text: str = PrivateAttr(default="")
 
     @classmethod
     def settings_customise_sources(
@@ -161,7 +225,7 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
 
     @property
     def path(self) -> Path:
@@ -178,6 +242,24 @@ class Config(BaseSettings):
         """The folder for what is ours and never in git; not made here."""
         return self.root / STATE_DIR
 
+    def where(self, *keys: str) -> misconfig.Where:
+        """Where a key was set, as NewsletterError takes it: `path` and `line`, or the environment's variable."""
+        return misconfig.where(keys, self.path, self._text, os.environ)
+
+    @contextlib.contextmanager
+    def naming(self, *keys: str) -> Iterator[None]:
+        """What is wrong with a value inside is said to be wrong with this key: its file and line, its name."""
+        try:
+            yield
+        except NewsletterError as error:
+            if error.path is None:
+                place = self.where(*keys)
+                error.path, error.line = str(place["path"]), place["line"]
+                name = f"[{keys[0]}] {keys[-1]}"
+                if name not in error.what:
+                    error.what = f"{name}: {error.what}"
+            raise
+
     def smtp_password(self) -> str:
         """The relay's password, from the environment or a 0600 file; empty if there is none."""
         if self.smtp.password_file:
@@ -186,10 +268,10 @@ class Config(BaseSettings):
                 if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                     raise NewsletterError("others can read this password file; run `chmod 600` on it", path=path)
                 return path.read_text(encoding="utf-8").strip()
-            except OSError as error:
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
                 raise NewsletterError(
-                    f"the password file can't be read ({error.strerror}); see NEWSLETTER_SMTP__PASSWORD_FILE",
-                    path=path,
+                    f"the password file can't be read ({reason}); see NEWSLETTER_SMTP__PASSWORD_FILE", path=path
                 ) from None
         return self.smtp.password.get_secret_value()
 
@@ -219,67 +301,26 @@ def load_config(path: Path | None = None) -> Config:
     except UnicodeDecodeError:
         raise NewsletterError("is not UTF-8; save it as UTF-8", path=found) from None
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        what = re.sub(r" \(at (line \d+, column \d+|end of document)\)", "", str(error))
-        raise NewsletterError(f"{what}; mend the TOML", path=found, line=int(line[1]) if line else None) from None
+        raise misconfig.broken_toml(error, found, text) from None
+    except RecursionError:
+        raise NewsletterError("is nested too deep; write it flatter", path=found) from None
     for keys in _SECRETS:
         if _dig(table, keys) is not None:
             env = "NEWSLETTER_" + "__".join(keys).upper()
             raise NewsletterError(
-                f"{'.'.join(keys)} is a secret; take it out and set {env} in the environment",
-                path=found, line=_line_of(text, keys),
+                f"{'.'.join(keys)} is a secret and stands in a file for git; take it out, set {env} in the environment",
+                path=found, line=misconfig.line_of(text, keys),
             )  # fmt: skip
     try:
         config = Config(**table)
     except ValidationError as error:
-        raise _explain(error, found, text) from None
-    config._path = found
+        raise misconfig.explain(error, Config, found, text, os.environ) from None
+    misconfig.check_names(os.environ, Config)
+    config._path, config._text = found, text
     return config
-
-
-def _explain(error: ValidationError, path: Path, text: str) -> NewsletterError:
-    first = error.errors()[0]
-    keys = tuple(str(key) for key in first["loc"])
-    line = _line_of(text, keys)
-    where = {"path": path, "line": line} if line else {"path": "environment NEWSLETTER_" + "__".join(keys).upper()}
-    name = f"[{keys[0]}] {'.'.join(keys[1:])}" if len(keys) > 1 else keys[0]
-    if first["type"] == "extra_forbidden":
-        known = _known(keys[:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        kind = "key" if len(keys) > 1 else "table"
-        return NewsletterError(f"unknown {kind} {name}; {hint}", **where)
-    reason = str(first["msg"]).removeprefix("Value error, ")
-    return NewsletterError(f"{name}: {reason}; it is {first['input']!r} now", **where)
-
-
-def _known(keys: tuple[str, ...]) -> list[str]:
-    model: type[BaseModel] = Config
-    for key in keys:
-        annotation = model.model_fields[key].annotation
-        model = annotation if isinstance(annotation, type) else next(iter(get_args(annotation)))
-    return [name for name in model.model_fields if name not in {"secret", "password"}]
 
 
 def _dig(table: Any, keys: tuple[str, ...]) -> Any:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table
-
-
-def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
-    """The line (from 1) of `[keys[0]] keys[1] = …`, or of the table itself; None where the file doesn't say it."""
-    table: str | None = None
-    header: int | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
-            table = match[1].strip("\"' ")
-            if table == keys[0]:
-                header = number
-                if len(keys) == 1:
-                    return number
-        elif match := re.match(r"\s*([\w\"'.-]+)\s*=", line):
-            full = tuple(part.strip("\"' ") for part in ([table] if table else []) + match[1].split("."))
-            if full == keys[: len(full)]:
-                return number
-    return header if len(keys) == 1 else None

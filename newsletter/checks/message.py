@@ -58,7 +58,8 @@ def _refuse_unknown(names: Iterable[str], sample: Sample) -> None:
         path: Path | str | None = None
         line = None
         if sample.config is not None and name in sample.config.checks.ignore:
-            path = sample.config.path
+            place = sample.config.where("checks", "ignore")
+            path, line = place["path"], place["line"]
         elif sample.post is not None and name in sample.ignore:
             path = sample.post.path
             found = sample.sources.key("checks")

@@ -107,7 +107,11 @@ def _author(config: Config) -> tuple[str, str]:
             'no author, and a mail needs a sender; set [newsletter] author = "Ada Moreau <ada@example.org>"',
             path=config.path,
         )
-    return split_mailbox(config.newsletter.author, "[newsletter] author")
+    if config.newsletter.reply_to:
+        with config.naming("newsletter", "reply_to"):
+            split_mailbox(config.newsletter.reply_to, "[newsletter] reply_to")
+    with config.naming("newsletter", "author"):
+        return split_mailbox(config.newsletter.author, "[newsletter] author")
 
 
 def template_of(post: Post, site: Site, config: Config) -> Path | None:
@@ -136,8 +140,8 @@ def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str
         )
     if not _LAYOUT.match(own) or not templates.has(f"{own}.html"):
         raise NewsletterError(
-            f"no template {own[:80]!r} for [newsletter] layout; known: {', '.join(templates.layouts())}",
-            path=config.path,
+            f"[newsletter] layout: no template {own[:80]!r}; known: {', '.join(templates.layouts())}",
+            **config.where("newsletter", "layout"),
         )
     return own
 

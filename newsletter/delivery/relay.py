@@ -6,6 +6,7 @@ is used, unless there is a login and the server offers STARTTLS. RelayTrouble sa
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
@@ -120,19 +121,21 @@ def parse_relay(
 def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, ...]:
     """The relays of `[smtp]`, or those of `urls`, with its password, limits and authorities. Raises NewsletterError."""
     smtp = config.smtp
-    relays = tuple(
-        parse_relay(
-            url,
-            password=config.smtp_password(),
-            connections=smtp.connections,
-            rate=smtp.rate,
-            ca_file=str(config.root / smtp.ca_file) if smtp.ca_file else "",
-        )
-        for url in urls or smtp.urls
-    )
-    if not relays:
+    if not (urls or smtp.urls):
         raise NewsletterError("no relay; set [smtp] url", path=config.path)
-    return relays
+    with config.naming("smtp", "rate"):
+        parse_rate(smtp.rate)
+    with contextlib.nullcontext() if urls else config.naming("smtp", "url"):
+        return tuple(
+            parse_relay(
+                url,
+                password=config.smtp_password(),
+                connections=smtp.connections,
+                rate=smtp.rate,
+                ca_file=str(config.root / smtp.ca_file) if smtp.ca_file else "",
+            )
+            for url in urls or smtp.urls
+        )
 
 
 def _without_password(url: str) -> str:
@@ -145,8 +148,9 @@ def tls_context(relay: Relay) -> ssl.SSLContext:
     """A context that verifies the relay's certificate and name. Raises NewsletterError for a bad `ca_file`."""
     try:
         return ssl.create_default_context(cafile=relay.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise NewsletterError(f"[smtp] ca_file can't be read ({error}); name a PEM file", path=relay.ca_file) from None
+    except OSError as error:  # ssl.SSLError is one
+        reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise NewsletterError(f"[smtp] ca_file can't be read ({reason}); name a PEM file", path=relay.ca_file) from None
 
 
 @dataclass(frozen=True, slots=True)

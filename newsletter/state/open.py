@@ -28,9 +28,11 @@ def sqlite_path(config: "Config") -> Path:
     """Where `[state] url` says the file is; relative to newsletter.toml."""
     scheme, _, rest = config.state.url.partition("://")
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        raise NewsletterError("[state] url: PostgreSQL is not available yet; use sqlite:///newsletter.db")
+        what = "[state] url: PostgreSQL is not available yet; use sqlite:///newsletter.db"
+        raise NewsletterError(what, **config.where("state", "url"))
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        raise NewsletterError(f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db")
+        what = f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db"
+        raise NewsletterError(what, **config.where("state", "url"))
     return config.root / rest.removeprefix("/")
 
 
