@@ -104,7 +104,7 @@ def _plain_reason(address: str, shown: str) -> str:
     if address.startswith("@"):
         return f"nothing stands before the '@' in {shown}"
     if "<" in address or address.lower().startswith("mailto:"):
-        return f"{shown} is more than an address; leave the address alone"
+        return f"{shown} is more than an address"
     if '"' in address or "(" in address:
         return f"a quoted part or a comment in {shown}"
     if address.count("@") > 1 or "," in address or ";" in address:
