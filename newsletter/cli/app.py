@@ -3,7 +3,9 @@
 A command's module is imported only when that command is called. Exit codes: docs/reference/exit-codes.md.
 """
 
+import errno
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import Annotated
 
 import typer
 from typer import exceptions as typer_exceptions
-from typer._click.exceptions import ClickException, UsageError
+from typer._click.exceptions import NoArgsIsHelpError, UsageError
 
 from newsletter import __version__
-from newsletter.cli.console import fail, short_path
+from newsletter.cli.console import INTERRUPTED, fail, say, short_path
+from newsletter.cli.usage import explain_usage
 from newsletter.errors import NewsletterError
 
 COMMANDS = {
@@ -30,8 +33,6 @@ COMMANDS = {
     "subscribers": "subscribers",
 }
 """Each command and the module of this room that defines it, in the order of the help."""
-
-INTERRUPTED = 130
 
 
 def build_app(*names: str) -> typer.Typer:
@@ -69,35 +70,53 @@ def _options(
     """
     context.obj = config
     if version:
-        print(f"newsletter {__version__}")  # noqa: T201
+        say(f"newsletter {__version__}")
         raise typer.Exit
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line `arguments`; the exit code."""
-    called = next((argument for argument in arguments if argument in COMMANDS), None)
-    app = build_app(called) if called else build_app()
+    called = _called(arguments)
+    command = typer.main.get_command(build_app(called) if called else build_app())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that can't show a letter shows `?`
     try:
-        code = app(args=arguments, prog_name="newsletter", standalone_mode=False)
+        with command.make_context("newsletter", arguments) as context:
+            command.invoke(context)
         sys.stdout.flush()
+    except typer_exceptions.Exit as exit_:
+        return exit_.exit_code
+    except NoArgsIsHelpError as error:  # a group without a command: what there is, as for `newsletter` alone
+        say(error.message)
+    except UsageError as error:
+        return fail(explain_usage(error, f"newsletter {called}" if called else "newsletter"), 2)
     except NewsletterError as error:
         error.path = short_path(error.path) if error.path else None
         return fail(str(error), error.exit_code)
-    except UsageError as error:
-        command = error.ctx.command_path if error.ctx else "newsletter"
-        return fail(f"{_lower(error.format_message())}; see `{command} --help`", 2)
-    except ClickException as error:
-        return fail(error.format_message(), 2)
-    except typer_exceptions.Exit as exit_:
-        return exit_.exit_code
     except (KeyboardInterrupt, typer_exceptions.Abort):
         return fail("stopped", INTERRUPTED)
     except BrokenPipeError:  # `newsletter deliveries … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code if isinstance(code, int) else 0
+    except OSError as error:
+        return fail(_mishap(error), 2)
+    return 0
 
 
-def _lower(message: str) -> str:
-    message = " ".join(message.split()).rstrip(".")
-    return message[:1].lower() + message[1:]
+def _called(arguments: list[str]) -> str | None:
+    """The command that is called; None where it isn't one of ours."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--config":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word if word in COMMANDS else None
+    return None
+
+
+def _mishap(error: OSError) -> str:
+    """A file or a socket that failed where no room expected it."""
+    where = f"{short_path(str(error.filename))}: " if error.filename else ""
+    what = (error.strerror or str(error)).lower()
+    hint = "make room" if error.errno == errno.ENOSPC else "mend that"
+    return f"{where}{what}; {hint}, then run the command again"

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def check(
     context: typer.Context,
-    post: Annotated[str, typer.Argument(help="The post's file, or its slug.")],
+    post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
     as_json: Annotated[bool, typer.Option("--json", help="A list of findings, for programs.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning too.")] = False,
     links: Annotated[bool, typer.Option("--links", help="Ask each link and image whether it answers.")] = False,

@@ -4,12 +4,16 @@ What a program reads goes to stdout; what a person reads beside it (progress, wa
 """
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C stopped."""
 
 LINE_EVERY = 5.0
 """Seconds between two progress lines where there is no terminal."""
@@ -27,6 +31,8 @@ def note(text: str) -> None:
 
 def fail(text: str, code: int) -> int:
     """One line on stderr that says what went wrong; returns `code`."""
+    if code == INTERRUPTED and sys.stderr.isatty():
+        note("")  # below the terminal's ^C
     note(f"newsletter: {text}")
     return code
 
@@ -38,8 +44,9 @@ def short_path(path: str) -> str:
 
 
 def say_json(value: Any) -> None:
-    """`value` as JSON, on stdout."""
-    say(json.dumps(value, ensure_ascii=False, indent=2))
+    """`value` as JSON, on stdout; in ASCII where that can't take every letter."""
+    is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    say(json.dumps(value, ensure_ascii=not is_utf8, indent=2))
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> str:
@@ -62,11 +69,15 @@ def is_interactive() -> bool:
 
 
 def confirm(question: str) -> bool:
-    """Ask for yes or no; anything but yes is no."""
+    """Ask for yes or no; anything but yes is no. Ctrl-C raises KeyboardInterrupt, on a running event loop too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the loop's own waits for the answer
     try:
         return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
+        say()
         return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def human_size(size: int) -> str:
@@ -87,6 +98,11 @@ def human_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def taken(asked: int, got: int | None) -> str:
+    """What is said beside an address whose port is not the one asked for."""
+    return f"  (port {asked} is taken)" if asked and got != asked else ""
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from newsletter.cli.console import say
+from newsletter.cli.console import say, taken
 
 if TYPE_CHECKING:
     from newsletter.inbox.faults import Faults
@@ -20,8 +21,12 @@ def register(app: typer.Typer) -> None:
 
 def inbox(
     context: typer.Context,
-    smtp_port: Annotated[int, typer.Option(help="The SMTP port; the next free one if it is taken.")] = 1025,
-    port: Annotated[int, typer.Option(help="The page's port; the next free one if it is taken.")] = 8025,
+    smtp_port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The SMTP port; the next free one if it is taken.")
+    ] = 1025,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The page's port; the next free one if it is taken.")
+    ] = 8025,
     no_open: Annotated[bool, typer.Option("--no-open", help="Don't open a browser.")] = False,
     fault: Annotated[
         list[str] | None,
@@ -60,17 +65,17 @@ async def _serve(folder: Path, faults: "Faults", smtp_port: int, port: int, *, o
     folder.parent.mkdir(parents=True, exist_ok=True)
     (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     spare = bind_free(smtp_port)  # finds the port; the server binds it itself
-    smtp_port = spare.getsockname()[1]
+    free = spare.getsockname()[1]
     spare.close()
 
     def ready(url: str) -> None:
-        say(f"SMTP  {server.url}")
-        say(f"page  {url}")
+        say(f"SMTP  {server.url}{taken(smtp_port, free)}")
+        say(f"page  {url}{taken(port, urlsplit(url).port)}")
         say("Ctrl-C stops it")
         if open_browser:
             webbrowser.open(url)
 
     with Store(folder, limit=KEEP) as store:
-        async with InboxServer(store, port=smtp_port, faults=faults) as server:
+        async with InboxServer(store, port=free, faults=faults) as server:
             app = inbox_app(store, server)
             await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close)

@@ -1,9 +1,15 @@
 """From what was typed to an issue: find the post, read it, compose it."""
 
+import contextlib
+import difflib
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.cli.console import short_path
+from newsletter.compose.slug import split_name
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -14,6 +20,8 @@ if TYPE_CHECKING:
     from newsletter.compose.post import Post
     from newsletter.compose.site import Site
     from newsletter.config import Config
+
+_NAME = re.compile(r"[^\W_][\w.-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
@@ -34,29 +42,53 @@ class Composed:
 
 
 def find_post(config: "Config", site: "Site", typed: str) -> Path:
-    """The post that `typed` names: a path, or the slug of one of the newsletter's posts."""
-    path = Path(typed)
-    for candidate in (path, config.root / path):
-        if candidate.exists():
-            return candidate
+    """The post that `typed` names: a Markdown file, a folder with an index.md, or the slug of one of the posts."""
     from newsletter.compose.detect import find_posts
+    from newsletter.compose.jekyll import MARKDOWN
 
+    for place in (typed, os.path.join(config.root, typed)):
+        for file in (place, os.path.join(place, "index.md")):
+            if os.path.exists(file) and not os.path.isdir(file):
+                if Path(file).suffix.lower() not in MARKDOWN:
+                    raise NewsletterError("is no Markdown file; name a post, such as posts/hello.md", path=file)
+                return Path(file)
     posts = find_posts(config, site)
-    named = [post for post in posts if post.stem == typed or post.stem.endswith("-" + typed)]
+    slugs = {post: split_name(post.parent.name if post.stem == "index" else post.stem)[1] for post in posts}
+    named = [post for post in posts if typed in (post.stem, slugs[post])]
+    named = named or [post for post in posts if typed == _slug_within(post)]
     if len(named) == 1:
         return named[0]
     if len(named) > 1:
-        raise NewsletterError(f"{typed!r} is {len(named)} posts; name one: {', '.join(map(str, named[:5]))}")
-    newest = f"; the newest is {posts[0]}" if posts else "; make one with `newsletter new TITLE`"
-    raise NewsletterError(f"no such post{newest}", path=typed)
+        paths = ", ".join(short_path(str(post)) for post in named[:5])
+        raise NewsletterError(f"{typed!r} is {len(named)} posts; name one by its file: {paths}")
+    if typed and os.path.isdir(typed):
+        raise NewsletterError("is a folder; name a Markdown file in it", path=typed)
+    near = difflib.get_close_matches(typed, slugs.values(), n=1)
+    hint = "make one with `newsletter new TITLE`"
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif posts:
+        hint = f"the newest is {short_path(str(posts[0]))}"
+    raise NewsletterError(f"no post {typed!r}; {hint}")
+
+
+def _slug_within(post: Path) -> str:
+    """The slug in the post's front matter, or of its name; empty for a post that can't be read."""
+    from newsletter.compose.post import read_post
+
+    with contextlib.suppress(NewsletterError):
+        return read_post(post).slug
+    return ""
 
 
 def compose_post(config: "Config", typed: str, issue_id: str | None = None) -> Composed:
-    """Read and compose the post that `typed` names."""
+    """Read and compose the post that `typed` names; `issue_id` where it isn't the post's slug."""
     from newsletter.compose.issue import compose
     from newsletter.compose.post import read_post
     from newsletter.compose.site import load_site
 
+    if issue_id is not None and not _NAME.match(issue_id):
+        raise NewsletterError(f"--again {issue_id[:80]!r} is no name; use letters, digits and hyphens, such as hello-2")
     site = load_site(config)
     post = read_post(find_post(config, site, typed).absolute(), site.timezone)
     return Composed(config, site, post, compose(post, site, config, issue_id=issue_id))
@@ -67,7 +99,8 @@ def open_list(config: "Config") -> "SubscriberList":
     from newsletter.audience.csvfile import read_csv
 
     if config.subscribers.source == "database":
-        raise NewsletterError('[subscribers] source = "database" is not there yet; name a CSV file', path=config.path)
+        what = '[subscribers] source = "database" is not there yet; name a CSV file'
+        raise NewsletterError(what, **config.where("subscribers", "source"))
     return read_csv(config.root / config.subscribers.source)
 
 

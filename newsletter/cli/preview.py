@@ -2,10 +2,11 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from newsletter.cli.console import say
+from newsletter.cli.console import say, taken
 
 
 def register(app: typer.Typer) -> None:
@@ -15,8 +16,13 @@ def register(app: typer.Typer) -> None:
 
 def preview(
     context: typer.Context,
-    post: Annotated[str | None, typer.Argument(help="The post's file, or its slug; the newest if left out.")] = None,
-    port: Annotated[int, typer.Option(help="The page's port; the next free one if it is taken.")] = 8000,
+    post: Annotated[
+        str | None, typer.Argument(metavar="POST", help="The post's file, or its slug; the newest if left out.")
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, max=65535, help="The page's port; the next free one if it is taken."),
+    ] = 8000,
     no_open: Annotated[bool, typer.Option("--no-open", help="Don't open a browser.")] = False,
     export: Annotated[
         Path | None, typer.Option("--export", metavar="DIR", help="Write PNGs there (needs Chromium) and exit.")
@@ -51,7 +57,7 @@ def preview(
     from newsletter.web.studio import serve_preview
 
     def ready(url: str) -> None:
-        say(f"preview  {url}")
+        say(f"preview  {url}{taken(port, urlsplit(url).port)}")
         say("Ctrl-C stops it")
 
     run_async(serve_preview(config, path, port=port, open_browser=not no_open, on_ready=ready))

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def render(
     context: typer.Context,
-    post: Annotated[str, typer.Argument(help="The post's file, or its slug.")],
+    post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
     email: Annotated[str | None, typer.Option("--for", metavar="EMAIL", help="As this subscriber gets it.")] = None,
     form: Annotated[Format, typer.Option("--format", help="What to show of it.")] = Format.html,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")] = None,

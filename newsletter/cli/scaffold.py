@@ -10,6 +10,7 @@ import typer
 from newsletter.cli.console import note, say
 from newsletter.errors import NewsletterError
 
+LONGEST = 80
 IGNORED = (".newsletter/", "newsletter.db", "newsletter.db-*")
 
 _CONFIG = """\
@@ -75,7 +76,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; made if it is missing.")] = Path("."),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if it is missing.")] = Path("."),
 ) -> None:
     """Scaffold a newsletter; nothing that exists is changed.
 
@@ -130,7 +131,7 @@ def init(
 
 def new(
     context: typer.Context,
-    title: Annotated[str, typer.Argument(help="The post's title.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="The post's title.")],
 ) -> None:
     """Make a new post with its front matter; prints its path.
 
@@ -143,7 +144,7 @@ def new(
 
     config = load_config(context.obj)
     title = " ".join(title.split())
-    slug = slugify(title)
+    slug = _short(slugify(title))
     if not slug:
         raise NewsletterError(f"no letters in the title {title!r}; give the post a title")
     now = datetime.now().astimezone()
@@ -155,6 +156,13 @@ def new(
         raise NewsletterError("is there already; edit it, or choose another title", path=path)
     _write(path, _POST.format(title=_yaml(title), subtitle="", date=_stamp(now), body=""), made)
     say(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+
+
+def _short(slug: str) -> str:
+    """`slug` as a file's name and a link can bear it: whole words, 80 characters at most."""
+    if len(slug) <= LONGEST:
+        return slug
+    return slug[: LONGEST + 1].rpartition("-")[0] or slug[:LONGEST]
 
 
 def _write(path: Path, text: str, made: list[Path]) -> None:
@@ -169,13 +177,16 @@ def _write(path: Path, text: str, made: list[Path]) -> None:
 
 
 def _ignore(path: Path, made: list[Path]) -> None:
-    """Keep what is ours out of git."""
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    missing = [line for line in IGNORED if line not in before.splitlines()]
-    if missing:
-        gap = "" if not before or before.endswith("\n") else "\n"
-        path.write_text(before + gap + "\n".join(missing) + "\n", encoding="utf-8")
-        made.append(path)
+    """Keep what is ours out of git: lines added at the end."""
+    try:
+        before = path.read_bytes() if path.exists() else b""
+        missing = [line for line in IGNORED if line.encode() not in before.splitlines()]
+        if missing:
+            gap = b"" if not before or before.endswith(b"\n") else b"\n"
+            path.write_bytes(before + gap + "".join(f"{line}\n" for line in missing).encode())
+            made.append(path)
+    except OSError as error:
+        raise NewsletterError(f"can't be written: {error.strerror}; choose another folder", path=path) from None
 
 
 def _mailbox(author: str) -> str:

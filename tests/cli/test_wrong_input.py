@@ -48,7 +48,7 @@ def test_a_wrong_config_is_named_with_its_line(folder: Path, run: Run, config: s
         (("send", "hello", "--smtp", "smtp://ada:secret@relay.example.org"), "holds a password"),
         (("send", "hello", "--rate", "fast"), "fast"),
         (("send", "hello", "--at", "tomorrow"), "--at"),
-        (("render", "nothing"), "no such post"),
+        (("render", "nothing"), "no post 'nothing'"),
         (("render", "hello", "--for", "nobody@example.org"), "nobody@example.org is not on the list"),
         (("send", "hello"), "--yes"),
         (("status", "nothing"), "no issue 'nothing'"),
