@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.checks import check_message, client_support, sample_of
 from newsletter.checks.caniemail import CLIENTS, features, support
-from newsletter.checks.clients import _HINTS, _LOST, _WORSE
+from newsletter.checks.cost import HINTS, LOST, WORSE
 from newsletter.checks.features import image_type, property_slug, uses
 from newsletter.config import Checks
 from tests.checks.mail import HTML, here, message
@@ -47,7 +47,7 @@ def test_every_client_of_the_config_is_in_the_data():
 
 
 def test_every_weighed_feature_is_in_the_data():
-    assert {*_LOST, *_WORSE, *_HINTS} <= set(features())
+    assert {*LOST, *WORSE, *HINTS} <= set(features())
 
 
 def test_the_latest_version_is_the_last_key_as_written():
