@@ -65,7 +65,7 @@ def test_every_level_follows_from_the_platforms():
     assert support("html-svg", "gmail").level == "no"
 
 
-LOST = [
+MISSED = [
     ("<div style='display: flex'>Two</div>", "display:flex", "error"),
     ("<div style='display: grid'>Two</div>", "display:grid", "error"),
     ("<div style='position: absolute; left: 9px'>Over</div>", "position", "error"),
@@ -83,7 +83,7 @@ LOST = [
 ]
 
 
-@pytest.mark.parametrize(("piece", "title", "severity"), LOST)
+@pytest.mark.parametrize(("piece", "title", "severity"), MISSED)
 def test_what_the_reader_loses_is_told(piece, title, severity):
     found = verdicts(piece)
     assert any(name.startswith(f"{title}:") and severity == said for name, said in found.items()), found
