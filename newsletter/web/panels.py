@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from newsletter.compose.jekyll import MARKDOWN
 from newsletter.web.mailframe import GMAIL_CLIP
 from newsletter.web.rendering import RenderedMessage
 
@@ -55,9 +56,7 @@ def context(panel: str, rendered: RenderedMessage, options: dict[str, str]) -> d
             lines = text.splitlines()
             return {"text": text, "lines": len(lines), "longest": max(map(len, lines), default=0)}
         case "source":
-            raw = options.get("part") == "raw"
-            text = rendered.eml.decode("utf-8", "replace") if raw else rendered.message.html
-            return {"lines": code_lines(text, "raw" if raw else "html"), "raw": raw, "size": len(text.encode())}
+            return _source(rendered, options.get("part", ""))
         case "headers":
             return {"headers": rendered.message.headers, "envelope": rendered.envelope}
         case "inbox":
@@ -69,6 +68,26 @@ def context(panel: str, rendered: RenderedMessage, options: dict[str, str]) -> d
             rows = client_support(sample(rendered))
             names = rendered.config.checks.clients
             return {"rows": rows, "clients": [(name, CLIENTS[name].label) for name in names]}
+
+
+def _source(rendered: RenderedMessage, part: str) -> dict[str, Any]:
+    """The HTML, the message (`raw`), the post (`post`), or the file of its template that `part` names."""
+    made_from = sample(rendered).sources
+    templates = {short_name(one.name): one.text for one in made_from.templates}
+    post = "".join(one.text for one in (made_from.front_matter, made_from.post) if one is not None)
+    kind, name = "plain", part
+    if part == "raw":
+        text, kind, name = rendered.eml.decode("utf-8", "replace"), "raw", ""
+    elif part == "post":
+        text, name = post, shown_path(rendered.post.path, rendered.config.root)
+    elif part in templates:
+        text, kind = templates[part], "html"
+    else:
+        text, kind, name, part = rendered.message.html, "html", "", ""
+    return {
+        "lines": code_lines(text, kind), "size": len(text.encode()), "part": part, "name": name,
+        "template": next(iter(templates), ""), "is_template": part in templates,
+    }  # fmt: skip
 
 
 def rows_of(rendered: RenderedMessage) -> "tuple[InboxRow, ...]":
@@ -86,10 +105,18 @@ def sample(rendered: RenderedMessage) -> "Sample":
 
 
 def findings_context(found: "Sequence[Finding]", root: Path) -> dict[str, Any]:
-    """What `findings.html` needs: findings by severity, their sources as paths to show."""
+    """What `findings.html` needs: findings by severity; how their sources are shown, and which part of the source view
+    shows them."""
     groups = {severity: [one for one in found if one.severity == severity] for severity in ("error", "warning", "info")}
-    sources = {one.source: shown_path(Path(one.source), root) for one in found if one.source}
-    return {"groups": groups, "sources": sources}
+    files = {one.source: short_name(shown_path(Path(one.source), root)) for one in found if one.source}
+    parts = {source: _part_of(name) for source, name in files.items()}
+    return {"groups": groups, "files": files, "parts": parts}
+
+
+def _part_of(name: str) -> str:
+    """Which part of the source view shows this file; empty if none does."""
+    suffix = Path(name).suffix.lower()
+    return "post" if suffix in MARKDOWN else name if suffix in {".html", ".css", ".txt"} else ""
 
 
 def shown_path(path: Path, root: Path) -> str:
@@ -97,9 +124,14 @@ def shown_path(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+def short_name(path: str) -> str:
+    """A file outside of the newsletter, such as a shipped template, by the end of its path."""
+    return "/".join(("…", *Path(path).parts[-2:])) if Path(path).is_absolute() else path
+
+
 @lru_cache(maxsize=8)
 def code_lines(text: str, kind: str) -> tuple[CodeLine, ...]:
-    """`text` line by line, highlighted (`kind`: "html" or "raw")."""
+    """`text` line by line, highlighted (`kind`: "html", "raw" for a message, else "plain")."""
     pieces = _highlighted(text) if kind == "html" and len(text) < 400_000 else _plain(text, kind)
     lines: list[list[str]] = [[]]
     for style, value in pieces:

@@ -157,12 +157,31 @@ async def test_text_source_headers_inbox_and_clients(site: StudioSite, page: Pag
     await expect(page.locator(".inboxes.night")).to_be_visible()
     await page.keyboard.press("l")
     await expect(page.locator(".clients")).to_contain_text("Apple Mail")
-    await page.locator("[data-source-line]").first.click()
+    await page.locator(".clients [data-line]").first.click()
     await expect(page.locator(".code li.wanted")).to_be_visible()
     await page.reload()
-    await expect(page.locator(".code li").first).to_be_visible()
+    await expect(page.locator(".code li.wanted")).to_be_in_viewport()
     await page.go_back()
     await expect(page.locator(".clients")).to_be_visible()
+
+
+async def test_a_finding_leads_to_its_line_in_the_post_or_in_the_template(site: StudioSite, page: Page) -> None:
+    site.write("A [here](http://localhost/x) in the post.")
+    templates = site.root / "email_templates"
+    templates.mkdir()
+    (templates / "letter.html").write_text(
+        "<!DOCTYPE html><html lang='en'><head><title>x</title></head>\n<body>{{ post.content }}\n<a href='http://localhost/t'>t</a></body>\n"
+    )
+    await _open(page, site)
+    await page.locator("#findings").get_by_role("link", name="posts/2026-06-01-oaks.md:9").first.click()
+    await expect(page.locator(".code li.wanted")).to_contain_text("http://localhost/x")
+    await expect(page).to_have_url(re.compile("part=post&line=9"))
+    await page.get_by_role("button", name="Template", exact=True).click()
+    await expect(page.locator(".window-what")).to_contain_text("email_templates/post.html")
+    await expect(page.locator(".code li.wanted")).to_have_count(0)
+    await _open(page, site, "posts/older")
+    await page.locator("#findings").get_by_role("link", name="email_templates/letter.html:3").first.click()
+    await expect(page.locator(".code li.wanted")).to_contain_text("http://localhost/t")
 
 
 async def test_inbox_rows_fit_what_was_computed(site: StudioSite, page: Page) -> None:

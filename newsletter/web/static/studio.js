@@ -32,7 +32,8 @@ const path = (route, names) => address(route, state, names);
 /** Look at something else: change the state, the address, and what is shown. */
 function go(change, { replace = false } = {}) {
   const before = state;
-  state = { ...state, ...change };
+  const elsewhere = ["key", "view", "part"].some((name) => name in change);
+  state = { ...state, ...(elsewhere ? { part: "", line: "" } : {}), ...change };
   if (replace) history.replaceState(null, "", path("/posts"));
   else history.pushState(null, "", path("/posts"));
   update(before);
@@ -49,7 +50,7 @@ function update(before) {
   const differs = (...names) => names.some((name) => before[name] !== state[name]);
   if (differs("width") && state.view === "mail") frame.resize(chosenWidth());
   if (differs("key")) $("stage").scrollTop = 0;
-  if (differs("key", "as", "theme", "images", "styles", "clip", "view", "part")) {
+  if (differs("key", "as", "theme", "images", "styles", "clip", "view", "part", "line")) {
     refresh({ findings: differs("key", "as"), quiet: true });
   }
 }
@@ -96,8 +97,12 @@ document.addEventListener("click", (event) => {
   else if ((item = at("[data-width]"))) go({ width: item.dataset.width });
   else if ((item = at("[data-theme-of-mail]"))) go({ theme: item.dataset.themeOfMail });
   else if ((item = at("[data-toggle]"))) go(toggled(item.dataset.toggle));
-  else if ((item = at("[data-part]"))) go({ part: item.dataset.part === "raw" ? "raw" : "" });
-  else if ((item = at("[data-source-line]")) && plain) { event.preventDefault(); showLine(item.dataset.sourceLine); }
+  else if ((item = at("[data-part]"))) go({ part: item.dataset.part });
+  else if ((item = at("[data-line]")) && plain) {
+    event.preventDefault();
+    openDrawer("findings", false);
+    go({ view: "source", part: item.dataset.lineOf, line: item.dataset.line });
+  }
   else if ((item = at("[data-copy]"))) copy(document.querySelector(item.dataset.copy).textContent);
   else if (at("#check-links")) findings({ links: true });
 });
@@ -106,12 +111,6 @@ function openPost(key) {
   openDrawer("shelf", false);
   go({ key });
 }
-
-function showLine(line) {
-  go({ view: "source", part: "" });
-  wantedLine = line;
-}
-let wantedLine = null;
 
 async function copy(text) {
   try {
@@ -160,18 +159,16 @@ async function showPanel() {
   const holder = $("panel-view");
   const html = await request(path(`/panels/${state.view}`, ["as", "theme", "part"]));
   if (mine !== turn) return;
-  const same = holder.dataset.shows === `${state.key} ${state.view} ${state.part}`;
+  const shows = [state.key, state.view, state.part, state.line].join(" ");
+  const same = holder.dataset.shows === shows;
   const places = same ? [...holder.querySelectorAll("[tabindex='0']")].map((item) => [item.scrollLeft, item.scrollTop]) : [];
   holder.innerHTML = html;
-  holder.dataset.shows = `${state.key} ${state.view} ${state.part}`;
+  holder.dataset.shows = shows;
   holder.setAttribute("aria-label", document.querySelector(`[data-view="${state.view}"]`).textContent);
   holder.querySelectorAll("[tabindex='0']").forEach((item, at) => { if (places[at]) [item.scrollLeft, item.scrollTop] = places[at]; });
-  if (wantedLine && state.view === "source") {
-    const line = $(`L${wantedLine}`);
-    line?.classList.add("wanted");
-    line?.scrollIntoView({ block: "center" });
-    wantedLine = null;
-  }
+  const line = state.view === "source" && state.line ? $(`L${state.line}`) : null;
+  line?.classList.add("wanted");
+  if (!same) line?.scrollIntoView({ block: "center" });
 }
 
 function showFacts(facts) {
@@ -182,7 +179,7 @@ function showFacts(facts) {
   $("fact-initial").textContent = (facts.sender.replace(/["<]/g, "")[0] ?? "?").toUpperCase();
   $("status-path").textContent = facts.path;
   $("status-size").textContent = `HTML ${kb(facts.htmlSize)} of 102 KB`;
-  $("status-time").textContent = `${Math.max(1, Math.round(facts.seconds * 1000))} ms`;
+  $("status-time").textContent = `made in ${Math.max(1, Math.round(facts.seconds * 1000))} ms`;
   $("meter-bar").value = Math.min(100, facts.clipPercent);
   $("meter").dataset.level = facts.clipPercent >= 100 ? "error" : facts.clipPercent >= 88 ? "warning" : "good";
   document.title = `${facts.subject || "(no subject)"} – preview`;

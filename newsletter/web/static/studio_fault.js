@@ -18,6 +18,7 @@ export function showFault(error) {
     line.textContent = text + "\n";
     return line;
   }));
+  $("fault-foot").hidden = !fault.path;
   $("fault").hidden = false;
 }
 
