@@ -26,6 +26,9 @@ from newsletter.compose.site import Site
 from newsletter.compose.tidy import tidy
 from newsletter.compose.typography import Typography
 
+WIDE = 5
+"""Columns of a table from which on phones have no room for it: templates let it scroll."""
+
 _EXTENSIONS = ("tables", "footnotes", "def_list", "attr_list", "abbr", "admonition", "sane_lists")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "footnotes": {"SEPARATOR": "-", "BACKLINK_TEXT": "↩\ufe0e", "BACKLINK_TITLE": "Back to the text"},
@@ -183,6 +186,8 @@ class _Finish(Treeprocessor):
                     "".join(cell.itertext()).strip() or len(cell) for cell in head.iter("th")
                 ):
                     element.remove(head)
+                if max((len(row) for row in element.iter("tr")), default=0) >= WIDE:
+                    element.set("class", "wide")
             elif linked and re.fullmatch(r"h[1-6]", str(element.tag)) and not element.get("id"):
                 name = _name("".join(element.itertext()), names)
                 if name:
