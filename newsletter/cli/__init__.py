@@ -5,16 +5,22 @@ overview is kept as text (written by `make docs`, held equal to the commands by 
 needed.
 """
 
+import contextlib
+import os
 import sys
 
 
 def main() -> None:
     """Run `newsletter` with the arguments of the process; exits."""
     arguments = sys.argv[1:]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the end)
     if arguments in (["--help"], ["-h"], []):
-        with open(f"{__path__[0]}/help.txt", encoding="utf-8") as overview:
+        with contextlib.suppress(OSError), open(f"{__path__[0]}/help.txt", encoding="utf-8") as overview:
             sys.stdout.write(overview.read())
-        return
+            sys.stdout.flush()
+            return
     from newsletter.cli.app import run
 
     sys.exit(run(arguments))

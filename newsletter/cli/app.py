@@ -3,10 +3,10 @@
 A command's module is imported only when that command is called. Exit codes: docs/reference/exit-codes.md.
 """
 
-import errno
 import importlib
 import io
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -98,7 +98,7 @@ def run(arguments: list[str]) -> int:
         return fail("stopped", INTERRUPTED)
     except BrokenPipeError:  # `newsletter deliveries … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         return fail(_mishap(error), 2)
     return 0
 
@@ -114,9 +114,9 @@ def _called(arguments: list[str]) -> str | None:
     return None
 
 
-def _mishap(error: OSError) -> str:
-    """A file or a socket that failed where no room expected it."""
-    where = f"{short_path(str(error.filename))}: " if error.filename else ""
-    what = (error.strerror or str(error)).lower()
-    hint = "make room" if error.errno == errno.ENOSPC else "mend that"
-    return f"{where}{what}; {hint}, then run the command again"
+def _mishap(error: Exception) -> str:
+    """A file, a socket or a database that failed where no room expected it."""
+    where = f"{short_path(str(error.filename))}: " if isinstance(error, OSError) and error.filename else ""
+    what = (isinstance(error, OSError) and error.strerror) or str(error)
+    hint = "make room" if "space left" in what or "is full" in what else "mend that"
+    return f"{where}{what[:1].lower()}{what[1:]}; {hint}, then run the command again"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.console import note, say, say_json, short_path
+from newsletter.cli.console import note, plural, say, say_json, short_path
 
 if TYPE_CHECKING:
     from newsletter.checks import Finding
@@ -48,7 +48,8 @@ def check(
     else:
         show(findings if info else [finding for finding in findings if finding.severity != "info"])
         counts = {kind: sum(finding.severity == kind for finding in findings) for kind in MARKS}
-        say(f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} for information (--info)")
+        told = f"{plural(counts['error'], 'error')}, {plural(counts['warning'], 'warning')}"
+        say(f"{told}, {counts['info']} for information" + (" (--info shows it)" if counts["info"] and not info else ""))
     bad = {"error", "warning"} if strict else {"error"}
     if any(finding.severity in bad for finding in findings):
         raise typer.Exit(1)

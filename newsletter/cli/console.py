@@ -3,13 +3,14 @@
 What a program reads goes to stdout; what a person reads beside it (progress, warnings, errors) to stderr.
 """
 
+import contextlib
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 INTERRUPTED = 130
@@ -33,14 +34,18 @@ def fail(text: str, code: int) -> int:
     """One line on stderr that says what went wrong; returns `code`."""
     if code == INTERRUPTED and sys.stderr.isatty():
         note("")  # below the terminal's ^C
-    note(f"newsletter: {text}")
+    with contextlib.suppress(OSError):  # nobody reads; the code still tells
+        note(f"newsletter: {text}")
     return code
 
 
 def short_path(path: str) -> str:
-    """`path` as it is typed from here: relative where it lies below the working directory."""
-    here = f"{Path.cwd()}/"
-    return path.removeprefix(here)
+    """`path` as it is typed from here, where that is shorter."""
+    if not os.path.isabs(path):
+        return path
+    with contextlib.suppress(OSError):  # the working directory may be gone
+        return min(os.path.relpath(path), path, key=len)
+    return path
 
 
 def say_json(value: Any) -> None:
@@ -78,6 +83,11 @@ def confirm(question: str) -> bool:
         return False
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 error`, `2,000 errors`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def human_size(size: int) -> str:

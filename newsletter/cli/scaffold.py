@@ -172,7 +172,8 @@ def _write(path: Path, text: str, made: list[Path]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise NewsletterError(f"can't be written: {error.strerror}; choose another folder", path=path) from None
+        what = f"can't be written: {error.strerror}; mend that, or choose another folder"
+        raise NewsletterError(what, path=path) from None
     made.append(path)
 
 

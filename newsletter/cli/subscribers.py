@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.console import note, say, say_json, short_path
+from newsletter.cli.console import note, plural, say, say_json, short_path
 
 SHOWN = 50
 """Problems that are shown unless all are asked for."""
@@ -51,7 +51,7 @@ def check(
         if hidden > 0 and not everything:
             note(f"and {hidden:,} more; --all shows them")
         columns = ", ".join(report.columns) or "none"
-        bad = len(report.problems)
-        say(f"{report.subscribers:,} subscribers, {bad:,} rows that can't be mailed; columns: {columns}")
+        people = plural(report.subscribers, "subscriber")
+        say(f"{people}, {plural(len(report.problems), 'row')} that can't be mailed; columns: {columns}")
     if report.problems:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ program has changed the Maildir, `sync` makes the index agree again. Beyond `lim
 Methods may be called from any thread; those that read many messages take a while (a web page calls them in a thread).
 """
 
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -73,9 +74,10 @@ class Store:
         try:
             self._maildir = Maildir(path)
             self._index = Index(path / INDEX_NAME)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise NewsletterError(
-                f"the inbox can't be kept here ({error.strerror}); make the folder writable", path=path
+                f"the inbox can't be kept here ({reason}); make room, or the folder writable", path=path
             ) from None
         self._waiting: deque[_Waiting] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()

@@ -1,5 +1,6 @@
 """The command as a user runs it: in a folder of its own, as a process."""
 
+import io
 import os
 import subprocess
 import sys
@@ -63,3 +64,26 @@ def run(tmp_path: Path) -> Run:
         )  # fmt: skip
 
     return run
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Run `newsletter` in this process, in the newsletter `folder`: the exit code, stdout, stderr."""
+    for name in os.environ:
+        if name.startswith("NEWSLETTER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        from newsletter.cli.app import run
+
+        capfd.readouterr()
+        code = run([*arguments])
+        said = capfd.readouterr()
+        return code, said.out, said.err
+
+    return call
