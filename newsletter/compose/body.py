@@ -6,10 +6,9 @@ This is what composing calls. A personalized post's Liquid is Jinja2's, evaluate
 
 import re
 
-from newsletter.compose.markdown import render_markdown
+from newsletter.compose.markdown import fit_for_mail, render_markdown
 from newsletter.compose.post import Post
 from newsletter.compose.site import Site
-from newsletter.compose.tidy import tidy
 from newsletter.errors import NewsletterError
 
 _MORE = re.compile(r"^[ \t]*<!--[ \t]*more[ \t]*-->[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -72,5 +71,5 @@ def render_body(post: Post, site: Site, source: str | None = None) -> str:
 
             body = render_shortcodes(body, post, site)
     if ending in _HTML:
-        return tidy(body, lambda url: site.absolute(url, post))
+        return fit_for_mail(body, post, site)
     return render_markdown(body, post, site)

@@ -21,6 +21,7 @@ from pymdownx.saneheaders import SaneHeadersProcessor
 
 from newsletter.compose.blocks import Dialect, normalise
 from newsletter.compose.highlight import highlight, language_of
+from newsletter.compose.picture import fit, natural_size
 from newsletter.compose.post import Post
 from newsletter.compose.site import Site
 from newsletter.compose.tidy import tidy
@@ -46,7 +47,16 @@ def render_markdown(source: str, post: Post, site: Site) -> str:
     converter = _converter(dialect)
     converter.reset()
     html = converter.convert(source)
-    return tidy(html, lambda url: site.absolute(url, post))
+    return fit_for_mail(html, post, site)
+
+
+def fit_for_mail(html: str, post: Post, site: Site) -> str:
+    """`html`, a part of the post, tidied: its addresses absolute, its pictures with a width."""
+
+    def sized(address: str, attributes: dict[str, str]) -> dict[str, str]:
+        return fit(attributes, natural_size(address, site, post))
+
+    return tidy(html, lambda url: site.absolute(url, post), sized)
 
 
 def _converter(dialect: Dialect) -> markdown.Markdown:

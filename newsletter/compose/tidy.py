@@ -47,9 +47,13 @@ _VIDEO = re.compile(r"(?:youtube(?:-nocookie)?\.com/(?:embed|v|shorts)/|youtu\.b
 _VIMEO = re.compile(r"player\.vimeo\.com/video/(\d+)")
 
 
-def tidy(html: str, absolute: Callable[[str], str]) -> str:
-    """`html` for mail; `absolute` makes an address absolute, or returns it as it is."""
-    parser = _Tidy(absolute)
+Sized = Callable[[str, dict[str, str]], dict[str, str]]
+"""Takes a picture's absolute address and its attributes, gives its width, height and style."""
+
+
+def tidy(html: str, absolute: Callable[[str], str], sized: Sized | None = None) -> str:
+    """`html` for mail; `absolute` makes an address absolute, or returns it as it is; `sized` sizes pictures."""
+    parser = _Tidy(absolute, sized)
     parser.feed(html)
     parser.close()
     return parser.result()
@@ -71,9 +75,10 @@ def video_link(address: str, title: str = "") -> str:
 
 
 class _Tidy(HTMLParser):
-    def __init__(self, absolute: Callable[[str], str]) -> None:
+    def __init__(self, absolute: Callable[[str], str], sized: Sized | None) -> None:
         super().__init__(convert_charrefs=False)
         self.absolute = absolute
+        self.sized = sized
         self.out: list[str] = []
         self.open: list[str] = []
         self.skipping = ""
@@ -169,6 +174,10 @@ class _Tidy(HTMLParser):
         if tag == "img" and not values.get("src"):
             lazy = next((values[name] for name in _LAZY if values.get(name)), "")
             attrs = [*(pair for pair in attrs if pair[0] != "src"), ("src", lazy)]
+            values["src"] = lazy
+        if tag == "img" and self.sized and values.get("src"):
+            size = self.sized(self.absolute(values["src"]), values)
+            attrs = [*(pair for pair in attrs if pair[0] not in {"width", "height", "style"}), *size.items()]
         seen = set()
         for name, value in attrs:
             if name in seen or name in _GONE or name.startswith("on") or not _NAME.match(name):
