@@ -7,6 +7,7 @@ network or from disk. The page comes back as libxml2 writes it: not pretty-print
 
 import functools
 import logging
+import os
 import re
 import sys
 from types import ModuleType
@@ -20,8 +21,11 @@ from newsletter.compose.stylesheet import part_stylesheet
 _with_requests = "requests" in sys.modules
 if not _with_requests:  # premailer fetches with it; nothing is fetched here, and it weighs 7 MB and 70 ms
     sys.modules["requests"] = ModuleType("requests")
+# Its cache of styles already read holds 128 by default: fewer than a mail has, so that a save would read most anew.
+os.environ.update(PREMAILER_CACHE="LRU", PREMAILER_CACHE_MAXSIZE="2048")
 from premailer import Premailer  # noqa: E402 (see above)
 
+del os.environ["PREMAILER_CACHE"], os.environ["PREMAILER_CACHE_MAXSIZE"]
 if not _with_requests:
     del sys.modules["requests"]
 
@@ -84,7 +88,7 @@ class _Premailer(Premailer):  # type: ignore[misc]
 @functools.lru_cache(maxsize=64)
 def _rules(css_body: str, index: int) -> tuple[Any, ...]:
     """premailer's form of the rules to inline; what it would leave over, `part_stylesheet` has taken out before."""
-    reader = Premailer("", strip_important=False, disable_validation=True)
+    reader = Premailer("", strip_important=False, disable_validation=True, cache_css_parsing=False)
     rules, _ = Premailer._parse_style_rules(reader, css_body, index)
     return tuple(rules)
 
