@@ -33,6 +33,16 @@ class Composed:
     post: "Post"
     issue: "Issue"
 
+    @classmethod
+    def of(cls, config: "Config", site: "Site", post: "Post", issue_id: str | None = None) -> "Composed":
+        """Compose a post that was read."""
+        from newsletter.compose.issue import compose
+
+        if issue_id is not None and not _NAME.match(issue_id):
+            what = f"--again {issue_id[:80]!r} is no name; use letters, digits and hyphens, such as hello-2"
+            raise NewsletterError(what)
+        return cls(config, site, post, compose(post, site, config, issue_id=issue_id))
+
     def writer(self, columns: tuple[str, ...] | None = None) -> "MessageWriter":
         """What turns the issue into messages; `columns` are those of the list, to refuse a slot that has none."""
         from newsletter.audience.token import load_secret
@@ -81,17 +91,18 @@ def _slug_within(post: Path) -> str:
     return ""
 
 
-def compose_post(config: "Config", typed: str, issue_id: str | None = None) -> Composed:
-    """Read and compose the post that `typed` names; `issue_id` where it isn't the post's slug."""
-    from newsletter.compose.issue import compose
+def read(config: "Config", typed: str) -> "tuple[Site, Post]":
+    """The site, and the post that `typed` names, read."""
     from newsletter.compose.post import read_post
     from newsletter.compose.site import load_site
 
-    if issue_id is not None and not _NAME.match(issue_id):
-        raise NewsletterError(f"--again {issue_id[:80]!r} is no name; use letters, digits and hyphens, such as hello-2")
     site = load_site(config)
-    post = read_post(find_post(config, site, typed).absolute(), site.timezone)
-    return Composed(config, site, post, compose(post, site, config, issue_id=issue_id))
+    return site, read_post(find_post(config, site, typed).absolute(), site.timezone)
+
+
+def compose_post(config: "Config", typed: str, issue_id: str | None = None) -> Composed:
+    """Read and compose the post that `typed` names."""
+    return Composed.of(config, *read(config, typed), issue_id)
 
 
 def open_list(config: "Config") -> "SubscriberList":

@@ -6,6 +6,7 @@ scratch file) and its relay (the test inbox).
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,8 +21,7 @@ from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.audience.csvfile import SubscriberList
-    from newsletter.checks import Finding
-    from newsletter.cli.posts import Composed
+    from newsletter.compose.issue import Issue
     from newsletter.config import Config
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.plan import Plan
@@ -114,110 +114,68 @@ def send(
         _moment(at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
+        from newsletter.cli.composing import missing
         from newsletter.cli.posts import compose_post
         from newsletter.cli.sendto import send_to
 
         composed = compose_post(config, post, again)
-        for what, hint in _missing(config):
+        for what, hint in missing(config):
             note(f"warning: {what}; a live send needs it: {hint}")
         code = run_async(send_to(composed, to, options.relays, as_json=as_json))
     else:
-        code = run_async(_send(config, options))
+        code = _send(config, options)
     raise typer.Exit(code)
 
 
-async def _send(config: "Config", options: Options) -> int:
+def _send(config: "Config", options: Options) -> int:
+    """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
+    from newsletter.cli.composing import Composing
+    from newsletter.cli.loop import run_async
     from newsletter.cli.posts import open_list
-    from newsletter.delivery.plan import make_plan
+    from newsletter.delivery.plan import make_plan, read_audience
+    from newsletter.state import sqlite_path
 
-    composed = _composed(config, options)
-    rows, findings = None, []
-    if not isinstance(composed, FrozenIssue):
+    composing = rows = audience = None
+    if not options.as_begun:
+        live = not options.dry_run
+        composing = Composing(config, options.post, options.again, live=live, force=options.force)
         rows = open_list(config)
-        findings = await _inspect(composed, options, rows)
+    elif not sqlite_path(config).exists():
+        raise NewsletterError("no issue was begun yet; send the post without --as-begun")
     with _ledger(config, options) as ledger:
-        ledger.hold(composed.issue.id)
+        findings = Counter[str]()
+        if composing is None or rows is None:
+            issue = _begun(ledger, options)
+            ledger.hold(issue.id)
+        else:
+            ledger.hold(composing.issue_id())
+            audience = read_audience(ledger, rows, _segment(options.where, rows))
+            issue, findings = composing.issue()
         plan = make_plan(
-            ledger, composed.issue, rows, where=_segment(options.where, rows), limit=options.limit,
+            ledger, issue, audience, limit=options.limit,
             resend_unknown=options.resend_unknown, retry_failed=options.retry_failed,
         )  # fmt: skip
         if plan.recipients == 0:
             raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
-        async with _relays_of(config, options) as (relays, rehearsal):
-            if not options.as_json:
-                show_plan(plan, relays, rows.path if rows is not None else None)
-            if plan.to_send and not options.dry_run:
-                _ask(options, plan)
-            return await _deliver(config, options, composed, ledger, plan, relays, rehearsal, findings)
+        if not options.as_json:
+            show_plan(plan, options.relays, rows.path if rows is not None else None)
+        if plan.to_send and not options.dry_run:
+            _ask(options, plan)
+        return run_async(_deliver(config, options, ledger, plan, findings))
 
 
-@dataclass(frozen=True)
-class FrozenIssue:
-    """An issue that is finished as it was begun: there is no post to compose."""
-
-    config: "Config"
-    issue: Any
-
-    def writer(self, columns: tuple[str, ...] | None = None) -> Any:
-        """What turns the issue into messages."""
-        from newsletter.audience.token import load_secret
-        from newsletter.compose.message import MessageWriter
-
-        return MessageWriter(self.issue, load_secret(self.config), columns=columns)
-
-
-def _composed(config: "Config", options: Options) -> "Composed | FrozenIssue":
-    """The post, composed; with --as-begun, the issue as it is frozen in the ledger."""
-    from newsletter.cli.posts import compose_post
-
-    if not options.as_begun:
-        return compose_post(config, options.post, options.again)
+def _begun(ledger: "Ledger", options: Options) -> "Issue":
+    """The issue as it is frozen in the ledger, to be finished as it was begun; there is no post to compose."""
     from newsletter.compose.slug import split_name
-    from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.plan import frozen_issue
-    from newsletter.state import sqlite_path
 
-    if sqlite_path(config).exists():
-        with Ledger(sqlite_path(config)) as ledger:
-            named = options.again or options.post
-            issue = frozen_issue(ledger.db, named) or frozen_issue(ledger.db, split_name(Path(named).stem)[1])
-        if issue is not None:
-            return FrozenIssue(config, issue)
-    raise NewsletterError(f"no issue {options.post!r} was begun; `newsletter status` names those that were")
-
-
-async def _inspect(composed: "Composed", options: Options, rows: "SubscriberList") -> "list[Finding]":
-    """Refuse what must not go out; what is only to be warned of is said."""
-    from newsletter.cli.check import find, show
-
-    config, post = composed.config, composed.post
-    missing = _missing(config)
-    if options.dry_run:
-        for what, hint in missing:
-            note(f"warning: {what}; a live send needs it: {hint}")
-    else:
-        if post.draft:
-            raise NewsletterError("is a draft; take `draft: true` or `published: false` out to send it", path=post.path)
-        for what, hint in missing:
-            raise NewsletterError(f"{what}; {hint}", path=config.path)
-    composed.writer(rows.columns)
-    findings = await find(composed)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors and not options.dry_run and not options.force:
-        show(errors)
-        raise NewsletterError(
-            f"the checks found {len(errors)} errors, nothing was sent; mend them, or give --force", path=post.path
-        )
-    return findings
-
-
-def _missing(config: "Config") -> list[tuple[str, str]]:
-    missing = []
-    if not (config.unsubscribe.url or config.unsubscribe.mailto):
-        missing.append(("there is no way to unsubscribe", "set [unsubscribe] url or mailto"))
-    if not config.newsletter.postal_address:
-        missing.append(("there is no postal address, which the law asks for", "set [newsletter] postal_address"))
-    return missing
+    if options.where:
+        raise NewsletterError("--where chooses from the list; with --as-begun the audience is what it was")
+    named = options.again or options.post
+    issue = frozen_issue(ledger.db, named) or frozen_issue(ledger.db, split_name(Path(named).stem)[1])
+    if issue is None:
+        raise NewsletterError(f"no issue {options.post!r} was begun; `newsletter status` names those that were")
+    return issue
 
 
 def _nobody(options: Options, plan: "Plan") -> str:
@@ -228,11 +186,9 @@ def _nobody(options: Options, plan: "Plan") -> str:
     return "there are no subscribers; add a row under the header"
 
 
-def _segment(expression: str | None, rows: "SubscriberList | None") -> Any:
+def _segment(expression: str | None, rows: "SubscriberList") -> Any:
     if expression is None:
         return None
-    if rows is None:
-        raise NewsletterError("--where chooses from the list; with --as-begun the audience is what it was")
     from newsletter.audience.segment import compile_segment
 
     return compile_segment(expression, rows.columns)
@@ -288,37 +244,38 @@ def _ask(options: Options, plan: "Plan") -> None:
         raise typer.Exit(2)
 
 
-async def _deliver(
-    config: "Config", options: Options, composed: "Composed | FrozenIssue", ledger: "Ledger", plan: "Plan",
-    relays: "tuple[Relay, ...]", rehearsal: Rehearsal | None, findings: "list[Finding]",
-) -> int:  # fmt: skip
+async def _deliver(config: "Config", options: Options, ledger: "Ledger", plan: "Plan", findings: Counter[str]) -> int:
+    from newsletter.audience.token import load_secret
     from newsletter.cli.loop import stop_on_signals
+    from newsletter.compose.message import MessageWriter
     from newsletter.delivery.engine import Progress, deliver
     from newsletter.delivery.plan import forget, freeze
     from newsletter.delivery.retry import RetryPolicy
 
     retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
-    with stop_on_signals() as (stop, abort):
-        if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
-            note("stopped before anything was sent")
-            return 130
-        freeze(ledger, plan, git_commit=_git_commit(config.root))
-        with progress(plan.to_send, quiet=options.as_json) as show:
+    writer = MessageWriter(plan.issue, load_secret(config))
+    async with _relays_of(config, options) as (relays, rehearsal):
+        with stop_on_signals() as (stop, abort):
+            if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
+                note("stopped before anything was sent")
+                return 130
+            freeze(ledger, plan, git_commit=_git_commit(config.root))
+            with progress(plan.to_send, quiet=options.as_json) as show:
 
-            def on_progress(now: Progress) -> None:
-                done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
-                show(min(done, plan.to_send), progress_line(now))
+                def on_progress(now: Progress) -> None:
+                    done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
+                    show(min(done, plan.to_send), progress_line(now))
 
-            report = await deliver(
-                ledger, composed.writer(), relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort,
-                retry=retry, no_wait=options.no_wait or options.dry_run,
-            )  # fmt: skip
-    if report.stopped is not None and plan.is_new and not report.sent:
-        forget(ledger)
-    if options.as_json:
-        say_json(report_json(plan, report, rehearsal))
-    else:
-        show_report(plan, report, rehearsal, findings)
+                report = await deliver(
+                    ledger, writer, relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort,
+                    retry=retry, no_wait=options.no_wait or options.dry_run,
+                )  # fmt: skip
+        if report.stopped is not None and plan.is_new and not report.sent:
+            forget(ledger)
+        if options.as_json:
+            say_json(report_json(plan, report, rehearsal))
+        else:
+            show_report(plan, report, rehearsal, findings)
     return exit_code(plan, report)
 
 

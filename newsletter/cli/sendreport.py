@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from newsletter.cli.console import human_seconds, human_size, note, say, short_path
 
 if TYPE_CHECKING:
-    from newsletter.checks import Finding
+    from collections import Counter
+
     from newsletter.delivery.engine import Progress, Report
     from newsletter.delivery.plan import Plan
     from newsletter.delivery.relay import Relay
@@ -98,7 +99,7 @@ def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> 
     }
 
 
-def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "list[Finding]") -> None:
+def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "Counter[str]") -> None:
     say()
     word = "accepted" if rehearsal is not None else "sent"
     counts = [f"{report.sent:,} {word}"]
@@ -124,9 +125,9 @@ def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, fin
         say(f"`newsletter deliveries {plan.issue.id}` names everybody")
 
 
-def _show_rehearsal(rehearsal: Rehearsal, findings: "list[Finding]") -> None:
+def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
     """What arrived, parsed again from the inbox."""
-    counts = [f"{n} {kind}s" for kind in ("error", "warning") if (n := sum(f.severity == kind for f in findings))]
+    counts = [f"{n} {kind}s" for kind in ("error", "warning") if (n := findings[kind])]
     if rehearsal.server is not None:
         say(f"Refused      {rehearsal.server.refused:,}")
         say(f"Largest      {human_size(rehearsal.server.largest)}")

@@ -1,7 +1,7 @@
 """The plan: freeze an issue and its audience in the ledger, and say beforehand what would happen.
 
-`make_plan` reads the list into a temporary table, compares, counts and changes nothing; `freeze` writes, in one
-transaction. Rows stream through SQLite, so memory stays flat. What was planned stays as it was: a name or column
+`read_audience` reads the list into a temporary table; `make_plan` compares, counts and changes nothing; `freeze`
+writes, in one transaction. Rows stream through SQLite, so memory stays flat. What was planned stays as it was: a name or column
 changed in the list later does not reach a frozen recipient. Newcomers join on the next run; who has left the list and
 was not mailed yet is skipped, because who was taken off a list must not be mailed, and joins again if put back.
 """
@@ -66,30 +66,44 @@ def frozen_issue(db: sqlite3.Connection, issue_id: str) -> Issue | None:
     return Issue.loads(row[0]) if row else None
 
 
+class Audience:
+    """The list as it was read; the rows themselves are in the ledger's temp.audience."""
+
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+        self.bad = 0
+        self.problems: list[tuple[int, str]] = []  # (line, what): the first few
+
+
+def read_audience(ledger: Ledger, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None) -> Audience:
+    """Read the list into a temporary table; `where` says who of it is chosen. The ledger must hold the issue."""
+    audience = Audience()
+    try:
+        _load(ledger.db, audience, rows, where, indexed=bool(ledger.issue))
+    except sqlite3.Error as error:
+        raise explain(error, ledger.path) from None
+    return audience
+
+
 def make_plan(
     ledger: Ledger,
     issue: Issue,
-    rows: Iterable[Row] | None,
+    audience: Audience | None,
     *,
-    where: Callable[[Subscriber], bool] | None = None,
     limit: int | None = None,
     resend_unknown: bool = False,
     retry_failed: bool = False,
 ) -> Plan:
-    """What sending `issue` to `rows` (of the list; None: to the frozen audience) would do. Changes nothing.
+    """What sending `issue` to `audience` (None: to the frozen one) would do. Changes nothing.
 
     The ledger must hold the issue. Raises NewsletterError when the issue was frozen with another content.
     """
-    db = ledger.db
     try:
-        frozen = frozen_issue(db, issue.id)
+        frozen = frozen_issue(ledger.db, issue.id)
         if frozen is not None and frozen.hash != issue.hash:
             raise NewsletterError(_edited(frozen, issue))
-        audience = _Audience()
-        if rows is not None:
-            _load(db, audience, rows, where, indexed=frozen is not None)
         again = ["pending", "deferred", *["unknown"] * resend_unknown, *["failed"] * retry_failed]
-        return _count(ledger, issue, audience, frozen is None, rows is not None, again, limit)
+        return _count(ledger, issue, audience, frozen is None, again, limit)
     except sqlite3.Error as error:
         raise explain(error, ledger.path) from None
 
@@ -148,18 +162,9 @@ def forget(ledger: Ledger) -> bool:
     return begun is None
 
 
-class _Audience:
-    """What was seen while the list went by."""
-
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-        self.bad = 0
-        self.problems: list[tuple[int, str]] = []
-
-
 def _load(
     db: sqlite3.Connection,
-    audience: _Audience,
+    audience: Audience,
     rows: Iterable[Row],
     where: Callable[[Subscriber], bool] | None,
     *,
@@ -194,9 +199,10 @@ def _load(
 
 
 def _count(
-    ledger: Ledger, issue: Issue, audience: _Audience, is_new: bool, listed: bool, again: list[str], limit: int | None
+    ledger: Ledger, issue: Issue, audience: Audience | None, is_new: bool, again: list[str], limit: int | None
 ) -> Plan:
-    db = ledger.db
+    db, listed = ledger.db, audience is not None
+    audience = audience or Audience()
     named = {"issue": ledger.issue}
 
     def one(query: str) -> int:

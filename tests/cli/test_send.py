@@ -3,6 +3,7 @@
 import email
 import email.policy
 import json
+import os
 import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from newsletter.delivery.ledger import Ledger
 from tests.cli.conftest import POST, Run
 
 
@@ -177,3 +179,16 @@ def test_checks_stop_a_live_send_unless_forced(folder: Path, run: Run, relay: Re
     assert not relay.messages
     assert run("send", "hello", "--yes", "--force", "--smtp", relay.url).returncode == 0
     assert relay.recipients == EVERYBODY
+
+
+def test_a_second_sender_is_refused_before_its_post_is_composed(folder: Path, run: Run, relay: Relay) -> None:
+    assert run("send", "hello", "--yes", "--smtp", relay.url, cwd=folder).returncode == 0
+    templates = folder / "email_templates"
+    templates.mkdir(exist_ok=True)
+    (templates / "post.html").write_text("{{ broken")
+    with Ledger(folder / "newsletter.db") as ledger:
+        ledger.hold("hello")
+        done = run("send", "hello", "--yes", "--smtp", relay.url, cwd=folder)
+    assert done.returncode == 75
+    assert f"is being sent by process {os.getpid()} on " in done.stderr
+    assert run("send", "hello", "--yes", "--smtp", relay.url, cwd=folder).returncode == 2  # the template's turn

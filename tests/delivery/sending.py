@@ -12,7 +12,7 @@ from newsletter.compose.message import Envelope
 from newsletter.delivery.connection import Timeouts
 from newsletter.delivery.engine import Report, deliver
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.plan import Plan, freeze, make_plan
+from newsletter.delivery.plan import Plan, freeze, make_plan, read_audience
 from newsletter.delivery.relay import parse_relay
 from newsletter.delivery.retry import RetryPolicy
 
@@ -52,8 +52,9 @@ def plan(ledger: Ledger, subscribers: Iterable[Subscriber] | None, issue: Issue 
     issue = issue or an_issue()
     if ledger.lease is None:
         ledger.hold(issue.id)
-    rows = enumerate(subscribers, 2) if subscribers is not None else None
-    made = make_plan(ledger, issue, rows, **options)
+    where = options.pop("where", None)
+    audience = read_audience(ledger, enumerate(subscribers, 2), where) if subscribers is not None else None
+    made = make_plan(ledger, issue, audience, **options)
     freeze(ledger, made)
     return made
 

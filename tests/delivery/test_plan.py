@@ -9,7 +9,7 @@ from newsletter.audience.csvfile import Problem, read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Slot
 from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.plan import LEFT, freeze, frozen_issue, make_plan
+from newsletter.delivery.plan import LEFT, freeze, frozen_issue, make_plan, read_audience
 from newsletter.errors import NewsletterError, TryAgainLater
 
 from .relay_server import RelayServer, serving
@@ -30,7 +30,7 @@ def suppress(path: Path, *emails: str) -> None:
 def test_planning_changes_nothing(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), enumerate(people(10), 2))
+        made = make_plan(ledger, an_issue(), read_audience(ledger, enumerate(people(10), 2)))
         assert (made.recipients, made.to_send, made.is_new) == (10, 10, True)
         assert ledger.db.execute("SELECT count(*) FROM issues").fetchone() == (0,)
         assert ledger.db.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
@@ -56,7 +56,7 @@ def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.hold("hello")
         listed = [*enumerate(people(5), 2), (7, Problem("no '@' in 'x'; fix the row or delete it"))]
-        made = make_plan(ledger, an_issue(), listed)
+        made = make_plan(ledger, an_issue(), read_audience(ledger, listed))
         freeze(ledger, made)
     assert (made.recipients, made.to_send, made.suppressed, made.bad_rows) == (5, 4, 1, 1)
     assert made.problems == ((7, "no '@' in 'x'; fix the row or delete it"),)
@@ -67,7 +67,7 @@ def test_a_list_from_a_file_is_read_as_it_is(path: Path, tmp_path: Path) -> None
     (tmp_path / "list.csv").write_text("email,name,city\nada@example.org,Ada,Paris\nbad,,\nADA@example.org,,\n")
     with Ledger(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), read_csv(tmp_path / "list.csv"))
+        made = make_plan(ledger, an_issue(), read_audience(ledger, read_csv(tmp_path / "list.csv")))
     assert (made.to_send, made.bad_rows) == (1, 2)
 
 
@@ -79,8 +79,8 @@ def test_a_broken_list_leaves_nothing_behind(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.hold("hello")
         with pytest.raises(NewsletterError, match="never closed"):
-            make_plan(ledger, an_issue(), listed())
-        made = make_plan(ledger, an_issue(), enumerate(people(2), 2))
+            make_plan(ledger, an_issue(), read_audience(ledger, listed()))
+        made = make_plan(ledger, an_issue(), read_audience(ledger, enumerate(people(2), 2)))
     assert made.to_send == 2
 
 
@@ -131,7 +131,7 @@ def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Path)
     with Ledger(path) as ledger:
         plan(ledger, people(3))
         with pytest.raises(NewsletterError) as caught:
-            make_plan(ledger, an_issue("Goodbye, you."), enumerate(people(3), 2))
+            make_plan(ledger, an_issue("Goodbye, you."), read_audience(ledger, enumerate(people(3), 2)))
     said = str(caught.value)
     assert "-Hello, you." in said
     assert "+Goodbye, you." in said
@@ -174,7 +174,7 @@ async def test_the_failed_are_tried_again_when_asked(path: Path) -> None:
 def test_a_plan_is_not_frozen_by_who_has_lost_the_lease(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), enumerate(people(3), 2))
+        made = make_plan(ledger, an_issue(), read_audience(ledger, enumerate(people(3), 2)))
         ledger.db.execute("UPDATE leases SET owner = 'another'")
         with pytest.raises(TryAgainLater):
             freeze(ledger, made)
