@@ -37,7 +37,7 @@ STATE_DIR = ".newsletter"
 """Beside newsletter.toml: the secret, the test inbox. Ignored by git."""
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*\Z")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*\Z")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\\]+@[^\s@<>,;:\"()\\]+\Z")
 _SECRETS = {("smtp", "password"), ("secret",)}
 
@@ -68,7 +68,7 @@ def _colour(value: str) -> str:
 def _language(value: str) -> str:
     if not _LANGUAGE.match(value):
         raise ValueError(f"{value!r} is no language; write its code, such as en or pt-BR")
-    return value
+    return value.replace("_", "-")
 
 
 def _number(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """`init` and `new`: begin a newsletter, begin a post."""
 
+import contextlib
 import re
 from datetime import datetime
 from pathlib import Path
@@ -97,8 +98,8 @@ def init(
     config = _CONFIG.format(
         title=_toml(site.title if site and site.title else "My newsletter"),
         author=_toml(_mailbox(site.author if site else "")),
-        url=_toml((site.url if site else "") or "https://example.org"),
-        language=_toml((site.language if site else "") or "en"),
+        url=_toml(_first_valid("url", [site.url, f"https://{site.url}"] if site else []) or "https://example.org"),
+        language=_toml(_first_valid("language", [site.language] if site else []) or "en"),
         posts=_toml(site.posts_dir if site else "posts"),
         permalink=_toml(site.permalink if site else "/:title/"),
     )
@@ -118,11 +119,15 @@ def init(
                 ),
                 made,
             )
-    _ignore(folder / ".gitignore", made)
+    _write(folder / ".gitignore", "".join(f"{line}\n" for line in IGNORED), made)
     for path in made:
         say(f"wrote {path}")
     if site is not None:
         say(f"{site.kind.capitalize()} site: its facts are used and its posts stay in {site.posts_dir}/")
+    if missing := _not_ignored(folder / ".gitignore"):
+        note("The ledger holds addresses and stays out of git; in .gitignore, add:")
+        for line in missing:
+            note(f"  {line}")
     if site is not None and site.kind == "jekyll":
         note("Jekyll publishes what it does not exclude; in _config.yml, add:")
         note("  exclude: [newsletter.toml, subscribers.csv, newsletter.db]")
@@ -177,22 +182,37 @@ def _write(path: Path, text: str, made: list[Path]) -> None:
     made.append(path)
 
 
-def _ignore(path: Path, made: list[Path]) -> None:
-    """Keep what is ours out of git: lines added at the end."""
-    try:
-        before = path.read_bytes() if path.exists() else b""
-        missing = [line for line in IGNORED if line.encode() not in before.splitlines()]
-        if missing:
-            gap = b"" if not before or before.endswith(b"\n") else b"\n"
-            path.write_bytes(before + gap + "".join(f"{line}\n" for line in missing).encode())
-            made.append(path)
-    except OSError as error:
-        raise NewsletterError(f"can't be written: {error.strerror}; choose another folder", path=path) from None
+def _not_ignored(path: Path) -> list[str]:
+    """Which of IGNORED an existing .gitignore doesn't name."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return [line for line in IGNORED if line not in map(str.strip, lines)]
+
+
+def _first_valid(key: str, values: list[str]) -> str:
+    """The first of a site's own values that may stand in `[newsletter]`; empty where none may."""
+    from newsletter.config import Newsletter
+
+    for value in filter(None, values):
+        with contextlib.suppress(ValueError):
+            return str(getattr(Newsletter(**{key: value}), key))
+    return ""
 
 
 def _mailbox(author: str) -> str:
-    """What stands for From until the writer says better."""
-    return author if "@" in author else f"{author or 'Your Name'} <you@example.org>"
+    """What stands for From until the writer says better: the site's author as far as it can be one."""
+    from newsletter.audience.address import split_mailbox
+
+    name, bracket, address = author.rpartition("<")
+    name, address = name.strip(' "'), address.strip(" >")
+    if "@" not in address:
+        name, bracket, address = author, "<", "you@example.org"
+    if not bracket:
+        return address
+    mailbox = f"{name or 'Your Name'} <{address}>"
+    with contextlib.suppress(NewsletterError):
+        split_mailbox(mailbox)
+        return mailbox
+    return '"' + name.replace("\\", "").replace('"', "") + f'" <{address}>'
 
 
 def _stamp(moment: datetime) -> str:

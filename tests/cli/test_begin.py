@@ -25,10 +25,12 @@ def test_a_new_folder_can_be_rendered_and_rehearsed_at_once(tmp_path: Path, run:
 
 def test_init_changes_nothing_that_is_there(tmp_path: Path, run: Run) -> None:
     (tmp_path / "subscribers.csv").write_text("email\nmine@example.org\n")
-    (tmp_path / ".gitignore").write_text("*.log")
-    assert run("init").returncode == 0
+    (tmp_path / ".gitignore").write_text("*.log\nnewsletter.db\n")
+    begun = run("init")
+    assert begun.returncode == 0
     assert (tmp_path / "subscribers.csv").read_text() == "email\nmine@example.org\n"
-    assert (tmp_path / ".gitignore").read_text().startswith("*.log\n.newsletter/\n")
+    assert (tmp_path / ".gitignore").read_text() == "*.log\nnewsletter.db\n"
+    assert "in .gitignore, add:\n  .newsletter/\n  newsletter.db-*\n" in begun.stderr
     again = run("init")
     assert again.returncode == 2
     assert "newsletter.toml: is there already" in again.stderr
@@ -54,6 +56,23 @@ def test_init_in_a_jekyll_site_reads_its_config_and_leaves_its_files_alone(tmp_p
     assert "https://blog.example.org/about/" in html
     assert "https://blog.example.org/first/" in html
     assert "Ada Moreau" in html
+
+
+def test_a_sites_own_odd_values_make_a_config_that_can_be_read(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "_posts").mkdir()
+    (tmp_path / "_posts" / "2026-01-02-first.md").write_text("---\ntitle: First\n---\nWords.\n")
+    (tmp_path / "_config.yml").write_text(
+        'title: "A \\"great\\" blog"\nurl: blog.example.org\nlang: en_US\n'
+        'author: {name: "Moreau, Ada", email: ada@example.org}\n'
+    )
+    assert run("init").returncode == 0
+    written = tomllib.loads((tmp_path / "newsletter.toml").read_text())["newsletter"]
+    assert written["url"] == "https://blog.example.org"
+    assert written["language"] == "en-US"
+    assert written["author"] == '"Moreau, Ada" <ada@example.org>'
+    done = run("render", "first", "--format", "eml")
+    assert done.returncode == 0, done.stderr
+    assert 'From: "Moreau, Ada" <ada@example.org>' in done.stdout
 
 
 @pytest.mark.parametrize(
