@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from newsletter.compose.frontmatter import read_json, read_toml, read_yaml_mapping, split_front_matter
+from newsletter.compose.formats import read_json, read_toml, read_yaml_mapping
+from newsletter.compose.frontmatter import split_front_matter
 from newsletter.compose.jekyll import MARKDOWN
 from newsletter.compose.paths import is_inside
 from newsletter.compose.post import read_text

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from newsletter.compose.frontmatter import read_json, read_yaml, read_yaml_mapping, split_front_matter
+from newsletter.compose.formats import read_json, read_yaml, read_yaml_mapping
+from newsletter.compose.frontmatter import split_front_matter
 from newsletter.compose.paths import is_inside
 from newsletter.compose.permalink import STYLES
 from newsletter.compose.post import read_text
