@@ -94,7 +94,8 @@ class ListReport:
     """What `subscribers check` says of a list."""
 
     subscribers: int
-    problems: tuple[tuple[int, str], ...]  # line and what, of each row that can't be mailed
+    bad_rows: int
+    problems: tuple[tuple[int, str], ...]  # line and what, of the rows that can't be mailed, or of the first of them
     columns: tuple[str, ...]
 
 
@@ -114,17 +115,19 @@ def read_csv(path: Path) -> SubscriberList:
     return SubscriberList(path, columns, header, found)
 
 
-def check_csv(path: Path) -> ListReport:
-    """Read the whole list as a send would, and count."""
+def check_csv(path: Path, named: int | None = None) -> ListReport:
+    """Read the whole list as a send would, and count; at most `named` problems are kept, so that memory is flat."""
     subscribers = read_csv(path)
-    count = 0
+    count = bad = 0
     problems = []
     for line, row in subscribers:
-        if isinstance(row, Problem):
-            problems.append((line, row.what))
-        else:
+        if not isinstance(row, Problem):
             count += 1
-    return ListReport(count, tuple(problems), subscribers.columns)
+            continue
+        bad += 1
+        if named is None or len(problems) < named:
+            problems.append((line, row.what))
+    return ListReport(count, bad, tuple(problems), subscribers.columns)
 
 
 def safe_cell(text: str) -> str:

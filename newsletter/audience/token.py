@@ -72,7 +72,7 @@ def digest(secret: bytes, kind: str, *values: str) -> str:
 
 
 def _mac(secret: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256 cut to 128 bits. `hmac.digest` looks its algorithm up each time, and takes more than twice as long."""
+    """HMAC-SHA-256 cut to 128 bits. `hmac.digest` looks its algorithm up each time, and takes twice as long."""
     keyed_inner, keyed_outer = _keyed(secret)
     inner, outer = keyed_inner.copy(), keyed_outer.copy()
     inner.update(message)

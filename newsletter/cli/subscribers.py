@@ -34,7 +34,7 @@ def check(
 
     config = load_config(context.obj)
     path = config.root / config.subscribers.source
-    report = check_csv(path)
+    report = check_csv(path, None if everything or as_json else SHOWN)
     if as_json:
         say_json(
             {
@@ -45,13 +45,12 @@ def check(
             }
         )
     else:
-        for line, what in report.problems if everything else report.problems[:SHOWN]:
+        for line, what in report.problems:
             note(f"{short_path(str(path))}:{line}: {what}")
-        hidden = len(report.problems) - SHOWN
-        if hidden > 0 and not everything:
+        if hidden := report.bad_rows - len(report.problems):
             note(f"and {hidden:,} more; --all shows them")
         columns = ", ".join(report.columns) or "none"
         people = plural(report.subscribers, "subscriber")
-        say(f"{people}, {plural(len(report.problems), 'row')} that can't be mailed; columns: {columns}")
-    if report.problems:
+        say(f"{people}, {plural(report.bad_rows, 'row')} that can't be mailed; columns: {columns}")
+    if report.bad_rows:
         raise typer.Exit(1)

@@ -237,18 +237,19 @@ def test_memory_stays_flat_and_a_hundred_thousand_rows_take_a_moment(tmp_path: P
         file.write("email,name,city\n")
         file.writelines(f"reader{n}@mail{n % 97}.example.org,Reader {n},Lyon\n" for n in range(100_000))
         file.write("reader5@mail5.example.org,Again,Lyon\n")
+        file.writelines("reader5@mail5.example.org,And again,Lyon\n" for _ in range(100_000))
     program = (
         "import resource, sys; from pathlib import Path; from newsletter.audience.csvfile import check_csv\n"
         "import email_validator\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "report = check_csv(Path(sys.argv[1]))\n"
+        "report = check_csv(Path(sys.argv[1]), 50)\n"
         "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "print(report.subscribers, len(report.problems), (after - before) // 1024)\n"
+        "print(report.subscribers, report.bad_rows, len(report.problems), (after - before) // 1024)\n"
         "print(report.problems[0])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     counts, problem = done.stdout.splitlines()
-    good, bad, megabytes = map(int, counts.split())
-    assert (good, bad) == (100_000, 1)
+    good, bad, named, megabytes = map(int, counts.split())
+    assert (good, bad, named) == (100_000, 100_001, 50)
     assert problem == "(100002, 'reader5@mail5.example.org is on line 7 already; delete one of them')"
     assert megabytes < 12
