@@ -119,7 +119,7 @@ def check_csv(path: Path, named: int | None = None) -> ListReport:
     """Read the whole list as a send would, and count; at most `named` problems are kept, so that memory is flat."""
     subscribers = read_csv(path)
     count = bad = 0
-    problems = []
+    problems: list[tuple[int, str]] = []
     for line, row in subscribers:
         if not isinstance(row, Problem):
             count += 1

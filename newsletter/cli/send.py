@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
 
 def send(
     context: typer.Context,
-    post: Annotated[str, typer.Argument(help="The post's file, or its slug.")],
+    post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Into the test inbox; nothing is recorded.")] = False,
     to: Annotated[
         list[str] | None,
@@ -241,7 +241,7 @@ def _ask(options: Options, plan: "Plan") -> None:
     if options.as_json or not is_interactive():
         raise NewsletterError("there is nobody to ask; give --yes to send without asking")
     if not confirm(f"Send to {plan.to_send:,} subscribers?"):
-        raise typer.Exit(2)
+        raise NewsletterError("nothing was sent; the same command asks again")
 
 
 async def _deliver(config: "Config", options: Options, ledger: "Ledger", plan: "Plan", findings: Counter[str]) -> int:

@@ -42,7 +42,9 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
-    issue: Annotated[str | None, typer.Argument(help="An issue's id; all of them if left out.")] = None,
+    issue: Annotated[
+        str | None, typer.Argument(metavar="ISSUE", help="An issue's id; all of them if left out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
     """Show the issues and how many subscribers are in which state.
@@ -72,7 +74,7 @@ def status(
 
 def deliveries(
     context: typer.Context,
-    issue: Annotated[str, typer.Argument(help="The issue's id.")],
+    issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's id.")],
     state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
 ) -> None:
