@@ -1,4 +1,4 @@
-"""Colour code with Pygments, the colours inline: mail clients drop classes and style sheets."""
+"""Code in posts: coloured with Pygments, the colours inline, because mail clients drop classes; and as a fence."""
 
 import functools
 import re
@@ -54,3 +54,14 @@ def _lexer(name: str) -> Lexer | None:
         return get_lexer_by_name(name, stripnl=False)
     except ClassNotFound:
         return None
+
+
+def fence(language: str, code: str) -> str:
+    """`code` as a fenced block that nothing in it can close; blanks before the closing tag keep it in its list."""
+    body = code.strip("\n")
+    indent = re.search(r"\n([ \t]*)\Z", code)
+    longest = max((len(run) for run in re.findall(r"`{3,}|~{3,}", body)), default=2)
+    mark = "~" * max(longest + 1, 4)
+    pad = indent[1] if indent else ""
+    body = re.sub(r"\n[ \t]*\Z", "", body)
+    return f"{mark}{language}\n{body}\n{pad}{mark}\n"

@@ -16,7 +16,8 @@ from liquid.exceptions import LiquidError, ResourceLimitError, UnknownFilterErro
 
 from newsletter.compose import jekyll
 from newsletter.compose.liquid_filters import add_filters
-from newsletter.compose.liquid_tags import OWN_TAGS, SCENE, Scene, UnknownTag, add_tags
+from newsletter.compose.liquid_nodes import SCENE, Scene
+from newsletter.compose.liquid_tags import OWN_TAGS, UnknownTag, add_tags
 from newsletter.compose.post import Post, read_post
 from newsletter.compose.site import Site
 from newsletter.errors import NewsletterError

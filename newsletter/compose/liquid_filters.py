@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from email.utils import format_datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -20,8 +19,8 @@ from liquid.filter import with_context
 from liquid.token import TOKEN_EXPRESSION
 from liquid.undefined import Undefined
 
-from newsletter.compose.dates import as_date
-from newsletter.compose.liquid_tags import SCENE, Scene
+from newsletter.compose.liquid_dates import DATES
+from newsletter.compose.liquid_nodes import SCENE, as_text, scene_of
 from newsletter.compose.slug import slugify
 
 LONGEST = 500_000
@@ -56,7 +55,7 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 @with_context
 def _relative_url(value: Any, *, context: RenderContext) -> str:
-    site = _scene(context).site
+    site = scene_of(context).site
     text = _address(value)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", text):
         return text
@@ -68,15 +67,17 @@ def _absolute_url(value: Any, *, context: RenderContext) -> str:
     text = _address(value)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text):
         return text
-    return _scene(context).site.origin + str(_relative_url(value, context=context))
+    return scene_of(context).site.origin + str(_relative_url(value, context=context))
 
 
 def _strip_index(value: Any) -> str:
-    return re.sub(r"/index\.html?\Z", "/", _text(value))
+    return re.sub(r"/index\.html?\Z", "/", as_text(value))
 
 
 def _address(value: Any) -> str:
-    return _text(value.get("url")) if isinstance(value, Mapping) and not isinstance(value, Undefined) else _text(value)
+    return (
+        as_text(value.get("url")) if isinstance(value, Mapping) and not isinstance(value, Undefined) else as_text(value)
+    )
 
 
 # -- text
@@ -86,8 +87,8 @@ def _address(value: Any) -> str:
 def _markdownify(value: Any, *, context: RenderContext) -> str:
     from newsletter.compose.markdown import render_markdown
 
-    scene = _scene(context)
-    return render_markdown(_text(value), scene.post, scene.site)
+    scene = scene_of(context)
+    return render_markdown(as_text(value), scene.post, scene.site)
 
 
 @with_context
@@ -97,21 +98,21 @@ def _smartify(value: Any, *, context: RenderContext) -> str:
 
 
 def _number_of_words(value: Any, mode: str = "") -> int:
-    text = _text(value)
+    text = as_text(value)
     cjk = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]"
     count = len(re.findall(cjk, text)) if mode in {"cjk", "auto"} else 0
     return count + len(re.sub(cjk, " ", text).split()) if count or mode == "cjk" else len(text.split())
 
 
 def _sentence(value: Any, connector: str = "and") -> str:
-    items = [_text(item) for item in _items(value)]
+    items = [as_text(item) for item in _items(value)]
     if len(items) < 3:
         return f" {connector} ".join(items)
     return f"{', '.join(items[:-1])}, {connector} {items[-1]}"
 
 
 def _slugify(value: Any, mode: Any = "default") -> str:
-    return slugify(_text(value), _text(mode) or "default")
+    return slugify(as_text(value), as_text(mode) or "default")
 
 
 def _jsonify(value: Any) -> str:
@@ -122,98 +123,11 @@ def _inspect(value: Any) -> str:
     return escape(_jsonify(value))
 
 
-# -- dates
-
-
-@with_context
-def _date(value: Any, style: Any = "", *, context: RenderContext) -> str:
-    if _text(value) in {"now", "today"}:
-        value = context.resolve("site")["time"]
-    moment = _moment(value, context)
-    if moment is None:
-        return _text(value)
-    return _strftime(moment, _text(style)) if _text(style) else str(moment)
-
-
-@with_context
-def _date_to_string(value: Any, kind: Any = "", style: Any = "", *, context: RenderContext) -> str:
-    return _written(value, "%b", kind, style, context)
-
-
-@with_context
-def _date_to_long_string(value: Any, kind: Any = "", style: Any = "", *, context: RenderContext) -> str:
-    return _written(value, "%B", kind, style, context)
-
-
-@with_context
-def _date_to_xmlschema(value: Any, *, context: RenderContext) -> str:
-    moment = _moment(value, context)
-    return moment.isoformat(timespec="seconds") if moment else _text(value)
-
-
-@with_context
-def _date_to_rfc822(value: Any, *, context: RenderContext) -> str:
-    moment = _moment(value, context)
-    return format_datetime(moment) if moment else _text(value)
-
-
-def _written(value: Any, month: str, kind: Any, style: Any, context: RenderContext) -> str:
-    moment = _moment(value, context)
-    if moment is None:
-        return _text(value)
-    if _text(kind) != "ordinal":
-        return moment.strftime(f"%d {month} %Y")
-    ending = "th" if 11 <= moment.day <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(moment.day % 10, "th")
-    day = f"{moment.day}{ending}"
-    return moment.strftime(f"{month} {day}, %Y" if _text(style) == "US" else f"{day} {month} %Y")
-
-
-def _moment(value: Any, context: RenderContext) -> datetime | None:
-    site = _scene(context).site
-    if isinstance(value, float) or (isinstance(value, str) and value.isdigit() and len(value) > 8):
-        value = int(value)
-    try:
-        if isinstance(value, int) and not isinstance(value, bool) and value > 100_000_000:
-            return datetime.fromtimestamp(value, site.timezone)
-        moment = as_date(value, site.timezone)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return moment.astimezone(site.timezone) if site.zone_known else moment
-
-
-def _strftime(moment: datetime, style: str) -> str:
-    """Ruby's strftime where it differs from Python's: `%-d`, `%e`, `%P`, `%s`, `%L`."""
-
-    def field(match: re.Match[str]) -> str:
-        flag, letter = match[1], match[2]
-        simple = {
-            "P": moment.strftime("%p").lower(),
-            "s": str(int(moment.timestamp())),
-            "L": f"{moment.microsecond // 1000:03}",
-            "e": f"{moment.day:2}",
-            "l": f"{moment.hour % 12 or 12:2}",
-            "k": f"{moment.hour:2}",
-            "F": f"{moment:%Y-%m-%d}",
-            "T": f"{moment:%H:%M:%S}",
-            "R": f"{moment:%H:%M}",
-            "D": f"{moment:%m/%d/%y}",
-            "n": "\n",
-            "t": "\t",
-            "%": "%",
-        }
-        text = simple[letter] if letter in simple else moment.strftime(f"%{letter}")
-        if flag == "-":
-            return text.lstrip("0 ") or "0"
-        return text.upper() if flag == "^" else text
-
-    return re.sub(r"%([-^0_]?)([A-Za-z%])", field, style)
-
-
 # -- lists
 
 
 def _where(value: Any, key: Any, wanted: Any = None) -> list[Any]:
-    return [item for item in _items(value) if _matches(_property(item, _text(key)), wanted)]
+    return [item for item in _items(value) if _matches(_property(item, as_text(key)), wanted)]
 
 
 def _find(value: Any, key: Any, wanted: Any = None) -> Any:
@@ -222,10 +136,10 @@ def _find(value: Any, key: Any, wanted: Any = None) -> Any:
 
 @with_context
 def _where_exp(value: Any, name: Any, expression: Any, *, context: RenderContext) -> list[Any]:
-    condition = BooleanExpression.parse(context.env, _stream(_text(expression)))
+    condition = BooleanExpression.parse(context.env, _stream(as_text(expression)))
     found = []
     for item in _items(value):
-        with context.extend({_text(name): item}):
+        with context.extend({as_text(name): item}):
             if condition.evaluate(context):
                 found.append(item)
     return found
@@ -237,30 +151,30 @@ def _find_exp(value: Any, name: Any, expression: Any, *, context: RenderContext)
 
 
 def _group_by(value: Any, key: Any) -> list[dict[str, Any]]:
-    return _grouped((_text(_property(item, _text(key))), item) for item in _items(value))
+    return _grouped((as_text(_property(item, as_text(key))), item) for item in _items(value))
 
 
 @with_context
 def _group_by_exp(value: Any, name: Any, expression: Any, *, context: RenderContext) -> list[dict[str, Any]]:
-    parsed = FilteredExpression.parse(context.env, _stream(_text(expression)))
+    parsed = FilteredExpression.parse(context.env, _stream(as_text(expression)))
     pairs = []
     for item in _items(value):
-        with context.extend({_text(name): item}):
-            pairs.append((_text(parsed.evaluate(context)), item))
+        with context.extend({as_text(name): item}):
+            pairs.append((as_text(parsed.evaluate(context)), item))
     return _grouped(pairs)
 
 
 def _sort(value: Any, key: Any = None, nils: Any = "first") -> list[Any]:
     items = _items(value)
-    name = _text(key)
+    name = as_text(key)
 
     def order(item: Any) -> tuple[Any, ...]:
         found = _property(item, name) if name else item
         if found is None or isinstance(found, Undefined):
-            return (0 if _text(nils) != "last" else 2,)
+            return (0 if as_text(nils) != "last" else 2,)
         if isinstance(found, (int, float)):
             return (1, 0, found)
-        return (1, 1, found.isoformat() if isinstance(found, (date, datetime)) else _text(found))
+        return (1, 1, found.isoformat() if isinstance(found, (date, datetime)) else as_text(found))
 
     return sorted(items, key=order)
 
@@ -282,8 +196,8 @@ def _matches(found: Any, wanted: Any) -> bool:
     if wanted is None or isinstance(wanted, Undefined):
         return found is None
     if isinstance(found, list):
-        return any(_text(item) == _text(wanted) for item in found)
-    return found is not None and _text(found) == _text(wanted)
+        return any(as_text(item) == as_text(wanted) for item in found)
+    return found is not None and as_text(found) == as_text(wanted)
 
 
 def _stream(expression: str) -> TokenStream:
@@ -301,12 +215,6 @@ def _items(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple, range)) else [value]
 
 
-def _text(value: Any) -> str:
-    if value is None or isinstance(value, Undefined):
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _plain(value: Any, depth: int = 0) -> Any:
     if depth > 16 or value is None or isinstance(value, Undefined):
         return None
@@ -318,7 +226,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _integer(value: Any) -> int:
-    match = re.match(r"\s*[-+]?\d{1,18}", _text(int(value) if isinstance(value, (bool, float)) else value))
+    match = re.match(r"\s*[-+]?\d{1,18}", as_text(int(value) if isinstance(value, (bool, float)) else value))
     return int(match[0]) if match else 0
 
 
@@ -327,12 +235,6 @@ def _count(value: Any) -> int:
     if found < 0:
         raise FilterArgumentError("can't take fewer than none", token=None)
     return found
-
-
-def _scene(context: RenderContext) -> Scene:
-    scene = context.globals[SCENE]
-    assert isinstance(scene, Scene)
-    return scene
 
 
 _FILTERS: dict[str, Callable[..., Any]] = {
@@ -345,17 +247,13 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "jsonify": _jsonify,
     "json": _jsonify,
     "inspect": _inspect,
-    "xml_escape": lambda value: escape(_text(value)),
-    "cgi_escape": lambda value: quote_plus(_text(value)),
-    "uri_escape": lambda value: quote(_text(value), safe="/-._~!$&'()*+,;=:@?#[]%"),
-    "normalize_whitespace": lambda value: " ".join(_text(value).split()),
+    "xml_escape": lambda value: escape(as_text(value)),
+    "cgi_escape": lambda value: quote_plus(as_text(value)),
+    "uri_escape": lambda value: quote(as_text(value), safe="/-._~!$&'()*+,;=:@?#[]%"),
+    "normalize_whitespace": lambda value: " ".join(as_text(value).split()),
     "number_of_words": _number_of_words,
     "array_to_sentence_string": _sentence,
-    "date": _date,
-    "date_to_string": _date_to_string,
-    "date_to_long_string": _date_to_long_string,
-    "date_to_xmlschema": _date_to_xmlschema,
-    "date_to_rfc822": _date_to_rfc822,
+    **DATES,
     "where": _where,
     "where_exp": _where_exp,
     "find": _find,
