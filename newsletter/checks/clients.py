@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from newsletter.checks.caniemail import CLIENTS, Support, features, support
-from newsletter.checks.cost import HINTS, LOST, RANK, WORSE, Cost, cost_of
+from newsletter.checks.cost import HINTS, LOST, RANK, WORSE, Cost, costliest
 from newsletter.checks.features import Use, uses
 from newsletter.checks.finding import Severity
 from newsletter.checks.look import NOT_SHOWN
@@ -46,7 +46,7 @@ def client_support(sample: Sample, clients: Iterable[str] | None = None) -> list
         support_by = {name: support(slug, name) for name in names}
         if all(one.level in {"yes", "unknown"} for one in support_by.values()):
             continue
-        cost, use = min(((cost_of(sample, use), use) for use in found), key=lambda pair: RANK[pair[0]])
+        cost, use = costliest(sample, found)
         feature = features()[slug]
         rows.append(Row(slug, feature.title, feature.url, len(found), use.line, cost, support_by))
     return sorted(rows, key=lambda row: (RANK[row.cost], row.slug))
@@ -60,7 +60,7 @@ def client_support_findings(sample: Sample) -> Iterator[Fault]:
         partly = [_named(name, one) for name, one in by.items() if one.level == "partly"]
         if slug in _OTHERS or not (without or partly):
             continue
-        cost, use = min(((cost_of(sample, use), use) for use in found), key=lambda pair: RANK[pair[0]])
+        cost, use = costliest(sample, found)
         feature = features()[slug]
         severity = _severity(cost, bool(without), slug)
         if severity is None:

@@ -41,6 +41,8 @@ WHITE = Colour(1, 1, 1)
 @lru_cache(maxsize=1024)
 def read_colour(text: str) -> Colour | str | None:
     """A colour, the word "currentcolor", or None for what is no colour, or one of a newer CSS than level 3."""
+    if len(text) > 200:
+        return None
     parsed = parse_color(tinycss2.parse_one_component_value(text, skip_comments=True))
     if parsed is None or isinstance(parsed, str):
         return parsed.lower() if isinstance(parsed, str) else None

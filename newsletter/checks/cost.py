@@ -9,6 +9,7 @@ declaration in the same block stands in for it, or where the element is hidden a
 """
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from newsletter.checks.css import Declaration, Element, declarations, functions
@@ -104,9 +105,22 @@ _WEIGHTY = re.compile(r"color|background(-color)?|border.*|width|height|font|fon
 _BOX = ("padding", "background", "border", "width", "margin", "text-align")
 
 
+def costliest(sample: Sample, uses: Sequence[Use]) -> tuple[Cost, Use]:
+    """The use of one feature whose lack costs most, and what; the first of them."""
+    found: tuple[Cost, Use] | None = None
+    for use in uses:
+        cost = cost_of(sample, use)
+        if found is None or RANK[cost] < RANK[found[0]]:
+            found = cost, use
+        if cost == _worst(use.slug):
+            break
+    assert found is not None
+    return found
+
+
 def cost_of(sample: Sample, use: Use) -> Cost:
     """What its lack costs the reader, here."""
-    cost: Cost = "lost" if use.slug in LOST else "worse" if use.slug in WORSE else "fine"
+    cost = _worst(use.slug)
     if cost == "fine" or use.conditional:
         return "fine"
     element, item = use.element, use.declaration
@@ -117,6 +131,10 @@ def cost_of(sample: Sample, use: Use) -> Cost:
     if item is not None and _has_fallback(use, item):
         return "fine"
     return cost if _matters(sample, use, element, item) else "fine"
+
+
+def _worst(slug: str) -> Cost:
+    return "lost" if slug in LOST else "worse" if slug in WORSE else "fine"
 
 
 def _matters(sample: Sample, use: Use, element: Element | None, item: Declaration | None) -> bool:
@@ -136,11 +154,11 @@ def _matters(sample: Sample, use: Use, element: Element | None, item: Declaratio
             return value in {"hidden", "collapse"}
         case "css-opacity":
             number = value.removesuffix("%")
-            return number.replace(".", "", 1).isdigit() and float(number) / (100 if value.endswith("%") else 1) < 0.5
+            return number.replace(".", "", 1).isdecimal() and float(number) / (100 if value.endswith("%") else 1) < 0.5
         case "css-transform" | "css-clip-path" | "css-filter" | "css-mask-image":
             return value not in {"none", "translatez(0)", "translate3d(0,0,0)", "translate3d(0, 0, 0)"}
         case "css-background-image" | "css-linear-gradient" | "css-radial-gradient" | "css-conic-gradient":
-            return not (_coloured(sample, element) or _drawn_for_outlook(sample))
+            return not (_coloured(sample, element) or sample.drawn_for_outlook)
         case "css-variables":
             return item is not None and not item.name.startswith("--")
         case "css-at-import":
@@ -188,11 +206,7 @@ def _coloured(sample: Sample, element: Element | None) -> bool:
     found = declarations(element.get("style") or "")
     if any(item.name in {"background-color", "background"} and plain_colour(item) for item in found):
         return True
-    return not any(words.element is element or element in words.element.iterancestors() for words in sample.shown)
-
-
-def _drawn_for_outlook(sample: Sample) -> bool:
-    return sample.html is not None and ("<v:fill" in sample.html.text or "<v:background" in sample.html.text)
+    return element not in sample.read
 
 
 def _import(sample: Sample, use: Use) -> str:

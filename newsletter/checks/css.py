@@ -79,13 +79,19 @@ class Sheet:
     nested: tuple[int, ...]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)
 def declarations(text: str) -> tuple[Declaration, ...]:
     """The declarations of a style attribute; what is no declaration is left out, as browsers do."""
     try:
         return _declarations(tinycss2.parse_blocks_contents(text, skip_comments=True, skip_whitespace=True))
-    except RecursionError:  # thousands of open brackets
+    except (RecursionError, ValueError):  # thousands of open brackets, or of digits
         return ()
+
+
+def forget() -> None:
+    """Make room before a message, where another has filled the memory with thousands of its styles."""
+    if declarations.cache_info().currsize > 4096:
+        declarations.cache_clear()
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +119,7 @@ def parse_sheet(text: str) -> Sheet:
 
     try:
         walk(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), ())
-    except RecursionError:  # thousands of open brackets
+    except (RecursionError, ValueError):  # thousands of open brackets, or of digits
         return Sheet((), (), ())
     return Sheet(tuple(rules), tuple(at_rules), tuple(nested))
 

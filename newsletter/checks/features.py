@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from newsletter.checks.css import Declaration, Element, Rule, Selector, declarations
-from newsletter.checks.match import matches
+from newsletter.checks.match import Matcher
 from newsletter.checks.sample import Sample
 
 _MOST_RULES = 1_000  # of a style element; Gmail reads a tenth of that
@@ -85,6 +85,7 @@ def uses(sample: Sample) -> Iterator[Use]:
     if sample.html is not None and sample.html.text.lstrip("\ufeff \n\r\t")[:9].lower() == "<!doctype":
         yield Use("html-doctype", None, 1)
     index: dict[str, list[Element]] = {}
+    matcher = Matcher()
     for element in sample.elements:
         yield from _html(element)
         yield from _css(declarations(element.get("style") or ""), element, None, False)
@@ -96,7 +97,7 @@ def uses(sample: Sample) -> Iterator[Use]:
         for line in style.sheet.nested:
             yield Use("css-nesting", None, style.before + line)
         for rule in style.sheet.rules[:_MOST_RULES]:
-            yield from _rule(rule, style.before, index)
+            yield from _rule(rule, style.before, index, matcher)
 
 
 def image_type(source: str) -> str:
@@ -201,9 +202,11 @@ def _at_rule(name: str, prelude: str, line: int) -> Iterator[Use]:
                 yield Use(f"css-at-media-{word}", None, line, None, (), True)
 
 
-def _rule(rule: Rule, before: int, index: dict[str, list[Element]]) -> Iterator[Use]:
+def _rule(rule: Rule, before: int, index: dict[str, list[Element]], matcher: Matcher) -> Iterator[Use]:
     line = before + rule.line
-    meant = [(selector, element) for selector in rule.selectors if (element := _first(selector, index)) is not None]
+    meant = [
+        (selector, element) for selector in rule.selectors if (element := _first(selector, index, matcher)) is not None
+    ]
     conditional = bool(rule.around)
     if len(rule.selectors) > 1 and meant:
         yield Use("css-selector-grouping", None, line, None, (), True)
@@ -234,14 +237,14 @@ def _selector_slugs(selector: Selector) -> Iterator[str]:
             yield f"css-selector-{_COMBINATORS[compound.combinator]}"
 
 
-def _first(selector: Selector, index: dict[str, list[Element]]) -> Element | None:
+def _first(selector: Selector, index: dict[str, list[Element]], matcher: Matcher) -> Element | None:
     """An element that the selector means, its `:hover` and `::before` taken as given."""
     if not selector.compounds:
         return None
     last = selector.compounds[-1]
     key = f"#{last.ids[0]}" if last.ids else f".{last.classes[0]}" if last.classes else last.tag
     plain = Selector(selector.text, selector.compounds, selector.specificity, False)
-    return next((element for element in index.get(key, [])[:_MOST_TRIES] if matches(element, plain)), None)
+    return next((element for element in index.get(key, [])[:_MOST_TRIES] if matcher.matches(element, plain)), None)
 
 
 def _says(item: Declaration) -> bool:

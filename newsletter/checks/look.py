@@ -41,7 +41,7 @@ _SCALE = {
     "big": 1.2,
 }
 _BOLD = {"h1", "h2", "h3", "h4", "h5", "h6", "b", "strong", "th"}
-_LENGTH = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))([a-z]+|%)?\Z", re.IGNORECASE)
+_LENGTH = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))([a-z]+|%)?\Z", re.IGNORECASE)
 _LINK = Colour(0, 0, 0xEE / 255)
 _NIGHT_LINK = Colour(0x9E / 255, 0x9E / 255, 1)
 _NIGHT_GROUND = Colour(0x1E / 255, 0x1E / 255, 0x1E / 255)  # Apple Mail's page in dark mode
@@ -142,8 +142,8 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
             case "font":
                 size, bold = _font(item, above.size, size, bold)
             case "font-weight":
-                if value in {"bold", "bolder"} or value.isdigit():
-                    bold = not value.isdigit() or int(value) >= 600
+                if value in {"bold", "bolder"} or value.isdecimal():
+                    bold = not value.isdecimal() or float(value) >= 600
                 elif value in {"normal", "lighter"}:
                     bold = False
             case "opacity":

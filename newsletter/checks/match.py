@@ -9,20 +9,86 @@ from collections.abc import Iterator, Sequence
 
 from newsletter.checks.css import Compound, Declaration, Element, Rule, Selector, declarations
 
-_MOST_COMPARISONS = 300_000
+Compounds = tuple[Compound, ...]
+Known = dict[tuple[Element, int], bool]
+
+_MOST_STEPS = 200_000  # an element held against a part of a selector; a long newsletter takes some thousands
 
 
-def matches(element: Element, selector: Selector) -> bool:
-    """Whether the selector means this element; never for a dynamic one."""
-    return not selector.dynamic and _matches(element, selector.compounds, len(selector.compounds) - 1, {})
+class Matcher:
+    """Holds elements against selectors, until `steps` are used up: then nothing matches any more.
+
+    So a hostile sheet (`b ~ i ~ u ~ p` a hundred times, over ten thousand siblings) costs no more than a second.
+    """
+
+    def __init__(self, steps: int = _MOST_STEPS) -> None:
+        self.left = steps
+
+    def matches(self, element: Element, selector: Selector) -> bool:
+        """Whether the selector means this element; never for a dynamic one."""
+        return not selector.dynamic and self._matches(element, selector.compounds, len(selector.compounds) - 1, {})
+
+    def _matches(self, element: Element, compounds: Compounds, index: int, known: Known) -> bool:
+        """`known` keeps `div div div …` in a deep tree from being tried in every combination."""
+        if not self._fits(element, compounds[index]):
+            return False
+        if index == 0:
+            return True
+        if (element, index) not in known:
+            known[element, index] = self._joined(element, compounds, index, known)
+        return known[element, index]
+
+    def _joined(self, element: Element, compounds: Compounds, index: int, known: Known) -> bool:
+        """Whether what stands left of the combinator matches too."""
+        step = compounds[index].combinator
+        if step == ">":
+            parent = element.getparent()
+            return parent is not None and self._matches(parent, compounds, index - 1, known)
+        if step == "+":
+            before = _previous(element)
+            return before is not None and self._matches(before, compounds, index - 1, known)
+        others = element.iterancestors() if step == " " else element.itersiblings(preceding=True)
+        for other in others:
+            if isinstance(other.tag, str) and self._matches(other, compounds, index - 1, known):
+                return True
+            if self.left <= 0:
+                break
+        return False
+
+    def _fits(self, element: Element, compound: Compound) -> bool:
+        self.left -= 1
+        if self.left < 0 or (compound.tag and compound.tag != element.tag):
+            return False
+        if compound.classes and not set(compound.classes) <= set((element.get("class") or "").split()):
+            return False
+        if compound.ids and any(name != element.get("id") for name in compound.ids):
+            return False
+        return all(_has(element, *attribute) for attribute in compound.attributes) and all(
+            self._is(element, name, inner) for name, inner in compound.pseudos
+        )
+
+    def _is(self, element: Element, name: str, inner: tuple[Selector, ...]) -> bool:
+        match name:
+            case "first-child":
+                return _previous(element) is None
+            case "last-child":
+                return _next(element) is None
+            case "only-child":
+                return _previous(element) is None and _next(element) is None
+            case "root":
+                return element.getparent() is None
+            case "empty":
+                return len(element) == 0 and not element.text
+            case "link" | "any-link":
+                return element.tag == "a" and element.get("href") is not None
+            case "not":
+                return not any(selector.dynamic or self.matches(element, selector) for selector in inner)
+        return False
 
 
 def cascade(elements: Sequence[Element], rules: Sequence[Rule]) -> Iterator[tuple[Element, list[Declaration]]]:
-    """Each element with the declarations that apply to it, the strongest last: rules in order, then its own style.
-
-    After 300,000 comparisons, which no message needs, the rules are left out.
-    """
-    left = _MOST_COMPARISONS
+    """Each element with the declarations that apply to it, the strongest last: rules in order, then its own style."""
+    matcher = Matcher()
     by_key: dict[str, list[tuple[int, Rule, Selector]]] = {}
     for order, rule in enumerate(rules):
         for selector in rule.selectors:
@@ -31,14 +97,12 @@ def cascade(elements: Sequence[Element], rules: Sequence[Rule]) -> Iterator[tupl
     for element in elements:
         own = declarations(element.get("style") or "")
         found: list[tuple[tuple[int, int, int], int, Rule]] = []
-        if by_key and left > 0:
-            keys = [f".{name}" for name in (element.get("class") or "").split()]
-            keys += [str(element.tag), f"#{element.get('id')}", ""]
+        if by_key and matcher.left > 0:
+            keys = {f".{name}" for name in (element.get("class") or "").split()}
+            keys |= {str(element.tag), f"#{element.get('id')}", ""}
             for key in keys:
-                candidates = by_key.get(key, ())
-                left -= len(candidates)
-                for order, rule, selector in candidates:
-                    if matches(element, selector):
+                for order, rule, selector in by_key.get(key, ()):
+                    if matcher.matches(element, selector):
                         found.append((selector.specificity, order, rule))
         if not found:
             yield element, sorted(own, key=_important)
@@ -60,48 +124,6 @@ def _key(compound: Compound) -> str:
     return compound.tag
 
 
-def _matches(
-    element: Element, compounds: tuple[Compound, ...], index: int, known: dict[tuple[Element, int], bool]
-) -> bool:
-    """`known` keeps a hostile selector (`div div div …` in a deep tree) from being tried in every combination."""
-    compound = compounds[index]
-    if not _fits(element, compound):
-        return False
-    if index == 0:
-        return True
-    if (element, index) not in known:
-        known[element, index] = _joined(element, compounds, index, known)
-    return known[element, index]
-
-
-def _joined(
-    element: Element, compounds: tuple[Compound, ...], index: int, known: dict[tuple[Element, int], bool]
-) -> bool:
-    """Whether what stands left of the combinator matches too."""
-    compound = compounds[index]
-    step = compound.combinator
-    if step == ">":
-        parent = element.getparent()
-        return parent is not None and _matches(parent, compounds, index - 1, known)
-    if step == "+":
-        before = _previous(element)
-        return before is not None and _matches(before, compounds, index - 1, known)
-    others = element.iterancestors() if step == " " else element.itersiblings(preceding=True)
-    return any(_matches(other, compounds, index - 1, known) for other in others if isinstance(other.tag, str))
-
-
-def _fits(element: Element, compound: Compound) -> bool:
-    if compound.tag and compound.tag != element.tag:
-        return False
-    if compound.classes and not set(compound.classes) <= set((element.get("class") or "").split()):
-        return False
-    if compound.ids and any(name != element.get("id") for name in compound.ids):
-        return False
-    return all(_has(element, *attribute) for attribute in compound.attributes) and all(
-        _is(element, name, inner) for name, inner in compound.pseudos
-    )
-
-
 def _has(element: Element, name: str, operator: str, value: str) -> bool:
     actual = element.get(name)
     if actual is None:
@@ -121,25 +143,6 @@ def _has(element: Element, name: str, operator: str, value: str) -> bool:
             return bool(value) and actual.endswith(value)
         case "*=":
             return bool(value) and value in actual
-    return False
-
-
-def _is(element: Element, name: str, inner: tuple[Selector, ...]) -> bool:
-    match name:
-        case "first-child":
-            return _previous(element) is None
-        case "last-child":
-            return _next(element) is None
-        case "only-child":
-            return _previous(element) is None and _next(element) is None
-        case "root":
-            return element.getparent() is None
-        case "empty":
-            return len(element) == 0 and not element.text
-        case "link" | "any-link":
-            return element.tag == "a" and element.get("href") is not None
-        case "not":
-            return not any(selector.dynamic or matches(element, selector) for selector in inner)
     return False
 
 

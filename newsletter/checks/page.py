@@ -101,7 +101,7 @@ def _fixed_width(element: Element) -> float:
     if element.tag in {"html", "head", "meta", "link", "style", "script", "title"}:
         return 0
     said = (element.get("width") or "").strip().removesuffix("px")
-    wide = float(said) if said.isdigit() and element.tag in {"table", "td", "th", "img"} else 0.0
+    wide = float(said) if said.isdecimal() and element.tag in {"table", "td", "th", "img"} else 0.0
     limit = None
     for item in declarations(element.get("style") or ""):
         length = None if item.value.endswith("%") else pixels(item.value)

@@ -101,7 +101,7 @@ def _spacer(image: Element) -> bool:
 
 def _pixels(image: Element, name: str) -> float | None:
     said = (image.get(name) or "").strip().removesuffix("px")
-    if said.isdigit():
+    if said.isdecimal():
         return float(said)
     for item in reversed(declarations(image.get("style") or "")):
         if item.name == name and not item.value.endswith("%"):

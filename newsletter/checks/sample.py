@@ -29,7 +29,12 @@ PADDING = re.compile(
 )
 """White space and what shows as nothing: preheaders are padded with it."""
 _NIGHT = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
-_LONGEST = 2_000_000  # characters of HTML; Gmail shows a twentieth of that
+_LONGEST = 600_000  # characters of HTML, pictures in it aside; Gmail shows a sixth of that
+_MOST_TAGS = 30_000
+_LONGEST_HEADER = 10_000
+_LONGEST_TAG = re.compile(r"(<[a-zA-Z][^>]{10000})[^>]+")
+_LONGEST_STYLE = 250_000  # characters of all style elements; Gmail reads a fifteenth
+_DATA = re.compile(r"(\bsrc\s*=\s*[\"']?\s*data:[^\"'\s>]{0,80})[^\"'\s>]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Sample:
         if self.html is None or not self.html.text.strip():
             return None
         parser = etree.HTMLParser(encoding="utf-8")  # stops at a depth of 256
-        text = self.html.text[:_LONGEST].replace("\0", "")
+        text = _bounded(self.html.text)
         try:
             return etree.fromstring(text.encode("utf-8", "replace"), parser)
         except (etree.ParserError, etree.XMLSyntaxError):
@@ -86,11 +91,13 @@ class Sample:
     def styles(self) -> tuple[Style, ...]:
         """The style elements; those inside conditional comments are not among them."""
         found = []
+        left = _LONGEST_STYLE
         for element in self.all("style"):
             text = element.text or ""
             line: object = element.sourceline
             before = line - 1 if isinstance(line, int) else 0
-            found.append(Style(css.parse_sheet(text), len(text.encode()), before))
+            found.append(Style(css.parse_sheet(text[:left]), len(text.encode()), before))
+            left = max(0, left - len(text))
         return tuple(found)
 
     @cached_property
@@ -127,6 +134,22 @@ class Sample:
         return look.looks(self.elements, rules, night=self.knows_night)
 
     @cached_property
+    def drawn_for_outlook(self) -> bool:
+        """Whether a background is drawn a second time in VML, which Outlook on Windows knows."""
+        return self.html is not None and ("<v:fill" in self.html.text or "<v:background" in self.html.text)
+
+    @cached_property
+    def read(self) -> frozenset[Element]:
+        """The elements in which the reader sees words, at any depth."""
+        found: set[Element] = set()
+        for words in self.shown:
+            node: Element | None = words.element
+            while node is not None and node not in found:
+                found.add(node)
+                node = node.getparent()
+        return frozenset(found)
+
+    @cached_property
     def words(self) -> tuple[Words, ...]:
         """Every piece of text in the body that is not only padding, in reading order, hidden or not."""
         return tuple(self._words())
@@ -158,7 +181,7 @@ class Sample:
     def header(self, name: str) -> str | None:
         """A header's value unfolded, encoded words left alone; None if it is not there."""
         value = self.headers.get(name)
-        return None if value is None else re.sub(r"\r?\n(?=[ \t])", "", str(value)).strip()
+        return None if value is None else re.sub(r"\r?\n(?=[ \t])", "", str(value)[:_LONGEST_HEADER]).strip()
 
 
 def sample_of(
@@ -169,6 +192,7 @@ def sample_of(
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
+    css.forget()
     parsed = parts.parse(message)
     html, text, attached = parts.parts_of(parsed)
     root = config.root if config else None
@@ -209,6 +233,15 @@ def squeeze(text: str) -> str:
 def element_text(element: Element) -> str:
     """What an element says, squeezed; scripts and styles left out."""
     return squeeze("".join(text for text, at in body_text(element) if at.tag not in look.NOT_SHOWN))
+
+
+def _bounded(html: str) -> str:
+    """What is looked at of a message's HTML, so that a hostile one costs no more than a large one.
+
+    The data of pictures says nothing; tags of more than 10,000 characters cost libxml2 the square of their attributes.
+    """
+    html = _LONGEST_TAG.sub(r"\1", _DATA.sub(r"\1", html.replace("\0", "")))[:_LONGEST]
+    return "<".join(html.split("<", _MOST_TAGS)[:_MOST_TAGS]) if html.count("<") > _MOST_TAGS else html
 
 
 def _silenced(post: Post | None) -> frozenset[str]:

@@ -74,7 +74,7 @@ async def check_spam(sample: Sample, at: str, seconds: float = SECONDS) -> list[
 
 def _host_and_port(at: str) -> tuple[str, int]:
     host, colon, port = at.strip().removeprefix("http://").rstrip("/").rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise NewsletterError(f"[checks] spamd: {at!r} is no host:port; write it like localhost:783")
     return host.strip("[]"), int(port)
 

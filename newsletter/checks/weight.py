@@ -14,7 +14,7 @@ GMAIL_NEAR = 90 * 1024
 STYLE_MOST = 16_384
 STYLE_NEAR = 8_192
 _C1 = re.compile("[\u0080-\u009f]")
-_META_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_META_CHARSET = re.compile(r"charset\s*=[\s\"']*([\w.:-]+)", re.IGNORECASE)
 _UTF8 = {"utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8", ""}
 
 

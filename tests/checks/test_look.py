@@ -8,7 +8,7 @@ from lxml import html as lxml_html
 from newsletter.checks.colour import BLACK, WHITE, Colour, contrast_ratio, read_attribute_colour, read_colour
 from newsletter.checks.css import declarations, parse_sheet
 from newsletter.checks.look import looks, pixels
-from newsletter.checks.match import matches
+from newsletter.checks.match import Matcher
 from newsletter.checks.sample import sample_of
 from tests.checks.mail import here, message
 
@@ -29,7 +29,7 @@ TREE = lxml_html.fromstring(
 )  # fmt: skip
 def test_a_selector_means_these_elements(selector, number):
     [rule] = parse_sheet(selector + " { color: red }").rules
-    found = [node for node in TREE.iter() if any(matches(node, one) for one in rule.selectors)]
+    found = [node for node in TREE.iter() if any(Matcher().matches(node, one) for one in rule.selectors)]
     expected = number if selector != "*" else len(list(TREE.iter()))
     assert len(found) == expected
 
