@@ -87,6 +87,20 @@ def _figure(call: Call, post: Post, site: Site) -> str:
     return f"<figure>{image}{f'<figcaption>{caption}</figcaption>' if caption else ''}</figure>"
 
 
+def _imgproc(call: Call, post: Post, site: Site) -> str:
+    """Docsy's: a picture beside the post, found by a part of its name; a line of content is its caption, more is text."""
+    wanted = call.get("name")
+    found = next(
+        (path for path in sorted(post.path.parent.iterdir()) if wanted in path.name and path != post.path), None
+    )
+    if not wanted or found is None:
+        raise NewsletterError(f"{call.name}: no picture {wanted!r} beside the post; check the name")
+    text = call.inner.strip()
+    caption = {} if "\n" in text else {"caption": text}
+    figure = _figure(Call(call.name, call.line, [], {"src": found.name, **caption}), post, site)
+    return figure if caption else f"{figure}\n\n{text}\n"
+
+
 def _highlight(call: Call, post: Post, site: Site) -> str:
     return "\n" + fence(call.get("lang"), call.inner)
 
@@ -186,6 +200,7 @@ _KNOWN: dict[str, Render] = {
     "figure": _figure,
     "img": _figure,
     "image": _figure,
+    "imgproc": _imgproc,
     "highlight": _highlight,
     "code": _highlight,
     "ref": _ref,
@@ -202,6 +217,7 @@ _KNOWN: dict[str, Render] = {
     "details": _details,
     "expand": _details,
     "button": _button,
+    "pageinfo": _inner,
     "rawhtml": _inner,
     "raw": _inner,
     "katex": _inner,

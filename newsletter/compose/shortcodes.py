@@ -6,7 +6,9 @@ for mail, in email_templates/shortcodes, comes first. Any other is an error with
 """
 
 import re
+from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
 from newsletter.compose.paths import is_inside
 from newsletter.compose.post import Post, read_text
@@ -24,8 +26,8 @@ _CODE = re.compile(
 )
 _ARGUMENT = re.compile(r"(?:([\w-]+)=)?(?:\"((?:\\.|[^\"\\])*)\"|`([^`]*)`|([^\s\"`]+))")
 _PLACE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
-_OWN = ("email_templates/shortcodes", "layouts/shortcodes")
-"""Where a site's own shortcodes are: written for mail, then for the web."""
+FOR_MAIL = "email_templates/shortcodes"
+"""Where a site says what its shortcodes are in mail."""
 
 
 def render_shortcodes(source: str, post: Post, site: Site) -> str:
@@ -98,8 +100,7 @@ class _Reader:
     def _render(self, call: Call, mark: re.Match[str]) -> str:
         name = call.name.removesuffix(".html")
         try:
-            for folder in _OWN:
-                own = self.site.root / folder / f"{name}.html"
+            for own in self._own(name):
                 if own.is_file() and is_inside(self.site.root, own):
                     filled = _fill(read_text(own), call)
                     if filled is not None:
@@ -112,9 +113,16 @@ class _Reader:
         shown = f"{{{{</* {name} */>}}}}"
         raise self._error(
             mark,
-            f"unknown shortcode {name!r}; take it out, write what it is in mail into {_OWN[0]}/{name}.html, or write "
+            f"unknown shortcode {name!r}; take it out, write what it is in mail into {FOR_MAIL}/{name}.html, or write "
             f"{shown} to show it as text",
         )
+
+    def _own(self, name: str) -> Iterator[Path]:
+        """Where the site, or its theme, may have a shortcode of this name: written for mail, then for the web."""
+        yield self.site.root / FOR_MAIL / f"{name}.html"
+        for above in (self.site.root, *sorted(self.site.root.glob("themes/*"))):
+            for folder in ("shortcodes", "_shortcodes"):
+                yield above / "layouts" / folder / f"{name}.html"
 
     def _line(self, mark: re.Match[str]) -> int:
         return self.post.body_line + self.source.count("\n", 0, mark.start())
