@@ -37,6 +37,7 @@ class Envelope:
     mail_from: str  # return path
     rcpt_to: str  # exactly one
     message: bytes  # RFC 5322, CRLF, ends with CRLF; dot-safe: no dot-stuffing needed
+    envid: str  # names the message in delivery reports (RFC 3461): the Message-ID without its domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class MessageWriter:
                 octets = coded[value] = encode_value(value)
             for place in places:
                 body[place] = octets
+        message_id = self.message_id(subscriber.email)
         message = b"".join(
             (
                 self._before_to,
@@ -119,13 +121,14 @@ class MessageWriter:
                 self._fixed_subject
                 or headers.text_field("Subject", self._join(self.issue.subject, self._subject, reader)),
                 self._date_field(date),
-                f"Message-ID: {self.message_id(subscriber.email)}\r\n".encode("ascii"),
+                f"Message-ID: {message_id}\r\n".encode("ascii"),
                 self._after_id,
                 self._unsubscribe_field(reader),
                 *body,
             )
         )
-        return Envelope(self.return_path(subscriber.email), subscriber.email, message)
+        envid = message_id[1 : message_id.index("@")]
+        return Envelope(self.return_path(subscriber.email), subscriber.email, message, envid)
 
     def parts(self, subscriber: Subscriber) -> Parts:
         """Subject, text and HTML as this subscriber reads them, for the preview and the checks."""

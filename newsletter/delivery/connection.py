@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._timeouts = timeouts
         self.careful = careful
         self._pipelining = "pipelining" in extensions
+        self._dsn = "dsn" in extensions  # a report says whose mail came back, and holds no copy of it (RFC 3461)
         self._expected: deque[str] = deque()  # the commands whose replies are to come
         self._unsent: deque[tuple[str, bytes]] = deque()  # without PIPELINING: commands that wait for a reply first
         self._opening: Job | None = None  # MAIL, RCPT, DATA are out or waiting
@@ -177,9 +178,10 @@ class Connection(asyncio.Protocol):
         envelope = job.envelope
         assert envelope is not None
         utf8 = "" if envelope.rcpt_to.isascii() and envelope.mail_from.isascii() else " SMTPUTF8"
+        of_mail, of_rcpt = (f" RET=HDRS ENVID={envelope.envid}", " NOTIFY=FAILURE") if self._dsn else ("", "")
         return [
-            ("MAIL", f"MAIL FROM:<{envelope.mail_from}>{utf8}\r\n".encode()),
-            ("RCPT", f"RCPT TO:<{envelope.rcpt_to}>\r\n".encode()),
+            ("MAIL", f"MAIL FROM:<{envelope.mail_from}>{of_mail}{utf8}\r\n".encode()),
+            ("RCPT", f"RCPT TO:<{envelope.rcpt_to}>{of_rcpt}\r\n".encode()),
             ("DATA", b"DATA\r\n"),
         ]
 

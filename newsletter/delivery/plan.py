@@ -1,9 +1,10 @@
 """The plan: freeze an issue and its audience in the ledger, and say beforehand what would happen.
 
 `read_audience` reads the list into a temporary table; `make_plan` compares, counts and changes nothing; `freeze`
-writes, in one transaction. Rows stream through SQLite, so memory stays flat. What was planned stays as it was: a name or column
-changed in the list later does not reach a frozen recipient. Newcomers join on the next run; who has left the list and
-was not mailed yet is skipped, because who was taken off a list must not be mailed, and joins again if put back.
+writes, in one transaction. Rows stream through SQLite, so memory stays flat. What was planned stays as it was: a name
+or column changed in the list later does not reach a frozen recipient. Newcomers join on the next run; who has left the
+list and was not mailed yet is skipped, because who was taken off a list must not be mailed, and joins again if put
+back.
 """
 
 # ruff: noqa: S608 (the queries are put together from the fixed pieces below)

@@ -52,6 +52,34 @@ async def test_after_kills_at_random_moments_nobody_has_it_twice_and_nobody_is_l
     assert report.pending == 0
 
 
+async def test_killed_before_any_statement_of_the_journal_nobody_has_it_twice_and_nobody_is_lost(
+    tmp_path: Path,
+) -> None:
+    path, count, connections = tmp_path / "ledger", 9, 2
+    async with serving(RelayServer()) as server:
+        arguments = [str(path), server.url, str(count), str(connections), "each"]
+        sender = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.delivery.killable", *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        killed = int((await sender.communicate())[0])
+        await server.quiet()
+        assert killed > 4 * count / connections  # begin, reply, intent, commit
+        for number in range(1, killed + 1):
+            left, domain = Path(f"{path}-{number}"), f"run{number}.example.org"
+            accepted = {address for address in server.addresses if address.endswith(f"@{domain}")}
+            with Ledger(left) as ledger:
+                ledger.hold("hello")
+            states = by_state(left)
+            sent, unknown = states.get("sent", set()), states.get("unknown", set())
+            assert accepted <= sent | unknown, number
+            assert sent <= accepted, number
+            assert len(unknown) <= 2 * connections, number
+            await send(left, server.url, people(count, domain))
+            states = by_state(left)
+            assert len(states.get("sent", set()) | states.get("unknown", set())) == count, number
+    assert set(server.counts.values()) == {1}
+
+
 async def test_a_second_sender_is_told_who_holds_the_issue(tmp_path: Path) -> None:
     path = tmp_path / "newsletter.db"
     reached = asyncio.Event()

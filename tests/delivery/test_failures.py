@@ -380,3 +380,12 @@ async def test_a_relay_that_never_answers_the_final_dot_is_not_fed_the_whole_lis
     assert report.pending == 200 - report.unknown
     assert "closes without an answer" in str(report.stopped)
     assert set(server.counts.values()) == {1}
+
+
+@pytest.mark.parametrize("offered", [True, False])
+async def test_reports_are_asked_for_where_the_relay_offers_them(path: Path, offered: bool) -> None:
+    async with serving(RelayServer(extensions=("PIPELINING", *["DSN"] * offered))) as server:
+        await send(path, server.url, people(1))
+    mail, rcpt = (line for line in server.commands if line.startswith(("MAIL", "RCPT")))
+    assert mail == "MAIL FROM:<ada@example.org>" + " RET=HDRS ENVID=envelope-1" * offered
+    assert rcpt == "RCPT TO:<reader0@example.org>" + " NOTIFY=FAILURE" * offered
