@@ -88,7 +88,7 @@ def _figure(call: Call, post: Post, site: Site) -> str:
 
 
 def _imgproc(call: Call, post: Post, site: Site) -> str:
-    """Docsy's: a picture beside the post, found by a part of its name; a line of content is its caption, more is text."""
+    """Docsy's: a picture beside the post, by a part of its name; a line of content is its caption, more is text."""
     wanted = call.get("name")
     found = next(
         (path for path in sorted(post.path.parent.iterdir()) if wanted in path.name and path != post.path), None

@@ -25,6 +25,7 @@ _CODE = re.compile(
     re.DOTALL,
 )
 _ARGUMENT = re.compile(r"(?:([\w-]+)=)?(?:\"((?:\\.|[^\"\\])*)\"|`([^`]*)`|([^\s\"`]+))")
+_BLOCK = re.compile(r"\s*<(?:figure|p|div|section|aside|blockquote|details|table|ul|ol|h[1-6])\b")
 _PLACE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 FOR_MAIL = "email_templates/shortcodes"
 """Where a site says what its shortcodes are in mail."""
@@ -69,7 +70,9 @@ class _Reader:
                     raise self._error(mark, "shortcodes inside one another too deep; write it flatter")
                 call.inner, index = self._until(index + 1, start, call.name, depth + 1)
                 start = self.marks[index].end()
-            out.append(self._render(call, mark))
+            written = self._render(call, mark)
+            # What follows on the next line is Markdown; CommonMark would take it for a part of the HTML.
+            out.append(written + "\n" if _BLOCK.match(written) and self.source.startswith("\n", start) else written)
             index += 1
         out.append(self.source[start:])
         return "".join(out), index

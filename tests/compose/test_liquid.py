@@ -80,6 +80,7 @@ def test_a_themes_shortcodes_and_docsys_pictures(tmp_path):
     theme = {"themes/t/layouts/shortcodes/tip2.html": "<u>{{ .Inner }}</u>", "content/posts/trip/map-1.png": ""}
     site = make(tmp_path, {**HUGO, **theme})
     assert codes(site, "{{< tip2 >}}x{{< /tip2 >}}") == "<u>x</u>"
+    assert codes(site, '{{< figure src="a.png" >}}\n## Next').endswith("</figure>\n\n## Next")
     post = post_of(site, "content/posts/trip/index.md")
     html = render_shortcodes('{{< imgproc map Fill "600x" >}}The way{{< /imgproc >}}', post, site)
     assert html == '<figure><img src="map-1.png" alt="The way"><figcaption>The way</figcaption></figure>'
