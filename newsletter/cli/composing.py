@@ -65,6 +65,8 @@ def _compose(answers: Connection, config: "Config", typed: str, again: str | Non
         answers.send(("id", again or post.slug))
         if live and post.draft:
             raise NewsletterError("is a draft; take `draft: true` or `published: false` out to send it", path=post.path)
+        if live and not force and not post.body.strip():
+            raise NewsletterError("has no words yet; write some, or give --force to send it so", path=post.path)
         composed = Composed.of(config, site, post, again)
         answers.send(("issue", (composed.issue, run_async(_inspect(composed, live=live, force=force)))))
     except NewsletterError as error:

@@ -125,10 +125,16 @@ class Filler:
         try:
             tree = self._environment.parse(slot.source)
         except jinja2.TemplateSyntaxError as error:
-            raise NewsletterError(f"{error.message}; correct the template", path=slot.path, line=slot.line) from error
+            what = f"{str(error.message).rstrip('.')}; correct the template"
+            raise NewsletterError(what, path=slot.path, line=slot.line) from error
+        guards: list[Any] = [*tree.find_all(nodes.Filter), *tree.find_all(nodes.Test)]
+        known = {nodes.Filter: self._environment.filters, nodes.Test: self._environment.tests}
+        for guard in guards:
+            if guard.name not in known[type(guard)]:
+                what = f"No {type(guard).__name__.lower()} named {guard.name!r}; correct the template"
+                raise NewsletterError(what, path=slot.path, line=slot.line)
         if columns is None:
             return
-        guards: list[Any] = [*tree.find_all(nodes.Filter), *tree.find_all(nodes.Test)]
         asked = {id(guard.node) for guard in guards if guard.name in _MAY_LACK}
         lookups: list[Any] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
         for node in lookups:

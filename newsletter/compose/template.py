@@ -250,7 +250,8 @@ def explain(error: Exception, name: str, known: Iterable[str] = ()) -> Newslette
     """What went wrong in a template, for its author: where, what, and the next step."""
     path, line = _where(error.__traceback__, name)
     if isinstance(error, TemplateSyntaxError):
-        return NewsletterError(f"{error.message}; correct the template", path=error.filename or path, line=error.lineno)
+        what = f"{str(error.message).rstrip('.')}; correct the template"
+        return NewsletterError(what, path=error.filename or path, line=error.lineno)
     if isinstance(error, UndefinedError):
         what = str(error.message)
         hint = "" if what.endswith("?") else f"; {_suggestion(what, known)}"
@@ -262,9 +263,11 @@ def explain(error: Exception, name: str, known: Iterable[str] = ()) -> Newslette
     if isinstance(error, RecursionError):
         return NewsletterError("calls itself without end; give the macro or include an end", path=path, line=line)
     if isinstance(error, (SecurityError, OverflowError)):
-        return NewsletterError(
-            f"{str(error).rstrip('.')}; templates are bounded, make it smaller", path=path, line=line
+        what = str(error).rstrip(".")
+        hint = (
+            "a template can't have that; take it out" if "unsafe" in what else "templates are bounded, make it smaller"
         )
+        return NewsletterError(f"{what}; {hint}", path=path, line=line)
     what = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
     return NewsletterError(f"{what}; correct the template", path=path, line=line)
 

@@ -60,6 +60,10 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
         issue={**issue, "subject": _marked(subject, rendering)},
     )
     placed = slots.place(whole(rendering.template(f"{layout}.html")))
+    if not placed.strip():
+        raise NewsletterError(
+            "makes an empty mail; write {{ post.content }} in it", path=templates.path(f"{layout}.html")
+        )
     html = slots.cut_html(placed, inline_css(placed))
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE

@@ -89,6 +89,14 @@ def test_a_draft_is_refused_for_a_live_send(folder: Path, run: Run) -> None:
     assert "draft" in one_line(done.stderr)
 
 
+def test_a_post_without_words_is_refused_for_a_live_send(folder: Path, run: Run) -> None:
+    path = run("new", "Not written yet").stdout.strip()
+    done = run("send", path, "--yes")
+    assert done.returncode == 2
+    assert f"{path}: has no words yet" in one_line(done.stderr)
+    assert run("send", path, "--dry-run").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -231,6 +231,13 @@ def test_a_config_layout_that_is_not_there_is_told(root: Path) -> None:
         made(root)
 
 
+def test_a_template_that_makes_nothing_is_told(root: Path) -> None:
+    (root / "email_templates").mkdir(exist_ok=True)
+    (root / "email_templates" / "post.html").write_text("{# nothing yet #}\n")
+    with pytest.raises(NewsletterError, match=r"email_templates/post\.html: makes an empty mail"):
+        made(root)
+
+
 def test_an_author_is_needed(root: Path) -> None:
     (root / "newsletter.toml").write_text('[newsletter]\ntitle = "x"\n')
     with pytest.raises(NewsletterError, match=r"newsletter\.toml: no author"):

@@ -311,6 +311,19 @@ def test_a_slot_that_fails_for_a_reader_names_both(source: str, what: str) -> No
     assert "ada@example.net" in caught.value.what
 
 
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("{{ (subscriber.name|uper) }}", "No filter named 'uper'; correct the template"),
+        ("{% if subscriber.name is smpty %}x{% endif %}", "No test named 'smpty'; correct the template"),
+    ],
+)
+def test_a_slot_with_a_filter_or_test_that_is_none_is_refused_at_once(source: str, what: str) -> None:
+    with pytest.raises(NewsletterError) as caught:
+        MessageWriter(issue(html=(slot(source),)), SECRET)
+    assert str(caught.value) == f"email_templates/post.html:7: {what}"
+
+
 def test_facts_can_be_asked_for_by_a_readers_value() -> None:
     what = issue(html=(slot("{{ post[subscriber.city] }}"),), facts={"post": {"Lyon": "Rhône"}})
     assert MessageWriter(what, SECRET).parts(ADA).html == "Rhône"
