@@ -81,6 +81,7 @@ class Store:
             ) from None
         self._waiting: deque[_Waiting] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
+        self._files_lock = threading.Lock()  # held while files and index differ by our own doing
         self._listeners: list[Callable[[Event], None]] = []
         self._counts = {"received": 0, "dropped": 0}
         self._untrimmed = 0
@@ -110,7 +111,7 @@ class Store:
             self._counts["received"] += 1
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
-        if full:
+        if full and not self._files_lock.locked():
             self.trim()
         return entry
 
@@ -169,7 +170,7 @@ class Store:
     def sync(self, young: float = YOUNG) -> bool:
         """Make the index agree with the Maildir; whether anything differed. Files new to it wait for `flush`, those
         younger than `young` seconds for the next time."""
-        with self._flush_lock:
+        with self._flush_lock, self._files_lock:
             with self._lock:
                 waiting = {one.entry.key for one in self._waiting}
             # Rows first: a file that comes in between is found, and added once more at worst, which changes nothing.
@@ -200,7 +201,7 @@ class Store:
 
     def follow(self) -> bool:
         """Notice what other programs have done to the Maildir or the index since the last look; cheap if nothing."""
-        if self._waiting:
+        if self._waiting or self._files_lock.locked():
             return False  # our own changes are not over; look again when they are in the index
         version = self._index.version()
         if (self._maildir.stamp(), version) == self._seen:
@@ -274,9 +275,10 @@ class Store:
         return self._mark([(row.id, row.entry) for row in rows], unread)
 
     def _mark(self, rows: Sequence[tuple[int, Entry]], unread: bool) -> int:
-        marks = [(number, self._maildir.mark(entry, unread)) for number, entry in rows if entry.unread != unread]
-        self._index.mark(marks)
-        self._settle()
+        with self._files_lock:
+            marks = [(number, self._maildir.mark(entry, unread)) for number, entry in rows if entry.unread != unread]
+            self._index.mark(marks)
+            self._settle()
         if marks:
             self._tell("changed", tuple(number for number, _ in marks))
         return len(marks)
@@ -305,17 +307,17 @@ class Store:
 
     def clear(self) -> int:
         """Delete everything; how many there were. The counters begin again."""
-        with self._flush_lock:
+        with self._flush_lock, self._files_lock:
             with self._lock:
                 gone = [one.entry for one in self._waiting]
                 self._waiting.clear()
                 self._counts = {"received": 0, "dropped": 0}
             gone += [entry for _, entry in self._index.all()]
             self._index.clear()
+            self._tell("reset")  # the files of a hundred thousand take seconds
             for entry in gone:
                 self._maildir.remove(entry)
-        self._settle()
-        self._tell("reset")
+            self._settle()
         return len(gone)
 
     def tag(self, number: int, tags: Iterable[str]) -> tuple[str, ...] | None:
@@ -344,10 +346,11 @@ class Store:
         return datetime.fromtimestamp(self._clock()).astimezone()
 
     def _forget(self, rows: Sequence[tuple[int, Entry]]) -> None:
-        for _, entry in rows:
-            self._maildir.remove(entry)
-        self._index.remove(number for number, _ in rows)
-        self._settle()
+        with self._files_lock:
+            for _, entry in rows:
+                self._maildir.remove(entry)
+            self._index.remove(number for number, _ in rows)
+            self._settle()
         self._tell("deleted", tuple(number for number, _ in rows))
 
     def _row(self, one: _Waiting) -> Row | None:

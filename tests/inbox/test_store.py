@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
+from newsletter.inbox.maildir import Entry
 from newsletter.inbox.message import read_message, searchable, snippet, strip_tags
 from newsletter.inbox.mime import MAX_DEPTH, MAX_PARTS
 from newsletter.inbox.store import INDEX_NAME, Event, Store
@@ -154,6 +155,28 @@ def test_what_changes_is_told(tmp_path: Path) -> None:
     assert [(event.kind, event.ids) for event in heard] == [
         ("new", (1, 2)), ("changed", (1,)), ("changed", (2,)), ("deleted", (1,)), ("reset", ()),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["oak", ""])
+def test_what_is_being_deleted_is_not_taken_for_another_programs_doing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    with Store(tmp_path) as store:
+        fill(store, 3)
+        store.flush()
+        heard: list[str] = []
+        store.subscribe(lambda event: heard.append(event.kind))
+        remove, followed = store._maildir.remove, []
+
+        def slowly(entry: Entry) -> None:
+            remove(entry)
+            followed.append(store.follow())
+
+        monkeypatch.setattr(store._maildir, "remove", slowly)
+        assert store.delete_matching(query) == 3
+        assert followed == [False] * 3
+        assert not store.follow()
+    assert heard == ["deleted" if query else "reset"]
 
 
 def test_many_threads_may_add_search_and_delete_at_once(tmp_path: Path) -> None:
