@@ -7,7 +7,7 @@ until asked for. Changes go through the API (`inbox_api`), with the session's to
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -219,18 +219,25 @@ async def _message_context(request: Request) -> dict[str, Any]:
         "back": _url("/", query, number), "received": datetime.fromtimestamp(row.received).astimezone(),
         "to": message.to[:_SHOWN_ADDRESSES], "more_to": max(0, len(message.to) - _SHOWN_ADDRESSES),
         "remote": message.rich is not None and has_remote(message.html), "search_url": _search_url,
-        **await run_in_threadpool(_view, view, row, message, data),
+        "raw_url": _url(f"/message/{row.id}", query, number, view="source"),
+        "line_url": lambda line: _url(
+            f"/message/{row.id}", query, number, view="source", part="html", line=str(line or "")
+        ),
+        **await run_in_threadpool(_view, view, message, data, request.query_params),
     }  # fmt: skip
 
 
-def _view(view: str, row: Row, message: Message, data: bytes) -> dict[str, Any]:
+def _view(view: str, message: Message, data: bytes, asked: Mapping[str, str]) -> dict[str, Any]:
     """What one view needs beside the message."""
     if view == "text":
         text = message.text
         return {"text": text[:TEXT_MOST], "cut": len(text) > TEXT_MOST}
     if view == "source":
-        shown = data[:SOURCE_MOST].decode("utf-8", "replace").replace("\r\n", "\n")
-        return {"lines": shown.split("\n"), "cut": len(data) > SOURCE_MOST}
+        part = "html" if asked.get("part") == "html" and message.rich is not None else ""
+        source = message.html if part else data[: SOURCE_MOST + 1].decode("utf-8", "replace").replace("\r\n", "\n")
+        wanted = int(line) if (line := asked.get("line", "")).isascii() and line.isdecimal() and len(line) < 9 else 0
+        lines = source[:SOURCE_MOST].split("\n")
+        return {"lines": lines, "cut": len(source) > SOURCE_MOST, "part": part, "wanted": wanted}
     if view == "findings":
         try:
             return {"findings": findings_of(data), "problem_found": ""}

@@ -66,8 +66,10 @@ async def test_a_message_opens_in_each_view_and_the_address_says_which(site: Sit
     await expect(page.locator("#finding-count")).to_be_visible()
     await page.reload()
     await expect(page.locator(".findings")).to_contain_text("active-content")
+    await page.locator(".finding").filter(has_text="<script>").get_by_role("link", name="HTML line").click()
+    await expect(page.locator(".source .wanted")).to_contain_text("<script>")
     await page.go_back()
-    await expect(page.locator(".source .line").first).to_be_visible()
+    await expect(page.locator(".findings")).to_be_visible()
     async with page.expect_download() as download:
         await page.locator(".attachments").get_by_role("link", name="Größe.pdf").click()
     assert (await download.value).suggested_filename == "Größe.pdf"

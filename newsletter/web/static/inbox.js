@@ -1,6 +1,6 @@
 // The test inbox's page: new mail by itself, the list and the message by keyboard, changes through the API.
 
-import { announce, listen, openDialog, request, shortcuts, toast } from "./base.js";
+import { announce, listen, openDialog, request, shortcuts, switchTheme, toast } from "./base.js";
 import { dressFrame } from "./inbox_frame.js";
 
 const api = "/api/v1";
@@ -55,6 +55,7 @@ function settle({ focus = false } = {}) {
   const row = rowOf(open.dataset.id);
   row?.classList.toggle("unread", open.dataset.unread === "true");
   row?.scrollIntoView({ block: "nearest" });
+  document.getElementById("wanted")?.scrollIntoView({ block: "center" });
   document.title = `${pane.querySelector("h1").textContent} · Test inbox`;
   dressFrame(open);
   countFindings(open);
@@ -274,6 +275,7 @@ shortcuts([
   { keys: "u", label: "Back to the list", run: () => openId() && leave() },
   { keys: "t", label: "Add a tag", run: () => document.getElementById("new-tag")?.focus() },
   { keys: "d", label: "Download the message", run: () => document.getElementById("download")?.click() },
+  { keys: "T", label: "Theme of this page", run: switchTheme },
   { keys: "1…6", label: "The views, from left to right" },
   ...[1, 2, 3, 4, 5, 6].map((number) => ({ keys: String(number), run: view(number) })),
 ]);
