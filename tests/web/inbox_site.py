@@ -59,7 +59,7 @@ class Site:
             data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
             asked = urllib.request.Request(self.url + path.lstrip("/"), data, headers or {}, method=method)
             try:
-                answer = urllib.request.urlopen(asked, timeout=20)
+                answer = urllib.request.urlopen(asked, timeout=60)
             except urllib.error.HTTPError as error:
                 answer = error
             with answer:

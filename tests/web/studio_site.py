@@ -77,7 +77,7 @@ class StudioSite:
 
         def asking() -> tuple[int, dict[str, str], bytes]:
             host = self.url.split("/")[2]
-            connection = http.client.HTTPConnection(host.replace("localhost", "127.0.0.1"), timeout=20)
+            connection = http.client.HTTPConnection(host.replace("localhost", "127.0.0.1"), timeout=60)
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
             body = None if json_body is None else json.dumps(json_body)
             connection.request(method, path, body=body, headers=sent)
@@ -87,6 +87,15 @@ class StudioSite:
             return answer
 
         return await asyncio.to_thread(asking)
+
+    async def ask_until(self, status: int, path: str) -> bytes:
+        """Ask until the answer has this status, as it will once a save is noticed: its body."""
+        async with asyncio.timeout(60):
+            while True:
+                answer = await self.ask(path)
+                if answer[0] == status:
+                    return answer[2]
+                await asyncio.sleep(0.05)
 
 
 def make_site(root: Path, smtp: str = "smtp://localhost:1") -> StudioSite:

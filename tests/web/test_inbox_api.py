@@ -64,8 +64,8 @@ async def test_pages_go_on_where_the_last_one_ended(site: Site) -> None:
 
 async def test_waiting_ends_when_the_message_comes(site: Site) -> None:
     await site.mail(plain("Before"))
-    waiting = asyncio.create_task(site.ask("GET", f"{API}/wait?q=subject:reset&timeout=15"))
-    both = asyncio.create_task(site.ask("GET", f"{API}/wait?count=2&after=1&timeout=15"))
+    waiting = asyncio.create_task(site.ask("GET", f"{API}/wait?q=subject:reset&timeout=60"))
+    both = asyncio.create_task(site.ask("GET", f"{API}/wait?count=2&after=1&timeout=60"))
     await site.mail(plain("Something else"), plain("Reset your password"))
     status, answer, _ = await waiting
     assert (status, [one["subject"] for one in answer["messages"]]) == (200, ["Reset your password"])

@@ -34,7 +34,7 @@ async def port() -> AsyncIterator[int]:
 
 async def _ask(port: int, method: str, path: str = "/", **headers: str) -> tuple[int, str, dict[str, str]]:
     def ask() -> tuple[int, str, dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, headers=sent)
         response = connection.getresponse()

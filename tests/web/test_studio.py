@@ -123,11 +123,7 @@ async def test_a_picture_of_the_site_is_served_and_asked_for_again_only_when_it_
 
 async def test_a_fault_says_where_and_shows_the_lines_around_it(site: StudioSite) -> None:
     site.post.write_text("---\ntitle: [unclosed\ndate: 2026-06-01\n---\n\nHello\n")
-    for _ in range(100):  # until the save is noticed
-        status, _, body = await site.ask("/facts/oaks")
-        if status == 422:
-            break
-    fault = json.loads(body)
+    fault = json.loads(await site.ask_until(422, "/facts/oaks"))
     assert fault["path"] == "posts/2026-06-01-oaks.md"
     assert fault["line"]
     assert fault["hint"]
@@ -233,11 +229,7 @@ async def test_a_newsletter_without_posts_or_with_a_broken_config_still_has_a_pa
         assert status == 200
         assert b"No posts yet" in page
         (site.root / "newsletter.toml").write_text("[newsletter\n")
-        for _ in range(100):
-            status, _, page = await site.ask("/")
-            if status == 422:
-                break
-        assert b"newsletter.toml" in page
+        assert b"newsletter.toml" in await site.ask_until(422, "/")
 
 
 def test_export_without_a_chromium_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
