@@ -66,7 +66,7 @@ def _moment(value: Any, context: RenderContext) -> datetime | None:
         moment = as_date(value, site.timezone)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment.astimezone(site.timezone) if site.zone_known else moment
+    return moment.astimezone(site.timezone)
 
 
 def _strftime(moment: datetime, style: str) -> str:

@@ -49,7 +49,6 @@ class Site:
     post_folders: tuple[Path, ...]
     config: Mapping[str, Any]  # what the site's own configuration says
     defaults: tuple[jekyll.Default, ...] = ()
-    zone_known: bool = False
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -95,7 +94,7 @@ class Site:
     def path_of(self, post: Post) -> str:
         """The path of the post's page under `url`, percent-encoded; empty where it can't be known (no date)."""
         date = post.date
-        if date is not None and self.zone_known:
+        if date is not None and self.kind == "jekyll":  # Hugo keeps the offset that the post gives
             date = date.astimezone(self.timezone)
         relative = self.relative(post)
         if self.kind == "hugo":
@@ -280,7 +279,6 @@ def _jekyll_site(root: Path, config: dict[str, Any]) -> Site:
         post_folders=jekyll.post_folders(root, config),
         config=config,
         defaults=jekyll.defaults_of(config),
-        zone_known=zone is not None,
     )
 
 
@@ -310,7 +308,6 @@ def _hugo_site(root: Path, config: dict[str, Any]) -> Site:
         authors=people,
         post_folders=hugo.post_folders(root, config),
         config=config,
-        zone_known=zone is not None,
     )
 
 
