@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import tinycss2
-from tinycss2.color3 import parse_color
+from tinycss2.color4 import parse_color
 
 _BARE_HEX = re.compile(r"[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
 
@@ -40,13 +40,16 @@ WHITE = Colour(1, 1, 1)
 
 @lru_cache(maxsize=1024)
 def read_colour(text: str) -> Colour | str | None:
-    """A colour, the word "currentcolor", or None for what is no colour, or one of a newer CSS than level 3."""
+    """A colour, the word "currentcolor", or None for what is no colour, or one that is not in sRGB (`oklch`)."""
     if len(text) > 200:
         return None
     parsed = parse_color(tinycss2.parse_one_component_value(text, skip_comments=True))
     if parsed is None or isinstance(parsed, str):
         return parsed.lower() if isinstance(parsed, str) else None
-    red, green, blue, alpha = parsed
+    try:
+        red, green, blue, alpha = (part or 0.0 for part in parsed.to("srgb"))
+    except NotImplementedError:
+        return None
     return Colour(_unit(red), _unit(green), _unit(blue), _unit(alpha))
 
 

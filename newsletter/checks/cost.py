@@ -145,7 +145,8 @@ def _matters(sample: Sample, use: Use, element: Element | None, item: Declaratio
         case "css-position":
             return value in {"absolute", "fixed", "sticky"}
         case "css-float":
-            return value in {"left", "right"} and (element is None or element.get("align") is None)
+            beside = element is None or (element.get("align") is None and _followed(element))
+            return value in {"left", "right"} and beside
         case "css-flex-direction":
             return value.startswith("column")
         case "css-flex-wrap":
@@ -174,6 +175,11 @@ def _matters(sample: Sample, use: Use, element: Element | None, item: Declaratio
             style = element.get("style") or "" if element is not None else ""
             return any(word in style for word in _BOX)
     return True
+
+
+def _followed(element: Element) -> bool:
+    """Whether there is something behind it that may flow around it."""
+    return bool((element.tail or "").strip()) or element.getnext() is not None
 
 
 def _has_fallback(use: Use, item: Declaration) -> bool:

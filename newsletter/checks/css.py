@@ -39,6 +39,11 @@ class Compound:
     attributes: tuple[tuple[str, str, str], ...]  # name, operator or "", value
     pseudos: tuple[tuple[str, tuple["Selector", ...]], ...]  # name; of :not() the selectors
 
+    @property
+    def universal(self) -> bool:
+        """Whether it is `*` alone."""
+        return not (self.tag or self.ids or self.classes or self.attributes or self.pseudos)
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:

@@ -231,6 +231,8 @@ def _selector_slugs(selector: Selector) -> Iterator[str]:
                 yield f"css-selector-{kind}"
         if compound.attributes:
             yield "css-selector-attribute"
+        if compound.universal:
+            yield "css-selector-universal"
         if len(compound.classes) + len(compound.ids) > 1:
             yield "css-selector-chaining"
         if compound.combinator in _COMBINATORS:

@@ -12,7 +12,8 @@ SUBJECT_MOST = 60
 PREHEADER_FEWEST = 30
 PREHEADER_MOST = 100
 _LEAVE = re.compile(
-    r"unsubscri|opt[- ]?out|manage (?:your )?(?:subscription|preference)|abmeld|abbestell|austragen|désinscri|désabonn|"
+    r"unsubscri|opt[- ]?out|(?:manage|change|update|edit) (?:your )?(?:e-?mail )?(?:subscription|preference)|"
+    r"(?:subscription|e-?mail|newsletter) (?:settings|preferences)|abmeld|abbestell|austragen|désinscri|désabonn|"
     r"darse de baja|cancelar (?:la |tu |su )?su(?:b)?scripci|disiscri|annulla l.iscrizione|cancella.{0,12}iscrizione|"
     r"cancelar (?:a )?(?:inscri|subscri)|afmeld|uitschrijv|avregistrer|meld.? (?:deg|dig) (?:av|fra)|frameld|"
     r"peruuta|wypisz|zrezygnuj|odhlásit|отпис|відпис|配信停止|登録解除|退订|退訂|取消订阅|구독 ?취소|수신 ?거부|"

@@ -35,7 +35,7 @@ def link_text(sample: Sample) -> Iterator[Fault]:
         if not text:
             if link.get("aria-hidden") == "true":
                 continue
-            target = shorten(link.get("href") or "", 50)
+            target = shorten(link.get("href") or "", 50) or "nowhere"
             what = f"a link to {target} has no text: a screen reader spells its address"
             yield Fault("error", what, place_of(sample, link, "href"), link)
         elif text.casefold().strip(" .!:»›→>") in _SAYS_NOTHING:

@@ -40,7 +40,8 @@ _SCALE = {
     "sup": 0.833,
     "big": 1.2,
 }
-_BOLD = {"h1", "h2", "h3", "h4", "h5", "h6", "b", "strong", "th"}
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "th"}
+_BOLD = {*_HEADINGS, "b", "strong"}
 _LENGTH = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))([a-z]+|%)?\Z", re.IGNORECASE)
 _LINK = Colour(0, 0, 0xEE / 255)
 _NIGHT_LINK = Colour(0x9E / 255, 0x9E / 255, 1)
@@ -54,11 +55,16 @@ class Look:
     colour: Colour | None  # None: unknown
     ground: Colour | None  # the opaque colour behind the text; None: unknown
     size: float  # of the font, in px
-    bold: bool
+    weight: float  # of the font, 100 to 900
     hidden: bool
     gone: bool  # hidden with all that is inside it
     opacity: float
     display: str  # as declared, or empty
+
+    @property
+    def bold(self) -> bool:
+        """Whether it counts as bold, so as large text from 18.66 px."""
+        return self.weight >= 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Box:
 def looks(elements: Sequence[Element], rules: Sequence[Rule], night: bool = False) -> dict[Element, Look]:
     """The look of each element, given in document order; `night` starts from a dark page, as a client does that
     believes a message's `color-scheme: dark`."""
-    root = Look(WHITE if night else BLACK, _NIGHT_GROUND if night else WHITE, 16.0, False, False, False, 1.0, "")
+    root = Look(WHITE if night else BLACK, _NIGHT_GROUND if night else WHITE, 16.0, 400, False, False, 1.0, "")
     found: dict[Element, Look] = {}
     for element, declared in cascade(elements, rules):
         parent = element.getparent()
@@ -100,12 +106,12 @@ def pixels(text: str, parent: float = 16.0) -> float | None:
 
 def _look(element: Element, above: Look, declared: Sequence[Declaration], night: bool) -> Look:
     tag = str(element.tag)
-    colour, ground, size, bold = above.colour, above.ground, above.size, above.bold
+    colour, ground, size, weight = above.colour, above.ground, above.size, above.weight
     opacity, display, visible, box = above.opacity, "", True, Box()
     if tag in _SCALE:
         size *= _SCALE[tag]
     if tag in _BOLD:
-        bold = True
+        weight = 700 if tag in _HEADINGS else _bolder(above.weight)
     if tag == "a" and element.get("href") is not None:
         colour = _NIGHT_LINK if night else _LINK
     if shade := element.get({"font": "color", "body": "text"}.get(tag, "")) if tag in {"font", "body"} else None:
@@ -116,7 +122,7 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
         ground = None
     elif element.get("bgcolor"):
         ground = read_attribute_colour(element.get("bgcolor") or "") or ground
-    image = ground is None
+    image = bool(element.get("background"))
     for item in declared:
         value = item.value.strip().lower()
         match item.name:
@@ -140,12 +146,9 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
             case "font-size":
                 size = _font_size(value, above.size, size)
             case "font":
-                size, bold = _font(item, above.size, size, bold)
+                size, weight = _font(item, above, size)
             case "font-weight":
-                if value in {"bold", "bolder"} or value.isdecimal():
-                    bold = not value.isdecimal() or float(value) >= 600
-                elif value in {"normal", "lighter"}:
-                    bold = False
+                weight = _weight(value, above.weight, weight)
             case "opacity":
                 number = re.match(r"([\d.]+)(%?)\Z", value)
                 if number and number[1].count(".") < 2 and number[1] != ".":
@@ -158,7 +161,7 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
                 box = _boxed(box, item.name, value, size)
     gone = (
         above.gone
-        or tag in NOT_SHOWN
+        or (tag in NOT_SHOWN and tag != "head")  # where there is no body, libxml2 leaves strange tags in the head
         or display == "none"
         or (element.get("hidden") is not None and not display)
         or not visible
@@ -166,7 +169,7 @@ def _look(element: Element, above: Look, declared: Sequence[Declaration], night:
         or opacity == 0
     )
     hidden = gone or size <= 2 or (colour is not None and colour.alpha == 0)
-    return Look(colour, ground, size, bold, hidden, gone, opacity, display)
+    return Look(colour, ground, size, weight, hidden, gone, opacity, display)
 
 
 def _text_colour(value: str, own: Colour | None, inherited: Colour | None) -> Colour | None:
@@ -199,12 +202,27 @@ def _font_size(value: str, inherited: float, own: float) -> float:
     return own if found is None else found
 
 
-def _font(item: Declaration, inherited: float, size: float, bold: bool) -> tuple[float, bool]:
+def _bolder(weight: float) -> float:
+    """https://www.w3.org/TR/css-fonts-4/#relative-weights"""
+    return 400 if weight < 350 else 700 if weight < 550 else max(900, weight)
+
+
+def _weight(value: str, inherited: float, own: float) -> float:
+    if value.isdecimal():
+        return float(value)
+    lighter = 100 if inherited < 550 else 400 if inherited < 750 else 700
+    known = {"bold": 700, "normal": 400, "bolder": _bolder(inherited), "lighter": min(lighter, inherited)}
+    return known.get(value, inherited if value in {"inherit", "unset"} else own)
+
+
+def _font(item: Declaration, above: Look, size: float) -> tuple[float, float]:
     """The size and weight of the `font` shorthand: `bold 17px/1.5 Georgia, serif`."""
+    inherited = above.size
     words = item.value.lower().split("/")[0].split(",")[0].split()
     found = next((number for word in words if (number := pixels(word, inherited)) is not None), None)
     named = next((_SIZES[word] for word in words if word in _SIZES), None)
-    weight = any(word in {"bold", "bolder", "700", "800", "900"} for word in words)
+    weights = (_weight(word, above.weight, 0) for word in words)
+    weight = next((number for number in weights if number), 400.0)
     return (found if found is not None else named if named is not None else size), weight
 
 

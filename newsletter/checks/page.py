@@ -31,7 +31,8 @@ def width(sample: Sample) -> Iterator[Fault]:
             widest = (found, element)
     if widest:
         wide, element = widest
-        what = f"a <{element.tag}> is {wide:g} px wide: beyond {WIDEST} px readers scroll sideways"
+        article = "an" if element.tag == "img" else "a"
+        what = f"{article} <{element.tag}> is {wide:g} px wide: beyond {WIDEST} px readers scroll sideways"
         place = sample.sources.address(element.get("src") or "") or sample.sources.literal(f'width="{wide:g}"')
         yield Fault("warning", what, place, element)
 

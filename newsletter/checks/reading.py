@@ -27,10 +27,13 @@ def language(sample: Sample) -> Iterator[Fault]:
     inside = [name for name in ("lang", "dir") if not _wrapper(sample, name)]
     if bare:
         also = ", nor has an element around the body's text" if inside else ""
-        what = f"<html> has no {' and no '.join(bare)}{also}: screen readers guess, and read with the wrong voice"
+        what = f"<html> has no {' and no '.join(bare)}{also}: {_harm(bare)}"
         yield Fault("error", what, _place_of_tag(sample, "<html"), html)
     elif inside:
-        what = f"no element around the body's text has {' and '.join(inside)}: webmail drops what <html> says"
+        what = (
+            f"no element around the body's text has {' and '.join(inside)}: webmail drops what <html> says, and "
+            + _harm(inside)
+        )
         yield Fault("error", what, _place_of_tag(sample, "<body"), next(sample.all("body"), None))
     title = next(sample.all("title"), None)
     if title is None or not squeeze(title.text or ""):
@@ -118,6 +121,12 @@ def small_text(sample: Sample) -> Iterator[Fault]:
             f"{number} under {SMALLEST} px: {smallest:g} px in {shorten(words.text, 40)!r} is hard to read on a phone"
         )
         yield Fault("warning", what, place_of_text(sample, squeeze(words.text), words.element), words.element)
+
+
+def _harm(missing: list[str]) -> str:
+    if "lang" in missing:
+        return "screen readers guess, and read with the wrong voice"
+    return "words of right-to-left languages stand in the wrong order"
 
 
 def _weak(sample: Sample, looks: Mapping[Element, Look]) -> dict[_Pair, list[Words]]:

@@ -172,9 +172,8 @@ class Sample:
         return not self.looks[words.element].hidden
 
     def _words(self) -> Iterator[Words]:
-        top = next(self.all("body"), self.tree)  # of a fragment, lxml may leave all in the head
-        if top is not None:
-            for text, element in body_text(top):
+        if self.tree is not None:  # not the body: of a fragment, libxml2 may leave the beginning in the head
+            for text, element in body_text(self.tree):
                 if element.tag not in look.NOT_SHOWN and PADDING.sub("", text):
                     yield Words(text, element)
 

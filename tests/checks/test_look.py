@@ -47,6 +47,12 @@ def test_a_selector_means_these_elements(selector, number):
         ("p { color: nonsense }", "#000000"),
         ("p { color: rgb(17, 17, 17) }", "#111111"),
         ("p { color: hsl(0, 0%, 100%) }", "#ffffff"),
+        ("p { color: rgb(16 185 129) }", "#10b981"),
+        ("p { color: hsl(120deg 50% 50%) }", "#40bf40"),
+        ("p { color: rgb(300 -5 0) }", "#ff0000"),
+        ("p { color: RebeccaPurple }", "#663399"),
+        ("p { color: #36c }", "#3366cc"),
+        ("p { color: oklch(0.7 0.1 200) }", "None"),
         ("div { color: #444 } p { color: inherit }", "#444444"),
     ],
 )
@@ -80,6 +86,44 @@ def test_an_inline_style_wins_but_for_important():
 def test_what_the_reader_does_not_see(style, hidden):
     tree = lxml_html.fromstring(f"<div style='{style}'>Words</div>")
     assert looks([tree], ())[tree].hidden is hidden
+
+
+@pytest.mark.parametrize(
+    ("markup", "ground"),
+    [
+        ("<div background=n.png><p style='background-color: #123456'>x</p></div>", "#123456"),
+        ("<div style='background: url(n.png)'><p bgcolor='#123456'>x</p></div>", "#123456"),
+        ("<div background=n.png><p style='background-color: rgba(0, 0, 0, .5)'>x</p></div>", None),
+        ("<div><p background=n.png style='background-color: #123456'>x</p></div>", None),
+        ("<div><p style='background-color: #123456; background-image: url(n.png)'>x</p></div>", None),
+        ("<div style='background: linear-gradient(#000, #fff)'><p>x</p></div>", None),
+        ("<div style='background: #fff'><p style='background: rgb(0 0 0 / 50%)'>x</p></div>", "#808080"),
+        ("<div style='background: navy'><p style='background: transparent'>x</p></div>", "#000080"),
+    ],
+)
+def test_the_ground_is_the_nearest_plain_one(markup, ground):
+    tree = lxml_html.fromstring(markup)
+    found = looks(list(tree.iter()), ())[tree.find("p")].ground
+    assert (str(found) if found else None) == ground
+
+
+@pytest.mark.parametrize(
+    ("markup", "bold"),
+    [
+        ("<p><b>x</b></p>", True), ("<p style='font-weight: 100'><b>x</b></p>", False),
+        ("<p style='font-weight: bold'><b style='font-weight: lighter'>x</b></p>", False),
+        ("<p style='font: bold 17px Arial'><b style='font-weight: inherit'>x</b></p>", True),
+        ("<p><b style='font: 17px Arial'>x</b></p>", False), ("<p><b style='font-weight: 500'>x</b></p>", False),
+    ],
+)  # fmt: skip
+def test_bold_is_relative(markup, bold):
+    tree = lxml_html.fromstring(markup)
+    assert looks(list(tree.iter()), ())[tree.find("b")].bold is bold
+
+
+def test_a_fragment_without_a_body_is_seen():
+    sample = sample_of(message("<style>p { color: red }</style><wrapper><p>Words</p></wrapper>"))
+    assert [words.text for words in sample.shown] == ["Words"]
 
 
 @pytest.mark.parametrize(
