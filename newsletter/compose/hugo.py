@@ -39,8 +39,12 @@ def read_config(path: Path) -> dict[str, Any]:
             table = _read(file)
             if file.stem in {"hugo", "config"}:
                 config = {**table, **{key: value for key, value in config.items() if key not in table}}
-            else:
-                config[file.stem.lower()] = table
+            else:  # `languages.en.toml` is `en` of `languages`
+                name, _, language = file.stem.lower().partition(".")
+                if not language:
+                    config[name] = {**table, **config.get(name, {})}
+                elif name == "languages":
+                    config.setdefault(name, {})[language] = table
     else:
         config = _read(path)
     return {key.lower(): value for key, value in config.items()}
@@ -48,11 +52,15 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def content_folder(root: Path, config: Mapping[str, Any]) -> Path:
     """Where the pages are; of several languages, those of the default one."""
-    language = language_of(config)
+    own = own_language(config)
+    return root / str(own.get("contentDir") or own.get("contentdir") or config.get("contentdir") or "content")
+
+
+def own_language(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the configuration says of the default language, where there are several."""
     languages = config.get("languages")
-    own = languages.get(language) if isinstance(languages, dict) else None
-    name = own.get("contentDir") or own.get("contentdir") if isinstance(own, dict) else None
-    return root / str(name or config.get("contentdir") or "content")
+    own = languages.get(language_of(config)) if isinstance(languages, dict) else None
+    return own if isinstance(own, dict) else {}
 
 
 def language_of(config: Mapping[str, Any]) -> str:

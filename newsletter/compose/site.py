@@ -186,14 +186,17 @@ class Site:
         if language and place.stem.endswith(f".{language}"):
             place = place.with_name(place.stem.removesuffix(f".{language}") + place.suffix)
         lower = not self.config.get("disablepathtolower")
+        above = f"/{language}" if language and self.config.get("defaultcontentlanguageinsubdir") is True else ""
         own = post.front_matter.get("url")
         if isinstance(own, str) and own:
             return "/" + own.lstrip("/")
         pattern = self.pattern or hugo.pattern_for(place, self.config)
         path = hugo_path(pattern, post, date, place, lower=lower)
-        if self.config.get("uglyurls") is True and path.endswith("/") and len(path) > 1:
+        ugly = self.config.get("uglyurls")  # for all, or by section
+        ugly = ugly.get(place.parts[0]) if isinstance(ugly, dict) else ugly
+        if ugly is True and path.endswith("/") and len(path) > 1:
             path = path.rstrip("/") + ".html"
-        return path
+        return above + path
 
     def _page_of_file(self, url: str, post: Post) -> str:
         """The page of the post whose Markdown file `url` points at; empty where it doesn't."""
@@ -298,7 +301,7 @@ def _hugo_site(root: Path, config: dict[str, Any]) -> Site:
     return Site(
         kind="hugo",
         root=root,
-        title=_text(config.get("title")),
+        title=_text(hugo.own_language(config).get("title")) or _text(config.get("title")),
         url=_base_url(_text(config.get("baseurl"))),
         pattern="",
         language=hugo.language_of(config),

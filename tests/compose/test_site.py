@@ -146,6 +146,23 @@ def test_a_hugo_page_may_name_its_place(hugo, front, url):
     assert hugo.permalink(post) == ("https://example.org/h" + url if url else "https://example.com/x")
 
 
+def test_a_hugo_site_of_several_languages(tmp_path):
+    site = make(tmp_path, {
+        "newsletter.toml": "",
+        "config/_default/hugo.toml": (
+            'baseURL = "https://example.org/"\ntitle = "All"\ndefaultContentLanguage = "en"\n'
+            "defaultContentLanguageInSubdir = true\n[uglyURLs]\npost = true\n"
+        ),
+        "config/_default/languages.en.toml": 'title = "English"\ncontentDir = "content/en"\n',
+        "config/_default/languages.de.toml": 'contentDir = "content/de"\n',
+        "content/en/post/a.md": "A.\n", "content/en/about/b.md": "B.\n", "content/de/post/a.md": "A.\n",
+    })  # fmt: skip
+    assert site.title == "English"
+    assert site.post_folders[0] == tmp_path / "content/en/post"
+    assert site.permalink(post_of(site, "content/en/post/a.md")) == "https://example.org/en/post/a.html"
+    assert site.permalink(post_of(site, "content/en/about/b.md")) == "https://example.org/en/about/b/"
+
+
 def test_hugos_configuration_in_a_folder(tmp_path):
     site = make(tmp_path, {
         "newsletter.toml": "", "config/_default/config.yaml": "baseURL: https://example.org/\ntitle: F\n",
