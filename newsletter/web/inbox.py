@@ -26,17 +26,8 @@ from newsletter.inbox.message import Message, read_message
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Event, Page, Store
-from newsletter.web.inbox_api import (
-    PREFIX,
-    Desk,
-    api_routes,
-    desk,
-    download,
-    find_message,
-    find_raw,
-    findings_of,
-    whole_number,
-)  # fmt: skip
+from newsletter.web.inbox_api import PREFIX, api_routes
+from newsletter.web.inbox_desk import Desk, desk, download, find_message, find_raw, findings_of, whole_number
 from newsletter.web.mailframe import THEMES, Look, Theme, frame_document
 from newsletter.web.pages import fragment, page, static_files
 from newsletter.web.security import LocalOnly, mail_policy, new_token
