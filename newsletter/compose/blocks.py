@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
 
-Dialect = Literal["kramdown", "commonmark"]
+from newsletter.compose.raw_html import Dialect, RawHtml, opens_html, read_html
 
 DEEPEST = 20
 """Quotes and lists inside one another at most; deeper ones are text."""
@@ -36,16 +35,6 @@ _CELLS = re.compile(r"\A[^\n`|]*(?:`[^`]*`[^\n`|]*)*(?<!\\)[ \t]\|[ \t]")  # wor
 _SETEXT = re.compile(r"(=+|-+)[ \t]*\Z")
 _ATTRIBUTES = re.compile(r"\{:(?!:)[^\n]*\}[ \t]*\Z")
 _EXTENSION = re.compile(r"\{::(\w+)[^}\n]*?(/?)\}")
-_HTML = re.compile(
-    r"<(/?)(address|article|aside|blockquote|body|canvas|center|dd|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure"
-    r"|footer|form|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|nav|noscript|object|ol|optgroup|option"
-    r"|p|picture|pre|script|section|style|summary|svg|table|tbody|td|template|textarea|tfoot|th|thead|title|tr|track|ul|video"
-    r"|audio)(?=[\s/>]|\Z)",
-    re.IGNORECASE,
-)
-_VERBATIM = frozenset({"pre", "script", "style", "textarea", "svg", "iframe", "video", "audio"})
-_VOID = frozenset({"hr", "link", "track"})
-_MARKDOWN = re.compile(r"\smarkdown\s*=\s*[\"']?(?:1|block|span)[\"']?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +190,7 @@ class _Blocks:
             or _ATX.match(text)
             or (_RULE.match(text) and not (_SETEXT.match(text) and self.paragraph))
             or text.startswith(">")
-            or _HTML.match(text)
+            or opens_html(text)
             or _FOOTNOTE.match(text)
             or _ATTRIBUTES.match(text)
             or _EXTENSION.match(text)
@@ -284,86 +273,33 @@ class _Blocks:
         return False
 
     def _html(self, text: str, indent: int) -> bool:
-        if text.startswith("<!--"):
-            end = self._find("-->", self.at)
-            if end is None:
-                return False
-            last = self.lines[end]
-            after = last[last.index("-->") + 3 :].strip()
-            if after:
-                self.lines[end] = " " * indent + after
-                self.at = end
-            else:
-                self.at = end + 1
-            return True
-        match = _HTML.match(text)
-        if match is None:
+        block = read_html(self.lines, self.at, text, self.dialect, look_for_end=self.unclosed < MOST_UNCLOSED)
+        if block is None:
             return False
-        name = match[2].lower()
-        if match[1] or name in _VOID:
-            tag = re.match(r"<[^>]*>", text)
-            if tag is None:
-                return False
-            self._block(self.stash("html", tag[0]))
-            rest = text[tag.end() :]
-            if rest.strip():
-                self.lines[self.at] = " " * indent + rest.lstrip()
-            else:
-                self.at += 1
-            return True
-        if self.dialect == "commonmark" and name not in _VERBATIM:
-            end = self.at
-            while end < len(self.lines) and self.lines[end].strip():
-                if end > self.at and self.lines[end - 1].rstrip().endswith(">") and _FENCE.match(self.lines[end]):
-                    break  # older Hugo ended the block with the tag
-                end += 1
-            self._block(self.stash("html", self._raw(end)))
-            self.at = end
-            return True
-        source = "\n".join([text, *self.lines[self.at + 1 :]])
         # A thousand tags that never close are looked at once each, not a thousand times.
-        stop = _closing(source, name) if self.unclosed < MOST_UNCLOSED else None
-        self.unclosed += stop is None
-        opening = re.match(r"<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>", source)
-        if opening is None:
-            return False
-        if stop is None:
-            stop = opening.end()
-            self._block(self.stash("html", opening[0]))
-        elif _MARKDOWN.search(opening[0]):
-            self._markdown_inside(source, opening[0], name, stop)
-        else:
-            self._block(self.stash("html", source[:stop]))
-        rest = source[stop:]
-        line, _, _ = rest.partition("\n")
-        self.at += source.count("\n", 0, stop)
-        if line.strip():
-            self.lines[self.at] = " " * indent + line.lstrip()
-        else:
-            self.at += 1
+        self.unclosed += block.unclosed
+        if block.inner is not None:
+            self._markdown_inside(block)
+        elif block.html:
+            self._block(self.stash("html", block.html))
+        self.at = block.end
+        if block.rest:
+            self.lines[self.at] = " " * indent + block.rest
         return True
 
-    def _markdown_inside(self, source: str, opening: str, name: str, stop: int) -> None:
+    def _markdown_inside(self, block: RawHtml) -> None:
         """An element with markdown="1": its tags as they are, its content as Markdown."""
-        tag = _MARKDOWN.sub("", opening)
-        close = source.rindex("<", 0, stop)
-        inner = source[len(opening) : close]
-        if re.fullmatch(r"p|h[1-6]|dt|td|th|summary|legend|figcaption", name):
-            self._block(tag + " ".join(inner.split()) + source[close:stop])
+        inner = block.inner or ""
+        if re.fullmatch(r"p|h[1-6]|dt|td|th|summary|legend|figcaption", block.name):
+            self._block(block.html + " ".join(inner.split()) + block.close)
             return
-        self._block(self.stash("html", tag))
+        self._block(self.stash("html", block.html))
         lines = inner.strip("\n").split("\n")
         margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
         if self.depth < DEEPEST:
             lines = normalise([line[margin:] for line in lines], self.stash, self.dialect, self.depth + 1)
         self.out.extend(self.prefix + line if line else "" for line in lines)
-        self._block(self.stash("html", source[close:stop]))
-
-    def _raw(self, end: int) -> str:
-        return "\n".join(self.lines[self.at : end])
-
-    def _find(self, needle: str, start: int) -> int | None:
-        return next((n for n in range(start, len(self.lines)) if needle in self.lines[n]), None)
+        self._block(self.stash("html", block.close))
 
     def _rule(self, text: str) -> bool:
         if self.paragraph and _SETEXT.match(text):
@@ -404,7 +340,7 @@ class _Blocks:
             elif not line or _RULE.match(line):
                 break
             elif self.dialect == "kramdown":  # whatever follows without a blank line is in the quote, a list too
-                if _HTML.match(line) or _ATTRIBUTES.match(line) or _EXTENSION.match(line):
+                if opens_html(line) or _ATTRIBUTES.match(line) or _EXTENSION.match(line):
                     break
                 line = self.lines[self.at].rstrip("\n")
             elif not open_paragraph or self._starts_block(line):
@@ -535,20 +471,3 @@ class _Blocks:
 
 def _starts_marked(line: str) -> bool:
     return bool(re.match(r"\s*(?:[-*+>#|]|\d+[.)]|\x02)", line))
-
-
-def _closing(source: str, name: str) -> int | None:
-    """Where the element that `source` starts with ends: behind its closing tag; None where it is never closed."""
-    depth = 0
-    if name == "p":  # may be closed by what follows
-        match = re.search(r"</p\s*>|\n[ \t]*\n", source, re.IGNORECASE)
-        return (match.end() if match[0].startswith("<") else match.start()) if match else len(source)
-    for match in re.finditer(rf"<(/?){name}(?=[\s/>])[^>]*>", source, re.IGNORECASE):
-        if match[0].endswith("/>"):
-            continue
-        depth += -1 if match[1] else 1
-        if depth == 0:
-            return match.end()
-        if name in {"script", "style", "textarea"}:
-            depth = 1
-    return None

@@ -19,10 +19,11 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 from pymdownx.saneheaders import SaneHeadersProcessor
 
-from newsletter.compose.blocks import Dialect, normalise
+from newsletter.compose.blocks import normalise
 from newsletter.compose.highlight import highlight, language_of
 from newsletter.compose.picture import fit, natural_size
 from newsletter.compose.post import Post
+from newsletter.compose.raw_html import Dialect
 from newsletter.compose.site import Site
 from newsletter.compose.tidy import tidy
 from newsletter.compose.typography import Typography
