@@ -1,7 +1,7 @@
 """Check a message: every rule, in one tuple."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def check_message(sample: Sample, ignore: Iterable[str] = (), clients: Iterable[
     Rules named in `ignore`, in `[checks] ignore` or in the post's `checks: {ignore: …}` stay silent; an unknown
     name is a NewsletterError. `clients` replaces the sample's, for `client-support`.
     """
+    _refuse_odd(sample)
     silent = frozenset(ignore) | sample.ignore
     _refuse_unknown(silent, sample)
     if clients is not None:
@@ -46,6 +47,18 @@ def check_message(sample: Sample, ignore: Iterable[str] = (), clients: Iterable[
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first, then by file and line."""
     return sorted(findings, key=lambda f: (_ORDER[f.severity], f.source, f.line or 0, f.rule))
+
+
+def _refuse_odd(sample: Sample) -> None:
+    """Whatever else a post's `checks` may hold would silence nothing, and nobody would know."""
+    given = sample.post.front_matter.get("checks") if sample.post is not None else None
+    if given is None or sample.post is None:
+        return
+    names = given.get("ignore") if isinstance(given, Mapping) and set(given) == {"ignore"} else 0
+    if names is not None and not isinstance(names, str | list):
+        found = sample.sources.key("checks")
+        what = "checks: is not understood; write it like checks: {ignore: [small-text]}"
+        raise NewsletterError(what, path=sample.post.path, line=found[1] if found else None)
 
 
 def _refuse_unknown(names: Iterable[str], sample: Sample) -> None:

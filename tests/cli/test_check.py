@@ -1,0 +1,101 @@
+"""`check`: what it prints, how it ends, and what silences it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from newsletter.checks import ASKING, CHECKS
+from tests.cli.conftest import CONFIG, POST, Call
+
+KEYS = ["rule", "severity", "message", "line", "hint", "source"]
+GOOD = POST.replace("[link](/about/)", "[word about us](/about/)")
+WARNED = POST.replace("[link](/about/)", "[click here](/about/)")
+WRONG = GOOD.replace("A heading", "A heading\n\n![](images/oak.png)")
+
+
+def write(folder: Path, post: str = GOOD, config: str = "") -> None:
+    (folder / "posts" / "2026-05-04-hello.md").write_text(post)
+    (folder / "newsletter.toml").write_text(CONFIG + config)
+
+
+def test_a_good_post_ends_well_and_counts(folder: Path, call: Call) -> None:
+    write(folder)
+    code, out, err = call("check", "hello", "--strict")
+    assert (code, err) == (0, "")
+    assert out.startswith("0 errors, 0 warnings, ")
+
+
+def test_a_list_of_findings_has_these_keys_and_nothing_else_is_printed(folder: Path, call: Call) -> None:
+    write(folder, WARNED)
+    code, out, err = call("check", "hello", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert all(list(finding) == KEYS for finding in found)
+    [told] = [finding for finding in found if finding["rule"] == "link-text"]
+    assert (told["severity"], told["source"], told["line"]) == ("warning", "posts/2026-05-04-hello.md", 7)
+
+
+def test_a_warning_ends_with_1_when_strict_alone(folder: Path, call: Call) -> None:
+    write(folder, WARNED)
+    assert call("check", "hello")[0] == 0
+    assert call("check", "hello", "--strict")[0] == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--strict",), ("--json", "--info")])
+def test_an_error_ends_with_1(folder: Path, call: Call, options: tuple[str, ...]) -> None:
+    write(folder, WRONG)
+    code, _, err = call("check", "hello", *options)
+    assert code == 1
+    assert "--json" in options or "posts/2026-05-04-hello.md:11: " in err
+
+
+def test_a_rule_is_silenced_by_config_and_by_front_matter(folder: Path, call: Call) -> None:
+    write(folder, WARNED, '\n[checks]\nignore = ["link-text"]\n')
+    assert call("check", "hello", "--strict")[0] == 0
+    write(folder, WARNED.replace("---\nThe", "checks: {ignore: [link-text]}\n---\nThe"))
+    assert call("check", "hello", "--strict")[0] == 0
+
+
+def test_every_rule_can_be_silenced(folder: Path, call: Call) -> None:
+    names = json.dumps([check.name for check in (*CHECKS, *ASKING)])
+    write(folder, WRONG, f"\n[checks]\nignore = {names}\n")
+    code, out, err = call("check", "hello", "--json", "--links")
+    assert (code, json.loads(out), err) == (0, [], "")
+
+
+def test_a_rule_that_is_none_is_an_error_with_the_nearest(folder: Path, call: Call) -> None:
+    write(folder, config='\n[checks]\nignore = ["link-txt"]\n')
+    code, out, err = call("check", "hello", "--json")
+    assert (code, out) == (2, "")
+    assert "newsletter.toml:" in err
+    assert "did you mean 'link-text'?" in err
+    write(folder, GOOD.replace("---\nThe", "checks: {ignore: contrats}\n---\nThe"))
+    code, _, err = call("check", "hello")
+    assert code == 2
+    assert "posts/2026-05-04-hello.md:6: " in err
+    assert "did you mean 'contrast'?" in err
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["{ignore: 5}", "{ignore: true}", "{ignore: {small-text: yes}}", "small-text", "{ignor: [small-text]}", "{}"],
+)
+def test_what_would_silence_nothing_is_an_error(folder: Path, call: Call, given: str) -> None:
+    write(folder, GOOD.replace("---\nThe", f"checks: {given}\n---\nThe"))
+    code, _, err = call("check", "hello")
+    assert code == 2
+    assert "posts/2026-05-04-hello.md:6: checks: is not understood; write it like checks: {ignore: [small-text]}" in err
+
+
+@pytest.mark.parametrize("given", ["", "{ignore: }", "{ignore: []}", "{ignore: small-text}"])
+def test_what_silences_little_is_fine(folder: Path, call: Call, given: str) -> None:
+    write(folder, GOOD.replace("---\nThe", f"checks: {given}\n---\nThe"))
+    assert call("check", "hello", "--strict")[0] == 0
+
+
+def test_a_filter_that_does_not_answer_is_said_once(folder: Path, call: Call) -> None:
+    write(folder, config='\n[checks]\nspamd = "127.0.0.1:1"\n')
+    code, out, _ = call("check", "hello", "--json", "--strict")
+    assert code == 0
+    assert [finding["severity"] for finding in json.loads(out) if finding["rule"] == "spam"] == ["info"]
