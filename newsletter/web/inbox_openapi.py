@@ -8,6 +8,7 @@ Json = dict[str, Any]
 
 _STRING: Json = {"type": "string"}
 _INTEGER: Json = {"type": "integer"}
+_NO_SUCH_OR_BODY = {400: "The body can't be understood", 404: "No such message"}
 _STRINGS: Json = {"type": "array", "items": _STRING}
 _SEARCH = (
     "A search: words, \"quoted phrases\", `from: to: subject: has:attachment before: after: larger: smaller: is:unread "
@@ -40,7 +41,7 @@ def _paths() -> Json:
             "get": _op(
                 "list", "Messages, newest first", _ref("Page"),
                 [
-                    _q(), _number("limit", "how many at most, to 1000", 50),
+                    _q(), _number("limit", "how many at most, to 1000", 50, 1, 1000),
                     _number("below", "those with a smaller id: the next page"),
                 ],
                 {400: "The search or a number can't be understood"},
@@ -53,6 +54,7 @@ def _paths() -> Json:
         "/api/v1/messages/read": {
             "post": _op(
                 "readMatching", "Mark all messages, or all that match, as read or unread", _fields(changed=_INTEGER),
+                errors={400: "The search or the body can't be understood"},
                 body=_fields(required=(), q=_STRING, read={"type": "boolean", "default": True}),
             ),
         },
@@ -60,8 +62,9 @@ def _paths() -> Json:
             "get": _op(
                 "wait", "Wait until messages match, and answer with them", _fields(messages=_list("Summary")),
                 [
-                    _q(), _number("count", "how many must match", 1), _number("after", "only those with a larger id"),
-                    _parameter("timeout", "seconds, at most 300", {"type": "number", "default": 10, "maximum": 300}),
+                    _q(), _number("count", "how many must match", 1, 1, 1000),
+                    _number("after", "only those with a larger id"),
+                    _parameter("timeout", "seconds", {"type": "number", "default": 10, "minimum": 0, "maximum": 300}),
                 ],
                 {400: "The search or a number can't be understood", 408: "Not enough messages in that time"},
             ),
@@ -86,12 +89,12 @@ def _paths() -> Json:
         f"{one}/read": {
             "parameters": [_id()],
             "put": _op("read", "Mark a message as read or unread", _fields(changed=_INTEGER),
-                       errors={404: "No such message"}, body=_fields(read={"type": "boolean"})),
+                       errors=_NO_SUCH_OR_BODY, body=_fields(read={"type": "boolean"})),
         },
         f"{one}/tags": {
             "parameters": [_id()],
             "put": _op("tag", "Give a message these tags and no others", _fields(tags=_STRINGS),
-                       errors={404: "No such message"}, body=_fields(tags=_STRINGS)),
+                       errors=_NO_SUCH_OR_BODY, body=_fields(tags=_STRINGS)),
         },
         f"{one}/raw": _file("raw", "The message as it arrived", "message/rfc822"),
         f"{one}/text": _file("text", "Its plain text; where there is none, the words of its HTML", "text/plain"),
@@ -164,7 +167,10 @@ def _op(
     if parameters:
         operation["parameters"] = parameters
     if body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["requestBody"] = {
+            "required": bool(body["required"]) if "required" in body else True,
+            "content": {"application/json": {"schema": body}},
+        }
     return operation
 
 
@@ -187,8 +193,9 @@ def _id() -> Json:
     return _parameter("id", "a message's id, or `latest` (of those that `q` matches)", _STRING, where="path")
 
 
-def _number(name: str, text: str, default: int | None = None) -> Json:
-    return _parameter(name, text, _INTEGER if default is None else {**_INTEGER, "default": default})
+def _number(name: str, text: str, default: int | None = None, least: int = 0, most: int = 2**62) -> Json:
+    bounds = {**_INTEGER, "minimum": least, "maximum": most}
+    return _parameter(name, text, bounds if default is None else {**bounds, "default": default})
 
 
 def _ref(name: str) -> Json:
