@@ -17,7 +17,8 @@ INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped."""
 
 LINE_EVERY = 5.0
-"""Seconds between two progress lines where there is no terminal."""
+LONGEST = 300.0
+"""Seconds between two progress lines where there is no terminal; more, up to the longest, while nothing moves."""
 
 
 def say(text: str = "") -> None:
@@ -133,12 +134,13 @@ def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
             task = bar.add_task("", total=total)
             yield lambda done, text: bar.update(task, completed=done, description=text)
     else:
-        last = time.monotonic()
+        last, shown, wait = time.monotonic(), -1, LINE_EVERY
 
         def line(done: int, text: str) -> None:
-            nonlocal last
-            if time.monotonic() - last >= LINE_EVERY:
-                last = time.monotonic()
-                note(f"{done} of {total} {text}".rstrip())
+            nonlocal last, shown, wait
+            if time.monotonic() - last >= wait:
+                wait = LINE_EVERY if done != shown else min(wait * 2, LONGEST)
+                last, shown = time.monotonic(), done
+                note(f"{done:,} of {total:,}" + (f": {text}" if text else ""))
 
         yield line

@@ -36,6 +36,10 @@ class Rate:
     count: int
     seconds: int
 
+    def __str__(self) -> str:
+        unit = next((unit for unit, seconds in _UNITS.items() if seconds == self.seconds), f"{self.seconds} s")
+        return f"{self.count}/{unit}"
+
 
 def parse_rate(text: str) -> tuple[Rate, ...]:
     """The windows of "14/s 50000/d", shortest first; empty text means no limit. Raises NewsletterError."""

@@ -192,3 +192,23 @@ def test_a_second_sender_is_refused_before_its_post_is_composed(folder: Path, ru
     assert done.returncode == 75
     assert f"is being sent by process {os.getpid()} on " in done.stderr
     assert run("send", "hello", "--yes", "--smtp", relay.url, cwd=folder).returncode == 2  # the template's turn
+
+
+@pytest.mark.parametrize(
+    ("rate", "count", "said"),
+    [
+        ("14/s", 1400, "about 100 s at this rate"),
+        ("200/m", 24_000, "about 2 h 0 min at this rate"),
+        ("50000/d", 50_000, ""),
+        ("50000/d", 50_001, "about 24 h 0 min at this rate"),
+        ("10/s 100/h", 250, "about 2 h 0 min at this rate"),
+        ("", 1000, ""),
+    ],
+)
+def test_the_plan_tells_how_long_it_takes_at_the_rate(rate: str, count: int, said: str) -> None:
+    from newsletter.cli.sendreport import _time_at_rate
+    from newsletter.delivery.relay import parse_relay
+
+    relay = parse_relay("smtp://localhost:1025", rate=rate)
+    assert _time_at_rate((relay,), count) == said
+    assert " ".join(map(str, relay.rate)) == rate
