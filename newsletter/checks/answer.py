@@ -19,6 +19,7 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from newsletter.checks.css import Element
 from newsletter.checks.finding import Finding
+from newsletter.checks.pictures import FILE_MOST, IMAGE_SOURCE, heavy
 from newsletter.checks.rule import Check, Fault, count, place_of, shorten
 from newsletter.checks.sample import Sample
 
@@ -37,11 +38,13 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for an address: a status, or why there is none; `moved` is where it redirects for good."""
+    """What came back for an address: a status, or why there is none; `moved` is where it redirects for good; `size` is
+    the bytes that the server announces, if it does."""
 
     status: int | None
     reason: str = ""
     moved: str = ""
+    size: int | None = None
 
 
 class _NoAnswer(Exception):  # noqa: N818 (an answer that is none)
@@ -67,7 +70,7 @@ async def check_links(
     seconds: float = SECONDS,
     tls: ssl.SSLContext | None = None,
 ) -> list[Finding]:
-    """Ask every link and picture of the message once; findings of `link-dead`.
+    """Ask every link and picture of the message once; findings of `link-dead`, of heavy pictures of `image-source`.
 
     `answers` remembers them between calls: keep one for a session. The addresses to unsubscribe by are not asked.
     """
@@ -94,7 +97,8 @@ async def check_links(
             if url not in known:
                 group.create_task(ask_one(url))
     faults = (fault for url, element in places.items() if (fault := _fault(sample, url, known[url], element)))
-    return [LINK_DEAD.finding(fault) for fault in faults]
+    found = [LINK_DEAD.finding(fault) for fault in faults]
+    return found if IMAGE_SOURCE.name in sample.ignore else found + list(_heavy(sample, known, places))
 
 
 def _asked(sample: Sample) -> Iterator[tuple[str, Element]]:
@@ -122,19 +126,26 @@ def _fault(sample: Sample, url: str, answer: Answer, element: Element) -> Fault 
     return None
 
 
+def _heavy(sample: Sample, known: MutableMapping[str, Answer], places: dict[str, Element]) -> Iterator[Finding]:
+    for url, element in places.items():
+        size = known[url].size or 0
+        if element.tag == "img" and known[url].status == 200 and size > FILE_MOST:
+            yield IMAGE_SOURCE.finding(Fault("warning", heavy(url, size), place_of(sample, element, "src"), element))
+
+
 async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext) -> Answer:
     """Follow an address to its last answer."""
     moved, for_good, here = "", True, url
     for _ in range(HOPS):
         try:
-            status, location = await _request("HEAD", here, allowed, tls)
+            status, location, size = await _request("HEAD", here, allowed, tls)
             if status >= 400 or status < 200:
-                status, location = await _request("GET", here, allowed, tls)
+                status, location, size = await _request("GET", here, allowed, tls)
         except _NoAnswer as error:
             behind = "" if here == url else f" redirects to {shorten(here, 60)}, which"
             return Answer(None, f"{behind} {error}".strip())
         if not (300 <= status < 400 and location):
-            return Answer(status, "", moved)
+            return Answer(status, "", moved, size)
         try:
             here = urldefrag(urljoin(here, location)).url
         except ValueError:
@@ -144,8 +155,10 @@ async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
     return Answer(None, f"redirects more than {count(HOPS, 'time')}")
 
 
-async def _request(method: str, url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext) -> tuple[int, str]:
-    """Send one request; the status and the Location header. Raises _NoAnswer."""
+async def _request(
+    method: str, url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
+) -> tuple[int, str, int | None]:
+    """Send one request; the status, the Location header and Content-Length. Raises _NoAnswer."""
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -197,17 +210,14 @@ async def _resolve(host: str, port: int, allowed: Callable[[Address], bool]) -> 
     raise _NoAnswer("leads to a private address, which readers can't reach")
 
 
-def _read_head(data: bytes) -> tuple[int, str]:
+def _read_head(data: bytes) -> tuple[int, str, int | None]:
     lines = data.decode("latin-1").split("\r\n")
     match = re.match(r"HTTP/\d\.\d (\d{3})", lines[0])
     if not match:
         raise _NoAnswer("does not speak HTTP")
-    location = ""
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "location":
-            location = value.strip()
-    return int(match[1]), location
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    length = fields.get("content-length", "")
+    return int(match[1]), fields.get("location", ""), int(length) if re.fullmatch("[0-9]{1,15}", length) else None
 
 
 LINK_DEAD = Check(

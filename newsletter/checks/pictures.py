@@ -19,7 +19,7 @@ _LATE = re.compile(r"\{\{|\{%|\*\|")
 
 
 def image_alt(sample: Sample) -> Iterator[Fault]:
-    for image in _images(sample):
+    for image in _images(sample, pixels_too=True):  # a screen reader reads out the file name of a spacer, too
         alt = image.get("alt")
         name = _name(image)
         if alt is None:
@@ -50,7 +50,7 @@ def image_source(sample: Sample) -> Iterator[Fault]:
                 yield Fault("error", what, _place(sample, image), image)
             elif sample.attached[unquote(source[4:])] > FILE_MOST:
                 yield Fault(
-                    "warning", _heavy(source, sample.attached[unquote(source[4:])]), _place(sample, image), image
+                    "warning", heavy(source, sample.attached[unquote(source[4:])]), _place(sample, image), image
                 )
         elif scheme == "data":
             continue  # `client-support` speaks of it
@@ -150,7 +150,7 @@ def _file(sample: Sample, image: Element, source: str) -> Iterator[Fault]:
         what = f"{shorten(path)} is not in the site's folder: the reader sees a broken picture"
         yield Fault("error", what, _place(sample, image), image)
     elif (size := found.stat().st_size) > FILE_MOST:
-        yield Fault("warning", _heavy(found.name, size), _place(sample, image), image)
+        yield Fault("warning", heavy(found.name, size), _place(sample, image), image)
 
 
 def _written_as_path(sample: Sample, source: str) -> bool:
@@ -163,9 +163,21 @@ def _written_as_path(sample: Sample, source: str) -> bool:
     return bool(name) and written and not any(source in text for text in texts)
 
 
-def _heavy(name: str, size: int) -> str:
+def heavy(name: str, size: int) -> str:
+    """That a picture is too large."""
     return f"{shorten(name)} has {size / 1024 / 1024:.1f} MiB: on a phone the reader waits, or never sees it"
 
+
+IMAGE_SOURCE = Check(
+    "image-source", image_source,
+    {
+        "error": "src missing or relative, file missing",
+        "warning": "not https; over 1 MiB (of pictures elsewhere, with `--links`)",
+    },
+    "The picture is broken, late or left out.",
+    "Put it into the site's folder and name its path, or a full https address; shrink it under 1 MiB.",
+    "https://www.caniemail.com/features/html-img/",
+)  # fmt: skip
 
 PICTURES = (
     Check(
@@ -175,13 +187,7 @@ PICTURES = (
         "Say what the picture says: ![What it shows](picture.png); alt=\"\" for one that only decorates.",
         "https://www.w3.org/WAI/tutorials/images/decision-tree/",
     ),
-    Check(
-        "image-source", image_source,
-        {"error": "src missing or relative, file missing", "warning": "not https; over 1 MiB"},
-        "The picture is broken, late or left out.",
-        "Put it into the site's folder and name its path, or a full https address; shrink it under 1 MiB.",
-        "https://www.caniemail.com/features/html-img/",
-    ),
+    IMAGE_SOURCE,
     Check(
         "image-size", image_size,
         {"warning": "width attribute missing, or no integer"},

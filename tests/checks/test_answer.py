@@ -45,6 +45,8 @@ class Web:
         match target.strip("/").split("/"):
             case ["status", code]:
                 writer.write(f"HTTP/1.1 {code} Whatever\r\n\r\n".encode())
+            case ["picture", size]:
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
             case ["get-only"]:
                 writer.write(f"HTTP/1.1 {405 if method == 'HEAD' else 200} X\r\n\r\n".encode())
             case ["moved", code, *rest]:
@@ -103,6 +105,15 @@ async def test_what_answers_with_2xx_is_fine(web):
 )
 async def test_what_does_not_answer_with_2xx_is_an_error(web, path):
     assert [severity for severity, _ in await ask(web, path)] == ["error"]
+
+
+@pytest.mark.parametrize(("size", "heavy"), [("1048576", False), ("1048577", True), ("-", False), ("9" * 5000, False)])
+async def test_a_heavy_picture_elsewhere_is_told(web, size, heavy):
+    url = f"http://127.0.0.1:{web.port}/picture/{size}"
+    known = {f"https://example.org/{name}": Answer(200) for name in ("oaks.jpg", "oaks/")}
+    sample = sample_of(message(here(f"<a href='{url}?link'>x</a><img src='{url}' alt='An oak' width='9'>")))
+    found = await check_links(sample, known, allowed=lambda address: True)
+    assert [(f.rule, f.severity) for f in found] == ([("image-source", "warning")] if heavy else [])
 
 
 async def test_a_redirect_for_good_is_told_and_another_is_not(web):

@@ -100,6 +100,7 @@ FINE = [
     "<p style='color: #0b5cad; color: rgba(0, 0, 0, .9)'>Words</p>",
     "<img src='https://example.org/a.png' align='left' style='float: left' width='9' alt='An acorn'>",
     "<div style='position: relative'>Words</div>",
+    "<div><table role='none' style='float: left'><tr><td>A button</td></tr></table></div>",
     "<section>Words</section>",
     "<div style='display: none; max-height: 0'><div style='display: flex'>Never seen</div></div>",
     "<!--[if mso]><div style='display: flex'>Only Outlook</div><![endif]-->",

@@ -1,6 +1,8 @@
 """Each rule on a message that calls for it, and on the nearest one that does not."""
 
+import email
 import re
+from email.mime.image import MIMEImage
 
 import pytest
 
@@ -20,8 +22,13 @@ SPOILED = [
     ("<video src='https://example.org/v.mp4'></video>", "active-content:warning"),
     ("<script>alert(1)</script>", "active-content:error"),
     ("<form action='https://example.org/'></form>", "active-content:error"),
+    ("<iframe src='https://example.org/'></iframe>", "active-content:error"),
+    ("<object data='https://example.org/a.swf'></object>", "active-content:error"),
+    ("<embed src='https://example.org/a.swf'>", "active-content:error"),
+    ("<audio src='https://example.org/a.mp3'></audio>", "active-content:warning"),
     ("<p onclick='x()'>Hello there</p>", "active-content:error"),
     (IMG.replace(' alt="An acorn"', ""), "image-alt:error"),
+    ("<img src='https://example.org/open.gif' width='1' height='1'>", "image-alt:error"),
     (IMG.replace("An acorn", "IMG_4711.jpg"), "image-alt:warning"),
     (IMG.replace("An acorn", "x" * 126), "image-alt:warning"),
     ('<img width="20" alt="Nothing">', "image-source:error"),
@@ -44,6 +51,9 @@ SPOILED = [
     ("<p style='color: #222222; background: #fff'><b style='color: #222'>By night</b></p>", None),
     ("<p style='color: #333333'>Unseen by night</p>", "contrast:warning"),
     ("<p style='font-size: 13.9px'>Small words</p>", "small-text:warning"),
+    ("<p style='font-size: 10pt'>Small words</p>", "small-text:warning"),
+    ("<p style='background: #0000ee'><a class='link' href='https://example.org/x'>On blue</a></p>", "contrast:error"),
+    ("<div style='background: #000'><p style='color: #fff; opacity: .3'>Grey</p></div>", "contrast:error"),
     ("<p><small>Small words</small></p>", "small-text:warning"),
     ("<p><font size=1>Small words</font></p>", "small-text:warning"),
     ("<h3>Too deep</h3>", "heading-order:warning"),
@@ -64,6 +74,8 @@ SPOILED = [
     ("<a class='link' href='http://example.org/x'>Further reading</a>", "link-target:warning"),
     ("<a class='link' href='https://192.0.2.1/x'>Further reading</a>", "link-target:warning"),
     ("<a class='link' href='https://bit.ly/x'>Further reading</a>", "link-target:warning"),
+    ("<a class='link' href='http://'>Further reading</a>", "link-target:error"),
+    ("<a class='link' href='mailto:'>Further reading</a>", "link-target:error"),
     ("<a class='link' href='https://example.net/'>www.example.com</a>", "link-target:warning"),
     ("<p>Dear {{ name }}</p>", "leftover:error"),
     ("<p>Dear {% if x %}</p>", "leftover:error"),
@@ -84,13 +96,14 @@ FINE = [
     IMG.replace("An acorn", ""),
     IMG.replace("An acorn", "x" * 125),
     IMG.replace("200", "640"),
-    "<img src='https://example.org/open.gif' width='1' height='1'>",
+    "<img src='https://example.org/open.gif' width='1' height='1' alt=''>",
     "<img src='https://example.org/hidden.gif' style='display: none'>",
     "<img src='https://example.org/a.png' width='600' style='max-width: 600px' alt='Wide'>",
     "<div style='width: 700px; max-width: 600px'>Hello there</div>",
     DATA_TABLE,
     "<table role='presentation'><tr><td>Hello</td></tr></table>",
     "<p style='color: #eeeeee; background: #222222'>Light on dark</p>",
+    "<p><a class='link' href='https://example.org/x'>Blue on white</a></p>",
     "<p style='font-size: 14px'>Just large enough</p>",
     "<p>Water is H<sub style='font-size: 10px'>2</sub>O</p>",
     "<h2>One level down</h2><h3>And one more</h3><h2>And up again</h2>",
@@ -169,6 +182,9 @@ HEAD = [
     ("A name, a year, and the price of an acorn.", "Who planted the oaks", "preheader:warning"),
     ("A name, a year, and the price of an acorn.", "x" * 40 + "&#847;&zwnj;&nbsp;" * 90, None),
     (WORDS, WORDS[:300], "mostly-images:warning"),
+    ("Unsubscribe</a>", "Subscription settings</a>", None),
+    ("https://example.org/u/token\">Unsubscribe", "https://example.org/bye\">Subscription settings", None),
+    ("https://example.org/u/token\">Unsubscribe", "https://example.org/u/ada\">Ada's page", "unsubscribe:error"),
     ("Unsubscribe</a>", "Bye</a>", None),  # it leads where the header says
     ("https://example.org/u/token\">Unsubscribe", "https://example.org/bye\">Goodbye", "unsubscribe:error"),
     ("https://example.org/u/token\">Unsubscribe", "https://example.org/bye\">Abmelden", None),
@@ -233,6 +249,37 @@ def test_an_encoded_list_unsubscribe_header_is_malformed():
     raw = re.sub(rb"List-Unsubscribe:\s+<https", b"List-Unsubscribe: =?utf-8?q?=3Chttps", message())
     found = check_message(sample_of(raw))
     assert ("unsubscribe", "error") in {(finding.rule, finding.severity) for finding in found}
+
+
+@pytest.mark.parametrize(("words", "rule"), [(99, {"text-part:warning"}), (100, set())])
+def test_the_text_part_says_half_at_least(words, rule):
+    html = HTML.split("<!-- here -->")[0].replace(WORDS, "word " * 195) + "</td></tr></table></div></body></html>"
+    found = rules(html.replace("</h1>", '</h1><a href="https://example.org/u/token">Leave</a>'), "word " * words)
+    assert found - {"contrast:warning"} == rule
+
+
+@pytest.mark.parametrize(("letters", "rule"), [(399, {"mostly-images:warning"}), (400, set())])
+def test_pictures_need_words(letters, rule):
+    there = sum(len(words.text.strip()) for words in sample_of(message()).shown) - len(WORDS)
+    assert rules(HTML.replace(WORDS, "x" * (letters - there)), "x " * 200) == rule
+
+
+@pytest.mark.parametrize(("size", "found"), [(1024 * 1024, []), (1024 * 1024 + 1, ["warning"])])
+def test_a_picture_in_the_message_is_weighed(size, found):
+    raw = message(here(IMG.replace("https://example.org/a.png", "cid:oak")))
+    mail = email.message_from_bytes(raw)
+    picture = MIMEImage(b"x" * size, "png")
+    picture["Content-ID"] = "<oak>"
+    mail.attach(picture)
+    severities = [f.severity for f in check_message(sample_of(mail.as_bytes())) if f.rule == "image-source"]
+    assert severities == found
+
+
+def test_a_page_that_does_not_know_the_dark_is_told_for_information():
+    bare = re.sub(r"(?s)<style>.*</style>", "", HTML.replace('<meta name="color-scheme" content="light dark">', ""))
+    told = [f for f in check_message(sample_of(message(bare))) if f.rule == "dark-mode"]
+    assert [(f.severity, "meta" in f.message, "styles" in f.message) for f in told] == [("info", True, True)]
+    assert "dark-mode" not in {f.rule for f in check_message(sample_of(message()))}
 
 
 def test_a_missing_text_part_is_an_error():
