@@ -131,7 +131,8 @@ def init(
     if site is not None and site.kind == "jekyll":
         note("Jekyll publishes what it does not exclude; in _config.yml, add:")
         note("  exclude: [newsletter.toml, subscribers.csv, newsletter.db]")
-    say("next: put your name into newsletter.toml, then `newsletter preview`")
+    there = "" if folder == Path() else f"`cd {folder}`, "
+    say(f"next: {there}put your name into newsletter.toml, then `newsletter preview`")
 
 
 def new(

@@ -128,6 +128,9 @@ def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> 
 
 def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "Counter[str]") -> None:
     say()
+    if not plan.to_send and report.stopped is None and not report.interrupted:
+        say("nothing to send" + (": everybody has it" if plan.already_sent == plan.recipients else ""))
+        return
     word = "accepted" if rehearsal is not None else "sent"
     counts = [f"{report.sent:,} {word}"]
     counts += [

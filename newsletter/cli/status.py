@@ -64,7 +64,7 @@ def status(
     if not counts:
         say("no issue has been sent yet; `newsletter send POST --dry-run` rehearses one")
         return
-    shown = [state.value for state in State]
+    shown = [state.value for state in State if state is State.sent or any(one[state.value] for one in counts)]
     rows = [
         [one["issue"], _day(one["created"]), str(one["recipients"]), *(str(one[state] or "") for state in shown)]
         for one in counts

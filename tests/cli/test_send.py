@@ -81,6 +81,9 @@ def test_everybody_gets_it_once_and_a_second_send_sends_nothing(folder: Path, ru
     assert second.returncode == 0, second.stderr
     assert relay.recipients == EVERYBODY
     assert json.loads(second.stdout)["already_sent"] == 3
+    assert "nothing to send: everybody has it" in run("send", "hello", "--yes", "--smtp", relay.url).stdout
+    shown = run("status").stdout.splitlines()[0].split()
+    assert shown == ["issue", "created", "recipients", "sent"]  # what is nobody's state takes no room
 
 
 def test_a_newcomer_gets_it_on_the_next_send_and_nobody_else(folder: Path, run: Run, relay: Relay) -> None:
