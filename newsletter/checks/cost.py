@@ -14,7 +14,7 @@ from typing import Literal
 
 from newsletter.checks.css import Declaration, Element, declarations, functions
 from newsletter.checks.features import Use
-from newsletter.checks.look import NOT_SHOWN, plain_colour
+from newsletter.checks.look import NOT_SHOWN, pixels, plain_colour
 from newsletter.checks.sample import Sample
 
 Cost = Literal["lost", "worse", "fine"]
@@ -102,7 +102,8 @@ _SIZES = {"css-unit-calc", "css-function-clamp", "css-function-min", "css-functi
 }
 _WEIGHTY = re.compile(r"color|background(-color)?|border.*|width|height|font|font-size|line-height|(padding|margin).*")
 """Properties whose loss shows: a shadow's colour or size does not."""
-_BOX = ("padding", "background", "border", "width", "margin", "text-align")
+_BOX = re.compile(r"background.*|border(?!-(radius|collapse|spacing)).*|(min-|max-)?width|text-align")
+_PADDING_SEEN = 8  # px; less is not missed
 
 
 def costliest(sample: Sample, uses: Sequence[Use]) -> tuple[Cost, Use]:
@@ -172,9 +173,15 @@ def _matters(sample: Sample, use: Use, element: Element | None, item: Declaratio
         case "html-svg":
             return element is not None and element.get("aria-hidden") != "true"
         case "html-semantics":
-            style = element.get("style") or "" if element is not None else ""
-            return any(word in style for word in _BOX)
+            return element is not None and any(map(_boxes, declarations(element.get("style") or "")))
     return True
+
+
+def _boxes(item: Declaration) -> bool:
+    """Whether it makes a box that the reader sees."""
+    if item.name.startswith("padding"):
+        return any((pixels(word) or 0) > _PADDING_SEEN for word in item.value.split())
+    return bool(_BOX.fullmatch(item.name)) and item.value.lower() not in {"none", "0", "transparent", "auto", "start"}
 
 
 def _followed(element: Element) -> bool:

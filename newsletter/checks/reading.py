@@ -180,7 +180,7 @@ def _is_data(table: Element) -> bool:
         len(rows) < 3
         or len(widths) != 1
         or max(widths) < 2
-        or next(table.iterdescendants("table", "img", "a"), None) is not None
+        or next(table.iterdescendants("table", "img"), None) is not None
     ):
         return False
     texts = [element_text(cell) for row in cells for cell in row]

@@ -80,6 +80,7 @@ MISSED = [
     ("<p style='margin-inline: 9px'>Words</p>", "margin-inline & margin-block", "warning"),
     ("<p style='transform: rotate(9deg)'>Words</p>", "transform", "warning"),
     ("<section style='padding: 9px'>Words</section>", "HTML5 semantics", "warning"),
+    ("<footer style='border-top: 1px solid #222'>Words</footer>", "HTML5 semantics", "warning"),
 ]
 
 
@@ -102,6 +103,7 @@ FINE = [
     "<div style='position: relative'>Words</div>",
     "<div><table role='none' style='float: left'><tr><td>A button</td></tr></table></div>",
     "<section>Words</section>",
+    "<figure style='margin: 28px 0'><figcaption style='padding-top: 8px; border: none'>An oak</figcaption></figure>",
     "<div style='display: none; max-height: 0'><div style='display: flex'>Never seen</div></div>",
     "<!--[if mso]><div style='display: flex'>Only Outlook</div><![endif]-->",
     "<picture><img src='https://example.org/a.png' width='9' alt='An acorn'></picture>",

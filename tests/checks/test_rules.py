@@ -131,6 +131,21 @@ def test_what_is_fine_in_the_body_is_left_alone(piece):
     assert rules(here(piece)) == set()
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (NAKED_TABLE, "no header cells"),
+        (NAKED_TABLE.replace("1709", "<a class='link' href='https://example.org/x'>1709</a>"), "no header cells"),
+        (NAKED_TABLE.replace("1709", IMG), "layout table"),
+        (NAKED_TABLE.replace("<td>2d</td>", ""), "layout table"),
+        ("<table>" + "<tr><td>1709</td><td>2d</td></tr>" * 2 + "</table>", "layout table"),
+    ],
+)
+def test_a_table_of_data_is_told_from_one_that_lays_out(table, said):
+    [found] = [finding.message for finding in findings(here(table)) if finding.rule == "table-role"]
+    assert said in found
+
+
 def test_words_over_a_background_picture_have_no_known_contrast():
     html = here(
         "<table role='none' background='https://example.org/n.png'><tr><td style='color:#eee'>Night</td></tr></table>"
