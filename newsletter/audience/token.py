@@ -67,8 +67,18 @@ def read_token(secret: bytes, kind: str, token: str) -> tuple[str, str] | None:
 
 def digest(secret: bytes, kind: str, *values: str) -> str:
     """128 bits in hex, keyed, that only these values of this kind have; lower case, so it may stand in a Message-ID."""
-    fields = [b"digest", kind.encode(), *(value.encode() for value in values)]
-    return _mac(secret, b"".join([b"%d:%b," % (len(field), field) for field in fields])).hex()
+    fixed = _fields("digest", kind, *values[:-1])  # the last is most often the address
+    return _mac(secret, fixed + b"".join(map(_field, values[-1:]))).hex()
+
+
+@functools.lru_cache(maxsize=64)
+def _fields(*values: str) -> bytes:
+    return b"".join(map(_field, values))
+
+
+def _field(value: str) -> bytes:
+    octets = value.encode()
+    return b"%d:%b," % (len(octets), octets)
 
 
 def _mac(secret: bytes, message: bytes) -> bytes:

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -36,8 +36,13 @@ class Envelope:
 
     mail_from: str  # return path
     rcpt_to: str  # exactly one
-    message: bytes  # RFC 5322, CRLF, ends with CRLF; dot-safe: no dot-stuffing needed
+    pieces: Sequence[bytes]  # of the message, in their order; what recipients share is not copied for each
     envid: str  # names the message in delivery reports (RFC 3461): the Message-ID without its domain
+
+    @property
+    def message(self) -> bytes:
+        """RFC 5322, CRLF, ends with CRLF; dot-safe: no dot-stuffing needed."""
+        return b"".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class MessageWriter:
         self._body.append(between.encode("ascii"))
         self._add(issue.html, self._html)
         self._body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
+        self._unite()
 
     def envelope(self, subscriber: Subscriber, date: datetime | None = None) -> Envelope:
         """The envelope for one subscriber; `date` is an aware datetime, now if None.
@@ -114,7 +120,7 @@ class MessageWriter:
             for place in places:
                 body[place] = octets
         message_id = self.message_id(subscriber.email)
-        message = b"".join(
+        body[0] = b"".join(
             (
                 self._before_to,
                 headers.mailbox_field("To", subscriber.name, subscriber.email),
@@ -124,11 +130,10 @@ class MessageWriter:
                 f"Message-ID: {message_id}\r\n".encode("ascii"),
                 self._after_id,
                 self._unsubscribe_field(reader),
-                *body,
             )
         )
         envid = message_id[1 : message_id.index("@")]
-        return Envelope(self.return_path(subscriber.email), subscriber.email, message, envid)
+        return Envelope(self.return_path(subscriber.email), subscriber.email, body, envid)
 
     def parts(self, subscriber: Subscriber) -> Parts:
         """Subject, text and HTML as this subscriber reads them, for the preview and the checks."""
@@ -213,6 +218,19 @@ class MessageWriter:
         else:
             known.append(place)
         self._body += [b"", SOFT_BREAK]
+
+    def _unite(self) -> None:
+        """Make one piece of each run of fixed ones; the first place is for the header."""
+        places = {place: fill for fill, ours in self._fills for place in ours}
+        pieces, fills = [b""], {fill: list[int]() for fill, _ in self._fills}
+        for is_fixed, run in itertools.groupby(enumerate(self._body), lambda numbered: numbered[0] not in places):
+            if is_fixed:
+                pieces.append(b"".join(piece for _, piece in run))
+                continue
+            for place, _ in run:
+                fills[places[place]].append(len(pieces))
+                pieces.append(b"")
+        self._body, self._fills = pieces, list(fills.items())
 
     def _join(self, parts: tuple[Part, ...], fills: list[Fill], reader: Reader) -> str:
         waiting = iter(fills)

@@ -14,8 +14,6 @@ SOFT_BREAK = b"=\r\n"
 _TABLE = {byte: f"={byte:02X}" for byte in range(256) if byte not in (9, 10, *range(32, 61), *range(62, 127))}
 _LINE_END = re.compile(r"\r\n|\r")
 _BLANK_BEFORE_END = re.compile(r"[ \t](?=\n|\Z)")
-_plain_line = re.compile(r"(?!\.)[ -<>-~]{0,75}\Z").match  # needs nothing, if a soft break follows
-_plain = re.compile(r"[ -<>-~]*\Z").match  # needs folding alone
 
 
 def normal(text: str) -> str:
@@ -35,10 +33,10 @@ def encode(text: str) -> bytes:
 
 def encode_value(value: str) -> bytes:
     """`encode` for a slot's value: mostly short and plain, and always followed by a soft break."""
-    if _plain_line(value):
-        return value.encode("ascii")
-    if _plain(value):
-        if 75 < len(value) <= 150 and value[0] != "." and value[75] != ".":  # a link, mostly
+    if value.isascii() and value.isprintable() and "=" not in value:
+        if len(value) < LINE and not value.startswith("."):
+            return value.encode("ascii")
+        if LINE <= len(value) < 2 * LINE - 1 and value[0] != "." and value[75] != ".":  # a link, mostly
             return f"{value[:75]}=\r\n{value[75:]}".encode("ascii")
         return _fold(value.encode("ascii"))
     if len(value) < 26 and "\n" not in value and "\r" not in value:

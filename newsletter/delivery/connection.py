@@ -24,6 +24,7 @@ from newsletter.delivery.reply import Reply, parse_reply
 
 MAX_LINE = 8192
 MAX_LINES = 200
+_OPENING = frozenset({"MAIL", "RCPT"})
 
 
 @dataclass(slots=True)
@@ -199,18 +200,18 @@ class Connection(asyncio.Protocol):
             self._unsent.extend(commands)
         if pieces:
             self._since = self._loop.time()
-            self._transport.write(b"".join(pieces))
+            self._transport.writelines(pieces)
 
     def _hand_over(self, job: Job) -> None:
         """Send the body with its final dot, and what follows."""
         assert job.envelope is not None
-        message, job.envelope = job.envelope.message, None
+        message, job.envelope = job.envelope.pieces, None
         self._ready = False
         if self.careful:
-            self._transport.write(message)
+            self._transport.writelines(message)
             self._loop.call_later(self.careful, self._finish, job, b".\r\n")
         else:
-            self._finish(job, message, b".\r\n")
+            self._finish(job, *message, b".\r\n")
 
     def _finish(self, job: Job, *end: bytes) -> None:
         if self.lost.done():
@@ -228,10 +229,15 @@ class Connection(asyncio.Protocol):
         for line in lines:
             if self._over:
                 return
-            self._lines.append(line)
-            if line[3:4] != b"-":
-                reply, self._lines = self._lines, []
-                self._answered(reply)
+            if self._lines or line[3:4] == b"-":
+                self._lines.append(line)
+                if line[3:4] != b"-":
+                    reply, self._lines = self._lines, []
+                    self._answered(reply)
+            elif self._pipelining and line[:1] == b"2" and self._expected and self._expected[0] in _OPENING:
+                self._expected.popleft()  # the usual case: taken, and the answer to DATA follows
+            else:
+                self._answered([line])
         if len(self._partial) > MAX_LINE or len(self._lines) > MAX_LINES:
             self.abort()
 
@@ -247,7 +253,7 @@ class Connection(asyncio.Protocol):
             return self._close()
         if command == "DATA":
             self._data_answered(code, lines)
-        elif command in ("MAIL", "RCPT") and code[:1] != b"2":
+        elif command in _OPENING and code[:1] != b"2":
             self._refused(command, lines)
         elif command == "QUIT":
             return self._close()

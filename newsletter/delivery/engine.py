@@ -42,6 +42,7 @@ KEPT_IDLE = 10.0
 """Seconds of waiting for a retry above which connections are closed meanwhile."""
 FAR = float("inf")
 WELL = Verdict(Action.SENT)
+_json = json.JSONDecoder().raw_decode  # what we wrote ourselves, without a look for spaces around it
 
 
 class Writer(Protocol):
@@ -145,7 +146,7 @@ class _Run:
         self._refused_row = self._doubt_row = 0
         connection.useful = True
         lane.went_well()
-        if self._domains:
+        if self._domains.known:
             self._domains.answered(job.domain, WELL, "", self._loop.time())
         if not (self._queue or self._under_way):
             self._changed.set()
@@ -155,7 +156,7 @@ class _Run:
         if not connection.smtputf8 and not job.email.isascii():
             self._finish(job, "skipped", None, reason="the relay offers no SMTPUTF8 for a non-ASCII address")
             return False
-        hold = self._domains.hold(job.domain, now) if self._domains else 0.0
+        hold = self._domains.hold(job.domain, now) if self._domains.known else 0.0
         if hold > 0:
             reason = f"held back: {job.domain} {self._domains.notes.get(job.domain, 'is slowed')}"
             self._finish(job, "deferred", None, reason=reason, not_before=self._ledger.clock() + hold)
@@ -164,7 +165,7 @@ class _Run:
 
     def _write(self, job: Job) -> bool:
         try:
-            columns = json.loads(job.columns) if job.columns != "{}" else {}
+            columns = _json(job.columns)[0] if job.columns != "{}" else {}
             job.envelope = self._writer.envelope(Subscriber(job.email, job.name, columns))
         except Exception as error:  # a slot is an expression over this recipient's data, and may fail in any way
             self._finish(job, "failed", None, reason=f"the message could not be written: {error}")

@@ -201,15 +201,12 @@ class Domains:
     """Recipients' domains that gave trouble: slowed when they ask for patience, paused when they refuse our mail."""
 
     def __init__(self) -> None:
-        self._domains: dict[str, _Domain] = {}
+        self.known: dict[str, _Domain] = {}
         self.notes: dict[str, str] = {}  # domain: what was done and why, for the report
-
-    def __bool__(self) -> bool:
-        return bool(self._domains)
 
     def hold(self, domain: str, now: float) -> float:
         """Seconds to put a message to `domain` aside; 0: send it now, and count it."""
-        found = self._domains.get(domain)
+        found = self.known.get(domain)
         if found is None:
             return 0.0
         if found.paused_until > now:
@@ -225,11 +222,11 @@ class Domains:
 
     def answered(self, domain: str, meaning: Verdict, text: str, now: float) -> None:
         """Take note of a reply about a recipient at `domain`."""
-        found = self._domains.get(domain)
+        found = self.known.get(domain)
         if found is None:
             if not (meaning.slow or meaning.policy):
                 return
-            found = self._domains[domain] = _Domain()
+            found = self.known[domain] = _Domain()
         found.last.append(meaning.policy)
         found.refused_row = found.refused_row + 1 if meaning.policy else 0
         found.slow_row = found.slow_row + 1 if meaning.slow else 0
@@ -250,7 +247,7 @@ class Domains:
 
     def recover(self, now: float) -> None:
         """Grow again after a quiet time; called now and then."""
-        for found in self._domains.values():
+        for found in self.known.values():
             if found.spacing is not None and now - found.changed >= RECOVERY:
                 found.changed = now
                 found.slowed *= 1.25

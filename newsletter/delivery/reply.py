@@ -47,6 +47,7 @@ class Verdict:
 
 MAX_TEXT = 500
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+_USUAL = re.compile(r"([0-9]{3}) (?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: +|\Z))?([ -~]{0,500})\Z")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 _NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
@@ -68,6 +69,8 @@ def parse_reply(lines: list[str], command: str) -> Reply:
     The enhanced status is taken from the first line and left out of the others; the text is one line of printable
     characters, at most 500.
     """
+    if len(lines) == 1 and (usual := _USUAL.match(lines[0])):
+        return Reply(int(usual[1]), usual[2] or "", usual[3].strip(), command)
     first = lines[0][4:] if lines else ""
     code = int(lines[-1][:3]) if lines and lines[-1][:3].isascii() and lines[-1][:3].isdigit() else 0
     status = ""

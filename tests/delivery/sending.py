@@ -44,7 +44,7 @@ class PlainWriter:
     def envelope(self, subscriber: Subscriber) -> Envelope:
         self.written.append(subscriber.email)
         head = f"To: {subscriber.email}\r\nSubject: Hello\r\n\r\n".encode()
-        return Envelope("ada@example.org", subscriber.email, head + self._body * self._lines, "envelope-1")
+        return Envelope("ada@example.org", subscriber.email, [head, self._body * self._lines], "envelope-1")
 
 
 def plan(ledger: Ledger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any) -> Plan:
