@@ -44,7 +44,7 @@ class Studio:
         self.events = Events()
         self.link_answers: dict[str, Any] = {}  # of the session, for "check links"
         self.last: tuple[str, str] | None = None  # post and person looked at last
-        self._searches = 0
+        self._searched = 0  # the latest moment, by a page's clock, at which people were searched
         self._opened = asyncio.Event()  # a page was asked for
 
     def routes(self) -> list[Route]:
@@ -144,10 +144,11 @@ class Studio:
         return Response(rendered.eml, media_type="message/rfc822", headers=headers)
 
     def people(self, request: Request) -> Response:
-        """The first subscribers that match `q`; a later search ends this one."""
-        self._searches += 1
-        mine = self._searches
-        subscribers = takewhile(lambda _one: mine == self._searches, self.workshop.subscribers())
+        """The first subscribers that match `q`; one that was asked for later (`at`, a page's clock) ends this one."""
+        at = request.query_params.get("at", "")
+        mine = int(at) if at.isascii() and at.isdigit() and len(at) < 20 else 0
+        self._searched = max(self._searched, mine)  # requests may arrive in another order than they were made
+        subscribers = takewhile(lambda _one: not mine or mine >= self._searched, self.workshop.subscribers())
         found = people.search(subscribers, request.query_params.get("q", ""))
         return JSONResponse([{"key": one.email, "email": one.email, "name": one.name} for one in found])
 

@@ -143,6 +143,17 @@ async def test_people_are_found_by_name_address_and_column(site: StudioSite) -> 
     assert b"not on the list" in body
 
 
+async def test_an_older_search_that_arrives_late_does_not_end_a_newer_one(site: StudioSite) -> None:
+    async def found(query: str) -> int:
+        return len(json.loads((await site.ask(f"/people?{query}"))[2]))
+
+    everybody = await found("q=")
+    assert await found("q=&at=2000") == everybody
+    assert await found("q=&at=1000") == 0  # nobody waits for it
+    assert await found("q=&at=2000") == everybody
+    assert await found("q=&at=") == everybody
+
+
 async def test_the_awkward_ones_are_shown_as_data(site: StudioSite) -> None:
     for key in ("~no-name", "~long-name", "~right-to-left", "~emoji", "~markup"):
         status, _, body = await site.ask(f"/facts/oaks?as={key}")

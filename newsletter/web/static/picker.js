@@ -31,7 +31,7 @@ export function personPicker(onChoose) {
     asked = new AbortController();
     let found;
     try {
-      found = await request(`/people?q=${encodeURIComponent(search.value)}`, { signal: asked.signal });
+      found = await request(`/people?q=${encodeURIComponent(search.value)}&at=${Date.now()}`, { signal: asked.signal });
     } catch (error) {
       if (error.name === "AbortError") return;
       list.replaceChildren(option("", error.message, ""));
