@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger import Ledger
     from newsletter.delivery.plan import Plan
     from newsletter.delivery.relay import Relay
+    from newsletter.delivery.retry import RetryPolicy
 
 
 @dataclass(frozen=True)
@@ -133,23 +134,28 @@ def _send(config: "Config", options: Options) -> int:
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import open_list
     from newsletter.delivery.plan import make_plan, read_audience
+    from newsletter.delivery.retry import RetryPolicy
     from newsletter.state import sqlite_path
 
-    composing = rows = audience = None
+    with config.naming("delivery"):
+        retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
+    composing = rows = where = audience = None
+    issue_id, findings = "", Counter[str]()
     if not options.as_begun:
         live = not options.dry_run
         composing = Composing(config, options.post, options.again, live=live, force=options.force)
         rows = open_list(config)
+        where = _segment(options.where, rows)
+        issue_id = composing.issue_id()
     elif not sqlite_path(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
     with _ledger(config, options) as ledger:
-        findings = Counter[str]()
         if composing is None or rows is None:
             issue = _begun(ledger, options)
             ledger.hold(issue.id)
         else:
-            ledger.hold(composing.issue_id())
-            audience = read_audience(ledger, rows, _segment(options.where, rows))
+            ledger.hold(issue_id)
+            audience = read_audience(ledger, rows, where)
             issue, findings = composing.issue()
         plan = make_plan(
             ledger, issue, audience, limit=options.limit,
@@ -158,10 +164,10 @@ def _send(config: "Config", options: Options) -> int:
         if plan.recipients == 0:
             raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
         if not options.as_json:
-            show_plan(plan, options.relays, rows.path if rows is not None else None)
+            show_plan(plan, () if options.dry_run else options.relays, rows.path if rows is not None else None)
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
-        return run_async(_deliver(config, options, ledger, plan, findings))
+        return run_async(_deliver(config, options, retry, ledger, plan, findings))
 
 
 def _begun(ledger: "Ledger", options: Options) -> "Issue":
@@ -244,15 +250,15 @@ def _ask(options: Options, plan: "Plan") -> None:
         raise NewsletterError("nothing was sent; the same command asks again")
 
 
-async def _deliver(config: "Config", options: Options, ledger: "Ledger", plan: "Plan", findings: Counter[str]) -> int:
+async def _deliver(
+    config: "Config", options: Options, retry: "RetryPolicy", ledger: "Ledger", plan: "Plan", findings: Counter[str]
+) -> int:
     from newsletter.audience.token import load_secret
     from newsletter.cli.loop import stop_on_signals
     from newsletter.compose.message import MessageWriter
     from newsletter.delivery.engine import Progress, deliver
     from newsletter.delivery.plan import forget, freeze
-    from newsletter.delivery.retry import RetryPolicy
 
-    retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
     writer = MessageWriter(plan.issue, load_secret(config))
     async with _relays_of(config, options) as (relays, rehearsal):
         with stop_on_signals() as (stop, abort):

@@ -38,6 +38,7 @@ def progress_line(now: "Progress") -> str:
 
 
 def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
+    """Say what a run would do; without relays it is a rehearsal."""
     from newsletter.delivery.plan import as_text
 
     issue = plan.issue
@@ -68,7 +69,8 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
             "; ".join(
                 ", ".join((relay.name, plural(relay.connections, "connection"), *map(str, relay.rate)))
                 for relay in relays
-            ),
+            )
+            or "the test inbox",
         ),
         ("To send", f"{plan.to_send:,}"),
         ("Time", _time_at_rate(relays, plan.to_send)),
@@ -83,7 +85,7 @@ def _time_at_rate(relays: "tuple[Relay, ...]", count: int) -> str:
 
     The shortest rate spaces the messages where it is in seconds or minutes; the others are quotas.
     """
-    if not count or not all(relay.rate for relay in relays):
+    if not count or not relays or not all(relay.rate for relay in relays):
         return ""
 
     def room(relay: "Relay", seconds: float) -> float:
@@ -157,7 +159,7 @@ def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, fin
 
 def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
     """What arrived, parsed again from the inbox."""
-    counts = [f"{n} {kind}s" for kind in ("error", "warning") if (n := findings[kind])]
+    counts = [plural(n, kind) for kind in ("error", "warning") if (n := findings[kind])]
     if rehearsal.server is not None:
         say(f"Refused      {rehearsal.server.refused:,}")
         say(f"Largest      {human_size(rehearsal.server.largest)}")

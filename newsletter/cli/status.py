@@ -55,9 +55,11 @@ def status(
     """
     from newsletter.config import load_config
     from newsletter.delivery.report import issue_counts
-    from newsletter.state import open_state
+    from newsletter.state import open_state, sqlite_path
 
-    counts = issue_counts(open_state(load_config(context.obj)), issue)
+    config = load_config(context.obj)
+    begun = issue is not None or sqlite_path(config).exists()
+    counts = issue_counts(open_state(config), issue) if begun else []
     if as_json:
         say_json(counts[0] if issue else counts)
         return

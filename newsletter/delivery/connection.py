@@ -74,7 +74,7 @@ class Feed(Protocol):
 class Timeouts:
     """Seconds to wait: for replies (RFC 5321 section 4.5.3.2), and before a relay that is away is asked again."""
 
-    connect: float = 60.0
+    connect: float = 30.0
     command: float = 300.0
     data: float = 120.0
     dot: float = 600.0
