@@ -2,7 +2,7 @@
 
 Several relays share the work by what they take: each connection asks for the next message when it has room. One that is
 away is asked again later; one that says something about us is left out for the run. What is sent over a connection is
-the feed's business (delivery.engine).
+the feed's business (delivery.courier).
 """
 
 import asyncio
