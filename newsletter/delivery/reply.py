@@ -57,6 +57,7 @@ _AUTHENTICATION = {f"5.7.{number}" for number in range(26, 33)} | {"5.7.40", "5.
 _POLICY_WORDS = re.compile(r"spam|block(?:ed|list)|blacklist|reputation|policy|dnsbl|\brbl\b|unsolicited", re.I)
 
 _FIX_LOGIN = "check the user in [smtp] url and NEWSLETTER_SMTP__PASSWORD"
+_FIX_TLS = "the relay wants TLS; on a loopback address that takes a user in [smtp] url, elsewhere smtps:// or another port"
 _FIX_SENDER = "the relay refuses our return path; check [smtp] mail_from and what the relay lets this user send as"
 _FIX_CONNECT = "the relay refuses to talk to this machine; check [smtp] url, or ask who runs it"
 _FIX_SIZE = "the message is larger than the relay takes; make the post smaller"
@@ -94,7 +95,7 @@ def verdict(reply: Reply) -> Verdict:
     if not 500 <= code < 600:
         return Verdict(Action.UNKNOWN if command == "." else Action.AGAIN)
     if code in _LOGIN or command == "AUTH":
-        return Verdict(Action.STOP, hint=_FIX_LOGIN)
+        return Verdict(Action.STOP, hint=_FIX_TLS if "STARTTLS" in reply.text.upper() else _FIX_LOGIN)
     if status in _AUTHENTICATION:
         return Verdict(Action.STOP, hint=_FIX_DNS)
     if command in ("connect", "EHLO", "STARTTLS"):

@@ -1,5 +1,7 @@
 """The verdict on a reply: a table, tested with a table."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +82,17 @@ def test_whatever_a_server_says_has_a_verdict_and_a_printable_text(lines: list[s
     assert len(reply.text) <= MAX_TEXT
     assert not any(ord(char) < 32 or ord(char) == 127 for char in reply.text)
     assert verdict(reply).action is not Action.SENT or command == "."
+
+
+def test_a_relay_that_wants_tls_is_told_from_one_that_wants_a_login() -> None:
+    wants_tls = verdict(parse_reply(["530 5.7.0 Must issue a STARTTLS command first"], "MAIL"))
+    wants_login = verdict(parse_reply(["530 5.7.0 Authentication required"], "MAIL"))
+    assert "TLS" in wants_tls.hint
+    assert "NEWSLETTER_SMTP__PASSWORD" in wants_login.hint
+
+
+@given(st.text(st.characters(min_codepoint=9, max_codepoint=0x2030), max_size=40))
+def test_the_short_way_of_reading_a_reply_says_what_the_long_one_says(text: str) -> None:
+    short = parse_reply([f"250 2.1.5 {text}"], "RCPT")
+    assert (short.code, short.status, short.command) == (250, "2.1.5", "RCPT")
+    assert short.text == " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text.strip()).split("\n")).strip()
