@@ -11,7 +11,7 @@ from collections import Counter
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.console import note
+from newsletter.cli.console import note, plural
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class Composing:
         if kind == "error":
             what, path, line = value
             raise NewsletterError(what, path=path, line=line)
+        if kind == "mishap":
+            raise value
         return value
 
 
 def _compose(answers: Connection, config: "Config", typed: str, again: str | None, live: bool, force: bool) -> None:
-    """In the process of its own: the answers are the id, then (issue, findings); or an error."""
+    """In the process of its own: the answers are the id, then (issue, findings); or what went wrong."""
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import Composed, read
 
@@ -73,6 +75,8 @@ def _compose(answers: Connection, config: "Config", typed: str, again: str | Non
         answers.send(("error", (error.what, error.path, error.line)))
     except BrokenPipeError:
         sys.exit(0)  # nobody waits any more
+    except OSError as error:
+        answers.send(("mishap", error))
 
 
 async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[str]:
@@ -90,7 +94,7 @@ async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[
     if errors and live and not force:
         show(errors)
         raise NewsletterError(
-            f"the checks found {len(errors)} errors, nothing was sent; mend them, or give --force",
+            f"the checks found {plural(len(errors), 'error')}, nothing was sent; mend them, or give --force",
             path=composed.post.path,
         )
     return Counter(finding.severity for finding in findings)

@@ -57,7 +57,9 @@ _AUTHENTICATION = {f"5.7.{number}" for number in range(26, 33)} | {"5.7.40", "5.
 _POLICY_WORDS = re.compile(r"spam|block(?:ed|list)|blacklist|reputation|policy|dnsbl|\brbl\b|unsolicited", re.I)
 
 _FIX_LOGIN = "check the user in [smtp] url and NEWSLETTER_SMTP__PASSWORD"
-_FIX_TLS = "the relay wants TLS; on a loopback address that takes a user in [smtp] url, elsewhere smtps:// or another port"
+_FIX_TLS = (
+    "the relay wants TLS; on a loopback address put a user into [smtp] url, elsewhere use smtps:// or another port"
+)
 _FIX_SENDER = "the relay refuses our return path; check [smtp] mail_from and what the relay lets this user send as"
 _FIX_CONNECT = "the relay refuses to talk to this machine; check [smtp] url, or ask who runs it"
 _FIX_SIZE = "the message is larger than the relay takes; make the post smaller"

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import errno
 import json
 import os
 import socket
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from newsletter.cli.composing import Composing
+from newsletter.config import Config, load_config
 from newsletter.delivery.ledger import Ledger
 from tests.cli.conftest import POST, Run
 
@@ -215,3 +218,13 @@ def test_the_plan_tells_how_long_it_takes_at_the_rate(rate: str, count: int, sai
     relay = parse_relay("smtp://localhost:1025", rate=rate)
     assert _time_at_rate((relay,), count) == said
     assert " ".join(map(str, relay.rate)) == rate
+
+
+def test_a_mishap_in_the_process_that_composes_reaches_the_send(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(config: Config, typed: str) -> None:
+        raise OSError(errno.EIO, "Input/output error", typed)
+
+    monkeypatch.setattr("newsletter.cli.posts.read", read)
+    composing = Composing(load_config(folder / "newsletter.toml"), "hello", None, live=True, force=False)
+    with pytest.raises(OSError, match="Input/output error: 'hello'"):
+        composing.issue_id()
