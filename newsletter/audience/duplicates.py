@@ -1,6 +1,6 @@
 """Which addresses came before, and on which line, in eight bytes an address and a half."""
 
-from array import array
+import mmap
 
 
 class Seen:
@@ -14,7 +14,7 @@ class Seen:
 
     def __init__(self, capacity: int) -> None:
         size = 1 << max(4, (capacity + capacity // 2).bit_length())
-        self._slots = array("Q", [0]) * size
+        self._slots = memoryview(mmap.mmap(-1, 8 * size)).cast("Q")  # zeros that take no room until they are used
         self._mask = size - 1
         self._line_bits = max(capacity, 1).bit_length()
         self._lines = (1 << self._line_bits) - 1

@@ -133,7 +133,6 @@ def _send(config: "Config", options: Options) -> int:
     from newsletter.cli.composing import Composing
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import open_list
-    from newsletter.delivery.plan import make_plan, read_audience
     from newsletter.delivery.retry import RetryPolicy
     from newsletter.state import sqlite_path
 
@@ -144,6 +143,10 @@ def _send(config: "Config", options: Options) -> int:
     if not options.as_begun:
         live = not options.dry_run
         composing = Composing(config, options.post, options.again, live=live, force=options.force)
+
+    from newsletter.delivery.plan import make_plan, read_audience  # not before the fork, which would carry it
+
+    if composing is not None:
         rows = open_list(config)
         where = _segment(options.where, rows)
         issue_id = composing.issue_id()

@@ -7,6 +7,7 @@ The hot path is `next` and `settle`: a connection asks for a message, and brings
 """
 
 import asyncio
+import itertools
 import json
 import random
 from collections import deque
@@ -67,6 +68,7 @@ class Courier:
         self.due = FAR  # when the first deferred recipient is to be tried again, by the ledger's clock
         self.paced: asyncio.TimerHandle | None = None  # wakes the connections when the pace allows
         self.stopping = False  # no further message
+        self._ahead = False  # `_write_ahead` is to come
         self._refused_row = 0
         self._doubt_row = 0
 
@@ -84,15 +86,25 @@ class Courier:
             job = self.queue.popleft()
             if len(self.queue) < self.batch // 2 and not self.exhausted:
                 self.claim()
-            if not self._is_free(job, connection, now) or not self._write(job):
+            if not self._is_free(job, connection, now) or (job.envelope is None and not self._write(job)):
                 continue
             lane.pace.take(now)
             self.under_way += 1
             self.journal.intend(job, connection)
+            if not self._ahead and lane.pace.is_free:
+                self._ahead = True
+                self._loop.call_soon(self._write_ahead)
             return job
         if not self.queue and not self.exhausted:
             self.claim()
         return None
+
+    def _write_ahead(self) -> None:
+        """Write the next messages, while the journal is at work on the intents of those before them."""
+        self._ahead = False
+        for job in list(itertools.islice(self.queue, self.lanes.most)):
+            if job.envelope is None and not self._write(job):
+                self.queue.remove(job)
 
     def settle(self, connection: Connection, job: Job, reply: Reply) -> None:
         """The relay has answered."""

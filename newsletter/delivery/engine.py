@@ -7,6 +7,7 @@ there are delivery.lanes'. Nothing here is global; time comes from the loop and 
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable, Sequence
 
 from newsletter.delivery.connection import Timeouts
@@ -25,6 +26,8 @@ BATCH = 500
 """Recipients claimed at once, at most; when sending is slow a second's worth, which a power cut leaves in doubt."""
 DRAIN = 30.0
 """Seconds that what is under way has after a stop."""
+SWITCH = 0.0001
+"""Seconds for which a thread keeps the interpreter while another waits: the journal's needs it seldom and shortly."""
 TICK = 0.25
 KEPT_IDLE = 10.0
 """Seconds of waiting for a retry above which connections are closed meanwhile."""
@@ -85,6 +88,8 @@ class _Run:
         courier = self._courier
         courier.tally.count["deferred"] = self._ledger.begin(self._retry.most)
         courier.journal = Journal(self._ledger, self._ledger_trouble, courier.skipped)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
         signals = [self._loop.create_task(self._note(event)) for event in (stop, abort)]
         try:
             courier.claim()
@@ -97,6 +102,7 @@ class _Run:
             self._end()
             await self._drain(abort)
         finally:
+            sys.setswitchinterval(before)
             for signal in signals:
                 signal.cancel()
             if courier.paced is not None:

@@ -129,9 +129,14 @@ class Pace:
         self._counted = (now, 0)
         self._observed = 0.0
 
+    @property
+    def is_free(self) -> bool:
+        """Whether messages go as fast as they can."""
+        return not self._limits and self._spacing is None
+
     def wait(self, now: float) -> float:
         """Seconds until the next message may go; 0 or less: now."""
-        if not self._limits and self._spacing is None:
+        if self.is_free:
             return 0.0
         waits = [limit.wait(now) for limit in self._limits]
         if self._spacing is not None:

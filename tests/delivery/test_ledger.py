@@ -208,3 +208,12 @@ async def test_of_two_words_in_one_turn_the_last_counts_and_both_attempts(tmp_pa
     assert (row["state"], row["code"], row["not_before"]) == ("deferred", 450, 1300.0)
     assert (row["attempts"], row["first_attempt"]) == (2, 1000.0)
     assert connection.free == set()
+
+
+def test_a_retry_time_that_a_jump_of_the_clock_put_out_of_reach_is_brought_back(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    with Ledger(path, lambda: 1000.0) as ledger:
+        plan(ledger, people(2))
+        ledger.db.execute("UPDATE deliveries SET state = 'deferred', not_before = iif(id = 1, 4e9, 1050.0)")
+        assert ledger.begin(100.0) == 2
+    assert [row["not_before"] for row in rows(path)] == [1200.0, 1050.0]
