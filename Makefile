@@ -28,6 +28,7 @@ test: install debian ## everything: lint, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto -m 'not soak'
 
 soak: install debian ## the long crash and load runs

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
-from newsletter.config import load_config
-from newsletter.web.studio import serve_preview
+from newsletter.config.settings import load_config
+from newsletter.web.studio.app import serve_preview
 
 HERE = Path(__file__).resolve().parent.parent
 POST = "posts/2026-06-01-who-planted-the-oaks.md"

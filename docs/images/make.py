@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import compose
-from newsletter.compose.message import MessageWriter
-from newsletter.compose.post import read_post
-from newsletter.compose.site import load_site
-from newsletter.config import Config, load_config
+from newsletter.compose.message.writer import MessageWriter
+from newsletter.config.settings import Config, load_config
+from newsletter.site.post import read_post
+from newsletter.site.site import load_site
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

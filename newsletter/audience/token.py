@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from newsletter.config import Config
+from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 
 MAC_BYTES = 16

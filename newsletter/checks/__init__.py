@@ -4,12 +4,12 @@
 the links' servers and the spam filter, is asked for by name: `check_links`, `check_spam`.
 """
 
-from newsletter.checks.answer import Answer, check_links
-from newsletter.checks.clients import Row, client_support
 from newsletter.checks.finding import Finding, Severity
-from newsletter.checks.message import ASKING, CHECKS, check_message, in_order
+from newsletter.checks.rules.client_support import Row, client_support
+from newsletter.checks.rules.link_status import Answer, check_links
+from newsletter.checks.rules.spam import SpamRule, SpamScore, check_spam, spam_score
+from newsletter.checks.run import ASKING, CHECKS, check_message, in_order
 from newsletter.checks.sample import DEFAULT_CLIENTS, Sample, sample_of
-from newsletter.checks.spam import SpamRule, SpamScore, check_spam, spam_score
 
 __all__ = [
     "ASKING", "CHECKS", "DEFAULT_CLIENTS", "Answer", "Finding", "Row", "Sample", "Severity", "SpamRule", "SpamScore",

@@ -3,9 +3,9 @@
 python -m newsletter.checks.reference > docs/reference/checks.md
 """
 
-from newsletter.checks.caniemail import CLIENTS
-from newsletter.checks.message import ASKING, CHECKS
+from newsletter.checks.clients.caniemail import CLIENTS
 from newsletter.checks.rule import Check
+from newsletter.checks.run import ASKING, CHECKS
 from newsletter.checks.sample import DEFAULT_CLIENTS
 
 _HEAD = """\
@@ -41,7 +41,7 @@ _CLIENTS = """\
 """
 _END = """
 Which client supports what comes from [caniemail.com](https://www.caniemail.com/) (MIT), in the version that
-newsletter/checks/data/caniemail.txt names; of each client the latest version counts. A client that is several
+newsletter/checks/clients/data/caniemail.txt names; of each client the latest version counts. A client that is several
 programs does not support a feature if most of them don't, and supports it in part if some don't.
 """
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from newsletter.checks.css import Element
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.sample import Sample, element_text
+from newsletter.css.parse import Element
 
 MOST = 100
 """Findings of one rule that are told; who mends those will see the rest."""

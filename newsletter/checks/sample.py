@@ -15,13 +15,14 @@ from typing import Any
 
 from lxml import etree
 
-from newsletter.checks import css, look, parts, where
-from newsletter.checks.css import Element, Rule, Sheet
-from newsletter.checks.look import Look
-from newsletter.checks.parts import Part
-from newsletter.checks.where import Sources
-from newsletter.compose.post import Post
-from newsletter.config import Checks, Config
+from newsletter.checks.sources import Sources, read_sources
+from newsletter.config.settings import Checks, Config
+from newsletter.css import computed, parse
+from newsletter.css.computed import ComputedStyle
+from newsletter.css.parse import Element, Rule, Sheet
+from newsletter.mime import parts
+from newsletter.mime.parts import Part
+from newsletter.site.post import Post
 
 DEFAULT_CLIENTS: tuple[str, ...] = tuple(Checks().clients)
 PADDING = re.compile(
@@ -96,7 +97,7 @@ class Sample:
             text = element.text or ""
             line: object = element.sourceline
             before = line - 1 if isinstance(line, int) else 0
-            found.append(Style(css.parse_sheet(text[:left]), len(text.encode()), before))
+            found.append(Style(parse.parse_sheet(text[:left]), len(text.encode()), before))
             left = max(0, left - len(text))
         return tuple(found)
 
@@ -111,12 +112,12 @@ class Sample:
         return tuple(rule for style in self.styles for rule in style.sheet.rules if _at_night(rule))
 
     @cached_property
-    def looks(self) -> Mapping[Element, Look]:
+    def computed_styles(self) -> Mapping[Element, ComputedStyle]:
         """How each element looks by day."""
-        return look.looks(self.elements, self.rules)
+        return computed.computed_styles(self.elements, self.rules)
 
     @cached_property
-    def knows_night(self) -> bool:
+    def knows_dark(self) -> bool:
         """Whether the message says `color-scheme: dark`, so that a client darkens the page behind it."""
         metas = (meta for meta in self.all("meta") if (meta.get("name") or "").lower() == "color-scheme")
         values = [meta.get("content") or "" for meta in metas]
@@ -125,13 +126,13 @@ class Sample:
         return any("dark" in value.lower() for value in values)
 
     @cached_property
-    def night_looks(self) -> Mapping[Element, Look] | None:
+    def dark_styles(self) -> Mapping[Element, ComputedStyle] | None:
         """How each element looks in dark mode; None for a message that does not deal with it, whose colours clients
         turn over together."""
-        if not (self.knows_night or self.night_rules):
+        if not (self.knows_dark or self.night_rules):
             return None
         rules = [r for style in self.styles for r in style.sheet.rules if not _conditional(r) or _at_night(r)]
-        return look.looks(self.elements, rules, night=self.knows_night)
+        return computed.computed_styles(self.elements, rules, dark=self.knows_dark)
 
     @cached_property
     def drawn_for_outlook(self) -> bool:
@@ -165,16 +166,16 @@ class Sample:
 
     def hidden(self, element: Element) -> bool:
         """Whether the reader never sees it, nor anything inside it."""
-        return self.looks[element].gone
+        return self.computed_styles[element].gone
 
     def shows(self, words: Words) -> bool:
         """Whether the reader sees these words."""
-        return not self.looks[words.element].hidden
+        return not self.computed_styles[words.element].hidden
 
     def _words(self) -> Iterator[Words]:
         if self.tree is not None:  # not the body: of a fragment, libxml2 may leave the beginning in the head
             for text, element in body_text(self.tree):
-                if element.tag not in look.NOT_SHOWN and PADDING.sub("", text):
+                if element.tag not in computed.NOT_SHOWN and PADDING.sub("", text):
                     yield Words(text, element)
 
     def header(self, name: str) -> str | None:
@@ -191,11 +192,11 @@ def sample_of(
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
-    css.forget()
+    parse.forget()
     parsed = parts.parse(message)
     html, text, attached = parts.parts_of(parsed)
     root = config.root if config else None
-    sources = where.read_sources(post.path if post else None, post.body_line if post else 1, template, root)
+    sources = read_sources(post.path if post else None, post.body_line if post else 1, template, root)
     return Sample(
         message=message,
         headers=parsed,
@@ -231,7 +232,7 @@ def squeeze(text: str) -> str:
 
 def element_text(element: Element) -> str:
     """What an element says, squeezed; scripts and styles left out."""
-    return squeeze("".join(text for text, at in body_text(element) if at.tag not in look.NOT_SHOWN))
+    return squeeze("".join(text for text, at in body_text(element) if at.tag not in computed.NOT_SHOWN))
 
 
 def _bounded(html: str) -> str:

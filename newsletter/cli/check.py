@@ -38,7 +38,7 @@ def check(
     """
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import compose_post
-    from newsletter.config import load_config
+    from newsletter.config.settings import load_config
 
     config = load_config(context.obj)
     composed = compose_post(config, post)

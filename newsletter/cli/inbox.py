@@ -45,7 +45,7 @@ def inbox(
       newsletter inbox --fault rcpt=450:20% --fault dot=2s
     """
     from newsletter.cli.loop import run_async
-    from newsletter.config import STATE_DIR, find_config, load_config
+    from newsletter.config.settings import STATE_DIR, find_config, load_config
     from newsletter.inbox.faults import Faults
 
     faults = Faults.parse(fault or ())
@@ -59,8 +59,8 @@ async def _serve(folder: Path, faults: "Faults", smtp_port: int, port: int, *, o
 
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
-    from newsletter.web.inbox import inbox_app
-    from newsletter.web.serving import bind_free, serve_app
+    from newsletter.web.inbox.app import inbox_app
+    from newsletter.web.server import bind_free, serve_app
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.cli.console import short_path
-from newsletter.compose.slug import split_name
 from newsletter.errors import NewsletterError
+from newsletter.site.slug import split_name
 
 if TYPE_CHECKING:
-    from newsletter.audience.csvfile import SubscriberList
+    from newsletter.audience.csv.reader import SubscriberList
     from newsletter.audience.subscriber import Subscriber
     from newsletter.compose.issue import Issue
-    from newsletter.compose.message import MessageWriter
-    from newsletter.compose.post import Post
-    from newsletter.compose.site import Site
-    from newsletter.config import Config
+    from newsletter.compose.message.writer import MessageWriter
+    from newsletter.config.settings import Config
+    from newsletter.site.post import Post
+    from newsletter.site.site import Site
 
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}\Z")
 
@@ -46,15 +46,15 @@ class Composed:
     def writer(self, columns: tuple[str, ...] | None = None) -> "MessageWriter":
         """What turns the issue into messages; `columns` are those of the list, to refuse a slot that has none."""
         from newsletter.audience.token import load_secret
-        from newsletter.compose.message import MessageWriter
+        from newsletter.compose.message.writer import MessageWriter
 
         return MessageWriter(self.issue, load_secret(self.config), columns=columns)
 
 
 def find_post(config: "Config", site: "Site", typed: str) -> Path:
     """The post that `typed` names: a Markdown file, a folder with an index.md, or the slug of one of the posts."""
-    from newsletter.compose.detect import find_posts
-    from newsletter.compose.jekyll import MARKDOWN
+    from newsletter.site.discover import find_posts
+    from newsletter.site.jekyll import MARKDOWN
 
     for place in (typed, os.path.join(config.root, typed)):
         for file in (place, os.path.join(place, "index.md")):
@@ -84,7 +84,7 @@ def find_post(config: "Config", site: "Site", typed: str) -> Path:
 
 def _slug_within(post: Path) -> str:
     """The slug in the post's front matter, or of its name; empty for a post that can't be read."""
-    from newsletter.compose.post import read_post
+    from newsletter.site.post import read_post
 
     with contextlib.suppress(NewsletterError):
         return read_post(post).slug
@@ -93,8 +93,8 @@ def _slug_within(post: Path) -> str:
 
 def read(config: "Config", typed: str) -> "tuple[Site, Post]":
     """The site, and the post that `typed` names, read."""
-    from newsletter.compose.post import read_post
-    from newsletter.compose.site import load_site
+    from newsletter.site.post import read_post
+    from newsletter.site.site import load_site
 
     site = load_site(config)
     return site, read_post(find_post(config, site, typed).absolute(), site.timezone)
@@ -107,7 +107,7 @@ def compose_post(config: "Config", typed: str, issue_id: str | None = None) -> C
 
 def open_list(config: "Config") -> "SubscriberList":
     """The newsletter's list of subscribers."""
-    from newsletter.audience.csvfile import read_csv
+    from newsletter.audience.csv.reader import read_csv
 
     if config.subscribers.source == "database":
         what = '[subscribers] source = "database" is not there yet; name a CSV file'

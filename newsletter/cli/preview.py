@@ -36,16 +36,16 @@ def preview(
     """
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import find_post
-    from newsletter.compose.detect import find_posts
-    from newsletter.compose.site import load_site
-    from newsletter.config import load_config
+    from newsletter.config.settings import load_config
     from newsletter.errors import NewsletterError
+    from newsletter.site.discover import find_posts
+    from newsletter.site.site import load_site
 
     config = load_config(context.obj)
     site = load_site(config)
     path = find_post(config, site, post).absolute() if post else None
     if export is not None:
-        from newsletter.web.export import export_pngs
+        from newsletter.web.studio.export import export_pngs
 
         newest = path or next(iter(find_posts(config, site)), None)
         if newest is None:
@@ -54,7 +54,7 @@ def preview(
             say(str(picture))
         return
 
-    from newsletter.web.studio import serve_preview
+    from newsletter.web.studio.app import serve_preview
 
     def ready(url: str) -> None:
         say(f"preview  {url}{taken(port, urlsplit(url).port)}")

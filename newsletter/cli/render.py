@@ -40,7 +40,7 @@ def render(
       newsletter render hello --for ada@example.org --format eml
     """
     from newsletter.cli.posts import compose_post, one_subscriber
-    from newsletter.config import load_config
+    from newsletter.config.settings import load_config
 
     config = load_config(context.obj)
     composed = compose_post(config, post)

@@ -87,7 +87,7 @@ def init(
       newsletter init
       newsletter init my-letter
     """
-    from newsletter.compose.detect import detect_site
+    from newsletter.site.discover import detect_site
 
     if folder.exists() and not folder.is_dir():
         raise NewsletterError("is a file; name a folder", path=folder)
@@ -144,9 +144,9 @@ def new(
     \b
       newsletter new "What the river knows"
     """
-    from newsletter.compose.site import load_site
-    from newsletter.compose.slug import slugify
-    from newsletter.config import load_config
+    from newsletter.config.settings import load_config
+    from newsletter.site.site import load_site
+    from newsletter.site.slug import slugify
 
     config = load_config(context.obj)
     title = " ".join(title.split())
@@ -191,7 +191,7 @@ def _not_ignored(path: Path) -> list[str]:
 
 def _first_valid(key: str, values: list[str]) -> str:
     """The first of a site's own values that may stand in `[newsletter]`; empty where none may."""
-    from newsletter.config import Newsletter
+    from newsletter.config.settings import Newsletter
 
     for value in filter(None, values):
         with contextlib.suppress(ValueError):

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.console import confirm, is_interactive, note, progress, say, say_json
-from newsletter.cli.sendreport import Rehearsal, exit_code, progress_line, report_json, show_plan, show_report
+from newsletter.cli.send_report import Rehearsal, exit_code, progress_line, report_json, show_plan, show_report
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.audience.csvfile import SubscriberList
+    from newsletter.audience.csv.reader import SubscriberList
     from newsletter.compose.issue import Issue
-    from newsletter.config import Config
-    from newsletter.delivery.ledger import Ledger
-    from newsletter.delivery.plan import Plan
-    from newsletter.delivery.relay import Relay
+    from newsletter.config.settings import Config
+    from newsletter.delivery.ledger.ledger import Ledger
+    from newsletter.delivery.ledger.plan import Plan
     from newsletter.delivery.retry import RetryPolicy
+    from newsletter.smtp.relay import Relay
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def send(
       newsletter send hello
     """
     from newsletter.cli.loop import run_async
-    from newsletter.config import load_config
+    from newsletter.config.settings import load_config
 
     config = load_config(context.obj)
     if dry_run + bool(to) + as_begun > 1:
@@ -115,9 +115,9 @@ def send(
         _moment(at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
-        from newsletter.cli.composing import missing
+        from newsletter.cli.compose_process import missing
         from newsletter.cli.posts import compose_post
-        from newsletter.cli.sendto import send_to
+        from newsletter.cli.send_to import send_to
 
         composed = compose_post(config, post, again)
         for what, hint in missing(config):
@@ -130,7 +130,7 @@ def send(
 
 def _send(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
-    from newsletter.cli.composing import Composing
+    from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import open_list
     from newsletter.delivery.retry import RetryPolicy
@@ -144,7 +144,7 @@ def _send(config: "Config", options: Options) -> int:
         live = not options.dry_run
         composing = Composing(config, options.post, options.again, live=live, force=options.force)
 
-    from newsletter.delivery.plan import make_plan, read_audience  # not before the fork, which would carry it
+    from newsletter.delivery.ledger.plan import make_plan, read_audience  # not before the fork, which would carry it
 
     if composing is not None:
         rows = open_list(config)
@@ -175,8 +175,8 @@ def _send(config: "Config", options: Options) -> int:
 
 def _begun(ledger: "Ledger", options: Options) -> "Issue":
     """The issue as it is frozen in the ledger, to be finished as it was begun; there is no post to compose."""
-    from newsletter.compose.slug import split_name
-    from newsletter.delivery.plan import frozen_issue
+    from newsletter.delivery.ledger.plan import frozen_issue
+    from newsletter.site.slug import split_name
 
     if options.where:
         raise NewsletterError("--where chooses from the list; with --as-begun the audience is what it was")
@@ -206,7 +206,7 @@ def _segment(expression: str | None, rows: "SubscriberList") -> Any:
 @contextlib.contextmanager
 def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
     """The newsletter's ledger; for a dry run a scratch file that knows the same suppressions."""
-    from newsletter.delivery.ledger import Ledger
+    from newsletter.delivery.ledger.ledger import Ledger
     from newsletter.state import sqlite_path
 
     live = sqlite_path(config)
@@ -225,7 +225,7 @@ def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
 @contextlib.asynccontextmanager
 async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple[tuple[Relay, ...], Rehearsal | None]]":
     """The relays to send through; for a dry run the test inbox, started for the run unless another is configured."""
-    from newsletter.delivery.relay import parse_relay
+    from newsletter.smtp.relay import parse_relay
 
     if not options.dry_run:
         yield options.relays, None
@@ -258,9 +258,9 @@ async def _deliver(
 ) -> int:
     from newsletter.audience.token import load_secret
     from newsletter.cli.loop import stop_on_signals
-    from newsletter.compose.message import MessageWriter
+    from newsletter.compose.message.writer import MessageWriter
     from newsletter.delivery.engine import Progress, deliver
-    from newsletter.delivery.plan import forget, freeze
+    from newsletter.delivery.ledger.plan import forget, freeze
 
     writer = MessageWriter(plan.issue, load_secret(config))
     async with _relays_of(config, options) as (relays, rehearsal):
@@ -303,7 +303,7 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
 
 
 def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
-    from newsletter.delivery.relay import configured_relays
+    from newsletter.smtp.relay import configured_relays
 
     relays = configured_relays(config, smtp or ())
     if connections is not None:

@@ -53,8 +53,8 @@ def status(
       newsletter status
       newsletter status hello --json
     """
-    from newsletter.config import load_config
-    from newsletter.delivery.report import issue_counts
+    from newsletter.config.settings import load_config
+    from newsletter.delivery.ledger.report import issue_counts
     from newsletter.state import open_state, sqlite_path
 
     config = load_config(context.obj)
@@ -86,10 +86,10 @@ def deliveries(
       newsletter deliveries hello --state failed
       newsletter deliveries hello --format csv > hello.csv
     """
-    from newsletter.audience.csvfile import safe_cell
+    from newsletter.audience.csv.reader import safe_cell
     from newsletter.audience.token import load_secret
-    from newsletter.config import load_config
-    from newsletter.delivery.report import iter_deliveries
+    from newsletter.config.settings import load_config
+    from newsletter.delivery.ledger.report import iter_deliveries
     from newsletter.state import open_state
 
     config = load_config(context.obj)

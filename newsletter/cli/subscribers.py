@@ -29,8 +29,8 @@ def check(
     \b
       newsletter subscribers check
     """
-    from newsletter.audience.csvfile import check_csv
-    from newsletter.config import load_config
+    from newsletter.audience.csv.reader import check_csv
+    from newsletter.config.settings import load_config
 
     config = load_config(context.obj)
     path = config.root / config.subscribers.source

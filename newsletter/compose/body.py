@@ -6,10 +6,10 @@ This is what composing calls. A personalized post's Liquid is Jinja2's, evaluate
 
 import re
 
-from newsletter.compose.markdown import fit_for_mail, render_markdown
-from newsletter.compose.post import Post
-from newsletter.compose.site import Site
+from newsletter.compose.markdown.convert import fit_for_mail, render_markdown
 from newsletter.errors import NewsletterError
+from newsletter.site.post import Post
+from newsletter.site.site import Site
 
 _MORE = re.compile(r"^[ \t]*<!--[ \t]*more[ \t]*-->[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]\n]+\]:[^\n]*(?:\n(?: {4}|\t)[^\n]*)*", re.MULTILINE)
@@ -63,11 +63,11 @@ def render_body(post: Post, site: Site, source: str | None = None) -> str:
             and ("{{" in body or "{%" in body)
             and post.front_matter.get("render_with_liquid") is not False
         ):
-            from newsletter.compose.liquid import render_liquid
+            from newsletter.compose.liquid.render import render_liquid
 
             body = render_liquid(body, post, site)
         elif site.kind == "hugo" and ("{{<" in body or "{{%" in body):
-            from newsletter.compose.shortcodes import render_shortcodes
+            from newsletter.compose.shortcodes.render import render_shortcodes
 
             body = render_shortcodes(body, post, site)
     if ending in _HTML:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from newsletter.compose.post import Post
-    from newsletter.compose.site import Site
-    from newsletter.config import Config
+    from newsletter.config.settings import Config
+    from newsletter.site.post import Post
+    from newsletter.site.site import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Stage one: a post becomes an issue.
 
 Markdown to HTML, through the template, CSS inlined, the text part beside it, slots cut out. Pure but for reading
-templates: no network, no clock. What is known is in `facts`; how slots come about in `rewrite`, `weave` and `slots`;
+templates: no network, no clock. What is known is in `facts`; how slots come about in `rewrite`, `runtime` and `slots`;
 this module puts them in order.
 """
 
@@ -15,18 +15,26 @@ from markupsafe import Markup, escape
 
 from newsletter.audience.address import split_mailbox
 from newsletter.compose.body import render_body
-from newsletter.compose.facts import frozen, newsletter_facts, post_facts, preheader, said, site_facts, whole
-from newsletter.compose.inline import inline_css
+from newsletter.compose.context import (
+    frozen,
+    newsletter_context,
+    post_context,
+    preheader,
+    replace_surrogates,
+    site_context,
+    text_field,
+)
+from newsletter.compose.html.inline_css import inline_css
 from newsletter.compose.issue import Issue, Part
-from newsletter.compose.late import Woven
-from newsletter.compose.personal import set_apart, unwrap
-from newsletter.compose.post import Post
-from newsletter.compose.site import Site
-from newsletter.compose.slots import slots_of
-from newsletter.compose.template import FOLDER, Rendering, Templates
-from newsletter.compose.text import html_to_text
-from newsletter.config import Config
+from newsletter.compose.templating.dynamic import TokenMarkup
+from newsletter.compose.templating.environment import FOLDER, Rendering, Templates
+from newsletter.compose.templating.personalize import set_apart, unwrap
+from newsletter.compose.templating.slots import slots_of
+from newsletter.compose.text.render import html_to_text
+from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
+from newsletter.site.post import Post
+from newsletter.site.site import Site
 
 _LAYOUT = re.compile(r"[^\W_][\w-]*(?:[./][\w-]+)*\Z")
 _TEXT_TEMPLATE = "post.txt"  # for layouts that have none of their own
@@ -38,12 +46,12 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
     templates = Templates(config.root)
     layout = _layout(post, site, config, templates)
     id_ = issue_id or post.slug
-    newsletter = newsletter_facts(post, site, config, name)
-    facts = {"site": site_facts(site), "newsletter": newsletter}
+    newsletter = newsletter_context(post, site, config, name)
+    facts = {"site": site_context(site), "newsletter": newsletter}
     rendering = templates.start(f"{id_}\0{post.title}\0{post.body}", facts)
     slots = rendering.slots
 
-    rendering.tell(post=post_facts(post, site, ""))
+    rendering.update(post=post_context(post, site, ""))
     title, subject = _title_and_subject(post, config, rendering)
     source = post
     if post.personalize:
@@ -52,14 +60,18 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
     body = render_body(source, site)
     if post.personalize:
         body = unwrap(body, slots)
-    about = post_facts(post, site, slots.sample(body))
-    issue = {"id": id_, "subject": slots.sample(subject), "preheader": whole(preheader(post, slots.sample(body)))}
+    about = post_context(post, site, slots.sample(body))
+    issue = {
+        "id": id_,
+        "subject": slots.sample(subject),
+        "preheader": replace_surrogates(preheader(post, slots.sample(body))),
+    }
 
-    rendering.tell(
+    rendering.update(
         post={**about, "title": _marked(title, rendering), "content": Markup(body)},  # noqa: S704 (the author's own)
         issue={**issue, "subject": _marked(subject, rendering)},
     )
-    placed = slots.place(whole(rendering.template(f"{layout}.html")))
+    placed = slots.place(replace_surrogates(rendering.template(f"{layout}.html")))
     if not placed.strip():
         raise NewsletterError(
             "makes an empty mail; write {{ post.content }} in it", path=templates.path(f"{layout}.html")
@@ -67,9 +79,9 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
     html = slots.cut_html(placed, inline_css(placed))
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
-    rendering.tell(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
-    text = slots.cut(_tidy(whole(rendering.template(text_template))))
-    subject = whole(subject)
+    rendering.update(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
+    text = slots.cut(_tidy(replace_surrogates(rendering.template(text_template))))
+    subject = replace_surrogates(subject)
     parts = (*slots.cut(subject), *html, *text)
 
     return Issue(
@@ -152,7 +164,7 @@ def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str
 
 def _title_and_subject(post: Post, config: Config, rendering: Rendering) -> tuple[str, str]:
     """Title and subject as one line of text each; with `personalize: true` they may hold slots."""
-    written = said(post, "subject")
+    written = text_field(post, "subject")
     title, subject = " ".join(post.title.split()), written or " ".join(post.title.split())
     if post.personalize:
         path = _shown(post, config)
@@ -164,7 +176,7 @@ def _title_and_subject(post: Post, config: Config, rendering: Rendering) -> tupl
 
 def _marked(text: str, rendering: Rendering) -> str:
     """Text for a template of HTML; with slots in it, it can only be written out."""
-    return Woven(escape(text)) if rendering.slots.holds(text) else text
+    return TokenMarkup(escape(text)) if rendering.slots.holds(text) else text
 
 
 def _shown(post: Post, config: Config) -> str:

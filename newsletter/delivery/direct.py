@@ -4,11 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from newsletter.compose.message import Envelope
-from newsletter.delivery.connection import Connection, Job, Timeouts
-from newsletter.delivery.relay import Relay, RelayTrouble, connect, tls_context
-from newsletter.delivery.reply import Reply
+from newsletter.compose.message.writer import Envelope
 from newsletter.errors import NewsletterError
+from newsletter.smtp.connection import Connection, Timeouts, Transaction
+from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
+from newsletter.smtp.reply import Reply
 
 
 async def send_direct(
@@ -26,21 +26,21 @@ async def send_direct(
         except RelayTrouble as error:
             trouble = error
             continue
-        feed = _Direct(envelopes)
-        connection = Connection(feed, session.extensions, limits)
+        handler = _Direct(envelopes)
+        connection = Connection(handler, session.extensions, limits)
         connection.attach(session.transport)
         connection.wake()
         await connection.lost
-        return [(envelope.rcpt_to, feed.reply(at)) for at, envelope in enumerate(envelopes)]
+        return [(envelope.rcpt_to, handler.reply(at)) for at, envelope in enumerate(envelopes)]
     raise NewsletterError(str(trouble) if trouble else "no relay is configured; set [smtp] url")
 
 
 class _Direct:
-    """The feed of one connection that has no ledger."""
+    """The handler of one connection that has no ledger."""
 
     def __init__(self, envelopes: Sequence[Envelope]) -> None:
         self._left = deque(
-            Job(at, envelope.rcpt_to, "", "{}", envelope=envelope, intended=True)
+            Transaction(at, envelope.rcpt_to, "", "{}", envelope=envelope, intended=True)
             for at, envelope in enumerate(envelopes)
         )
         self._replies: dict[int, Reply] = {}
@@ -49,23 +49,23 @@ class _Direct:
     def reply(self, at: int) -> Reply:
         return self._replies.get(at, self._end)
 
-    def next(self, connection: Connection) -> Job | None:
+    def next(self, connection: Connection) -> Transaction | None:
         while self._left:
-            job = self._left.popleft()
-            if job.email.isascii() or connection.smtputf8:
-                return job
-            self._replies[job.id] = Reply(0, "", "the relay offers no SMTPUTF8 for a non-ASCII address", "")
+            transaction = self._left.popleft()
+            if transaction.email.isascii() or connection.smtputf8:
+                return transaction
+            self._replies[transaction.id] = Reply(0, "", "the relay offers no SMTPUTF8 for a non-ASCII address", "")
         asyncio.get_running_loop().call_soon(connection.quit)
         return None
 
-    def settle(self, connection: Connection, job: Job, reply: Reply) -> None:
-        self._replies[job.id] = reply
+    def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
+        self._replies[transaction.id] = reply
 
-    def again(self, connection: Connection, job: Job) -> None:
-        self._replies[job.id] = self._end
+    def again(self, connection: Connection, transaction: Transaction) -> None:
+        self._replies[transaction.id] = self._end
 
-    def in_doubt(self, connection: Connection, job: Job, reason: str) -> None:
-        self._replies[job.id] = Reply(0, "", f"perhaps sent; {reason}", ".")
+    def in_doubt(self, connection: Connection, transaction: Transaction, reason: str) -> None:
+        self._replies[transaction.id] = Reply(0, "", f"perhaps sent; {reason}", ".")
 
     def closed(self, connection: Connection, reply: Reply | None) -> None:
         if reply is not None:

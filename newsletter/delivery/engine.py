@@ -1,8 +1,8 @@
 """The send loop: recipients from the ledger, messages from the writer, conversations with relays, replies recorded.
 
 `deliver` runs until everybody is settled, or waiting is not wanted, or somebody says stop. Which recipient goes next,
-and what becomes of it, is delivery.courier's business; how a conversation goes delivery.connection's, which connections
-there are delivery.lanes'. Nothing here is global; time comes from the loop and the ledger's clock.
+and what becomes of it, is delivery.dispatch's business; how a conversation goes smtp.connection's, which connections
+there are delivery.pool's. Nothing here is global; time comes from the loop and the ledger's clock.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 
-from newsletter.delivery.connection import Timeouts
-from newsletter.delivery.courier import FAR, Courier, Writer
-from newsletter.delivery.journal import Journal
-from newsletter.delivery.lanes import Lanes
-from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
+from newsletter.delivery.ledger.journal import Journal
+from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.delivery.pool import RelayPool
 from newsletter.delivery.progress import Progress, Report, Tally
-from newsletter.delivery.relay import Relay
 from newsletter.delivery.retry import RetryPolicy
 from newsletter.errors import NewsletterError
+from newsletter.smtp.connection import Timeouts
+from newsletter.smtp.relay import Relay
 
 __all__ = ["Progress", "Report", "deliver"]
 
@@ -71,12 +71,12 @@ class _Run:
         self._retry = retry
         self._no_wait = no_wait
         self._changed = asyncio.Event()
-        self._courier = Courier(
+        self._dispatcher = Dispatcher(
             writer, Tally(total, self._loop.time()), retry,
             clock=ledger.clock, chance=chance, changed=self._changed, end=self._end,
         )  # fmt: skip
-        self._lanes = self._courier.lanes = Lanes(
-            relays, ledger, self._courier,
+        self._pool = self._dispatcher.pool = RelayPool(
+            relays, ledger, self._dispatcher,
             timeouts=timeouts, chance=chance, no_wait=no_wait, changed=self._changed, end=self._end,
         )  # fmt: skip
         self._stopped: NewsletterError | None = None
@@ -85,18 +85,18 @@ class _Run:
         self, on_progress: Callable[[Progress], None], stop: asyncio.Event, abort: asyncio.Event
     ) -> Report:
         """See `deliver`."""
-        courier = self._courier
-        courier.tally.count["deferred"] = self._ledger.begin(self._retry.most)
-        courier.journal = Journal(self._ledger, self._ledger_trouble, courier.skipped)
+        dispatcher = self._dispatcher
+        dispatcher.tally.count["deferred"] = self._ledger.begin(self._retry.most)
+        dispatcher.journal = Journal(self._ledger, self._ledger_trouble, dispatcher.skipped)
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH)
         signals = [self._loop.create_task(self._note(event)) for event in (stop, abort)]
         try:
-            courier.claim()
+            dispatcher.claim()
             while not (self._is_done() or stop.is_set() or abort.is_set()):
                 self._look_at_retries()
-                self._lanes.staff(len(courier.queue) + courier.under_way)
-                courier.wake()
+                self._pool.open_connections(len(dispatcher.queue) + dispatcher.under_way)
+                dispatcher.wake()
                 self._tick(on_progress)
                 await self._wait_for_change(TICK)
             self._end()
@@ -105,63 +105,63 @@ class _Run:
             sys.setswitchinterval(before)
             for signal in signals:
                 signal.cancel()
-            if courier.paced is not None:
-                courier.paced.cancel()
-            self._lanes.abort()
-            if lost := [connection.lost for connection in self._lanes]:
+            if dispatcher.paced is not None:
+                dispatcher.paced.cancel()
+            self._pool.abort()
+            if lost := [connection.lost for connection in self._pool]:
                 await asyncio.wait(lost, timeout=2.0)  # each gives back what it had
-            await courier.journal.stop()
-        if courier.journal.bug is not None:
-            raise courier.journal.bug
+            await dispatcher.journal.stop()
+        if dispatcher.journal.bug is not None:
+            raise dispatcher.journal.bug
         self._tick(on_progress)
         interrupted = stop.is_set() or abort.is_set()
-        return courier.tally.report(
+        return dispatcher.tally.report(
             self._loop.time(), self._ledger.counts(), self._notes(), self._stopped, interrupted
         )  # fmt: skip
 
     def _is_done(self) -> bool:
-        courier = self._courier
-        if courier.stopping:
+        dispatcher = self._dispatcher
+        if dispatcher.stopping:
             return True
-        if courier.queue or courier.under_way or courier.claiming or not courier.exhausted:
+        if dispatcher.queue or dispatcher.under_way or dispatcher.claiming or not dispatcher.exhausted:
             return False
-        return self._no_wait or courier.due == FAR
+        return self._no_wait or dispatcher.due == FAR
 
     def _look_at_retries(self) -> None:
         """When everybody else is settled, wait for those who are to be tried again."""
-        courier = self._courier
-        courier.tally.progress.next_retry = None
-        if not courier.exhausted or courier.claiming or self._no_wait:
+        dispatcher = self._dispatcher
+        dispatcher.tally.progress.next_retry = None
+        if not dispatcher.exhausted or dispatcher.claiming or self._no_wait:
             return
-        wait = courier.due - self._ledger.clock()
+        wait = dispatcher.due - self._ledger.clock()
         if wait <= 0:
-            courier.claim()
-        elif not (courier.queue or courier.under_way) and courier.due != FAR:
-            courier.tally.progress.next_retry = wait
+            dispatcher.claim()
+        elif not (dispatcher.queue or dispatcher.under_way) and dispatcher.due != FAR:
+            dispatcher.tally.progress.next_retry = wait
             if wait > KEPT_IDLE:
-                for connection in self._lanes:
+                for connection in self._pool:
                     connection.quit()
 
     def _end(self, error: NewsletterError | None = None) -> None:
         """No further message; what is under way is finished."""
-        self._courier.stopping = True
+        self._dispatcher.stopping = True
         self._stopped = self._stopped or error
-        self._lanes.quit()
+        self._pool.quit()
         self._changed.set()
 
     def _ledger_trouble(self, error: NewsletterError) -> None:
         """Nothing can be recorded any more: no body may go."""
-        for connection in self._lanes:
+        for connection in self._pool:
             connection.halt()
         self._end(error)
 
     async def _drain(self, abort: asyncio.Event) -> None:
         """Let what is under way finish, and say goodbye."""
         deadline = self._loop.time() + DRAIN
-        while self._courier.under_way and self._lanes.of and not abort.is_set() and self._loop.time() < deadline:
+        while self._dispatcher.under_way and self._pool.of and not abort.is_set() and self._loop.time() < deadline:
             await self._wait_for_change(TICK)
         goodbye = self._loop.time() + 1.0
-        while self._lanes.of and not abort.is_set() and self._loop.time() < goodbye:
+        while self._pool.of and not abort.is_set() and self._loop.time() < goodbye:
             await self._wait_for_change(goodbye - self._loop.time())
 
     async def _wait_for_change(self, seconds: float) -> None:
@@ -176,16 +176,16 @@ class _Run:
 
     def _tick(self, on_progress: Callable[[Progress], None]) -> None:
         now = self._loop.time()
-        for lane in self._lanes.all:
-            lane.pace.recover(now)
-        self._courier.domains.recover(now)
-        progress = self._courier.tally.tick(now, TICK)
+        for route in self._pool.all:
+            route.pace.recover(now)
+        self._dispatcher.domains.recover(now)
+        progress = self._dispatcher.tally.tick(now, TICK)
         progress.notes = self._notes()
-        self._courier.batch = int(min(max(2 * self._lanes.most, progress.rate, 20), BATCH))
+        self._dispatcher.batch = int(min(max(2 * self._pool.most, progress.rate, 20), BATCH))
         on_progress(progress)
 
     def _notes(self) -> tuple[str, ...]:
-        lost = self._courier.journal.unsaved
+        lost = self._dispatcher.journal.unsaved
         unsaved = [f"{lost} replies could not be recorded; those recipients will be unknown"] if lost else []
-        domains = [f"{domain} {note}" for domain, note in self._courier.domains.notes.items()]
-        return (*self._lanes.notes(), *unsaved, *domains)
+        domains = [f"{domain} {note}" for domain, note in self._dispatcher.domains.notes.items()]
+        return (*self._pool.notes(), *unsaved, *domains)

@@ -8,8 +8,8 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-from newsletter.delivery.reply import Verdict
 from newsletter.errors import NewsletterError
+from newsletter.smtp.reply import Verdict
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RATE = re.compile(r"([0-9]{1,9})/([smhd])\Z")

@@ -20,8 +20,8 @@ from types import TracebackType
 from newsletter.errors import NewsletterError
 from newsletter.inbox.index import Index, Row
 from newsletter.inbox.maildir import Entry, Maildir
-from newsletter.inbox.message import Message, read_message, searchable, snippet
 from newsletter.inbox.search import compile_search
+from newsletter.mime.message import Message, read_message, searchable, snippet
 
 LIMIT = 1_000
 """Messages kept unless more are asked for: enough to look at a rehearsal."""

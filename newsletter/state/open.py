@@ -15,7 +15,7 @@ from newsletter.errors import NewsletterError, TryAgainLater
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from newsletter.config import Config
+    from newsletter.config.settings import Config
 
 VERSION = "0001"
 """The newest revision in migrations/versions."""

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.audience.token import TOKEN_MAX, digest, load_secret, make_token, read_token
-from newsletter.config import Config
+from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -135,7 +135,7 @@ def test_a_folder_that_can_not_be_made_is_an_error_with_a_way_out(tmp_path: Path
 def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> None:
     (tmp_path / "newsletter.toml").write_text("")
     program = (
-        "import sys; from pathlib import Path; from newsletter.config import load_config;"
+        "import sys; from pathlib import Path; from newsletter.config.settings import load_config;"
         "from newsletter.audience.token import load_secret;"
         "sys.stdin.readline(); print(load_secret(load_config(Path(sys.argv[1]))).hex())"
     )

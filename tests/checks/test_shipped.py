@@ -8,12 +8,12 @@ import pytest
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.checks import check_message, client_support, sample_of
-from newsletter.checks.caniemail import CLIENTS
+from newsletter.checks.clients.caniemail import CLIENTS
 from newsletter.compose.issue import compose
-from newsletter.compose.message import MessageWriter
-from newsletter.compose.post import read_post
-from newsletter.compose.site import load_site
-from newsletter.config import load_config
+from newsletter.compose.message.writer import MessageWriter
+from newsletter.config.settings import load_config
+from newsletter.site.post import read_post
+from newsletter.site.site import load_site
 
 ROOT = Path(__file__).parents[2]
 POSTS = sorted((ROOT / "posts").glob("*.md"))

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from newsletter.cli.composing import Composing
-from newsletter.config import Config, load_config
-from newsletter.delivery.ledger import Ledger
+from newsletter.cli.compose_process import Composing
+from newsletter.config.settings import Config, load_config
+from newsletter.delivery.ledger.ledger import Ledger
 from tests.cli.conftest import POST, Run
 
 
@@ -212,8 +212,8 @@ def test_a_second_sender_is_refused_before_its_post_is_composed(folder: Path, ru
     ],
 )
 def test_the_plan_tells_how_long_it_takes_at_the_rate(rate: str, count: int, said: str) -> None:
-    from newsletter.cli.sendreport import _time_at_rate
-    from newsletter.delivery.relay import parse_relay
+    from newsletter.cli.send_report import _time_at_rate
+    from newsletter.smtp.relay import parse_relay
 
     relay = parse_relay("smtp://localhost:1025", rate=rate)
     assert _time_at_rate((relay,), count) == said

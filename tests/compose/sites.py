@@ -4,9 +4,9 @@
 
 from pathlib import Path
 
-from newsletter.compose.post import Post, read_post
-from newsletter.compose.site import Site, load_site
-from newsletter.config import Config, load_config
+from newsletter.config.settings import Config, load_config
+from newsletter.site.post import Post, read_post
+from newsletter.site.site import Site, load_site
 
 JEKYLL = {
     "newsletter.toml": '[newsletter]\nauthor = "Ada Moreau <ada@example.org>"\n',

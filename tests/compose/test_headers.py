@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.compose import headers
+from newsletter.compose.message import headers
 from newsletter.errors import NewsletterError
 
 NASTY = [

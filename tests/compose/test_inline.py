@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from newsletter.compose.inline import inline_css
-from newsletter.compose.stylesheet import part_stylesheet
+from newsletter.compose.html.inline_css import inline_css
+from newsletter.compose.html.stylesheet import part_stylesheet
 
 
 @pytest.fixture(autouse=True)

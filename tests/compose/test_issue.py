@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.day import write_day
-from newsletter.compose.facts import first_words, frozen, reading_minutes
+from newsletter.compose.context import first_words, frozen, reading_minutes
 from newsletter.compose.issue import Issue, Slot, compose
-from newsletter.compose.message import MessageWriter, Parts
-from newsletter.compose.post import read_post
-from newsletter.compose.site import load_site
+from newsletter.compose.long_date import write_day
+from newsletter.compose.message.writer import MessageWriter, Parts
 from newsletter.compose.typeset import list_id
-from newsletter.config import Config, load_config
+from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
+from newsletter.site.post import read_post
+from newsletter.site.site import load_site
 
 from .writing import SECRET
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from newsletter.compose.body import render_body
-from newsletter.compose.liquid import render_liquid
-from newsletter.compose.shortcodes import render_shortcodes
+from newsletter.compose.liquid.render import render_liquid
+from newsletter.compose.shortcodes.render import render_shortcodes
 from newsletter.errors import NewsletterError
 
 from .sites import HUGO, JEKYLL, PLAIN, make, post_of

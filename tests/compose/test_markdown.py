@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.compose.body import excerpt, render_body
-from newsletter.compose.highlight import language_of
-from newsletter.compose.markdown import render_markdown
-from newsletter.compose.tidy import tidy, video_link
+from newsletter.compose.html.sanitize import tidy, video_link
+from newsletter.compose.markdown.convert import render_markdown
+from newsletter.compose.markdown.highlight import language_of
 from newsletter.errors import NewsletterError
 
 from .sites import HUGO, JEKYLL, PLAIN, make, post_of

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import read_token
-from newsletter.compose import headers
 from newsletter.compose.issue import Issue, Slot
-from newsletter.compose.message import MessageWriter, feedback_id
-from newsletter.compose.quoted_printable import normal
+from newsletter.compose.message.quoted_printable import normal
+from newsletter.compose.message.writer import MessageWriter, feedback_id, headers
 from newsletter.errors import NewsletterError
 
 from .writing import SECRET, issue, part_template

@@ -5,7 +5,7 @@ import binascii
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.compose.quoted_printable import SOFT_BREAK, encode, encode_value, normal
+from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 
 texts = st.one_of(st.text(), st.text(". =aé😀\t\n", max_size=400))
 

@@ -8,10 +8,10 @@ from lxml import html as lxml_html
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import compose
-from newsletter.compose.message import MessageWriter, Parts
-from newsletter.compose.post import read_post
-from newsletter.compose.site import load_site
-from newsletter.config import Config, load_config
+from newsletter.compose.message.writer import MessageWriter, Parts
+from newsletter.config.settings import Config, load_config
+from newsletter.site.post import read_post
+from newsletter.site.site import load_site
 
 ROOT = Path(__file__).parents[2]
 POSTS = sorted((ROOT / "posts").glob("*.md"))

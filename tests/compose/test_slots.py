@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.compose.inline import inline_css
+from newsletter.compose.html.inline_css import inline_css
 from newsletter.compose.issue import Slot
-from newsletter.compose.slots import Slots, Tag
-from newsletter.compose.token_form import TOKEN
+from newsletter.compose.templating.slots import Slots, Tag
+from newsletter.compose.templating.tokens import TOKEN
 from newsletter.errors import NewsletterError
 
 from .writing import ADDRESSES, FACTS, fill, part_template, reader

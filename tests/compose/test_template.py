@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.compose.template import Templates, shipped_templates
+from newsletter.compose.templating.environment import Templates, shipped_templates
 from newsletter.errors import NewsletterError
 
 from .writing import FACTS, part_template

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.compose.slots import Slots, Tag
-from newsletter.compose.text import html_to_text
-from newsletter.compose.token_form import TOKEN
-from newsletter.compose.wrap import display_width, wrap
+from newsletter.compose.templating.slots import Slots, Tag
+from newsletter.compose.templating.tokens import TOKEN
+from newsletter.compose.text.render import html_to_text
+from newsletter.compose.text.wrap import display_width, wrap
 
 
 def token(number: int) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from newsletter.compose.fill import Filler, Reader
 from newsletter.compose.issue import Issue, Part
-from newsletter.compose.template import Templates
+from newsletter.compose.templating.environment import Templates
+from newsletter.compose.templating.fill import Filler, Reader
 
 SECRET = b"a secret of thirty-two bytes, ok"
 FACTS: dict[str, Any] = {

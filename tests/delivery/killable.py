@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from newsletter.delivery.journal import Journal
+from newsletter.delivery.ledger.journal import Journal
 from tests.delivery.sending import QUICK, people, send
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
-from newsletter.compose.message import Envelope
-from newsletter.delivery.connection import Timeouts
+from newsletter.compose.message.writer import Envelope
 from newsletter.delivery.engine import Report, deliver
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.plan import Plan, freeze, make_plan, read_audience
-from newsletter.delivery.relay import parse_relay
+from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.delivery.ledger.plan import Plan, freeze, make_plan, read_audience
 from newsletter.delivery.retry import RetryPolicy
+from newsletter.smtp.connection import Timeouts
+from newsletter.smtp.relay import parse_relay
 
 QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
 SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2, back_off=0.05)

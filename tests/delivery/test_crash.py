@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.delivery.lease import boot_id
-from newsletter.delivery.ledger import Ledger
+from newsletter.delivery.ledger.lease import boot_id
+from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.errors import TryAgainLater
 
 from .relay_server import RelayServer, serving
@@ -153,7 +153,7 @@ async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(tmp_pat
                 ledger.db.execute(f"PRAGMA max_page_count = {pages}")
 
         from newsletter.delivery.engine import deliver
-        from newsletter.delivery.relay import parse_relay
+        from newsletter.smtp.relay import parse_relay
 
         from .sending import SHORT, PlainWriter
 

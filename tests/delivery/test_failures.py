@@ -349,7 +349,7 @@ async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Path) -
             return SWALLOW
         return None
 
-    from newsletter.delivery.connection import Timeouts
+    from newsletter.smtp.connection import Timeouts
 
     async with serving(RelayServer(script=script)) as server:
         report = await send(path, server.url, people(30), stop=stop, abort=abort, connections=2, timeouts=Timeouts())

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from newsletter.delivery.connection import Connection, Job
-from newsletter.delivery.journal import Journal
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.reply import Reply
+from newsletter.delivery.ledger.journal import Journal
+from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.smtp.connection import Connection, Transaction
+from newsletter.smtp.reply import Reply
 
 from .sending import people, plan, rows
 
@@ -32,11 +32,11 @@ class FakeConnection:
         self.free: set[int] = set()
         self.withdrawn: set[int] = set()
 
-    def intended(self, job: Job) -> None:
-        self.free.add(job.id)
+    def intended(self, transaction: Transaction) -> None:
+        self.free.add(transaction.id)
 
-    def withdraw(self, job: Job) -> None:
-        self.withdrawn.add(job.id)
+    def withdraw(self, transaction: Transaction) -> None:
+        self.withdrawn.add(transaction.id)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -57,7 +57,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
-        self.held: dict[int, Job] = {}
+        self.held: dict[int, Transaction] = {}
         self.intended: set[int] = set()
         self.ledger = Ledger(self.path, lambda: self.now)
         self.ledger.hold("hello")
@@ -65,38 +65,40 @@ class LedgerMachine(RuleBasedStateMachine):
         self.connection: Any = FakeConnection()
 
         async def start() -> None:
-            self.journal = Journal(self.ledger, self.trouble, lambda job, _reason: self.note_skipped(job))
+            self.journal = Journal(
+                self.ledger, self.trouble, lambda transaction, _reason: self.note_skipped(transaction)
+            )
 
         self.loop.run_until_complete(start())
 
     def trouble(self, error: Exception) -> None:
         raise AssertionError(error)
 
-    def note_skipped(self, job: Job) -> None:
-        self.skipped.add(job.id)
-        self.model[job.id] = "skipped"
-        self.held.pop(job.id, None)
+    def note_skipped(self, transaction: Transaction) -> None:
+        self.skipped.add(transaction.id)
+        self.model[transaction.id] = "skipped"
+        self.held.pop(transaction.id, None)
 
     def settle(self) -> None:
         """Let the thread do what it was asked."""
 
         async def ask() -> None:
-            jobs, _ = await self.journal.claim(0)
-            assert not jobs
+            transactions, _ = await self.journal.claim(0)
+            assert not transactions
 
         self.loop.run_until_complete(ask())
 
     @rule(count=st.integers(1, 5))
     def claim(self, count: int) -> None:
-        async def claim() -> list[Job]:
+        async def claim() -> list[Transaction]:
             return (await self.journal.claim(count))[0]
 
-        for job in self.loop.run_until_complete(claim()):
-            assert job.id not in self.held
-            assert self.model[job.id] in ("pending", "deferred")
-            assert self.model[job.id] == "pending" or self.due[job.id] <= self.now
-            assert job.id not in self.suppressed
-            self.held[job.id] = job
+        for transaction in self.loop.run_until_complete(claim()):
+            assert transaction.id not in self.held
+            assert self.model[transaction.id] in ("pending", "deferred")
+            assert self.model[transaction.id] == "pending" or self.due[transaction.id] <= self.now
+            assert transaction.id not in self.suppressed
+            self.held[transaction.id] = transaction
 
     @precondition(lambda self: set(self.held) - self.intended)
     @rule(data=st.data())
@@ -117,15 +119,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), state=st.sampled_from(["sent", "failed", "unknown", "deferred", "pending"]))
     def answer(self, data: st.DataObject, state: str) -> None:
         id_ = data.draw(st.sampled_from(sorted(self.intended)))
-        job = self.held[id_]
+        transaction = self.held[id_]
         self.intended.discard(id_)
-        job.intended = True
+        transaction.intended = True
         self.model[id_] = state
         if state == "deferred":
             self.due[id_] = self.now + 100
-            self.journal.record(job, state, Reply(450, "4.2.0", "later", "RCPT"), "relay:25", self.due[id_])
+            self.journal.record(transaction, state, Reply(450, "4.2.0", "later", "RCPT"), "relay:25", self.due[id_])
         else:
-            self.journal.record(job, state, FINAL.get(state), "relay:25")
+            self.journal.record(transaction, state, FINAL.get(state), "relay:25")
         if state != "pending":
             del self.held[id_]
         self.settle()
@@ -196,13 +198,13 @@ async def test_of_two_words_in_one_turn_the_last_counts_and_both_attempts(tmp_pa
     path = tmp_path / "newsletter.db"
     with Ledger(path, lambda: 1000.0) as ledger:
         plan(ledger, people(1))
-        journal = Journal(ledger, lambda error: None, lambda job, reason: None)
+        journal = Journal(ledger, lambda error: None, lambda transaction, reason: None)
         connection: Any = FakeConnection()
-        [job], _ = await journal.claim(1)
-        journal.intend(job, connection)
-        journal.record(job, "pending", Reply(421, "4.3.2", "closing", "MAIL"), "relay:25")
-        journal.intend(job, connection)
-        journal.record(job, "deferred", Reply(450, "4.2.0", "later", "RCPT"), "relay:25", 1300.0)
+        [transaction], _ = await journal.claim(1)
+        journal.intend(transaction, connection)
+        journal.record(transaction, "pending", Reply(421, "4.3.2", "closing", "MAIL"), "relay:25")
+        journal.intend(transaction, connection)
+        journal.record(transaction, "deferred", Reply(450, "4.2.0", "later", "RCPT"), "relay:25", 1300.0)
         await journal.stop()
     [row] = rows(path)
     assert (row["state"], row["code"], row["not_before"]) == ("deferred", 450, 1300.0)

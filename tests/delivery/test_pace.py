@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.delivery.pace import DOMAIN_PAUSE, IN_A_ROW, RECOVERY, Domains, Pace, Rate, parse_rate
-from newsletter.delivery.reply import Action, Verdict
 from newsletter.delivery.retry import RetryPolicy, parse_duration
 from newsletter.errors import NewsletterError
+from newsletter.smtp.reply import Action, Verdict
 
 WELL = Verdict(Action.SENT)
 PATIENCE = Verdict(Action.DEFER, slow=True)

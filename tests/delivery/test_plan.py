@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.csvfile import Problem, read_csv
+from newsletter.audience.csv.reader import Problem, read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Slot
-from newsletter.delivery.ledger import Ledger
-from newsletter.delivery.plan import LEFT, freeze, frozen_issue, make_plan, read_audience
+from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.delivery.ledger.plan import LEFT, freeze, frozen_issue, make_plan, read_audience
 from newsletter.errors import NewsletterError, TryAgainLater
 
 from .relay_server import RelayServer, serving
@@ -191,8 +191,8 @@ def test_two_issues_do_not_mix(path: Path) -> None:
 
 
 def test_status_and_deliveries_say_what_the_ledger_says(path: Path) -> None:
-    from newsletter.compose.message import MessageWriter
-    from newsletter.delivery.report import issue_counts, iter_deliveries
+    from newsletter.compose.message.writer import MessageWriter
+    from newsletter.delivery.ledger.report import issue_counts, iter_deliveries
     from newsletter.state import open_sqlite
 
     with Ledger(path) as ledger:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry
-from newsletter.inbox.message import read_message, searchable, snippet, strip_tags
-from newsletter.inbox.mime import MAX_DEPTH, MAX_PARTS
 from newsletter.inbox.store import INDEX_NAME, Event, Store
+from newsletter.mime.message import read_message, searchable, snippet, strip_tags
+from newsletter.mime.parse import MAX_DEPTH, MAX_PARTS
 
 MESSAGE = b"From: ada@example.org\r\nTo: ben@example.org\r\nSubject: Oak %d\r\n\r\nacorn %d\r\n"
 

@@ -128,7 +128,7 @@ def test_a_missing_folder_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql://localhost/x", "mysql://x", "sqlite:", "sqlite:///"])
 def test_an_url_of_no_use_is_refused(url: str) -> None:
-    from newsletter.config import Config, State
+    from newsletter.config.settings import Config, State
 
     with pytest.raises(NewsletterError, match=r"\[state\] url"):
         state_open.sqlite_path(Config(state=State(url=url)))

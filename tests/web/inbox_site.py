@@ -15,8 +15,8 @@ from typing import Any
 
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
-from newsletter.web.inbox import inbox_app
-from newsletter.web.serving import bind_free, serve_app
+from newsletter.web.inbox.app import inbox_app
+from newsletter.web.server import bind_free, serve_app
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.web.inbox_api import PREFIX, api_routes
-from newsletter.web.inbox_openapi import openapi
+from newsletter.web.inbox.api import PREFIX, api_routes
+from newsletter.web.inbox.openapi import openapi
 
 from .inbox_site import PIXEL, Site, plain, rich, running
 

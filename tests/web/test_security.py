@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from newsletter.web.security import LocalOnly, is_loopback, mail_policy
-from newsletter.web.serving import bind_free, serve_app
+from newsletter.web.server import bind_free, serve_app
 
 
 async def _answer(request: Request) -> PlainTextResponse:

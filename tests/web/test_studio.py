@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from newsletter.config import load_config
-from newsletter.web.export import export_pngs
-from newsletter.web.serving import bind_free
-from newsletter.web.studio import serve_preview
+from newsletter.config.settings import load_config
+from newsletter.web.server import bind_free
+from newsletter.web.studio.app import serve_preview
+from newsletter.web.studio.export import export_pngs
 
 from .studio_site import PIXEL, StudioSite, make_site, running
 

@@ -10,10 +10,10 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, FrameLocator, Page, Route, expect
 
-from newsletter.config import load_config
+from newsletter.config.settings import load_config
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
-from newsletter.web.export import export_pngs
+from newsletter.web.studio.export import export_pngs
 
 from .conftest import CHROMIUM, PATIENCE_MS
 from .studio_site import StudioSite, make_site, running

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.config import load_config
-from newsletter.web.watch import changes, folders, matters
+from newsletter.config.settings import load_config
+from newsletter.web.studio.watch import changes, folders, matters
 
 from .studio_site import make_site
 

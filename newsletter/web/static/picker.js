@@ -1,8 +1,8 @@
-// "View as": search the list of subscribers, or choose one of the awkward ones.
+// "View as": search the list of subscribers, or choose one of the personas.
 
 import { request } from "./base.js";
 
-/** Wire the button and its popover; `onChoose(key, label)` is called with an address or an awkward one's key. */
+/** Wire the button and its popover; `onChoose(key, label)` is called with an address or a persona's key. */
 export function personPicker(onChoose) {
   const button = document.getElementById("person-button");
   const popover = document.getElementById("person-popover");

@@ -1,0 +1,184 @@
+"""What `send` says: the plan before, the report after, for people and for programs."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from newsletter.cli.console import human_seconds, human_size, note, plural, say, short_path
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from newsletter.delivery.engine import Progress, Report
+    from newsletter.delivery.ledger.plan import Plan
+    from newsletter.inbox.server import InboxServer
+    from newsletter.inbox.store import Store
+    from newsletter.smtp.relay import Relay
+
+SHOWN = 5
+"""So many replies and names are shown; the rest is counted."""
+HEADERS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Where a dry run went: the built-in inbox, or another."""
+
+    place: str  # a path or an URL
+    store: "Store | None" = None
+    server: "InboxServer | None" = None
+
+
+def progress_line(now: "Progress") -> str:
+    parts = [f"{now.rate:,.0f}/s"] if now.rate else []
+    parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
+    if now.next_retry is not None:
+        parts.append(f"next try in {human_seconds(now.next_retry)}")
+    return ", ".join([*parts, *now.notes[-1:]])
+
+
+def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
+    """Say what a run would do; without relays it is a rehearsal."""
+    from newsletter.delivery.ledger.plan import as_text
+
+    issue = plan.issue
+    size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
+    for line, what in plan.problems:
+        note(f"{short_path(str(path))}:{line}: {what}")
+    waiting = {
+        "Unknown": (
+            plan.unknown and not plan.resend_unknown,
+            f"{plan.unknown:,}; --resend-unknown sends to them again",
+        ),
+        "Failed": (plan.failed and not plan.retry_failed, f"{plan.failed:,}; --retry-failed tries them again"),
+        "Suppressed": (plan.suppressed, f"{plan.suppressed:,}"),
+        "Already sent": (plan.already_sent, f"{plan.already_sent:,}"),
+    }
+    bad = f", and {plan.bad_rows:,} rows that can't be mailed" if plan.bad_rows else ""
+    lines = [
+        ("Subject", as_text(issue.subject)),
+        ("From", issue.sender),
+        ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
+        ("Audience", f"{plan.recipients:,}{bad}"),
+        *((name, text) for name, (there, text) in waiting.items() if there),
+        ("New on list", _names(plan.newcomers, plan.newcomer_names)),
+        ("Left list", _names(plan.leavers, plan.leaver_names)),
+        ("Message", f"about {human_size(size)}"),
+        (
+            "Relay",
+            "; ".join(
+                ", ".join((relay.name, plural(relay.connections, "connection"), *map(str, relay.rate)))
+                for relay in relays
+            )
+            or "the test inbox",
+        ),
+        ("To send", f"{plan.to_send:,}"),
+        ("Time", _time_at_rate(relays, plan.to_send)),
+    ]
+    for name, value in lines:
+        if value:
+            say(f"{name:<13}{value}")
+
+
+def _time_at_rate(relays: "tuple[Relay, ...]", count: int) -> str:
+    """How long `count` messages take at the least, by the relays' rates; empty where one has none.
+
+    The shortest rate spaces the messages where it is in seconds or minutes; the others are quotas.
+    """
+    if not count or not relays or not all(relay.rate for relay in relays):
+        return ""
+
+    def room(relay: "Relay", seconds: float) -> float:
+        first, *others = relay.rate
+        spaced = first.count * seconds / first.seconds if first.seconds <= 60 else math.inf
+        quotas = others if first.seconds <= 60 else relay.rate
+        return min([spaced, *(quota.count * (seconds // quota.seconds + 1) for quota in quotas)])
+
+    least, most = 0.0, 1.0
+    while sum(room(relay, most) for relay in relays) < count:
+        least, most = most, most * 2
+    for _ in range(40):
+        half = (least + most) / 2
+        least, most = (least, half) if sum(room(relay, half) for relay in relays) >= count else (half, most)
+    return f"about {human_seconds(most)} at this rate" if most >= 1 else ""
+
+
+def _names(count: int, names: tuple[str, ...]) -> str:
+    if not count:
+        return ""
+    return f"{count:,}: {', '.join(names)}{' …' if count > len(names) else ''}"
+
+
+def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> dict[str, Any]:
+    return {
+        "issue": plan.issue.id,
+        "post": plan.issue.post,
+        "mode": "dry-run" if rehearsal else "live",
+        "recipients": plan.recipients,
+        "sent": report.sent,
+        "deferred": report.deferred,
+        "failed": report.failed,
+        "unknown": report.unknown,
+        "pending": report.pending,
+        "skipped": report.skipped + plan.suppressed + plan.bad_rows,
+        "already_sent": plan.already_sent,
+        "seconds": round(report.seconds, 3),
+        "rate": round(report.rate, 1),
+        "inbox": rehearsal.place if rehearsal else None,
+    }
+
+
+def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "Counter[str]") -> None:
+    say()
+    if not plan.to_send and report.stopped is None and not report.interrupted:
+        say("nothing to send" + (": everybody has it" if plan.already_sent == plan.recipients else ""))
+        return
+    word = "accepted" if rehearsal is not None else "sent"
+    counts = [f"{report.sent:,} {word}"]
+    counts += [
+        f"{n:,} {w}" for w in ("deferred", "failed", "unknown", "skipped", "pending") if (n := getattr(report, w))
+    ]
+    speed = f" in {human_seconds(report.seconds)} ({report.rate:,.0f}/s)" if report.sent else ""
+    say(("Rehearsed: " if rehearsal is not None else "") + ", ".join(counts) + speed)
+    for text, count in report.replies[:SHOWN]:
+        say(f"  {count:,} × {text}")
+    for text in report.notes:
+        if text != str(report.stopped):
+            say(f"  {text}")
+    if report.unknown_names:
+        say(f"  unknown: {', '.join(report.unknown_names[:SHOWN])}{' …' if report.unknown > SHOWN else ''}")
+    if rehearsal is not None:
+        _show_rehearsal(rehearsal, findings)
+    if report.stopped is not None:
+        note(f"newsletter: {report.stopped}")
+    if report.interrupted:
+        note("stopped; run the same command again to go on")
+    elif rehearsal is None and report.failed + report.unknown + report.deferred:
+        say(f"`newsletter deliveries {plan.issue.id}` names everybody")
+
+
+def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
+    """What arrived, parsed again from the inbox."""
+    counts = [plural(n, kind) for kind in ("error", "warning") if (n := findings[kind])]
+    if rehearsal.server is not None:
+        say(f"Refused      {rehearsal.server.refused:,}")
+        say(f"Largest      {human_size(rehearsal.server.largest)}")
+    say(f"Findings     {', '.join(counts) or 'none'}" + ("; `newsletter check` shows them" if counts else ""))
+    if rehearsal.store is not None:
+        newest = rehearsal.store.search(limit=1).rows
+        message = rehearsal.store.message(newest[0].id) if newest else None
+        if message is not None:
+            say("Sample")
+            for name, value in message.headers[:HEADERS_SHOWN]:
+                say(f"  {name}: {value}")
+    where = "`newsletter inbox` shows it in the browser" if rehearsal.store is not None else "look there"
+    say(f"Inbox        {rehearsal.place}; {where}")
+
+
+def exit_code(plan: "Plan", report: "Report") -> int:
+    if report.interrupted:
+        return 130
+    if report.stopped is not None:
+        return 1 if report.sent + report.unknown else report.stopped.exit_code
+    left = (0 if plan.retry_failed else plan.failed) + (0 if plan.resend_unknown else plan.unknown)
+    return 1 if report.failed or report.deferred or report.unknown or left else 0

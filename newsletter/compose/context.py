@@ -1,0 +1,156 @@
+"""What a template may mention about the post, its site and the newsletter: plain values, computed once an issue.
+
+The names are those of docs/explanation/architecture.md. Links and images are absolute, texts are text, `content` alone
+is HTML.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from html import unescape
+from pathlib import PurePath
+from typing import Any
+
+from newsletter.compose.long_date import write_day
+from newsletter.config.settings import Config
+from newsletter.errors import NewsletterError
+from newsletter.site.post import Post
+from newsletter.site.site import Site
+
+_RIGHT_TO_LEFT = frozenset(
+    {"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ku", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
+)
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # a letter of these is about half a word
+_TAGS = re.compile(r"<!--.*?-->|<(style|script|pre)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_BLOCK_END = re.compile(r"</(?:p|h[1-6]|li|blockquote|td|th|dd|dt|div|figcaption)>|<br\s*/?>", re.IGNORECASE)
+_HEADING = re.compile(r"<h[1-6]\b.*?</h[1-6]>", re.DOTALL | re.IGNORECASE)
+_WORDS_A_MINUTE = 230
+_SUMMARY = 100
+"""Characters of a preheader made from the first words: what most inbox rows show, and the check allows."""
+
+
+def post_context(post: Post, site: Site, body: str) -> dict[str, Any]:
+    """`post` in templates, but for `content`; `body` is the post's HTML. Other front matter is there as written."""
+    author = site.author(post)
+    plain = text_of(_HEADING.sub(" ", body))
+    return {
+        **{str(key): value for key, value in post.front_matter.items()},
+        "title": post.title,
+        "subtitle": post.subtitle,
+        "date": post.date,
+        "date_text": write_day(post.date, language_of(post, site)) if post.date else "",
+        "author": {"name": author.name, "picture": author.picture},
+        "image": site.image(post),
+        "image_alt": _image_alt(post),
+        "url": site.permalink(post),
+        "summary": text_field(post, "description", "summary") or post.subtitle or first_words(plain),
+        "reading_minutes": reading_minutes(text_of(body)),
+        "categories": list(post.categories),
+        "tags": list(post.tags),
+        "slug": post.slug,
+    }
+
+
+def preheader(post: Post, body: str) -> str:
+    """What inboxes show behind the subject: the author's words for it, else the post's first ones."""
+    return (
+        text_field(post, "preheader", "description") or post.subtitle or first_words(text_of(_HEADING.sub(" ", body)))
+    )
+
+
+def newsletter_context(post: Post, site: Site, config: Config, name: str) -> dict[str, Any]:
+    """`newsletter` in templates; the post's front matter may set color, background, logo and font for its issue.
+
+    `name` is the author's. Raises NewsletterError for a colour that is none.
+    """
+    own = config.newsletter
+    look = {key: text_field(post, key) or getattr(own, key) for key in ("color", "background", "logo", "font")}
+    for key in ("color", "background"):
+        if not _COLOUR.match(look[key]):
+            raise NewsletterError(f"{key}: {look[key][:40]!r} is not a colour such as #0b5cad", path=post.path)
+    language = language_of(post, site, own.language)
+    return {
+        "title": site.title or own.title or name,
+        "author": own.author,
+        "author_name": name,
+        "url": site.url,
+        "postal_address": own.postal_address,
+        "language": language,
+        "dir": "rtl" if re.split("[-_]", language.lower())[0] in _RIGHT_TO_LEFT else "ltr",
+        "reason": own.reason,
+        **look,
+        "logo": site.absolute(look["logo"], post, of_site=True) if look["logo"] else "",
+        "unsubscribe": bool(config.unsubscribe.url or config.unsubscribe.mailto),
+        "preferences": bool(config.unsubscribe.url),
+    }
+
+
+def language_of(post: Post, site: Site, otherwise: str = "en") -> str:
+    """The language that the post is in: its own word for it, else the site's."""
+    return text_field(post, "lang", "language") or site.language or otherwise
+
+
+def site_context(site: Site) -> dict[str, Any]:
+    """`site` in templates: what its own configuration says, and its title and address."""
+    return {**{str(key): value for key, value in site.config.items()}, "title": site.title, "url": site.url}
+
+
+def text_field(post: Post, *keys: str) -> str:
+    """The first text that the front matter has under one of `keys`, on one line; empty if none."""
+    for key in keys:
+        value = post.front_matter.get(key)
+        if isinstance(value, str) and value.strip():
+            return " ".join(value.split())
+    return ""
+
+
+def text_of(html: str) -> str:
+    """The words of `html` on one line."""
+    return " ".join(unescape(_TAGS.sub("", _BLOCK_END.sub(" ", html))).split())
+
+
+def first_words(text: str, most: int = _SUMMARY) -> str:
+    """The beginning of `text`: whole words, with an ellipsis where it was cut."""
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:–—-") + "…"
+
+
+def reading_minutes(text: str) -> int:
+    """Minutes that reading takes, at least one."""
+    wide = len(_WIDE.findall(text))
+    return max(1, math.ceil((len(_WIDE.sub(" ", text).split()) + wide / 2) / _WORDS_A_MINUTE))
+
+
+def replace_surrogates(text: str) -> str:
+    """`text` as UTF-8 can have it: lone surrogates, which YAML's escapes can make, become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def frozen(value: Any, depth: int = 8) -> Any:
+    """`value` as JSON has it: dates as ISO 8601, what has no form in JSON left out."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    if isinstance(value, Mapping):
+        return {str(key): frozen(item, depth - 1) for key, item in value.items()} if depth else {}
+    if isinstance(value, (list, tuple)):
+        return [frozen(item, depth - 1) for item in value] if depth else []
+    return None
+
+
+def _image_alt(post: Post) -> str:
+    image = post.front_matter.get("image")
+    if isinstance(image, Mapping) and isinstance(image.get("alt"), str):
+        return " ".join(image["alt"].split())
+    return text_field(post, "image_alt", "image-alt", "alt")

@@ -1,0 +1,1 @@
+"""The HTML part: what is taken out, how large pictures are, where styles go."""

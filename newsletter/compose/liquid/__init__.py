@@ -1,0 +1,1 @@
+"""Liquid in Jekyll posts."""

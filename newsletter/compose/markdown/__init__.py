@@ -1,0 +1,1 @@
+"""Markdown to HTML as the post's generator reads it."""

@@ -1,0 +1,1 @@
+"""Messages on the wire: header fields, quoted-printable, the writer."""

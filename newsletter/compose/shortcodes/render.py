@@ -1,0 +1,156 @@
+"""Evaluate Hugo's shortcodes in a post.
+
+What Hugo's own mean in mail is in `shortcode_meanings`. A site's own, in layouts/shortcodes, is evaluated when it only
+puts its arguments and its content in their places, because Go's templates are another program's language; one written
+for mail, in email_templates/shortcodes, comes first. Any other is an error with its line.
+"""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from newsletter.compose.shortcodes.builtin import EMPTY, Call, meaning
+from newsletter.errors import NewsletterError
+from newsletter.site.paths import is_inside
+from newsletter.site.post import Post, read_text
+from newsletter.site.site import Site
+
+DEEPEST = 16
+"""Shortcodes inside one another at most."""
+
+_CODE = re.compile(
+    r"\{\{(?P<mark>[<%])(?P<comment>/\*)?\s*(?P<close>/)?\s*(?P<name>[\w./-]*)"
+    r"(?P<rest>(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|(?!(?:\*/)?\s*[>%]\}\}).)*)(?:\*/)?\s*[>%]\}\}",
+    re.DOTALL,
+)
+_ARGUMENT = re.compile(r"(?:([\w-]+)=)?(?:\"((?:\\.|[^\"\\])*)\"|`([^`]*)`|([^\s\"`]+))")
+_BLOCK = re.compile(r"\s*<(?:figure|p|div|section|aside|blockquote|details|table|ul|ol|h[1-6])\b")
+_PLACE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+FOR_MAIL = "email_templates/shortcodes"
+"""Where a site says what its shortcodes are in mail."""
+
+
+def render_shortcodes(source: str, post: Post, site: Site) -> str:
+    """`source`, the post's body from its start, with its shortcodes as Markdown or HTML.
+
+    Raises NewsletterError with the line for one that isn't known, isn't closed, or names what isn't there.
+    """
+    return _Reader(source, post, site).run()
+
+
+class _Reader:
+    def __init__(self, source: str, post: Post, site: Site) -> None:
+        self.source, self.post, self.site = source, post, site
+        self.marks = list(_CODE.finditer(source))
+
+    def run(self) -> str:
+        text, rest = self._until(0, 0, "", 0)
+        assert rest == len(self.marks)
+        return text
+
+    def _until(self, index: int, start: int, closing: str, depth: int) -> tuple[str, int]:
+        """The text from offset `start` on, to the closing mark of `closing` or the end; the index of that mark."""
+        out: list[str] = []
+        while index < len(self.marks):
+            mark = self.marks[index]
+            out.append(self.source[start : mark.start()])
+            start = mark.end()
+            if mark["comment"]:
+                out.append(re.sub(r"(?<=\{\{[<%])/\*|\*/(?=\s*[>%]\}\}\Z)", "", mark[0]))
+                index += 1
+                continue
+            if mark["close"]:
+                if mark["name"] == closing:
+                    return "".join(out), index
+                raise self._error(mark, f"{{{{< /{mark['name']} >}}}} closes nothing; take it out")
+            call = self._call(mark)
+            if not mark["rest"].rstrip().endswith("/") and self._is_closed(index):
+                if depth >= DEEPEST:
+                    raise self._error(mark, "shortcodes inside one another too deep; write it flatter")
+                call.inner, index = self._until(index + 1, start, call.name, depth + 1)
+                start = self.marks[index].end()
+            written = self._render(call, mark)
+            # What follows on the next line is Markdown; CommonMark would take it for a part of the HTML.
+            out.append(written + "\n" if _BLOCK.match(written) and self.source.startswith("\n", start) else written)
+            index += 1
+        out.append(self.source[start:])
+        return "".join(out), index
+
+    def _is_closed(self, index: int) -> bool:
+        """Whether the shortcode at `index` has a closing mark of its own."""
+        name, depth = self.marks[index]["name"], 1
+        for mark in self.marks[index + 1 :]:
+            if mark["name"] == name and not mark["comment"]:
+                if mark["close"]:
+                    depth -= 1
+                    if depth == 0:
+                        return True
+                elif name not in EMPTY:
+                    depth += 1
+        return False
+
+    def _call(self, mark: re.Match[str]) -> Call:
+        call = Call(mark["name"], self._line(mark))
+        for name, quoted, raw, bare in _ARGUMENT.findall(mark["rest"].rstrip().removesuffix("/")):
+            value = quoted.replace('\\"', '"').replace("\\\\", "\\") or raw or bare
+            if name:
+                call.named[name] = value
+            else:
+                call.positional.append(value)
+        return call
+
+    def _render(self, call: Call, mark: re.Match[str]) -> str:
+        name = call.name.removesuffix(".html")
+        try:
+            for own in self._own(name):
+                if own.is_file() and is_inside(self.site.root, own):
+                    filled = _fill(read_text(own), call)
+                    if filled is not None:
+                        return filled
+            meant = meaning(call, self.post, self.site)
+            if meant is not None:
+                return meant
+        except NewsletterError as error:
+            raise self._error(mark, error.what) from None
+        shown = f"{{{{</* {name} */>}}}}"
+        raise self._error(
+            mark,
+            f"unknown shortcode {name!r}; take it out, write what it is in mail into {FOR_MAIL}/{name}.html, or write "
+            f"{shown} to show it as text",
+        )
+
+    def _own(self, name: str) -> Iterator[Path]:
+        """Where the site, or its theme, may have a shortcode of this name: written for mail, then for the web."""
+        yield self.site.root / FOR_MAIL / f"{name}.html"
+        for above in (self.site.root, *sorted(self.site.root.glob("themes/*"))):
+            for folder in ("shortcodes", "_shortcodes"):
+                yield above / "layouts" / folder / f"{name}.html"
+
+    def _line(self, mark: re.Match[str]) -> int:
+        return self.post.body_line + self.source.count("\n", 0, mark.start())
+
+    def _error(self, mark: re.Match[str], what: str) -> NewsletterError:
+        return NewsletterError(what, path=self.post.path, line=self._line(mark))
+
+
+def _fill(template: str, call: Call) -> str | None:
+    """A shortcode's own template with arguments and content in their places; None where it does more than that."""
+
+    def value(action: str) -> str | None:
+        expression, *pipes = (part.strip() for part in action.split("|"))
+        if not set(pipes) <= {"markdownify", "safeHTML", "htmlUnescape", "$.Page.RenderString", ".Page.RenderString"}:
+            return None
+        if action.startswith("/*"):
+            return ""
+        if expression in {".Inner", "$.Inner"}:
+            return call.inner
+        if match := re.fullmatch(r"\$?\.Get\s+(?:(\d+)|[\"`]([\w-]+)[\"`])", expression):
+            return escape(call.get(match[2] or "", int(match[1] or 0)) if match[1] else call.named.get(match[2], ""))
+        return None
+
+    values = [value(action) for action in _PLACE.findall(template)]
+    if any(found is None for found in values):
+        return None
+    texts = iter(str(found) for found in values)
+    return _PLACE.sub(lambda match: next(texts), template).strip("\n")

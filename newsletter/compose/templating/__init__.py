@@ -1,0 +1,1 @@
+"""Jinja2 in two stages: the sandboxed environment, slots, filling them."""

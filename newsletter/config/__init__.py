@@ -1,0 +1,1 @@
+"""newsletter.toml and the environment, and what is wrong with a setting."""

@@ -1,0 +1,326 @@
+"""Read newsletter.toml and the environment into one frozen value.
+
+Every key can be set by environment (`NEWSLETTER_SMTP__URL=…`), which wins over the file. Paths are relative to the
+file. Secrets come from the environment or a file of mode 0600, never from newsletter.toml. This module checks
+shapes; what a rate or a relay's URL means is parsed in the room that uses it, which names the key with `Config.naming`.
+"""
+
+import contextlib
+import json
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from newsletter.config import explain
+from newsletter.errors import NewsletterError
+
+CONFIG_NAME = "newsletter.toml"
+STATE_DIR = ".newsletter"
+"""Beside newsletter.toml: the secret, the test inbox. Ignored by git."""
+
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*\Z")
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\\]+@[^\s@<>,;:\"()\\]+\Z")
+_SECRETS = {("smtp", "password"), ("secret",)}
+
+
+def _web_address(value: str) -> str:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(value)
+        is_of_host = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        )
+        if not value or (is_of_host and value.isprintable() and " " not in value):
+            return value
+    raise ValueError(f"{value!r} is no web address; write it like https://example.org")
+
+
+def _mail_address(value: str) -> str:
+    if value and not (_ADDRESS.match(value) and value.isprintable()):
+        raise ValueError(f"{value!r} is no address; write it like ada@example.org, and nothing else")
+    return value
+
+
+def _colour(value: str) -> str:
+    if not _COLOUR.match(value):
+        raise ValueError(f"{value!r} is no colour; write it like #0b5cad")
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.match(value):
+        raise ValueError(f"{value!r} is no language; write its code, such as en or pt-BR")
+    return value.replace("_", "-")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no whole number; write one")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+Colour = Annotated[str, AfterValidator(_colour)]
+Language = Annotated[str, AfterValidator(_language)]
+Number = Annotated[int, BeforeValidator(_number)]
+
+
+class Section(BaseModel):
+    """A table of newsletter.toml: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Newsletter(Section):
+    """Who writes, and what the mail looks like. An empty title, url or author is taken from the site, if any."""
+
+    title: str = ""
+    author: str = ""
+    reply_to: str = ""
+    url: WebAddress = ""
+    postal_address: str = ""
+    language: Language = "en"
+    layout: str = "post"
+    reason: str = ""  # why the reader gets this; the footer's first sentence
+    logo: str = ""  # URL or path of an image under the site
+    color: Colour = "#0b5cad"  # links, buttons, rules
+    background: Colour = "#f4f4f1"  # around the page
+    font: str = ""  # a CSS font-family list; empty: the template's own
+
+
+class Posts(Section):
+    dir: str = "posts"
+    permalink: str = ""  # empty: the site's, else /:title/
+
+
+class Smtp(Section):
+    url: str | list[str] = "smtp://localhost:1025"
+    mail_from: MailAddress = ""
+    connections: Number = Field(default=10, ge=1, le=1000)
+    rate: str = ""
+    password: SecretStr = SecretStr("")
+    password_file: str = ""
+    ca_file: str = ""  # PEM of a private certificate authority, for a relay inside a company
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return (self.url,) if isinstance(self.url, str) else tuple(self.url)
+
+
+class Delivery(Section):
+    retry_first: str = "5m"
+    retry_max: str = "4h"
+    give_up: str = "48h"
+
+
+class Subscribers(Section):
+    source: str = "subscribers.csv"
+
+
+class Unsubscribe(Section):
+    url: WebAddress = ""
+    mailto: MailAddress = ""
+
+
+class State(Section):
+    url: str = "sqlite:///newsletter.db"
+
+
+class Inbox(Section):
+    url: str = ""
+
+
+class Feedback(Section):
+    imap: str = ""
+
+
+class Dkim(Section):
+    domain: str = ""
+    selector: str = ""
+    key_file: str = ""
+
+
+Client = Literal[
+    "gmail", "apple-mail", "outlook-windows", "outlook-web", "outlook-mobile", "yahoo", "aol", "thunderbird",
+    "samsung-email", "protonmail", "fastmail", "hey", "gmx", "web-de", "orange", "sfr", "laposte", "mail-ru",
+]  # fmt: skip
+
+
+class Checks(Section):
+    clients: list[Client] = [
+        "gmail",
+        "apple-mail",
+        "outlook-windows",
+        "outlook-web",
+        "outlook-mobile",
+        "yahoo",
+    ]
+    ignore: list[str] = []  # names of rules that never report
+    spamd: str = ""  # host:port of a local rspamd or SpamAssassin
+
+
+class _Environment(EnvSettingsSource):
+    """The environment; a list may be written with commas, and what is no JSON is left to the validation to explain."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A table's or a list's value from a variable's text."""
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(value)
+        is_table = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        return value if is_table else [part.strip() for part in value.split(",") if part.strip()]
+
+
+class Config(BaseSettings):
+    """newsletter.toml as one frozen value; `root` is the folder it stands in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=explain.PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    newsletter: Newsletter = Newsletter()
+    posts: Posts = Posts()
+    smtp: Smtp = Smtp()
+    delivery: Delivery = Delivery()
+    subscribers: Subscribers = Subscribers()
+    unsubscribe: Unsubscribe = Unsubscribe()
+    state: State = State()
+    inbox: Inbox = Inbox()
+    feedback: Feedback = Feedback()
+    dkim: Dkim = Dkim()
+    checks: Checks = Checks()
+    secret: SecretStr = SecretStr("")
+    _path: Path = PrivateAttr(default=Path(CONFIG_NAME))
+    _text: str = PrivateAttr(default="")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        return _Environment(settings_cls), init_settings
+
+    @property
+    def path(self) -> Path:
+        """newsletter.toml itself."""
+        return self._path
+
+    @property
+    def root(self) -> Path:
+        """The folder of newsletter.toml, absolute; every other path is relative to it."""
+        return self.path.absolute().parent
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder for what is ours and never in git; not made here."""
+        return self.root / STATE_DIR
+
+    def where(self, *keys: str) -> explain.Where:
+        """Where a key was set, as NewsletterError takes it: `path` and `line`, or the environment's variable."""
+        return explain.where(keys, self.path, self._text, os.environ)
+
+    @contextlib.contextmanager
+    def naming(self, *keys: str) -> Iterator[None]:
+        """What is wrong with a value inside is said to be wrong with this key: its file and line, its name."""
+        try:
+            yield
+        except NewsletterError as error:
+            if error.path is None:
+                place = self.where(*keys)
+                error.path, error.line = str(place["path"]), place["line"]
+                name = f"[{keys[0]}] {keys[-1]}"
+                if name not in error.what:
+                    error.what = f"{name}: {error.what}"
+            raise
+
+    def smtp_password(self) -> str:
+        """The relay's password, from the environment or a 0600 file; empty if there is none."""
+        if self.smtp.password_file:
+            path = self.root / self.smtp.password_file
+            try:
+                if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                    raise NewsletterError("others can read this password file; run `chmod 600` on it", path=path)
+                return path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                raise NewsletterError(
+                    f"the password file can't be read ({reason}); see NEWSLETTER_SMTP__PASSWORD_FILE", path=path
+                ) from None
+        return self.smtp.password.get_secret_value()
+
+
+def find_config(start: Path) -> Path | None:
+    """newsletter.toml in `start` or the nearest folder above it."""
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    return None
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read `path`, or the newsletter.toml found from the working directory upward.
+
+    Raises NewsletterError with the line for what is missing, broken, unknown (the nearest known key is
+    suggested) or secret.
+    """
+    found = path or find_config(Path.cwd())
+    if found is None:
+        raise NewsletterError(f"no {CONFIG_NAME} here or above; run `newsletter init` to make one")
+    try:
+        text = found.read_bytes().decode("utf-8-sig")
+        table = tomllib.loads(text.replace("\r\n", "\n"))
+    except OSError as error:
+        raise NewsletterError(f"can't be read: {error.strerror}; name a file with --config", path=found) from None
+    except UnicodeDecodeError:
+        raise NewsletterError("is not UTF-8; save it as UTF-8", path=found) from None
+    except tomllib.TOMLDecodeError as error:
+        raise explain.broken_toml(error, found, text) from None
+    except RecursionError:
+        raise NewsletterError("is nested too deep; write it flatter", path=found) from None
+    for keys in _SECRETS:
+        if _dig(table, keys) is not None:
+            env = "NEWSLETTER_" + "__".join(keys).upper()
+            raise NewsletterError(
+                f"{'.'.join(keys)} is a secret and stands in a file for git; take it out, set {env} in the environment",
+                path=found, line=explain.line_of(text, keys),
+            )  # fmt: skip
+    try:
+        config = Config(**table)
+    except ValidationError as error:
+        raise explain.explain(error, Config, found, text, os.environ) from None
+    explain.check_names(os.environ, Config)
+    config._path, config._text = found, text
+    return config
+
+
+def _dig(table: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table

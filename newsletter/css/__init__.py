@@ -1,0 +1,1 @@
+"""Style sheets: parsed, cascaded, computed; one cascade for inlining and for checks."""

@@ -1,0 +1,288 @@
+"""The dispatcher: gives each connection its next message, and does with the reply what it means.
+
+The handler of a run's connections (smtp.connection). What a reply means is smtp.reply's business, how fast to go
+delivery.pace's, what survives a crash the journal's; starting, waiting and ending a run are delivery.engine's.
+
+The hot path is `next` and `settle`: a connection asks for a message, and brings the reply.
+"""
+
+import asyncio
+import itertools
+import json
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.message.writer import Envelope
+from newsletter.delivery.ledger.journal import Claimed, Journal
+from newsletter.delivery.pace import IN_A_ROW, Domains
+from newsletter.delivery.pool import RelayPool, Route
+from newsletter.delivery.progress import Tally
+from newsletter.delivery.retry import RetryPolicy
+from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.smtp.connection import Connection, Transaction
+from newsletter.smtp.reply import Action, Reply, Verdict, is_relaying_denied, verdict
+
+DROPS = 3
+"""Connections that may be lost under one message before it has to wait like a deferred one."""
+FAR = float("inf")
+WELL = Verdict(Action.SENT)
+_json = json.JSONDecoder().raw_decode  # what we wrote ourselves, without a look for spaces around it
+
+
+class Writer(Protocol):
+    """What writes messages: compose.message.MessageWriter."""
+
+    def envelope(self, subscriber: Subscriber) -> Envelope:
+        """The message for one recipient."""
+
+
+class Dispatcher:
+    """The recipients of a run on their way. `changed` is set when the run may have something to do, `end` ends it."""
+
+    pool: RelayPool  # set by the run, before anything is asked
+    journal: Journal
+
+    def __init__(
+        self, writer: Writer, tally: Tally, retry: RetryPolicy, *,
+        clock: Callable[[], float], chance: random.Random, changed: asyncio.Event,
+        end: Callable[[NewsletterError], None],
+    ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self._writer = writer
+        self._retry = retry
+        self._clock = clock
+        self._chance = chance
+        self._changed = changed
+        self._end = end
+        self.tally = tally
+        self.domains = Domains()
+        self.queue: deque[Transaction] = deque()  # claimed, not under way
+        self.under_way = 0
+        self.batch = 50  # recipients to claim at once
+        self.claiming = False
+        self.exhausted = False  # the last claim found nobody
+        self.due = FAR  # when the first deferred recipient is to be tried again, by the ledger's clock
+        self.paced: asyncio.TimerHandle | None = None  # wakes the connections when the pace allows
+        self.stopping = False  # no further message
+        self._ahead = False  # `_write_ahead` is to come
+        self._refused_row = 0
+        self._doubt_row = 0
+
+    # The hot path
+
+    def next(self, connection: Connection) -> Transaction | None:
+        """The next message for this connection, its intent on the way to the ledger."""
+        route = self.pool.of[connection]
+        while self.queue and not self.stopping and not route.left_out:
+            now = self._loop.time()
+            wait = route.pace.wait(now)
+            if wait > 0:
+                self._wake_later(wait)
+                return None
+            transaction = self.queue.popleft()
+            if len(self.queue) < self.batch // 2 and not self.exhausted:
+                self.claim()
+            if not self._is_free(transaction, connection, now) or (
+                transaction.envelope is None and not self._write(transaction)
+            ):
+                continue
+            route.pace.take(now)
+            self.under_way += 1
+            self.journal.intend(transaction, connection)
+            if not self._ahead and route.pace.is_free:
+                self._ahead = True
+                self._loop.call_soon(self._write_ahead)
+            return transaction
+        if not self.queue and not self.exhausted:
+            self.claim()
+        return None
+
+    def _write_ahead(self) -> None:
+        """Write the next messages, while the journal is at work on the intents of those before them."""
+        self._ahead = False
+        for transaction in list(itertools.islice(self.queue, self.pool.most)):
+            if transaction.envelope is None and not self._write(transaction):
+                self.queue.remove(transaction)
+
+    def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
+        """The relay has answered."""
+        self.under_way -= 1
+        route = self.pool.of[connection]
+        if reply.command != "." or not 200 <= reply.code < 300:
+            self._settle_refusal(route, transaction, reply)
+            return
+        self.journal.record(transaction, "sent", reply, route.relay.name)
+        self.tally.count["sent"] += 1
+        self._refused_row = self._doubt_row = 0
+        connection.useful = True
+        route.went_well()
+        if self.domains.known:
+            self.domains.answered(transaction.domain, WELL, "", self._loop.time())
+        if not (self.queue or self.under_way):
+            self._changed.set()
+
+    def _is_free(self, transaction: Transaction, connection: Connection, now: float) -> bool:
+        """Whether this recipient may be tried here and now; if not, that is recorded."""
+        if not connection.smtputf8 and not transaction.email.isascii():
+            self._finish(transaction, "skipped", None, reason="the relay offers no SMTPUTF8 for a non-ASCII address")
+            return False
+        hold = self.domains.hold(transaction.domain, now) if self.domains.known else 0.0
+        if hold > 0:
+            reason = f"held back: {transaction.domain} {self.domains.notes.get(transaction.domain, 'is slowed')}"
+            self._finish(transaction, "deferred", None, reason=reason, not_before=self._clock() + hold)
+            return False
+        return True
+
+    def _write(self, transaction: Transaction) -> bool:
+        try:
+            columns = _json(transaction.columns)[0] if transaction.columns != "{}" else {}
+            transaction.envelope = self._writer.envelope(Subscriber(transaction.email, transaction.name, columns))
+        except Exception as error:  # a slot is an expression over this recipient's data, and may fail in any way
+            self._finish(transaction, "failed", None, reason=f"the message could not be written: {error}")
+            return False
+        return True
+
+    # What else a connection reports
+
+    def _settle_refusal(self, route: Route, transaction: Transaction, reply: Reply) -> None:
+        """Anything but success."""
+        now = self._loop.time()
+        meaning = verdict(reply)
+        route.pace.answered(meaning, now)
+        self.domains.answered(transaction.domain, meaning, str(reply), now)
+        if meaning.policy and self._is_refused_everywhere(reply):
+            meaning = Verdict(Action.STOP, hint="the relay takes no mail from us; check the login and what it relays")
+        match meaning.action:
+            case Action.STOP:
+                self._give_back(transaction, reply)
+                error = f"{route.relay.name}: {reply} (to {reply.command}); {meaning.hint}"
+                self.pool.leave_out(route, NewsletterError(error))
+            case Action.AGAIN:
+                self._try_elsewhere(transaction, reply, route)
+            case Action.DEFER:
+                self._defer(transaction, reply, route)
+            case Action.UNKNOWN:
+                self._finish(transaction, "unknown", reply, route=route)
+            case _:
+                if meaning.suppress or meaning.full:
+                    self.journal.suppress(transaction, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
+                self._finish(transaction, "failed", reply, route=route)
+
+    def _is_refused_everywhere(self, reply: Reply) -> bool:
+        """Refusals of our mail only, from the first one on: about us, not about them."""
+        self._refused_row += 1
+        if self.tally.count["sent"]:
+            return False
+        return self._refused_row >= (2 if is_relaying_denied(reply) else IN_A_ROW)
+
+    def again(self, connection: Connection, transaction: Transaction) -> None:
+        """Lost before it was handed over."""
+        self.under_way -= 1
+        lost = Reply(0, "", "connection lost before the message was handed over", "")
+        self._try_elsewhere(transaction, connection.last_reply or lost, self.pool.of[connection])
+
+    def in_doubt(self, connection: Connection, transaction: Transaction, reason: str) -> None:
+        """Lost after the final dot: never sent again on a guess, and not many more put at risk."""
+        self.under_way -= 1
+        route = self.pool.of[connection]
+        route.lost_in_doubt()
+        self._finish(transaction, "unknown", None, route=route, reason=reason)
+        self._doubt_row += 1
+        if self._doubt_row > route.relay.connections + 2:
+            what = f"{route.relay.name} takes messages and closes without an answer ({reason})"
+            self._end(TryAgainLater(f"{what}; ask whoever runs it, then run the same command again to go on"))
+
+    def closed(self, connection: Connection, reply: Reply | None) -> None:
+        """Another connection takes its place, if there is work."""
+        if reply is not None and reply.code:
+            self.tally.said(str(reply))
+        self.pool.closed(connection, reply)
+
+    def _try_elsewhere(self, transaction: Transaction, reply: Reply, route: Route) -> None:
+        transaction.drops += 1
+        if transaction.drops >= DROPS:
+            self._defer(transaction, reply, route)
+        else:
+            self._give_back(transaction, reply)
+
+    def _give_back(self, transaction: Transaction, reply: Reply) -> None:
+        """To the front of the queue, under another Transaction: a late word about the old one can't be taken for it."""
+        self.journal.record(transaction, "pending", reply, "")
+        self.queue.appendleft(
+            replace(
+                transaction,
+                envelope=None,
+                intended=False,
+                withdrawn=False,
+                refused=None,
+                attempts=transaction.attempts + 1,
+            )
+        )
+        self._changed.set()
+
+    def _defer(self, transaction: Transaction, reply: Reply, route: Route) -> None:
+        now = self._clock()
+        first = now if transaction.first_attempt is None else transaction.first_attempt
+        delay = self._retry.delay(transaction.attempts + 1, now - first, self._chance.random())
+        if delay is None:
+            self._finish(transaction, "failed", reply, route=route)
+        else:
+            self._finish(transaction, "deferred", reply, route=route, not_before=now + delay)
+
+    def _finish(
+        self, transaction: Transaction, state: str, reply: Reply | None, *,
+        route: Route | None = None, reason: str = "", not_before: float | None = None,
+    ) -> None:  # fmt: skip
+        """Settled for this run, or until it is due again, and not sent."""
+        self.journal.record(transaction, state, reply, route.relay.name if route else "", not_before, reason)
+        self.tally.settled(state, transaction.email, str(reply) if reply else reason)
+        if not_before is not None:
+            self.due = min(self.due, not_before)
+        self._changed.set()
+
+    def skipped(self, transaction: Transaction, reason: str) -> None:
+        """Suppressed since it was planned; the ledger has recorded it."""
+        if transaction.envelope is not None:
+            self.under_way -= 1
+        elif transaction.deferred:
+            self.tally.count["deferred"] -= 1
+        self.tally.settled("skipped", transaction.email, f"suppressed: {reason}")
+        self._changed.set()
+
+    # Claims and waking
+
+    def claim(self) -> None:
+        if self.claiming or self.stopping:
+            return
+        self.claiming = True
+        self.due = FAR
+        self.journal.claim(self.batch).add_done_callback(self._claimed)
+
+    def _claimed(self, future: "asyncio.Future[Claimed]") -> None:
+        transactions, due = future.result()
+        self.claiming = False
+        self.exhausted = not transactions
+        if due is not None:
+            self.due = min(self.due, due)
+        self.tally.count["deferred"] -= sum(transaction.deferred for transaction in transactions)
+        self.queue.extend(transactions)
+        self._changed.set()
+        self.wake()
+
+    def _wake_later(self, wait: float) -> None:
+        if self.paced is None:
+            self.paced = self._loop.call_later(wait, self.wake)
+
+    def wake(self) -> None:
+        """Offer what is queued to every connection that has room."""
+        if self.paced is not None:
+            self.paced.cancel()
+            self.paced = None
+        for connection in self.pool:
+            if not self.queue:
+                return
+            connection.wake()

@@ -1,0 +1,1 @@
+"""All SQL of delivery: plan, claim, intent, reply, report."""

@@ -1,0 +1,88 @@
+"""What became of the issues: read-only questions for `status` and `deliveries`, through the toolkit."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from newsletter.compose.issue import Issue
+from newsletter.compose.message.writer import MessageWriter
+from newsletter.errors import NewsletterError
+from newsletter.smtp.reply import Reply
+from newsletter.state.schema import STATES, deliveries, issues
+
+
+def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, Any]]:
+    """Each issue with its number of recipients in all and by state, the newest first; or the one named.
+
+    Raises NewsletterError where there is no such issue.
+    """
+    query = select(issues.c.number, issues.c.id, issues.c.post, issues.c.subject, issues.c.created)
+    counts = select(deliveries.c.issue, deliveries.c.state, func.count()).group_by(
+        deliveries.c.issue, deliveries.c.state
+    )
+    with engine.connect() as connection:
+        if issue_id is not None:
+            number = _number(engine, issue_id)
+            query = query.where(issues.c.number == number)
+            counts = counts.where(deliveries.c.issue == number)
+        found: dict[int, dict[str, Any]] = {}
+        for number, id_, post, subject, created in connection.execute(query.order_by(issues.c.created.desc())):
+            found[number] = {
+                "issue": id_, "post": post, "subject": subject, "created": _iso(created), "recipients": 0,
+                **dict.fromkeys(STATES, 0),
+            }  # fmt: skip
+        for number, state, count in connection.execute(counts):
+            if number in found:
+                found[number][state] = count
+                found[number]["recipients"] += count
+    return list(found.values())
+
+
+def iter_deliveries(engine: Engine, issue_id: str, secret: bytes, state: str | None = None) -> Iterator[dict[str, Any]]:
+    """The recipients of an issue in the order of the list, with what the relay said last; `state`: only those.
+
+    `reply` is "550 5.1.1 no such user", or the reason where there is none; `updated` is ISO 8601, UTC. Raises
+    NewsletterError where there is no such issue.
+    """
+    return _iterate(engine, _number(engine, issue_id), secret, state)
+
+
+def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> Iterator[dict[str, Any]]:
+    table = deliveries.c
+    with engine.connect() as connection:
+        frozen = connection.execute(select(issues.c.frozen).where(issues.c.number == number)).scalar_one()
+        writer = MessageWriter(Issue.loads(frozen), secret)
+        query = select(
+            table.email, table.state, table.attempts, table.code, table.status, table.text, table.relay, table.updated
+        ).where(table.issue == number)
+        if state is not None:
+            query = query.where(table.state == state)
+        rows = connection.execution_options(yield_per=1000).execute(query.order_by(table.id))
+        for email, found, attempts, code, status, text, relay, updated in rows:
+            yield {
+                "email": email,
+                "state": found,
+                "attempts": attempts,
+                "reply": str(Reply(code or 0, status or "", text or "", "")) or None,
+                "message_id": writer.message_id(email),
+                "relay": relay or None,
+                "updated": _iso(updated) if updated is not None else None,
+            }
+
+
+def _number(engine: Engine, issue_id: str) -> int:
+    with engine.connect() as connection:
+        number = connection.execute(select(issues.c.number).where(issues.c.id == issue_id)).scalar()
+        if number is None:
+            known = [
+                row[0] for row in connection.execute(select(issues.c.id).order_by(issues.c.created.desc()).limit(5))
+            ]
+            hint = f"known: {', '.join(known)}" if known else "none has been sent yet"
+            raise NewsletterError(f"no issue {issue_id!r}; {hint}")
+    return int(number)
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

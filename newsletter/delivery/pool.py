@@ -1,0 +1,203 @@
+"""The relays of a run: opening connections where there is work, backing off, leaving out a relay that refuses us.
+
+Several relays share the work by what they take: each connection asks for the next message when it has room. One that is
+away is asked again later; one that says something about us is left out for the run. What is sent over a connection is
+the handler's business (delivery.dispatch).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.delivery.pace import Pace
+from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.smtp.connection import Connection, Handler, Timeouts
+from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
+from newsletter.smtp.reply import Reply, verdict
+
+CAREFUL = 0.05
+"""Seconds each final dot is held back once a connection was lost with a message in doubt."""
+CAREFUL_FOR = 100
+"""Messages that must be taken after that, before dots are sent at once again."""
+PATIENCE = 600.0
+"""Seconds without any relay after which a run ends, its recipients waiting for the next."""
+FIRST_TRIES = 3
+"""Attempts to reach a relay that has not been reached in this run, before that is said to the user."""
+LONGEST_BACK_OFF = 60.0
+
+
+class Route:
+    """A relay and its connections."""
+
+    def __init__(self, relay: Relay, pace: Pace) -> None:
+        self.relay = relay
+        self.pace = pace
+        self.context = tls_context(relay)
+        self.connections: set[Connection] = set()
+        self.opening = 0
+        self.reached = False  # it has taken a connection in this run
+        self.failures = 0  # in a row: not reached, or closed without taking a message
+        self.retry_at = 0.0
+        self.trouble: RelayTrouble | None = None  # why it could not be reached
+        self.left_out = False  # it has said something that is about us
+        self.careful = 0  # messages whose final dot is still to be held back
+
+    def lost_in_doubt(self) -> None:
+        """A connection was lost after a final dot: be careful for a while."""
+        self.careful = CAREFUL_FOR
+
+    def went_well(self) -> None:
+        """A message was taken."""
+        self.pace.went_well()
+        if self.careful:
+            self.careful -= 1
+            if not self.careful:
+                for connection in self.connections:
+                    connection.careful = 0.0
+
+
+class RelayPool:
+    """All relays of a run. `changed` is set when something may be to do, `end` called when nothing is left to try."""
+
+    def __init__(
+        self,
+        relays: Sequence[Relay],
+        ledger: Ledger,
+        handler: Handler,
+        *,
+        timeouts: Timeouts,
+        chance: random.Random,
+        no_wait: bool,
+        changed: asyncio.Event,
+        end: Callable[[NewsletterError], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self.all = [Route(relay, Pace(relay.rate, relay.connections, now, ledger.used(relay, now))) for relay in relays]
+        self.of: dict[Connection, Route] = {}
+        self.most = sum(relay.connections for relay in relays)
+        self._handler = handler
+        self._timeouts = timeouts
+        self._chance = chance
+        self._no_wait = no_wait
+        self._changed = changed
+        self._end = end
+        self._closing = False
+        self._down_since: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self.of))
+
+    def open_connections(self, work: int) -> None:
+        """Open connections for `work` messages; close them where a relay wants fewer."""
+        now = self._loop.time()
+        for route in self.all:
+            if self._closing or route.left_out:
+                continue
+            allowed = route.pace.connections if route.reached else 1  # fifty wrong logins at once lock an account
+            if route.failures:
+                allowed = 1 if now >= route.retry_at else 0
+            for _ in range(min(allowed, work) - len(route.connections) - route.opening):
+                route.opening += 1
+                task = self._loop.create_task(self._open(route))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            surplus = len(route.connections) - route.pace.connections
+            for connection in list(route.connections)[: max(surplus, 0)]:
+                connection.quit()
+
+    async def _open(self, route: Route) -> None:
+        try:
+            session = await connect(route.relay, route.context, self._timeouts.connect)
+        except RelayTrouble as trouble:
+            route.trouble = trouble
+            if trouble.reply is not None:
+                route.pace.answered(verdict(trouble.reply), self._loop.time())
+            if trouble.lasting:
+                self.leave_out(route, NewsletterError(str(trouble)))
+            else:
+                self._back_off(route)
+            return
+        finally:
+            route.opening -= 1
+            self._changed.set()
+        route.reached = True
+        self._down_since = None
+        careful = CAREFUL if route.careful else 0.0
+        connection = Connection(self._handler, session.extensions, self._timeouts, careful)
+        self.of[connection] = route
+        route.connections.add(connection)
+        connection.attach(session.transport)
+        if self._closing:
+            connection.quit()
+        else:
+            connection.wake()
+
+    def closed(self, connection: Connection, reply: Reply | None) -> None:
+        """A connection is gone; `reply` is why, if the relay said it."""
+        route = self.of.pop(connection)
+        route.connections.discard(connection)
+        if reply is not None and reply.code:
+            route.pace.answered(verdict(reply), self._loop.time())
+        if connection.useful:
+            route.failures = 0
+        elif not self._closing:
+            self._back_off(route)
+        self._changed.set()
+
+    def _back_off(self, route: Route) -> None:
+        """The relay is away, or closes connections without taking anything; all away for too long ends the run."""
+        now = self._loop.time()
+        if route.failures and now < route.retry_at:
+            return  # one of several that were lost together
+        route.failures += 1
+        wait = min(self._timeouts.back_off * 2.0 ** min(route.failures - 1, 20), LONGEST_BACK_OFF)
+        route.retry_at = now + wait * (0.8 + 0.4 * self._chance.random())
+        others = [other for other in self.all if not other.left_out]
+        if any(other.connections or not other.failures for other in others):
+            return
+        self._down_since = now if self._down_since is None else self._down_since
+        never = not any(other.reached for other in self.all) and all(other.failures >= FIRST_TRIES for other in others)
+        if never or now - self._down_since > PATIENCE or (self._no_wait and route.failures >= 5):
+            self._end(_away(route.trouble))
+
+    def leave_out(self, route: Route, error: NewsletterError) -> None:
+        """The relay has said something about us; the run ends when no other is left."""
+        if route.left_out:
+            return
+        route.left_out = True
+        for connection in list(route.connections):
+            connection.quit()
+        if all(other.left_out for other in self.all):
+            self._end(error)
+
+    def quit(self) -> None:
+        """No further message; what is under way is finished."""
+        self._closing = True
+        for connection in self:
+            connection.quit()
+
+    def abort(self) -> None:
+        """Close everything at once."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in self:
+            connection.abort()
+
+    def notes(self) -> list[str]:
+        """What a user should know about the relays now."""
+        slowed = [f"{route.relay.name} slowed to {route.pace.slowed:.3g}/s" for route in self.all if route.pace.slowed]
+        return slowed + [
+            str(route.trouble) for route in self.all if route.trouble and (route.failures or route.left_out)
+        ]
+
+
+def _away(trouble: RelayTrouble | None) -> NewsletterError:
+    if trouble is None:
+        return TryAgainLater("the relay closes connections without taking mail; try again later")
+    if trouble.reply is not None and trouble.reply.code // 100 == 4:
+        return TryAgainLater(str(trouble))
+    return NewsletterError(str(trouble))

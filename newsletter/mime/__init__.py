@@ -1,0 +1,1 @@
+"""Reading any mail, however hostile: for the inbox and the checks."""

@@ -1,0 +1,159 @@
+"""A message as people look at it: who, what, its texts, its pictures, its attachments.
+
+Pure. Taking it apart is `mime`'s; where it is kept is `store`'s.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import getaddresses, parsedate_to_datetime
+
+from newsletter.mime.parse import MAX_FIELD, Part, decode_words, parse
+
+MAX_TEXT = 1_000_000
+"""Encoded bytes of a text part that are looked at for words and snippets."""
+MAX_WORDS = 50_000
+"""Characters of a message that can be searched."""
+MAX_START = 100_000
+"""Encoded bytes in which the first words are looked for."""
+SNIPPET = 160
+
+_BLANK = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_HIDDEN = {"style", "script", "title", "noscript", "template"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A parsed message. Nothing here is trusted: escape it where it is shown."""
+
+    root: Part
+    defects: tuple[str, ...]  # what had to be forgiven, or was left out
+    subject: str
+    sender: str  # the From field, decoded
+    to: tuple[str, ...]  # To and Cc, each as "Name <address>" or an address
+    date: datetime | None  # the Date field, aware
+    message_id: str
+    plain: Part | None  # the text to read
+    rich: Part | None  # the HTML to show
+    attachments: tuple[Part, ...]  # neither of the two, nor an inline picture of the HTML
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The header fields in their order, decoded."""
+        return [(name, decode_words(value)) for name, value in self.root.fields]
+
+    @property
+    def parts(self) -> list[Part]:
+        return list(self.root.walk())
+
+    def part(self, number: str) -> Part | None:
+        """The part of that number, such as "1.2"; the root is ""."""
+        return next((part for part in self.root.walk() if part.number == number), None)
+
+    def picture(self, content_id: str) -> Part | None:
+        """The part that `cid:` names (RFC 2392)."""
+        return next((part for part in self.root.walk() if part.content_id and part.content_id == content_id), None)
+
+    @property
+    def text(self) -> str:
+        """The plain text; where there is none, what the HTML says."""
+        if self.plain is not None:
+            return self.plain.text()
+        return strip_tags(self.rich.text(MAX_TEXT)) if self.rich is not None else ""
+
+    @property
+    def html(self) -> str:
+        return self.rich.text() if self.rich is not None else ""
+
+
+def read_message(data: bytes) -> Message:
+    """Any bytes as a message; never raises."""
+    root, defects = parse(data)
+    plain, rich = _find(root, "text/plain"), _find(root, "text/html")
+    inline = _referenced(rich) if rich is not None else set()
+    attachments = tuple(
+        part
+        for part in root.walk()
+        if not part.content_type.startswith("multipart/")
+        and part is not plain
+        and part is not rich
+        and (part.disposition == "attachment" or part.filename or not part.content_type.startswith("text/"))
+        and not (part.content_id and part.content_id in inline)
+    )
+    return Message(
+        root=root, defects=tuple(defects), subject=root.get("subject"), sender=root.get("from"),
+        to=tuple(addresses(root.get("to")) + addresses(root.get("cc"))), date=_date(root.get("date")),
+        message_id=root.get("message-id").strip(), plain=plain, rich=rich, attachments=attachments,
+    )  # fmt: skip
+
+
+def addresses(value: str) -> list[str]:
+    """The mailboxes of an address field, at most 1,000 of them."""
+    try:
+        found = getaddresses([value[:MAX_FIELD]])
+    except (ValueError, IndexError, TypeError, RecursionError):
+        return [value] if value.strip() else []
+    return [f"{name} <{address}>" if name else address for name, address in found[:1000] if name or address]
+
+
+def searchable(message: Message) -> str:
+    """The words of a message, bounded: its text, its HTML's where that says much more, and its attachments' names."""
+    text = message.plain.text(MAX_TEXT)[: MAX_WORDS * 2] if message.plain is not None else ""
+    if message.rich is not None:
+        shown = strip_tags(message.rich.text(MAX_TEXT)[:MAX_TEXT])
+        if len(shown) > 2 * len(text):  # a text part that only says where to look
+            text = f"{text} {shown}"
+    names = " ".join(part.filename for part in message.attachments[:100])
+    return f"{_squeeze(text[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip()
+
+
+def snippet(message: Message) -> str:
+    """The first words, as an inbox shows them: of the HTML where there is some, so with its preheader."""
+    if message.rich is not None:
+        shown = _squeeze(strip_tags(message.rich.text(MAX_START)))
+        if shown:
+            return shown[:SNIPPET]
+    return _squeeze(message.plain.text(MAX_START))[:SNIPPET] if message.plain is not None else ""
+
+
+def _squeeze(text: str) -> str:
+    return _BLANK.sub(" ", text).strip()
+
+
+def strip_tags(source: str) -> str:
+    """What HTML says, without its markup. In one pass, whatever the input: for searching, not for showing."""
+    pieces = source.split("<")
+    words, hidden = [pieces[0]], ""
+    for piece in pieces[1:]:
+        tag, closed, text = piece.partition(">")
+        name = tag.split(None, 1)[0].lower() if tag.strip() else ""
+        if hidden:
+            if name != "/" + hidden:
+                continue
+            hidden = ""
+        elif name in _HIDDEN and not tag.endswith("/"):
+            hidden = name
+            continue
+        if closed:
+            words.append(text)
+    return html.unescape(" ".join(words))
+
+
+def _find(part: Part, content_type: str) -> Part | None:
+    """The first part of a type that is there to be read."""
+    return next(
+        (one for one in part.walk() if one.content_type == content_type and one.disposition != "attachment"), None
+    )
+
+
+def _referenced(rich: Part) -> set[str]:
+    return set(re.findall(r"cid:([^\s\"'<>)]{1,300})", rich.text(MAX_TEXT)))
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value[:200])
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

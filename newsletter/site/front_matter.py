@@ -1,0 +1,136 @@
+"""Split a file into front matter and text.
+
+python-frontmatter's handlers recognise YAML, TOML and JSON; `formats` reads them. Known here is on which line of the
+file each key and the text stand; what the keys mean is `post`'s business.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from frontmatter.default_handlers import BaseHandler, JSONHandler, YAMLHandler
+
+from newsletter.errors import NewsletterError
+from newsletter.site.formats import Read, read_json, read_toml, read_yaml_mapping
+
+LARGEST = 256 * 1024
+"""Characters of front matter at most."""
+_OPEN = re.compile(r"\s*(---|\+\+\+|\{)")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """What stands before the text; `lines` holds the line of the file (from 1) of each top-level key."""
+
+    data: dict[str, Any]
+    body: str
+    body_line: int
+    lines: Mapping[str, int] = field(default_factory=dict)
+    written: Mapping[str, Any] = field(default_factory=dict)  # YAML scalars as text: `1.10`, `yes`, `2018-07-01`
+
+    def line(self, key: str) -> int:
+        """The line of `key`, or of the front matter's first line."""
+        return self.lines.get(key, 1)
+
+
+def split_front_matter(text: str, path: Path) -> FrontMatter:
+    """Front matter and body of `text`, which has LF line ends and no BOM.
+
+    Front matter opens on the first line that isn't blank. Raises NewsletterError with `path` and the line for what is
+    unterminated, broken, out of bounds, or not a mapping.
+    """
+    opening = _OPEN.match(text)
+    if opening is None:
+        return FrontMatter({}, text, 1)
+    start = opening.start(1)
+    first_line = text.count("\n", 0, start) + 1
+    rest = text[start:]
+    handler: Yaml | Toml | Json
+    for handler in (Yaml(), Toml(), Json()):
+        if handler.detect(rest):
+            break
+    else:
+        return FrontMatter({}, text, 1)
+    try:
+        source, body = handler.split(rest)
+    except ValueError:
+        mark = handler.END_DELIMITER
+        raise NewsletterError(
+            f"the front matter that opens here never ends; close it with a line {mark}", path=path, line=first_line
+        ) from None
+    if len(source) > LARGEST:
+        raise NewsletterError(
+            f"the front matter has {len(source):,} characters, {LARGEST:,} at most; move text below it",
+            path=path, line=first_line,
+        )  # fmt: skip
+    source_line = first_line + (0 if isinstance(handler, Json) else 1)
+    data, lines, written = handler.read(source, path, source_line)
+    return FrontMatter(data, body, first_line + rest.count("\n", 0, len(rest) - len(body)), lines, written)
+
+
+class Yaml(YAMLHandler):
+    """Between `---` and `---` or `...`, as Jekyll has it."""
+
+    FM_BOUNDARY = re.compile(r"---[ \t]*(?:\n|\Z)")
+    _END = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE)
+
+    def split(self, text: str) -> tuple[str, str]:
+        return _cut(text, self._END)
+
+    def read(self, source: str, path: Path, line: int) -> Read:
+        return read_yaml_mapping(source, path, line)
+
+
+class Toml(BaseHandler):
+    """Between `+++` and `+++`, as Hugo has it; python-frontmatter's own needs a package that stopped at TOML 0.5."""
+
+    FM_BOUNDARY = re.compile(r"\+\+\+[ \t]*(?:\n|\Z)")
+    START_DELIMITER = END_DELIMITER = "+++"
+    _END = re.compile(r"^\+\+\+[ \t]*(?:\n|\Z)", re.MULTILINE)
+
+    def split(self, text: str) -> tuple[str, str]:
+        return _cut(text, self._END)
+
+    def read(self, source: str, path: Path, line: int) -> Read:
+        data = read_toml(source, path, line)
+        return data, _key_lines(source, line, r"[ \t]*(?:\[+[ \t]*)?[\"']?([\w-]+)[\"']?(?:[ \t]*[=.\]])"), {}
+
+
+class Json(JSONHandler):
+    """From `{` to the `}` that closes it, as Hugo has it."""
+
+    FM_BOUNDARY = re.compile(r"\{\s*(?:\"|\})")
+    END_DELIMITER = "}"
+
+    def split(self, text: str) -> tuple[str, str]:
+        depth = 0
+        for mark in re.finditer(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]', text):
+            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(mark[0], 0)
+            if depth == 0:
+                body = text[mark.end() :]
+                return text[: mark.end()], re.sub(r"\A[ \t]*\n", "", body)
+        raise ValueError("never closed")
+
+    def read(self, source: str, path: Path, line: int) -> Read:
+        data = read_json(source, path, line)
+        return data, _key_lines(source, line, r"[ \t{]*\"([^\"\\]+)\"[ \t]*:"), {}
+
+
+def _cut(text: str, end: re.Pattern[str]) -> tuple[str, str]:
+    """What stands between the first line and the line that matches `end`, and what stands after."""
+    start = text.find("\n") + 1
+    match = end.search(text, start) if start else None
+    if match is None:
+        raise ValueError("never closed")
+    return text[start : match.start()], text[match.end() :]
+
+
+def _key_lines(source: str, line: int, key: str) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    pattern = re.compile(key)
+    for number, text in enumerate(source.split("\n"), line):
+        if match := pattern.match(text):
+            lines.setdefault(match[1], number)
+    return lines

@@ -1,0 +1,130 @@
+"""What a Hugo site says about itself: its configuration, permalinks, authors, and where its posts are.
+
+Reads, never writes. Keys of the configuration are looked up in lower case, because Hugo doesn't tell cases apart.
+What follows from it for a post is `site`'s business.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from newsletter.site.formats import read_json, read_toml, read_yaml_mapping
+from newsletter.site.front_matter import split_front_matter
+from newsletter.site.jekyll import MARKDOWN
+from newsletter.site.paths import is_inside
+from newsletter.site.post import read_text
+
+_NAMES = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "config.yml", "config.json")
+_SIGNS = ("content", "archetypes", "themes", "layouts")
+_USUAL = ("posts", "post", "blog", "articles", "news")
+
+
+def find_hugo(root: Path) -> Path | None:
+    """The configuration (a file, or the folder config/_default) of a Hugo site in `root`, if there is one."""
+    for name in _NAMES:
+        if (root / name).is_file() and (name.startswith("hugo") or any((root / sign).is_dir() for sign in _SIGNS)):
+            return root / name
+    folder = root / "config" / "_default"
+    return folder if any((folder / name).is_file() for name in _NAMES) else None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration with its top-level keys in lower case; of a folder, params.toml is `params` and so on."""
+    if path.is_dir():
+        config: dict[str, Any] = {}
+        for file in sorted(path.iterdir()):
+            if file.suffix not in {".toml", ".yaml", ".yml", ".json"} or not file.is_file():
+                continue
+            table = _read(file)
+            if file.stem in {"hugo", "config"}:
+                config = {**table, **{key: value for key, value in config.items() if key not in table}}
+            else:  # `languages.en.toml` is `en` of `languages`
+                name, _, language = file.stem.lower().partition(".")
+                if not language:
+                    config[name] = {**table, **config.get(name, {})}
+                elif name == "languages":
+                    config.setdefault(name, {})[language] = table
+    else:
+        config = _read(path)
+    return {key.lower(): value for key, value in config.items()}
+
+
+def content_folder(root: Path, config: Mapping[str, Any]) -> Path:
+    """Where the pages are; of several languages, those of the default one."""
+    own = own_language(config)
+    return root / str(own.get("contentDir") or own.get("contentdir") or config.get("contentdir") or "content")
+
+
+def own_language(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the configuration says of the default language, where there are several."""
+    languages = config.get("languages")
+    own = languages.get(language_of(config)) if isinstance(languages, dict) else None
+    return own if isinstance(own, dict) else {}
+
+
+def language_of(config: Mapping[str, Any]) -> str:
+    """The default language, or empty."""
+    return str(config.get("defaultcontentlanguage") or config.get("languagecode") or config.get("locale") or "")
+
+
+def post_folders(root: Path, config: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The sections that hold posts: `mainSections`, else those of a usual name, else the one with most pages."""
+    content = content_folder(root, config)
+    params = params_of(config)
+    named = next((value for key, value in params.items() if key.lower() == "mainsections"), config.get("mainsections"))
+    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    for group in ([str(name) for name in names], _USUAL):
+        found = tuple(content / name for name in group if (content / name).is_dir() and is_inside(root, content / name))
+        if found:
+            return found
+    if not content.is_dir():
+        return ()
+    pages = (path.relative_to(content).parts for path in content.rglob("*") if path.suffix in MARKDOWN)
+    sizes = Counter(parts[0] for parts in pages if len(parts) > 1 and (content / parts[0]).is_dir())
+    return (content / sizes.most_common(1)[0][0],) if sizes else (content,)
+
+
+def pattern_for(relative: PurePosixPath, config: Mapping[str, Any]) -> str:
+    """The permalink pattern for a page of the content folder; empty where it follows its folders."""
+    section = relative.parts[0] if len(relative.parts) > 1 else ""
+    patterns = config.get("permalinks")
+    if not isinstance(patterns, dict):
+        return ""
+    pages = patterns.get("page")
+    for table in (pages, patterns):
+        if isinstance(table, dict) and isinstance(table.get(section), str):
+            return str(table[section])
+    return ""
+
+
+def params_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`[params]`, or an empty mapping."""
+    params = config.get("params")
+    return params if isinstance(params, dict) else {}
+
+
+def read_authors(root: Path, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Who writes, by key: pages of content/authors/, and `[params.authors]`."""
+    people: dict[str, dict[str, Any]] = {}
+    own = params_of(config).get("authors")
+    for key, person in own.items() if isinstance(own, dict) else ():
+        people[str(key)] = person if isinstance(person, dict) else {"name": str(person)}
+    content = content_folder(root, config)
+    for pattern in ("authors/*.md", "authors/*/_index.md", "authors/*/index.md"):
+        for path in sorted(content.glob(pattern)):
+            key = path.parent.name if path.stem in {"index", "_index"} else path.stem
+            if key not in {"authors", "_index"} and is_inside(root, path):
+                person = split_front_matter(read_text(path), path).data
+                people[key] = {**person, "name": person.get("name") or person.get("title") or key}
+    return people
+
+
+def _read(path: Path) -> dict[str, Any]:
+    text = read_text(path)
+    if path.suffix == ".toml":
+        return read_toml(text, path)
+    if path.suffix == ".json":
+        data = read_json(text, path)
+        return data if isinstance(data, dict) else {}
+    return read_yaml_mapping(text, path, most=200_000)[0]

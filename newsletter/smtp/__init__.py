@@ -1,0 +1,1 @@
+"""The protocol: relays, connections, transactions, replies, rates (RFC 5321)."""

@@ -1,0 +1,347 @@
+"""One conversation with a relay: messages in, replies out, pipelined.
+
+An asyncio protocol without coroutines: what arrives decides what is written next. It takes an open, authenticated
+transport (smtp.relay) and asks a `Handler` for messages; what replies mean, how fast to go and what to record is
+the handler's business.
+
+With PIPELINING (RFC 2920) one write holds the end of message n and MAIL, RCPT, DATA of n+1, and one read brings the
+four replies. Without it, each command waits for its reply. Either way
+
+- no byte of a body leaves before the handler has recorded the intent to send it (`Transaction.intended`), so a crash
+  leaves at most two messages in doubt: one whose final dot is out, and one that may be about to follow;
+- no body goes to a recipient who was refused: where DATA is answered 354 all the same, only the final dot is sent;
+- a connection lost before the final dot was handed over loses nothing (`Handler.again`); after it, the message is in
+  doubt (`Handler.in_doubt`).
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from newsletter.compose.message.writer import Envelope
+from newsletter.smtp.reply import Reply, parse_reply
+
+MAX_LINE = 8192
+MAX_LINES = 200
+_OPENING = frozenset({"MAIL", "RCPT"})
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One recipient under way. The ledger's facts first, then how far it has come."""
+
+    id: int
+    email: str
+    name: str
+    columns: str  # JSON
+    attempts: int = 0
+    first_attempt: float | None = None
+    deferred: bool = False  # tried before, in this run or an earlier one
+    claim: int = 0  # the ledger's claim it belongs to
+    drops: int = 0  # connections lost under it in this run
+    envelope: Envelope | None = None
+    intended: bool = False  # the intent is recorded: the body may go
+    withdrawn: bool = False  # suppressed since it was claimed: the body must not go
+    refused: Reply | None = None  # by MAIL, RCPT or DATA
+
+    @property
+    def domain(self) -> str:
+        """What stands after the @."""
+        return self.email.rpartition("@")[2]
+
+
+class Handler(Protocol):
+    """Where a connection gets its messages from and brings the replies to."""
+
+    def next(self, connection: "Connection") -> Transaction | None:
+        """The next message, its envelope written and its intent asked for; None: nothing now, `wake()` follows."""
+
+    def settle(self, connection: "Connection", transaction: Transaction, reply: Reply) -> None:
+        """The relay has answered for good."""
+
+    def again(self, connection: "Connection", transaction: Transaction) -> None:
+        """Not handed over, for no fault of the message; another connection may have it."""
+
+    def in_doubt(self, connection: "Connection", transaction: Transaction, reason: str) -> None:
+        """Handed over to the final dot, and no answer came."""
+
+    def closed(self, connection: "Connection", reply: Reply | None) -> None:
+        """The connection is gone; `reply` is what the relay said unasked (421), if anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait: for replies (RFC 5321 section 4.5.3.2), and before a relay that is away is asked again."""
+
+    connect: float = 30.0
+    command: float = 300.0
+    data: float = 120.0
+    dot: float = 600.0
+    quit: float = 5.0
+    back_off: float = 0.5  # doubles up to a minute
+
+
+class Connection(asyncio.Protocol):
+    """The conversation. `careful`: hold each final dot back so long (seconds), to learn of a loss before it."""
+
+    def __init__(self, handler: Handler, extensions: frozenset[str], timeouts: Timeouts, careful: float = 0.0) -> None:
+        self.smtputf8 = "smtputf8" in extensions
+        self.useful = False  # it has taken a message
+        self._handler = handler
+        self._timeouts = timeouts
+        self.careful = careful
+        self._pipelining = "pipelining" in extensions
+        self._dsn = "dsn" in extensions  # a report says whose mail came back, and holds no copy of it (RFC 3461)
+        self._expected: deque[str] = deque()  # the commands whose replies are to come
+        self._unsent: deque[tuple[str, bytes]] = deque()  # without PIPELINING: commands that wait for a reply first
+        self._opening: Transaction | None = None  # MAIL, RCPT, DATA are out or waiting
+        self._ready = False  # DATA was answered 354, the body waits for its intent
+        self._handed: Transaction | None = None  # the final dot is out
+        self._partial = b""
+        self._lines: list[bytes] = []
+        self._closing = False  # no further message
+        self._over = False  # nothing more is read
+        self._halted = False  # no body any more
+        self._paused = False
+        self.last_reply: Reply | None = None  # why the relay, or the watchdog, closed the connection
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()  # of the last sign of life
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Take over the conversation on `transport`."""
+        self._transport = transport
+        transport.set_protocol(self)
+        if transport.is_closing():
+            self._loop.call_soon(self.connection_lost, None)
+        self._watch()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message is under way."""
+        return self._opening is not None or self._handed is not None
+
+    # What the handler calls
+
+    def wake(self) -> None:
+        """Ask the handler for a message, if this connection can take one."""
+        if self._opening is None and not self._closing and (self._pipelining or not self._expected):
+            self._write(self._next_commands())
+
+    def intended(self, transaction: Transaction) -> None:
+        """The intent is recorded; send the body if the relay waits for it."""
+        transaction.intended = True
+        if self._ready and transaction is self._opening and not self._over:
+            self._hand_over(transaction)
+
+    def withdraw(self, transaction: Transaction) -> None:
+        """The message must not go after all; MAIL and RCPT are out, so only closing can take them back."""
+        transaction.withdrawn = True
+        if self._ready and transaction is self._opening:
+            self._close()
+
+    def quit(self) -> None:
+        """Say goodbye once what is under way has been answered."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._opening is None:
+            self._write([("QUIT", b"QUIT\r\n")])
+
+    def halt(self) -> None:
+        """No body any more: what has been handed over may be answered, what has not is given back."""
+        self._halted = self._closing = True
+        if self._ready or not self.busy:
+            self._close()
+
+    def abort(self) -> None:
+        """Close at once; a message whose final dot is out is in doubt."""
+        self._closing = self._over = True
+        self._transport.abort()
+
+    def _close(self) -> None:
+        self._closing = self._over = True
+        self._transport.close()
+
+    # Writing
+
+    def _next_commands(self) -> list[tuple[str, bytes]]:
+        """MAIL, RCPT and DATA of the next message, if there is one and we are to go on."""
+        if self._closing:
+            return [("QUIT", b"QUIT\r\n")]
+        transaction = self._handler.next(self)
+        if transaction is None:
+            return []
+        self._opening = transaction
+        envelope = transaction.envelope
+        assert envelope is not None
+        utf8 = "" if envelope.rcpt_to.isascii() and envelope.mail_from.isascii() else " SMTPUTF8"
+        of_mail, of_rcpt = (f" RET=HDRS ENVID={envelope.envid}", " NOTIFY=FAILURE") if self._dsn else ("", "")
+        return [
+            ("MAIL", f"MAIL FROM:<{envelope.mail_from}>{of_mail}{utf8}\r\n".encode()),
+            ("RCPT", f"RCPT TO:<{envelope.rcpt_to}>{of_rcpt}\r\n".encode()),
+            ("DATA", b"DATA\r\n"),
+        ]
+
+    def _write(self, commands: list[tuple[str, bytes]], *first: bytes) -> None:
+        """Write `first`, whose reply is expected already, and the commands: all at once, or one a reply."""
+        pieces = [*first]
+        if self._pipelining or not self._expected:
+            for command, line in commands:
+                pieces.append(line)
+                self._expected.append(command)
+                if not self._pipelining:
+                    self._unsent.extend(commands[1:])
+                    break
+        else:
+            self._unsent.extend(commands)
+        if pieces:
+            self._since = self._loop.time()
+            self._transport.writelines(pieces)
+
+    def _hand_over(self, transaction: Transaction) -> None:
+        """Send the body with its final dot, and what follows."""
+        assert transaction.envelope is not None
+        message, transaction.envelope = transaction.envelope.pieces, None
+        self._ready = False
+        if self.careful:
+            self._transport.writelines(message)
+            self._loop.call_later(self.careful, self._finish, transaction, b".\r\n")
+        else:
+            self._finish(transaction, *message, b".\r\n")
+
+    def _finish(self, transaction: Transaction, *end: bytes) -> None:
+        if self.lost.done():
+            return
+        self._opening, self._handed = None, transaction
+        self._expected.append(".")
+        self._write(self._next_commands(), *end)
+
+    # Reading
+
+    def data_received(self, data: bytes) -> None:
+        """Take each complete reply in turn."""
+        self._since = self._loop.time()
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            if self._over:
+                return
+            if self._lines or line[3:4] == b"-":
+                self._lines.append(line)
+                if line[3:4] != b"-":
+                    reply, self._lines = self._lines, []
+                    self._answered(reply)
+            elif self._pipelining and line[:1] == b"2" and self._expected and self._expected[0] in _OPENING:
+                self._expected.popleft()  # the usual case: taken, and the answer to DATA follows
+            else:
+                self._answered([line])
+        if len(self._partial) > MAX_LINE or len(self._lines) > MAX_LINES:
+            self.abort()
+
+    def _answered(self, lines: list[bytes]) -> None:
+        code = lines[-1][:3]
+        command = self._expected.popleft() if self._expected else ""
+        if command == ".":
+            transaction, self._handed = self._handed, None
+            assert transaction is not None
+            self._handler.settle(self, transaction, _reply(lines, "."))
+        if code == b"421" or not command:  # nothing but 421 comes unasked
+            self.last_reply = _reply(lines, command)
+            return self._close()
+        if command == "DATA":
+            self._data_answered(code, lines)
+        elif command in _OPENING and code[:1] != b"2":
+            self._refused(command, lines)
+        elif command == "QUIT":
+            return self._close()
+        if not self._expected:
+            if self._unsent:
+                self._write([self._unsent.popleft()])
+            elif self._opening is None:
+                self._write(self._next_commands())
+        return None
+
+    def _refused(self, command: str, lines: list[bytes]) -> None:
+        """MAIL or RCPT was refused. With PIPELINING the answer to DATA is still to come."""
+        assert self._opening is not None
+        self._opening.refused = self._opening.refused or _reply(lines, command)
+        if not self._pipelining:
+            self._unsent.clear()
+            self._give_up(reset=command == "RCPT")
+
+    def _data_answered(self, code: bytes, lines: list[bytes]) -> None:
+        transaction = self._opening
+        assert transaction is not None
+        if code != b"354":
+            transaction.refused = transaction.refused or _reply(lines, "DATA")
+            self._give_up(reset=True)
+        elif transaction.refused is not None:
+            self._expected.append("empty")
+            self._give_up(b".\r\n", reset=False)
+        elif transaction.withdrawn or self._halted:
+            self._close()
+        elif transaction.intended:
+            self._hand_over(transaction)
+        else:
+            self._ready = True
+
+    def _give_up(self, *end: bytes, reset: bool) -> None:
+        """The message was refused before its body: say so, and go on with the next."""
+        transaction, self._opening = self._opening, None
+        assert transaction is not None
+        assert transaction.refused is not None
+        self._handler.settle(self, transaction, transaction.refused)
+        commands = self._next_commands()
+        self._write([("RSET", b"RSET\r\n"), *commands] if reset else commands, *end)
+
+    # The end
+
+    def pause_writing(self) -> None:
+        """The transport holds more than it can send."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The transport has sent nearly all of it."""
+        self._paused = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what was under way, telling apart what may have arrived from what can't have."""
+        if self.lost.done():
+            return
+        self.lost.set_result(None)
+        self._closing = self._over = True
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        handed, self._handed = self._handed, None
+        opening, self._opening = self._opening, None
+        if handed is not None:
+            if self._paused:  # the end of the message never left this machine
+                self._handler.again(self, handed)
+            else:
+                why = self.last_reply.text if self.last_reply else str(exc or "closed by the relay")
+                self._handler.in_doubt(self, handed, f"connection lost after the final dot: {why}")
+        if opening is not None and opening.refused is not None:
+            self._handler.settle(self, opening, opening.refused)
+        elif opening is not None and not opening.withdrawn:
+            self._handler.again(self, opening)
+        self._handler.closed(self, self.last_reply)
+
+    def _watch(self) -> None:
+        """Close when a reply is overdue; one timer a connection, whatever the number of commands."""
+        limits = self._timeouts
+        if self._expected:
+            command = self._expected[0]
+            limit = {".": limits.dot, "DATA": limits.data, "QUIT": limits.quit}.get(command, limits.command)
+            if self._loop.time() - self._since > limit:
+                self.last_reply = Reply(0, "", f"no reply to {command} within {limit:g} s", command)
+                return self.abort()
+        shortest = min(limits.command, limits.data, limits.dot, limits.quit)
+        self._watchdog = self._loop.call_later(min(shortest / 4, 15.0), self._watch)
+        return None
+
+
+def _reply(lines: list[bytes], command: str) -> Reply:
+    return parse_reply([line.decode("utf-8", "replace").rstrip("\r") for line in lines], command)

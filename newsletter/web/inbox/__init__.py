@@ -1,0 +1,1 @@
+"""The test inbox's page and API."""

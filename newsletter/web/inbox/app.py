@@ -1,0 +1,310 @@
+"""The test inbox's pages: a list with search, a message in every view, both kept fresh by server-sent events.
+
+Rendered on the server; scripts fetch the same pieces again. A message's HTML stands in a sandboxed frame with a policy
+of its own (`security.mail_policy`) and reaches nothing: pictures that it carries are put into it, remote ones are off
+until asked for. Changes go through the API (`inbox_api`), with the session's token.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from newsletter.errors import NewsletterError
+from newsletter.inbox.index import Row
+from newsletter.inbox.search import SearchError
+from newsletter.inbox.server import InboxServer
+from newsletter.inbox.store import Event, Page, Store
+from newsletter.mime.message import Message, read_message
+from newsletter.web.frame import THEMES, Look, Theme, frame_document
+from newsletter.web.inbox.api import PREFIX, api_routes
+from newsletter.web.inbox.context import (
+    InboxContext,
+    context,
+    download,
+    find_message,
+    find_raw,
+    findings_of,
+    whole_number,
+)
+from newsletter.web.pages import fragment, page, static_files
+from newsletter.web.security import LocalOnly, mail_policy, new_token
+
+PAGE = 50
+FOLLOW_EVERY = 1.0
+"""Seconds between two looks at whether another program has changed the Maildir."""
+VIEWS = ("html", "text", "headers", "parts", "source", "findings")
+SOURCE_MOST = 500_000
+"""Bytes of a source that are shown; the rest is for download."""
+TEXT_MOST = 500_000
+REWRITE_MOST = 3_000_000
+"""Characters of HTML that are rewritten for dark mode; more is shown as it is."""
+INLINE_MOST = 20_000_000
+_SHOWN_ADDRESSES = 20
+
+
+def inbox_app(
+    store: Store, server: InboxServer | None = None, *, token: str | None = None,
+    now: Callable[[], datetime] = datetime.now,
+) -> Starlette:  # fmt: skip
+    """The pages and the API over `store`; `server` is the SMTP server that fills it, if it runs here.
+
+    `app.state.close()` ends open event streams; call it before the server waits for its connections.
+    """
+    here = InboxContext(store, server)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def listener(event: Event) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended before a last thread
+                loop.call_soon_threadsafe(here.tell, event)
+
+        unsubscribe = store.subscribe(listener)
+        follower = asyncio.create_task(_follow(store), name="inbox follower")
+        try:
+            yield
+        finally:
+            here.events.close()
+            unsubscribe()
+            follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
+
+    routes = [
+        Route("/", _list_page, methods=["GET"]),
+        Route("/list", _list_again, methods=["GET"]),
+        Route("/message/{id}", _message_page, methods=["GET"]),
+        Route("/message/{id}/pane", _pane, methods=["GET"]),
+        Route("/message/{id}/frame", _frame, methods=["GET"]),
+        Route("/message/{id}/download", _download, methods=["GET"]),
+        *api_routes(),
+        static_files(),
+    ]
+    guard = Middleware(LocalOnly, token=token or new_token(), program_paths=(f"{PREFIX}/",))
+    app = Starlette(routes=routes, middleware=[guard], lifespan=lifespan, exception_handlers={404: _not_found})
+    app.state.context, app.state.now, app.state.close = here, now, here.events.close
+    return app
+
+
+async def _follow(store: Store) -> None:
+    while True:
+        await asyncio.sleep(FOLLOW_EVERY)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(store.follow)
+
+
+# The list
+
+
+async def _list_page(request: Request) -> Response:
+    return page(request, "inbox.html", {**await _list_context(request), "message": None})
+
+
+async def _list_again(request: Request) -> Response:
+    """The list and the sidebar, for a page that is open."""
+    context = await _list_context(request)
+    return JSONResponse(
+        {
+            "list": fragment("inbox_list.html", context), "nav": fragment("inbox_nav.html", context),
+            "none": fragment("inbox_none.html", context), "unread": context["counts"]["unread"],
+        }
+    )  # fmt: skip
+
+
+async def _list_context(request: Request) -> dict[str, Any]:
+    here, query = context(request), request.query_params.get("q", "").strip()
+    number = whole_number(request, "page", 1, 1, 10**7)
+    problem = ""
+    try:
+        found = await run_in_threadpool(here.store.search, query, limit=PAGE, offset=(number - 1) * PAGE)
+    except SearchError as error:
+        found, problem = Page((), 0, True, False), str(error)
+    counts = await run_in_threadpool(here.store.counts)
+    now = request.app.state.now()
+    current = request.query_params.get("open") or request.path_params.get("id")
+    first = (number - 1) * PAGE
+    return {
+        "rows": [_row(row, now, query, number) for row in found.rows], "query": query, "number": number,
+        "first": first + 1 if found.rows else 0, "last": first + len(found.rows), "total": found.total,
+        "exact": found.exact, "problem": problem, "counts": counts, "tags": await run_in_threadpool(here.store.tags),
+        "smtp": here.smtp, "newer": _url("/", query, number - 1) if number > 1 else "",
+        "older": _url("/", query, number + 1) if found.more else "", "current": str(current or ""),
+        "limit": here.store.limit, "search_url": _search_url, "faults": _fault_list(here),
+    }  # fmt: skip
+
+
+def _fault_list(here: InboxContext) -> list[str]:
+    return [str(fault) for fault in here.server.faults.faults] if here.server else []
+
+
+def _row(row: Row, now: datetime, query: str, number: int) -> dict[str, Any]:
+    received = datetime.fromtimestamp(row.received)
+    return {
+        "id": row.id, "unread": row.unread, "sender": _name(row.sender) or row.mail_from or "(nobody)",
+        "to": ", ".join(row.rcpt_tos or row.recipients), "subject": row.subject or "(no subject)",
+        "snippet": row.snippet,
+        "when": short_time(received, now), "iso": received.astimezone().isoformat(timespec="seconds"),
+        "attachments": row.attachments, "tags": row.tags, "url": _url(f"/message/{row.id}", query, number),
+    }  # fmt: skip
+
+
+def _name(sender: str) -> str:
+    name = sender.partition("<")[0].strip().strip('"')
+    return name or sender.strip("<> ")
+
+
+def short_time(moment: datetime, now: datetime) -> str:
+    """The time today, the day this year, else the date."""
+    if moment.date() == now.date():
+        return f"{moment:%H:%M}"
+    return f"{moment.day} {moment:%b}" if moment.year == now.year else f"{moment.day} {moment:%b %Y}"
+
+
+def _url(path: str, query: str, number: int = 1, **more: str) -> str:
+    values = {"q": query, "page": str(number) if number > 1 else "", **more}
+    text = urlencode({name: value for name, value in values.items() if value})
+    return f"{path}?{text}" if text else path
+
+
+def _search_url(query: str) -> str:
+    return _url("/", query)
+
+
+# A message
+
+
+async def _message_page(request: Request) -> Response:
+    context = {**await _list_context(request), **await _message_context(request)}
+    return page(request, "inbox.html", context)
+
+
+async def _pane(request: Request) -> Response:
+    context = await _message_context(request)
+    return HTMLResponse(fragment("inbox_message.html", context))
+
+
+async def _message_context(request: Request) -> dict[str, Any]:
+    row, data = await find_raw(request)
+    message = await run_in_threadpool(read_message, data)
+    store, query = context(request).store, request.query_params.get("q", "").strip()
+    number = whole_number(request, "page", 1, 1, 10**7)
+    if row.unread and request.query_params.get("keep") != "unread":
+        await run_in_threadpool(store.mark, [row.id], unread=False)
+        marked: Row | None = await run_in_threadpool(lambda: store.get(row.id))
+        row = marked or row
+    try:
+        newer, older = await run_in_threadpool(store.neighbours, row.id, query)
+    except SearchError:
+        newer, older = None, None
+    views = [view for view in VIEWS if view != "html" or message.rich is not None]
+    view = request.query_params.get("view", "")
+    view = view if view in views else views[0]
+    return {
+        "message": message, "row": row, "view": view, "query": query, "number": number,
+        "views": [(name, _url(f"/message/{row.id}", query, number, view=name)) for name in views],
+        "newer_message": _url(f"/message/{newer}", query, number) if newer else "",
+        "older_message": _url(f"/message/{older}", query, number) if older else "",
+        "back": _url("/", query, number), "received": datetime.fromtimestamp(row.received).astimezone(),
+        "to": message.to[:_SHOWN_ADDRESSES], "more_to": max(0, len(message.to) - _SHOWN_ADDRESSES),
+        "remote": message.rich is not None and has_remote(message.html), "search_url": _search_url,
+        "raw_url": _url(f"/message/{row.id}", query, number, view="source"),
+        "line_url": lambda line: _url(
+            f"/message/{row.id}", query, number, view="source", part="html", line=str(line or "")
+        ),
+        **await run_in_threadpool(_view, view, message, data, request.query_params),
+    }  # fmt: skip
+
+
+def _view(view: str, message: Message, data: bytes, asked: Mapping[str, str]) -> dict[str, Any]:
+    """What one view needs beside the message."""
+    if view == "text":
+        text = message.text
+        return {"text": text[:TEXT_MOST], "cut": len(text) > TEXT_MOST}
+    if view == "source":
+        part = "html" if asked.get("part") == "html" and message.rich is not None else ""
+        source = message.html if part else data[: SOURCE_MOST + 1].decode("utf-8", "replace").replace("\r\n", "\n")
+        wanted = int(line) if (line := asked.get("line", "")).isascii() and line.isdecimal() and len(line) < 9 else 0
+        lines = source[:SOURCE_MOST].split("\n")
+        return {"lines": lines, "cut": len(source) > SOURCE_MOST, "part": part, "wanted": wanted}
+    if view == "findings":
+        try:
+            return {"findings": findings_of(data), "problem_found": ""}
+        except NewsletterError as error:
+            return {"findings": [], "problem_found": str(error)}
+    return {}
+
+
+async def _frame(request: Request) -> Response:
+    """The message's HTML for its frame: own pictures inside it, remote ones only if asked for."""
+    _, message = await find_message(request)
+    images = request.query_params.get("images") == "1"
+    wanted = request.query_params.get("theme", "light")
+    theme: Theme = next((theme for theme in THEMES if theme == wanted), "light")
+    html = message.html
+    if len(html) <= REWRITE_MOST:
+        document = await run_in_threadpool(frame_document, html, Look(theme=theme), _embedder(message))
+    else:
+        document = html
+    return HTMLResponse(document, headers={"Content-Security-Policy": mail_policy(remote_images=images)})
+
+
+def _embedder(message: Message) -> Callable[[str], str]:
+    """Turns `cid:` addresses into the pictures themselves, while there is room."""
+    import base64
+
+    parts = {part.content_id: part for part in message.parts if part.content_id}
+    made: dict[str, str] = {}
+    room = [INLINE_MOST]
+
+    def embed(url: str) -> str:
+        if url[:4].lower() != "cid:":
+            return url
+        content_id = unquote(url[4:])
+        part = parts.get(content_id)
+        if part is None or not part.content_type.startswith("image/"):
+            return url
+        if content_id not in made:
+            content = base64.b64encode(part.content()).decode("ascii")
+            made[content_id] = f"data:{part.content_type};base64,{content}"
+        room[0] -= len(made[content_id])
+        return made[content_id] if room[0] >= 0 else url
+
+    return embed
+
+
+def has_remote(html: str) -> bool:
+    """Whether the HTML may fetch pictures or styles from elsewhere; in doubt, yes."""
+    low = html.lower()
+    return any(
+        mark in low for mark in ('src="http', "src='http", "src=http", "url(http", "url('http", 'url("http')
+    ) or ("background=" in low or "srcset=" in low or 'src="//' in low or "@import" in low)
+
+
+async def _download(request: Request) -> Response:
+    """The whole message, or with `?part=` one of its parts, as a file."""
+    number = request.query_params.get("part")
+    if number is None:
+        row, data = await find_raw(request)
+        return download(data, "message/rfc822", f"message-{row.id}.eml")
+    _, message = await find_message(request)
+    part = message.part("" if number == "0" else number)
+    if part is None:
+        raise HTTPException(404)
+    return download(await run_in_threadpool(part.content), part.content_type, part.filename or f"part-{number}")
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    if request.url.path.startswith(f"{PREFIX}/"):
+        return JSONResponse({"error": "there is nothing here; see /api/v1/openapi.json"}, 404)
+    return page(request, "inbox_gone.html", {"back": _url("/", request.query_params.get("q", ""))}, 404)

@@ -1,0 +1,130 @@
+"""What the inbox's pages and its API share: the store and its changes, the message that a request names, its checks."""
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from newsletter.errors import NewsletterError
+from newsletter.inbox.index import Row
+from newsletter.inbox.server import InboxServer
+from newsletter.inbox.store import Event, Store
+from newsletter.mime.message import Message, read_message
+from newsletter.web.events import Events
+
+CHECKED = 2_000_000
+"""Bytes of the largest message that is checked."""
+
+
+@dataclass(slots=True)
+class InboxContext:
+    """What the pages and the API work with."""
+
+    store: Store
+    server: InboxServer | None
+    events: Events = field(default_factory=Events)
+    _waiters: set[asyncio.Event] = field(default_factory=set)
+
+    @property
+    def smtp(self) -> str:
+        """The address of the SMTP server, or empty."""
+        return self.server.url if self.server else ""
+
+    def tell(self, event: Event) -> None:
+        """Pass a change in the store on to open pages and to those who wait; in the loop's thread."""
+        self.events.publish(event.kind, {"ids": list(event.ids[-100:])})
+        for waiter in self._waiters:
+            waiter.set()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait for the next change, or the time-out."""
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.discard(waiter)
+
+
+def context(request: Request) -> InboxContext:
+    found: InboxContext = request.app.state.context
+    return found
+
+
+async def find(request: Request) -> Row:
+    """The row that the path names; `latest` is the newest, of those that `?q=` matches. 404 if there is none."""
+    store, name = context(request).store, request.path_params["id"]
+    row = None
+    if name == "latest":
+        page = await run_in_threadpool(store.search, request.query_params.get("q", ""), limit=1)
+        row = page.rows[0] if page.rows else None
+    elif str(name).isascii() and str(name).isdigit() and len(str(name)) < 19:
+        row = await run_in_threadpool(store.get, int(name))
+    if row is None:
+        raise HTTPException(404, "there is no such message; it may have been deleted")
+    return row
+
+
+async def find_raw(request: Request) -> tuple[Row, bytes]:
+    row = await find(request)
+    data = await run_in_threadpool(context(request).store.raw, row.id)
+    if data is None:
+        raise HTTPException(404, "the message's file is gone; another program has taken it")
+    return row, data
+
+
+async def find_message(request: Request) -> tuple[Row, Message]:
+    row, data = await find_raw(request)
+    return row, await run_in_threadpool(read_message, data)
+
+
+def whole_number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A number in the query, within bounds. 400 if it is none."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
+        raise HTTPException(400, f"{name} is {text!r}; write a whole number from {least} to {most}")
+    return int(text)
+
+
+@lru_cache(maxsize=1)
+def _checks() -> Any:
+    from newsletter.checks import check_message, sample_of
+
+    return lambda data: check_message(sample_of(data))
+
+
+def findings_of(data: bytes) -> list[dict[str, Any]]:
+    """What the checks find in a message, the gravest first; as in `check --json`."""
+    if len(data) > CHECKED:
+        raise NewsletterError(f"messages over {CHECKED // 1_000_000} MB are not checked; send a smaller one")
+    try:
+        found = _checks()(data)
+    except Exception as error:  # any bytes come here, and a rule that trips over them is no reason to show nothing
+        raise NewsletterError(
+            f"the checks can't take this message apart ({type(error).__name__}); see its source"
+        ) from error
+    order = {"error": 0, "warning": 1, "info": 2}
+    return sorted((asdict(finding) for finding in found), key=lambda one: order[one["severity"]])
+
+
+def download(content: bytes, content_type: str, filename: str) -> Response:
+    """Bytes of unknown hands: saved, never shown as a page of ours."""
+    plain = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "-_. ") else "_" for letter in filename
+    )
+    encoded = "".join(f"%{byte:02X}" for byte in filename[:150].encode("utf-8", "replace"))
+    headers = {
+        "Content-Disposition": f"attachment; filename=\"{plain[:150]}\"; filename*=UTF-8''{encoded}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return Response(content, media_type=content_type, headers=headers)

@@ -1,0 +1,81 @@
+"""Write pictures of a post's mail, for a pull request or a colleague: phone, desktop, light, dark, inbox rows.
+
+The studio itself serves what is photographed, on a free port for as long as it takes; the browser is `chromium`'s.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from newsletter.config.settings import Config
+from newsletter.errors import NewsletterError
+from newsletter.web.server import bind_free, serve_app
+from newsletter.web.studio.app import Studio, studio_app
+from newsletter.web.studio.chromium import browser, find_chromium
+
+WIDTHS = (375, 800)
+SCHEMES = ("light", "dark")
+ROWS_WIDTH = 900
+
+
+def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
+    """Write `<slug>-<width>-<scheme>.png` and `<slug>-inbox-<scheme>.png` into `out_dir`, made if need be.
+
+    Raises NewsletterError where there is no Chromium, the post can't be rendered or the folder can't be written.
+    """
+    find_chromium()
+    studio = Studio(config)
+    key = studio.renderer.key_of(post)
+    rendered = studio.renderer.render(key)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NewsletterError(f"can't be made: {error.strerror}; name another folder", path=out_dir) from None
+    written = []
+    with _serving(studio) as address, browser() as page:
+        for scheme in SCHEMES:
+            for width in WIDTHS:
+                url = f"{address}mail/{quote(key)}?theme={scheme}"
+                png = page.photograph(url, width, scheme=scheme)
+                written.append(_write(out_dir / f"{rendered.post.slug}-{width}-{scheme}.png", png))
+            url = f"{address}rows/{quote(key)}?theme={scheme}"
+            png = page.photograph(url, ROWS_WIDTH, scheme=scheme, within="main")
+            written.append(_write(out_dir / f"{rendered.post.slug}-inbox-{scheme}.png", png))
+    return written
+
+
+def _write(path: Path, content: bytes) -> Path:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise NewsletterError(f"can't be written: {error.strerror}; name another folder", path=path) from None
+    return path
+
+
+@contextmanager
+def _serving(studio: Studio) -> Iterator[str]:
+    """The studio's address, served from a thread of its own."""
+    bound = bind_free(0)
+    ready = threading.Event()
+    address: list[str] = []
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    def on_ready(url: str) -> None:
+        address.append(url)
+        ready.set()
+
+    app = studio_app(studio.renderer.config, studio=studio, watching=False)
+    serving = serve_app(app, bound, on_ready=on_ready, on_stop=studio.events.close, stop=stop)
+    thread = threading.Thread(target=loop.run_until_complete, args=(serving,), daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -1,0 +1,64 @@
+"""Whom the preview is shown as: a subscriber of the list, or one of the awkward ones that every list has.
+
+The list is streamed: looking for a person stops at the first matches, and memory stays flat.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from newsletter.audience.subscriber import Subscriber
+
+MATCHES = 20
+"""Subscribers that a search returns at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """A subscriber that breaks careless templates; `key` starts with a tilde, which no address does here."""
+
+    key: str
+    label: str
+    email: str
+    name: str
+
+
+PERSONAS: tuple[Persona, ...] = (
+    Persona("~no-name", "No name", "reader@example.net", ""),
+    Persona(
+        "~long-name",
+        "A very long name",
+        "maximiliane@example.com",
+        "Maximiliane Theodora Freifrau von Hohenstein-Wartenberg-Schwarzenfels zu Donaueschingen, geb. Lindqvist",
+    ),
+    Persona("~right-to-left", "Right to left", "layla@example.net", "ليلى حدّاد"),
+    Persona("~emoji", "Emoji", "sunny@example.com", "Sunny 🌻 Patel 👩🏽‍🚀"),
+    Persona("~markup", "Markup and quotes", "conan@example.org", '"O\'Brien" <b>& Sons</b> {{ 7 * 7 }}'),
+)
+
+
+def first(subscribers: Iterable[Subscriber]) -> Subscriber:
+    """The first of the list; somebody made up where the list is empty."""
+    return next(iter(subscribers), Subscriber("reader@example.net", "Robin Reader"))
+
+
+def find(subscribers: Iterable[Subscriber], key: str) -> Subscriber | None:
+    """The awkward one of that key, with the columns of the list's first; or the subscriber of that address."""
+    if awkward := next((one for one in PERSONAS if one.key == key), None):
+        columns: Mapping[str, str] = first(subscribers).columns
+        return Subscriber(awkward.email, awkward.name, columns)
+    wanted = key.casefold()
+    return next((one for one in subscribers if one.email.casefold() == wanted), None)
+
+
+def search(subscribers: Iterable[Subscriber], words: str, most: int = MATCHES) -> list[Subscriber]:
+    """The first subscribers in whose address, name or columns every word is found, whatever its case."""
+    wanted = words.casefold().split()
+    return list(islice(_matching(subscribers, wanted), most))
+
+
+def _matching(subscribers: Iterable[Subscriber], wanted: list[str]) -> Iterator[Subscriber]:
+    for one in subscribers:
+        text = " ".join((one.email, one.name, *one.columns.values())).casefold()
+        if all(word in text for word in wanted):
+            yield one

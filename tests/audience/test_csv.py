@@ -1,0 +1,255 @@
+"""A list is read for sure or not at all; a row that can't be mailed is named."""
+
+import contextlib
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.audience.csv.reader import Problem, Row, check_csv, read_csv, safe_cell
+from newsletter.audience.csv.scan import LINE_MAX
+from newsletter.audience.subscriber import Subscriber
+from newsletter.errors import NewsletterError
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "subscribers.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def rows(path: Path) -> list[Row]:
+    return list(read_csv(path))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(NewsletterError) as caught:
+        read_csv(path)
+    return str(caught.value).removeprefix(str(path.parent) + "/")
+
+
+def test_rows_are_subscribers_with_their_columns(write) -> None:
+    path = write(
+        'email,name,First city,plan\nada@Example.org, Ada ,Lyon,free\n\nbob@example.org,"O\'Brien, Bob",,"a ""b"""\n'
+    )
+    assert rows(path) == [
+        (2, Subscriber("ada@example.org", "Ada", {"first_city": "Lyon", "plan": "free"})),
+        (4, Subscriber("bob@example.org", "O'Brien, Bob", {"first_city": "", "plan": 'a "b"'})),
+    ]
+    assert read_csv(path).columns == ("first_city", "plan")
+
+
+def test_a_list_can_be_read_twice(write) -> None:
+    subscribers = read_csv(write("email\nada@example.org\nADA@example.org\n"))
+    assert list(subscribers) == list(subscribers)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("last", [True, False])
+def test_the_dialects_of_spreadsheets_are_one_list(write, end: str, delimiter: str, bom: bytes, last: bool) -> None:
+    lines = ["email,city,name", "ada@example.org,Lyon,Ada", 'zoe@example.org,"Sala\nmanca",Zoë', "bob@example.org,,"]
+    text = end.join(lines).replace(",", delimiter) + end * last
+    assert rows(write(bom + text.encode())) == [
+        (2, Subscriber("ada@example.org", "Ada", {"city": "Lyon"})),
+        (3, Subscriber("zoe@example.org", "Zoë", {"city": "Sala\nmanca"})),
+        (5, Subscriber("bob@example.org", "", {"city": ""})),
+    ]
+
+
+@pytest.mark.parametrize("title", ["email", "Email", " E-Mail ", "EMAIL ADDRESS", "e-mail address", "Mail"])
+def test_the_column_of_addresses_goes_by_its_usual_names(write, title: str) -> None:
+    assert rows(write(f"name,{title}\nAda,ada@example.org\n")) == [(2, Subscriber("ada@example.org", "Ada"))]
+
+
+def test_a_column_that_is_named_email_wins_over_others_like_it(write) -> None:
+    path = write("mail,email\nby post,ada@example.org\n")
+    assert rows(path) == [(2, Subscriber("ada@example.org", "", {"mail": "by post"}))]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "1: is empty; begin it with a header row"),
+        (b"\n\nemail\n", "1: the first line is blank"),
+        (b"\xef\xbb\xbf", "1: the first line is blank"),
+        ("email\nada@example.org\n".encode("utf-16"), "is UTF-16"),
+        ("email\nada@example.org\n".encode("utf-16-le"), "1: a NUL character; is this UTF-16?"),
+        ("email\nada@example.org\n".encode("utf-32"), "is UTF-16"),
+        (b"PK\x03\x04\x14\x00", "is a spreadsheet"),
+        ("email,name\nada@example.org,Ada\nz@example.org,Zoë\n".encode("latin-1"), "3: not UTF-8: the byte 0xEB"),
+        ("email,name\r\nada@example.org,Ada\r\nzoe@example.org,Zoë".encode("latin-1"), "3: not UTF-8"),
+        ("email,name\rada@example.org,Ada\rzoe@example.org,Zoë".encode("latin-1"), "3: not UTF-8"),
+        (b"email\nada@example.org\n\xe2\x80", "3: not UTF-8"),
+        (b"email\nada@example.org\nb\0b@example.org\n", "3: a NUL character"),
+        (b"name,city\nAda,Lyon\n", "1: no column `email`"),
+        (b"name,emial\nAda,ada@example.org\n", "1: no column `email` in the header; rename 'emial'"),
+        (b"ada@example.org,Ada\nbob@example.org,Bob\n", "1: no header; the first line is a person already"),
+        (b"email,name,Name \nada@example.org,Ada,\n", "1: two columns are named 'name' ('name' and 'Name ')"),
+        (b"email,email\nada@example.org,\n", "1: two columns are named 'email'"),
+        (b"email,,name\nada@example.org,,Ada\n", "1: column 2 has no name"),
+        (b'email,"name\nada@example.org,Ada\n', "1: a quote in the header is not closed"),
+        (b"sep=;\nemail;name\n", "1: a line for spreadsheets"),
+        (b'email,name\nada@example.org,"Ada\nbob@example.org,Bob\n', "2: a quote opened here is never closed"),
+        (b'email,name\nada@example.org,"Ada\nb@example.org,Bob"\nz@example.org,\n', "2: a quote opened here swallows"),
+        (b'name,email\n"Ada,ada@example.org\nBob",bob@example.org\n', "2: a quote opened here swallows"),
+        (b'email\n"ada@example.org\nbob@example.org"\n', "2: a quote opened here swallows"),
+        (b'email,name\nada@example.org,"Ada\nbob@example.org,"Bob"\n', "2: a quote inside a quoted field"),
+        (b'email,name\nada@example.org,"Ada "the" first"\n', "2: a quote inside a quoted field"),
+        (b"email,name\nada@example.org," + b"x" * 65_537 + b"\n", "2: a field of over 64 KB"),
+        (b'email,name\nada@example.org,"' + b"x\n" * 32_769 + b'"\n', "2: a field of over 64 KB"),
+        (b'email,name\nada@example.org,"' + b"x\n" * 200_000 + b'"\n', "2: a field of over 64 KB"),
+        (b"email\nada@example.org\n" + b"x" * (LINE_MAX + 1), "3: a line of over 1,024 KB"),
+    ],
+)  # fmt: skip
+def test_a_list_that_can_not_be_read_for_sure_is_refused_whole_with_the_line(write, content: bytes, said: str) -> None:
+    refused = refusal(write(content))
+    assert refused.startswith(("subscribers.csv:" if said[0].isdigit() else "subscribers.csv: ") + said)
+    assert "; " in refused
+
+
+def test_a_list_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    assert (
+        refusal(tmp_path / "subscribers.csv")
+        == "subscribers.csv: no such list; make it, with a header row `email,name`"
+    )
+    assert "folder" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("ada.example.org,Ada,Lyon", "no '@' in 'ada.example.org'; fix the row or delete it"),
+        (",Ada,Lyon", "the address is empty; fix the row or delete it"),
+        ("ada@example.org,Ada", "2 fields where the header has 3; add the empty ones, or delete the row"),
+        ("ada@example.org,Moreau, Ada,Lyon", "4 fields where the header has 3; put a text with the delimiter in it"),
+        ("ada@example.org,A\u202eda,Lyon", "U+202E, which can't be seen; take it out"),
+        ("ada@example.org,A\x07da,Lyon", "U+0007"),
+        ("ada@example.org,Ada,Ly\u2028on", "U+2028"),
+        ("ada@example.org,Ada,Ly\x85on", "U+0085"),
+        ('ada@example.org,"Ada\r\nBcc: bob@example.org",Lyon', "a line end in 'name'"),
+        ('"ada@example.org\nbcc",Ada,Lyon', "'ada@example.org\\nbcc' holds U+000A"),
+        ("first@example.org,Again,", "first@example.org is on line 2 already"),
+        ("FIRST@Example.org,Again,", "FIRST@example.org is on line 2 already"),
+    ],
+)
+def test_a_row_that_can_not_be_mailed_is_named_and_the_others_are_read(write, row: str, said: str) -> None:
+    path = write(f"email,name,city\nfirst@example.org,First,\n{row}\nlast@example.org,Last,\n")
+    first, bad, last = rows(path)
+    assert isinstance(bad[1], Problem)
+    assert bad[0] == 3
+    assert bad[1].what.startswith(said)
+    assert [first[1], last[1]] == [
+        Subscriber("first@example.org", "First", {"city": ""}),
+        Subscriber("last@example.org", "Last", {"city": ""}),
+    ]
+
+
+def test_blank_rows_and_the_empty_cells_that_spreadsheets_append_are_no_problem(write) -> None:
+    path = write("email,name,,\n\n , ,,\nada@example.org,Ada,,\n,,,\nbob@example.org,Bob\nzoe@example.org,Zoe,x\n")
+    assert [line for line, row in rows(path) if isinstance(row, Subscriber)] == [4, 6]
+    assert [line for line, row in rows(path) if isinstance(row, Problem)] == [7]
+
+
+def test_several_lines_in_a_further_column_are_kept(write) -> None:
+    path = write('email,notes\nada@example.org,"Call, or\nwrite to ada.m@example.net"\n')
+    assert rows(path) == [(2, Subscriber("ada@example.org", "", {"notes": "Call, or\nwrite to ada.m@example.net"}))]
+
+
+def test_a_template_in_a_field_is_text(write) -> None:
+    text = "{{ cycler.__init__.__globals__ }} <img onerror=x>"
+    assert rows(write(f"email,name\nada@example.org,{text}\n")) == [(2, Subscriber("ada@example.org", text))]
+
+
+def test_a_list_that_changes_after_it_was_looked_through_is_not_believed(write) -> None:
+    path = write("email\nada@example.org\n")
+    subscribers = read_csv(path)
+    with path.open("a") as file:
+        file.write('bob@example.org,"\n')
+    with pytest.raises(NewsletterError, match="changed while it was in use"):
+        list(subscribers)
+
+
+def test_check_counts_and_names_every_problem(write) -> None:
+    report = check_csv(write("email,city\nada@example.org,Lyon\nada@example.org,Lyon\nbob\nzoe@example.org,\n"))
+    assert (report.subscribers, report.columns) == (2, ("city",))
+    assert [line for line, _ in report.problems] == [3, 4]
+
+
+PRINTABLE = st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"], exclude_characters="@")
+CELLS = st.text(PRINTABLE | st.sampled_from('",;\t\n'), max_size=12)
+BYTES = st.sampled_from([b"email", b"a@example.org", b",", b'"', b"\n", b"\r", b"\xff", b"\0"])
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]))
+def test_whatever_a_csv_writer_writes_is_read_back(tmp_path_factory, cells, delimiter: str, end: str) -> None:
+    path = tmp_path_factory.mktemp("csv") / "list.csv"
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator=end)
+    writer.writerow(["email", "one", "two"])
+    people = [(f"reader{number}@example.org", *pair) for number, pair in enumerate(cells)]
+    writer.writerows(people)
+    path.write_bytes(buffer.getvalue().encode())
+    assert [row for _, row in read_csv(path)] == [
+        Subscriber(email, "", {"one": one.strip(), "two": two.strip()}) for email, one, two in people
+    ]
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.binary(max_size=200) | st.lists(BYTES).map(b"".join))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("csv") / "list.csv"
+    path.write_bytes(content)
+    with contextlib.suppress(NewsletterError):
+        list(read_csv(path))
+
+
+@pytest.mark.parametrize("at", [1, 250, 499, 500])
+def test_one_quote_too_many_never_loses_anybody_in_silence(write, at: int) -> None:
+    lines = ["email,name,city", *(f'reader{n}@example.org,"Reader, {n}",Lyon' for n in range(1, 501))]
+    lines[at] = lines[at].replace(',"', ',""', 1)
+    assert refusal(write("\n".join(lines))).startswith("subscribers.csv:")
+    lines[at] = f'reader{at}@example.org,"Reader {at},Lyon'
+    assert refusal(write("\n".join(lines))).startswith(f"subscribers.csv:{at + 1}:")
+
+
+def test_formulas_are_disarmed_for_spreadsheets_and_words_are_left_alone() -> None:
+    for cell in ("=1+1", "+33 1 23", "-1", "@SUM(A1)", "\t=1", " =1", "\r=1", "＝1"):
+        assert safe_cell(cell) == "'" + cell
+    for cell in ("", "Ada", "ada@example.org", "a=b", "1-2"):
+        assert safe_cell(cell) == cell
+
+
+def test_memory_stays_flat_and_a_hundred_thousand_rows_take_a_moment(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    with path.open("w") as file:
+        file.write("email,name,city\n")
+        file.writelines(f"reader{n}@mail{n % 97}.example.org,Reader {n},Lyon\n" for n in range(100_000))
+        file.write("reader5@mail5.example.org,Again,Lyon\n")
+        file.writelines("reader5@mail5.example.org,And again,Lyon\n" for _ in range(100_000))
+    program = (
+        "import resource, sys; from pathlib import Path; from newsletter.audience.csv.reader import check_csv\n"
+        "import email_validator\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "report = check_csv(Path(sys.argv[1]), 50)\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(report.subscribers, report.bad_rows, len(report.problems), (after - before) // 1024)\n"
+        "print(report.problems[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    counts, problem = done.stdout.splitlines()
+    good, bad, named, megabytes = map(int, counts.split())
+    assert (good, bad, named) == (100_000, 100_001, 50)
+    assert problem == "(100002, 'reader5@mail5.example.org is on line 7 already; delete one of them')"
+    assert megabytes < 12

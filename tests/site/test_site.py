@@ -1,0 +1,319 @@
+"""What a site adds to a post: permalinks, authors, images, absolute addresses; and finding sites and posts."""
+
+# ruff: noqa: E501 (a case a line)
+
+import os
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from newsletter.errors import NewsletterError
+from newsletter.site.discover import DetectedSite, detect_site, find_posts
+from newsletter.site.paths import inside
+from newsletter.site.post import Author
+from newsletter.site.site import load_site
+
+from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, post_of, write
+
+
+@pytest.fixture
+def jekyll(tmp_path):
+    return make(tmp_path, JEKYLL)
+
+
+@pytest.fixture
+def hugo(tmp_path):
+    return make(tmp_path, HUGO)
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return make(tmp_path, PLAIN)
+
+
+def test_a_jekyll_site_tells_its_facts(jekyll):
+    assert jekyll.kind == "jekyll"
+    assert (jekyll.title, jekyll.url, jekyll.language) == ("The Log", "https://example.org/log", "fr")
+    assert (jekyll.origin, jekyll.base_path) == ("https://example.org", "/log")
+    assert [folder.name for folder in jekyll.post_folders] == ["_posts", "_drafts"]
+    assert jekyll.data["deep"]["list"] == [{"n": 1}, {"n": 2}]
+    assert jekyll.data["table"][0] == {"name": "Ada", "age": "36"}
+    assert "broken" not in jekyll.data
+
+
+def test_a_hugo_site_tells_its_facts(hugo):
+    assert hugo.kind == "hugo"
+    assert (hugo.title, hugo.url, hugo.language) == ("The Hugo Log", "https://example.org/h", "en")
+    assert hugo.timezone == ZoneInfo("Europe/Paris")
+    assert hugo.author(post_of(hugo, "content/notes/n.md")) == Author("Ada Moreau")
+    assert [folder.name for folder in hugo.post_folders] == ["posts"]
+
+
+def test_a_plain_folder_has_what_newsletter_toml_says(plain):
+    post = post_of(plain, "posts/2026-05-04-hello.md")
+    assert (plain.kind, plain.title, plain.url, plain.timezone) == ("plain", "X", "https://example.org/x", UTC)
+    assert plain.permalink(post) == "https://example.org/x/hello/"
+    assert plain.author(post) == Author("Ada Moreau")
+    assert plain.image(post) == ""
+
+
+def test_newsletter_toml_wins_over_the_site(tmp_path):
+    own = '[newsletter]\ntitle = "Mine"\nurl = "https://example.net"\nlanguage = "de"\n[posts]\npermalink = "/:slug.html"\n'
+    site = make(tmp_path, {**JEKYLL, "newsletter.toml": own})
+    assert (site.title, site.url, site.language) == ("Mine", "https://example.net", "de")
+    assert site.permalink(post_of(site, "_posts/2018-07-03-first.md")) == "https://example.net/first.html"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("date", "/big-news/2018/07/01/My-trip.html"),
+        ("pretty", "/big-news/2018/07/01/My-trip/"),
+        ("ordinal", "/big-news/2018/182/My-trip.html"),
+        ("weekdate", "/big-news/2018/W26/Sun/My-trip.html"),
+        ("none", "/big-news/My-trip.html"),
+        ("/:title/", "/My-trip/"),
+        ("/:slug", "/my-trip"),
+        ("/:year/:i_month/:i_day/:short_year/:title.html", "/2018/7/1/18/My-trip.html"),
+        ("/:long_month/:short_month/:long_day/:hour:minute:second/", "/July/Jul/Sunday/170000/"),
+        ("/:slugified_categories/:name:output_ext", "/big-news/2018-07-03-my-trip.html"),
+        ("/:month_:day/:title", "/07_01/My-trip"),
+        ("/blog/:nonsense/:title", "/blog/:nonsense/My-trip"),
+    ],
+)
+def test_jekylls_permalinks(tmp_path, pattern, path):
+    config = f"url: https://example.org\npermalink: {pattern}\n"
+    text = "---\ntitle: A\ncategories: [Big-News]\ndate: 2018-07-01 09:00:00 -0800\n---\n"
+    site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-03-My-trip.md": text})
+    assert site.permalink(post_of(site, "_posts/2018-07-03-My-trip.md")) == "https://example.org" + path
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("_posts/2018-07-03-first.md", "https://example.org/log/news/2018/first/"),
+        ("_posts/guest/2020-02-29-third.md", "https://example.org/log/third.html"),
+        ("_guides/start/here.md", "https://example.org/log/guides/start/here/"),
+        ("about.md", "https://example.org/log/about/"),
+        ("_drafts/soon.md", ""),
+    ],
+)
+def test_each_kind_of_jekyll_page_has_its_place(jekyll, name, url):
+    assert jekyll.permalink(post_of(jekyll, name)) == url
+
+
+def test_folders_above_posts_are_categories(tmp_path):
+    site = make(tmp_path, {**JEKYLL, "trips/_posts/2018-07-03-rome.md": "Rome.\n"})
+    assert (
+        site.permalink(post_of(site, "trips/_posts/2018-07-03-rome.md")) == "https://example.org/log/trips/2018/rome/"
+    )
+    assert site.root / "trips/_posts" in site.post_folders
+
+
+def test_the_sites_timezone_decides_the_day(tmp_path):
+    config = "url: https://example.org\ntimezone: Asia/Tokyo\npermalink: /:month/:day/:title\n"
+    text = "---\ndate: 2018-07-01 20:00:00 +0000\n---\n"
+    site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-01-a.md": text})
+    assert site.permalink(post_of(site, "_posts/2018-07-01-a.md")) == "https://example.org/07/02/a"
+
+
+def test_a_jekyll_site_without_a_timezone_is_built_in_utc(tmp_path):
+    config = "url: https://example.org\npermalink: /:month/:day/:title\n"
+    text = "---\ndate: 2018-07-01 20:00:00 -0800\n---\n"
+    site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-01-a.md": text})
+    assert site.permalink(post_of(site, "_posts/2018-07-01-a.md")) == "https://example.org/07/02/a"
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("content/posts/2024-05-06-hello.md", "https://example.org/h/posts/2024-05-06-hello/"),
+        ("content/posts/trip/index.md", "https://example.org/h/posts/trip/"),
+        ("content/notes/n.md", "https://example.org/h/2024/12/a-note-really/"),  # though in Paris it is the next year
+    ],
+)
+def test_hugos_permalinks(hugo, name, url):
+    assert hugo.permalink(post_of(hugo, name)) == url
+
+
+@pytest.mark.parametrize(
+    ("front", "url"),
+    [("slug: other", "/posts/other/"), ("url: /over/there/", "/over/there/"), ("url: https://example.com/x", None)],
+)
+def test_a_hugo_page_may_name_its_place(hugo, front, url):
+    post = post_of(hugo, "content/posts/p.md", f"---\n{front}\n---\n")
+    assert hugo.permalink(post) == ("https://example.org/h" + url if url else "https://example.com/x")
+
+
+def test_a_hugo_site_of_several_languages(tmp_path):
+    site = make(tmp_path, {
+        "newsletter.toml": "",
+        "config/_default/hugo.toml": (
+            'baseURL = "https://example.org/"\ntitle = "All"\ndefaultContentLanguage = "en"\n'
+            "defaultContentLanguageInSubdir = true\n[uglyURLs]\npost = true\n"
+        ),
+        "config/_default/languages.en.toml": 'title = "English"\ncontentDir = "content/en"\n',
+        "config/_default/languages.de.toml": 'contentDir = "content/de"\n',
+        "content/en/post/a.md": "A.\n", "content/en/about/b.md": "B.\n", "content/de/post/a.md": "A.\n",
+    })  # fmt: skip
+    assert site.title == "English"
+    assert site.post_folders[0] == tmp_path / "content/en/post"
+    assert site.permalink(post_of(site, "content/en/post/a.md")) == "https://example.org/en/post/a.html"
+    assert site.permalink(post_of(site, "content/en/about/b.md")) == "https://example.org/en/about/b/"
+
+
+def test_hugos_configuration_in_a_folder(tmp_path):
+    site = make(tmp_path, {
+        "newsletter.toml": "", "config/_default/config.yaml": "baseURL: https://example.org/\ntitle: F\n",
+        "config/_default/params.toml": "mainSections = ['notes']\n", "config/_default/permalinks.toml": "notes = '/n/:filename/'\n",
+        "content/notes/a.md": "A.\n",
+    })  # fmt: skip
+    assert (site.kind, site.title, [folder.name for folder in site.post_folders]) == ("hugo", "F", ["notes"])
+    assert site.permalink(post_of(site, "content/notes/a.md")) == "https://example.org/n/a/"
+
+
+@pytest.mark.parametrize(
+    ("name", "author", "image"),
+    [
+        ("_posts/2018-07-03-first.md", Author("Ben Okri"), "https://example.org/log/assets/all.png"),
+        ("_posts/2019-01-02-second-one.md", Author("Ada Moreau", "https://example.org/log/assets/ada.jpg"), "https://example.org/log/assets/all.png"),
+        ("_posts/guest/2020-02-29-third.md", Author("guest"), "https://example.org/log/assets/guest.png"),
+        ("about.md", Author("Ada Moreau", "https://example.org/log/assets/ada.jpg"), "https://example.org/log/assets/all.png"),
+    ],
+)  # fmt: skip
+def test_authors_and_images_come_from_the_post_the_defaults_or_the_site(jekyll, name, author, image):
+    post = post_of(jekyll, name)
+    assert jekyll.author(post) == author
+    assert jekyll.image(post) == image
+
+
+@pytest.mark.parametrize(
+    ("front", "author"),
+    [
+        ("author: ADA", Author("Ada Moreau", "https://example.org/log/assets/ada.jpg")),
+        ("author: Eve", Author("Eve")),
+        ("author: Moreau, Ada", Author("Moreau, Ada")),
+        ("author: Eve <eve@example.org>", Author("Eve")),
+        ('author: "[Eve](https://example.org/eve), [Kim](/kim)"', Author("Eve, Kim")),
+        ("authors: [ada, ben]", Author("Ada Moreau and Ben Okri", "https://example.org/log/assets/ada.jpg")),
+        ("author: {name: Eve, picture: e.png}", Author("Eve", "https://example.org/log/e.png")),
+        ("author: Eve\npicture: /e.png", Author("Eve", "https://example.org/log/e.png")),
+    ],
+)
+def test_an_author_is_a_key_or_a_name(jekyll, front, author):
+    assert jekyll.author(post_of(jekyll, "_posts/2020-01-01-x.md", f"---\n{front}\n---\n")) == author
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("/assets/a.png", "https://example.org/log/assets/a.png"),
+        ("/log/assets/a.png", "https://example.org/log/assets/a.png"),
+        ("/logbook/a.png", "https://example.org/log/logbook/a.png"),
+        ("a b.png", "https://example.org/log/news/2018/first/a%20b.png"),
+        ("été.png?x=1#y", "https://example.org/log/news/2018/first/%C3%A9t%C3%A9.png?x=1#y"),
+        ("../x/", "https://example.org/log/news/2018/x/"),
+        ("?page=2", "https://example.org/log/news/2018/first/?page=2"),
+        ("/", "https://example.org/log/"),
+        ("//cdn.example.com/a.js", "https://cdn.example.com/a.js"),
+        ("http://example.com/a", "http://example.com/a"),
+        ("mailto:a@example.org", "mailto:a@example.org"),
+        ("cid:part1", "cid:part1"),
+        ("#fn-1", "#fn-1"),
+        ("", ""),
+        ("2019-01-02-second-one.md#x", "https://example.org/log/2019/second-one/#x"),
+        ("missing.md", "https://example.org/log/news/2018/first/missing.md"),
+        ("slot0123456789abn0z", "slot0123456789abn0z"),
+        ("/u/slot0123456789abn0z?x", "https://example.org/log/u/slot0123456789abn0z?x"),
+    ],
+)
+def test_addresses_become_absolute(jekyll, written, meant):
+    assert jekyll.absolute(written, post_of(jekyll, "_posts/2018-07-03-first.md")) == meant
+
+
+def test_without_an_address_of_the_site_links_stay(tmp_path):
+    site = make(tmp_path, {**PLAIN, "newsletter.toml": ""})
+    post = post_of(site, "posts/2026-05-04-hello.md")
+    assert (site.permalink(post), site.absolute("/a.png", post)) == ("", "/a.png")
+
+
+def test_a_broken_configuration_is_told_with_its_line(tmp_path):
+    with pytest.raises(NewsletterError) as caught:
+        make(tmp_path, {**JEKYLL, "_config.yml": "title: A\nurl: [\n"})
+    assert (caught.value.line, caught.value.path) == (2, str((tmp_path / "_config.yml").resolve()))
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "link/passwd", "a/../../b", "loop", "x\0"])
+def test_paths_stay_inside(tmp_path, path):
+    root = tmp_path / "site"
+    root.mkdir()
+    (root / "link").symlink_to("/etc")
+    (root / "loop").symlink_to(root / "loop")
+    with pytest.raises(NewsletterError, match="leads out of"):
+        inside(root, path)
+
+
+def test_a_link_inside_the_site_is_followed(tmp_path):
+    (tmp_path / "a.md").write_text("x")
+    (tmp_path / "b.md").symlink_to(tmp_path / "a.md")
+    assert inside(tmp_path, "b.md") == (tmp_path / "a.md").resolve()
+    assert inside(tmp_path, "new/../c.md") == tmp_path.resolve() / "c.md"
+
+
+def test_a_posts_folder_outside_is_refused(tmp_path):
+    config = write(tmp_path, {**PLAIN, "newsletter.toml": '[posts]\ndir = "../elsewhere"\n'})
+    with pytest.raises(NewsletterError, match="leads out of"):
+        load_site(config)
+
+
+def test_posts_are_found_newest_first_drafts_before_them(tmp_path):
+    config = write(tmp_path, {**JEKYLL, "_posts/README.md": "x", "_posts/2021-01-01-broken.md": "---\ntitle: [\n"})
+    (tmp_path / "_posts/2022-01-01-out.md").symlink_to("/etc/hostname")
+    found = [path.name for path in find_posts(config, load_site(config))]
+    assert found == [
+        "soon.md",
+        "2021-01-01-broken.md",
+        "2020-02-29-third.md",
+        "2019-01-02-second-one.md",
+        "2018-07-03-first.md",
+    ]
+
+
+def test_no_posts_folder_means_no_posts(tmp_path):
+    config = write(tmp_path, {"newsletter.toml": ""})
+    assert find_posts(config, load_site(config)) == []
+
+
+def test_a_site_is_detected_for_init(tmp_path):
+    write(tmp_path / "j", JEKYLL)
+    write(tmp_path / "h", HUGO)
+    write(tmp_path / "p", PLAIN)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert detect_site(tmp_path / "j") == DetectedSite(
+        "jekyll", "The Log", "https://example.org/log", "Ada Moreau <log@example.org>", "fr", "_posts", "/:categories/:year/:title/"
+    )  # fmt: skip
+    assert detect_site(tmp_path / "h") == DetectedSite(
+        "hugo", "The Hugo Log", "https://example.org/h", "Ada Moreau <ada@example.org>", "en", "content/posts", ""
+    )
+    assert detect_site(tmp_path / "p") is None
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("config", "cname", "url"),
+    [
+        ("title: A", "log.example.org\n", "https://log.example.org"),
+        ("url: https://example.org\nbaseurl: /x", "log.example.org\n", "https://example.org/x"),
+        ("title: A", "not a domain", ""),
+    ],
+)
+def test_a_jekyll_site_without_an_address_is_at_its_cname(tmp_path, config, cname, url):
+    site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-03-a.md": "", "CNAME": cname})
+    assert site.url == url
+
+
+def test_a_jekyll_site_needs_no_configuration(tmp_path):
+    site = make(tmp_path, {"newsletter.toml": "", "_posts/2018-07-03-a.md": "A.\n", "_layouts/post.html": ""})
+    assert site.kind == "jekyll"
+    assert os.path.basename(site.post_folders[0]) == "_posts"

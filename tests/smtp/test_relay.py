@@ -1,0 +1,258 @@
+"""Relays: their URLs, and connecting with certificates and logins that are right, and wrong in each way."""
+
+import asyncio
+import datetime
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from newsletter.delivery.direct import send_direct
+from newsletter.delivery.pace import Rate
+from newsletter.errors import NewsletterError
+from newsletter.smtp import relay as relay_module
+from newsletter.smtp.connection import Timeouts
+from newsletter.smtp.relay import Relay, RelayTrouble, connect, parse_relay, tls_context
+
+from tests.delivery.relay_server import RelayServer, Talk, serving
+from tests.delivery.sending import SHORT, PlainWriter, people, rows, send
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return ca
+
+
+def context_for(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def off_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the relay were elsewhere: TLS is required."""
+    monkeypatch.setattr(relay_module.Relay, "is_loopback", property(lambda self: False))
+
+
+def test_a_url_says_where_as_whom_and_how_much() -> None:
+    relay = parse_relay("smtps://ada%40example.org@mail.example.net?connections=20&rate=14/s", password="secret")
+    assert relay == Relay("mail.example.net", 465, True, "ada@example.org", "secret", 20, (Rate(14, 1),))
+    assert "secret" not in repr(relay)
+    assert parse_relay("smtp://mail.example.net").port == 587
+    assert parse_relay("smtp://[::1]:25").name == "[::1]:25"
+    assert parse_relay("smtp://[::1]:25").is_loopback
+    assert not parse_relay("smtp://localhost.example.org").is_loopback
+    assert parse_relay("smtp://mail.example.net", rate="5/s 100/d", connections=3).connections == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("mail.example.net", "is no relay"),
+        ("http://mail.example.net", "is no relay"),
+        ("smtp://", "names no host"),
+        ("smtp://:25", "names no host"),
+        ("smtp://mail example.net", "names no host"),
+        ("smtp://mail.example.net:0", "names no host"),
+        ("smtp://mail.example.net:99999", "the port is a number"),
+        ("smtp://mail.example.net:smtp", "the port is a number"),
+        ("smtp://mail.example.net/path", "nothing may follow"),
+        ("smtp://mail.example.net?connections=0", "connections is '0'"),
+        ("smtp://mail.example.net?connections=many", "connections is 'many'"),
+        ("smtp://mail.example.net?rate=fast", "is no rate"),
+        ("smtp://mail.example.net?speed=9", "unknown option 'speed'"),
+        ("smtp://[::1", "is no relay"),
+    ],
+)
+def test_a_url_that_is_none_is_refused(url: str, what: str) -> None:
+    with pytest.raises(NewsletterError, match=what):
+        parse_relay(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(NewsletterError, match="NEWSLETTER_SMTP__PASSWORD") as caught:
+        parse_relay("smtp://ada:hunter2@mail.example.net")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_ca_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    for name in ("ca.pem", "missing.pem"):
+        with pytest.raises(NewsletterError, match="ca_file"):
+            tls_context(Relay("localhost", 25, ca_file=str(tmp_path / name)))
+
+
+@pytest.mark.usefixtures("off_loopback")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_mail_goes_over_verified_tls(tmp_path: Path, authority: trustme.CA, scheme: str) -> None:
+    context = context_for(authority.issue_cert("localhost"))
+    server = RelayServer(starttls=context) if scheme == "smtp" else RelayServer(tls=context)
+    server.password = "secret"
+    async with serving(server, "localhost"):
+        report = await send(
+            tmp_path / "newsletter.db", f"{scheme}://ada@localhost:{server.port}", people(50),
+            relay_options={"ca_file": str(tmp_path / "ca.pem"), "password": "secret"},
+        )  # fmt: skip
+    assert report.sent == 50
+    assert set(server.counts.values()) == {1}
+
+
+@pytest.mark.usefixtures("off_loopback")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+@pytest.mark.parametrize("fault", ["expired", "wrong name", "unknown authority"])
+async def test_a_bad_certificate_stops_and_nothing_is_said_in_clear(
+    tmp_path: Path, authority: trustme.CA, scheme: str, fault: str
+) -> None:
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2)
+    certificate = {
+        "expired": lambda: authority.issue_cert("localhost", not_before=past, not_after=past + datetime.timedelta(1)),
+        "wrong name": lambda: authority.issue_cert("mail.example.net"),
+        "unknown authority": lambda: trustme.CA().issue_cert("localhost"),
+    }[fault]()
+    context = context_for(certificate)
+    server = RelayServer(starttls=context) if scheme == "smtp" else RelayServer(tls=context)
+    async with serving(server, "localhost"):
+        report = await send(
+            tmp_path / "newsletter.db", f"{scheme}://localhost:{server.port}", people(5),
+            relay_options={"ca_file": str(tmp_path / "ca.pem")},
+        )  # fmt: skip
+    assert "certificate can't be trusted" in str(report.stopped)
+    assert report.pending == 5
+    assert server.connections <= 1
+    assert not any(command.startswith("MAIL") for command in server.commands)
+
+
+@pytest.mark.usefixtures("off_loopback")
+async def test_without_starttls_no_login_and_no_mail_leave_in_clear(tmp_path: Path) -> None:
+    async with serving(RelayServer(password="secret")) as server:
+        report = await send(
+            tmp_path / "newsletter.db", f"smtp://ada@127.0.0.1:{server.port}", people(5),
+            relay_options={"password": "secret"},
+        )  # fmt: skip
+    assert "STARTTLS" in str(report.stopped)
+    assert not any(command.startswith(("AUTH", "MAIL")) for command in server.commands)
+
+
+async def test_a_refused_login_stops_after_one_attempt(tmp_path: Path) -> None:
+    async with serving(RelayServer(password="right")) as server:
+        report = await send(
+            tmp_path / "newsletter.db", f"smtp://ada@127.0.0.1:{server.port}", people(50), connections=20,
+            relay_options={"password": "wrong"},
+        )  # fmt: skip
+    assert "535 5.7.8" in str(report.stopped)
+    assert "NEWSLETTER_SMTP__PASSWORD" in str(report.stopped)
+    assert "wrong" not in str(report.stopped)
+    assert server.connections == 1
+    assert report.pending == 50
+
+
+async def test_a_login_that_is_not_offered_is_said(tmp_path: Path) -> None:
+    async with serving(RelayServer()) as server:
+        relay = parse_relay(f"smtp://ada@127.0.0.1:{server.port}", password="x")
+        with pytest.raises(RelayTrouble, match="takes no login"):
+            await connect(relay, tls_context(relay), 2.0)
+
+
+async def test_a_host_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    report = await send(tmp_path / "newsletter.db", "smtp://relay.invalid:25", people(1))
+    assert "no such host" in str(report.stopped)
+
+
+async def test_a_greeting_that_never_comes_times_out(tmp_path: Path) -> None:
+    from tests.delivery.relay_server import SWALLOW
+
+    def script(_talk: Talk, command: str, _argument: str) -> str | None:
+        return SWALLOW if command == "connect" else None
+
+    async with serving(RelayServer(script=script)) as server:
+        relay = parse_relay(server.url)
+        with pytest.raises(RelayTrouble, match="no answer in time"):
+            await connect(relay, tls_context(relay), 0.2)
+
+
+async def test_direct_messages_are_answered_one_by_one() -> None:
+    def script(_talk: Talk, command: str, argument: str) -> str | None:
+        return "550 5.1.1 no such user" if command == "RCPT" and argument.startswith("reader1@") else None
+
+    envelopes = [PlainWriter().envelope(person) for person in people(3)]
+    async with serving(RelayServer(script=script)) as server:
+        replies = await send_direct(envelopes, [parse_relay(server.url)], timeouts=SHORT)
+    assert [reply.code for _, reply in replies] == [250, 550, 250]
+    assert server.addresses == {"reader0@example.org", "reader2@example.org"}
+
+
+async def test_direct_messages_without_a_relay_are_an_error() -> None:
+    with pytest.raises(NewsletterError, match="connection refused"):
+        await send_direct([PlainWriter().envelope(people(1)[0])], [parse_relay("smtp://127.0.0.1:9")], timeouts=SHORT)
+
+
+async def test_a_rate_is_shared_by_all_connections(tmp_path: Path) -> None:
+
+    async with serving(RelayServer()) as server:
+        report = await send(tmp_path / "newsletter.db", f"{server.url}?rate=200/s", people(400), connections=8)
+    assert report.sent == 400
+    assert 1.8 <= report.seconds < 6  # exactness is held with a clock of its own in test_pace
+
+
+async def test_several_relays_share_the_work(tmp_path: Path) -> None:
+    async with serving(RelayServer()) as one, serving(RelayServer()) as two:
+        report = await send(tmp_path / "newsletter.db", [one.url, two.url], people(300))
+    assert report.sent == 300
+    assert min(len(one.accepted), len(two.accepted)) > 50
+    assert {row["relay"] for row in rows(tmp_path / "newsletter.db")} == {
+        f"127.0.0.1:{server.port}" for server in (one, two)
+    }
+
+
+async def test_replies_that_ask_for_patience_slow_the_relay_down(tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def script(_talk: Talk, command: str, argument: str) -> str | None:
+        if command != "RCPT" or argument in seen or len(seen) > 30:
+            return None
+        seen.add(argument)
+        return "451 4.7.1 slow down"
+
+    async with serving(RelayServer(script=script)) as server:
+        report = await send(tmp_path / "newsletter.db", server.url, people(60), no_wait=True, connections=8)
+    assert any("slowed to" in note for note in report.notes)
+    assert report.sent + report.deferred == 60
+
+
+@pytest.mark.usefixtures("off_loopback")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_the_conversation_works_on_uvloop_over_tls_too(tmp_path: Path, authority: trustme.CA, scheme: str) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    context = context_for(authority.issue_cert("localhost"))
+    server = RelayServer(starttls=context) if scheme == "smtp" else RelayServer(tls=context)
+
+    async def main() -> None:
+        async with serving(server, "localhost"):
+            report = await send(
+                tmp_path / "newsletter.db", f"{scheme}://localhost:{server.port}", people(100),
+                writer=PlainWriter(200_000), relay_options={"ca_file": str(tmp_path / "ca.pem")}, timeouts=Timeouts(),
+            )  # fmt: skip
+        assert report.sent == 100
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert set(server.counts.values()) == {1}
+
+
+async def test_now_and_then_a_greylisted_recipient_slows_nothing(tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def script(_talk: Talk, command: str, argument: str) -> str | None:
+        if command != "RCPT" or argument in seen or not argument.partition("@")[0].endswith(("3", "7")):
+            return None
+        seen.add(argument)
+        return "451 4.7.1 greylisted"
+
+    async with serving(RelayServer(script=script)) as server:
+        report = await send(tmp_path / "newsletter.db", server.url, people(100), connections=1)
+    assert report.sent == 100
+    assert not any("slowed" in note for note in report.notes)

@@ -1,0 +1,98 @@
+"""The verdict on a reply: a table, tested with a table."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.smtp.reply import MAX_TEXT, Action, Reply, Verdict, parse_reply, verdict
+
+TABLE = [
+    # command, line, action, what else is set
+    (".", "250 2.0.0 ok: queued as 4F", Action.SENT, set()),
+    ("MAIL", "421 4.3.2 going down", Action.AGAIN, {"slow"}),
+    (".", "421 4.7.0 try later", Action.AGAIN, {"slow"}),
+    ("RCPT", "450 4.2.0 greylisted", Action.DEFER, {"slow"}),
+    ("RCPT", "451 4.7.1 too fast", Action.DEFER, {"slow"}),
+    ("RCPT", "452 4.2.2 over quota", Action.DEFER, {"slow"}),
+    (".", "454 4.7.0 not now", Action.DEFER, {"slow"}),
+    (".", "432 4.7.12 a password transition is needed", Action.DEFER, set()),
+    ("RCPT", "550 5.1.1 no such user", Action.FAIL, {"suppress"}),
+    ("RCPT", "550 5.1.2 no such host", Action.FAIL, {"suppress"}),
+    ("RCPT", "553 5.1.3 bad address", Action.FAIL, {"suppress"}),
+    ("RCPT", "551 5.1.6 moved", Action.FAIL, {"suppress"}),
+    ("RCPT", "556 5.1.10 null MX", Action.FAIL, {"suppress"}),
+    (".", "550 5.1.1 no such user, found late", Action.FAIL, {"suppress"}),
+    ("RCPT", "550 no such user here", Action.FAIL, set()),
+    ("RCPT", "550 5.1.0 address rejected", Action.FAIL, set()),
+    ("RCPT", "552 5.2.2 mailbox full", Action.FAIL, {"full"}),
+    ("RCPT", "550 5.2.1 mailbox disabled", Action.FAIL, {"full"}),
+    (".", "550 5.7.1 message refused", Action.FAIL, {"policy"}),
+    ("RCPT", "554 5.7.1 relay access denied", Action.FAIL, {"policy"}),
+    (".", "554 this looks like spam", Action.FAIL, {"policy"}),
+    (".", "554 transaction failed", Action.FAIL, set()),
+    ("DATA", "503 5.5.1 bad sequence", Action.FAIL, set()),
+    ("MAIL", "530 5.7.0 log in first", Action.STOP, {"hint"}),
+    ("AUTH", "534 5.7.9 mechanism too weak", Action.STOP, {"hint"}),
+    ("AUTH", "535 5.7.8 bad credentials", Action.STOP, {"hint"}),
+    ("AUTH", "538 5.7.11 encryption needed", Action.STOP, {"hint"}),
+    ("RCPT", "530 5.7.1 log in first", Action.STOP, {"hint"}),
+    ("MAIL", "550 5.1.8 bad sender", Action.STOP, {"hint"}),
+    ("MAIL", "501 5.1.7 syntax", Action.STOP, {"hint"}),
+    ("MAIL", "552 5.3.4 too large", Action.STOP, {"hint"}),
+    (".", "552 too much", Action.STOP, {"hint"}),
+    (".", "552 5.3.4 too large", Action.STOP, {"hint"}),
+    ("connect", "554 go away", Action.STOP, {"hint"}),
+    ("connect", "521 no mail here", Action.STOP, {"hint"}),
+    (".", "550 5.7.26 unauthenticated", Action.STOP, {"hint"}),
+    (".", "550 5.7.32 no alignment", Action.STOP, {"hint"}),
+    ("RCPT", "550 5.7.40 DKIM", Action.STOP, {"hint"}),
+    (".", "550 5.7.515 access denied", Action.STOP, {"hint"}),
+    (".", "550 5.7.25 no PTR", Action.FAIL, {"policy"}),
+    (".", "354 what?", Action.UNKNOWN, set()),
+    (".", "999 what?", Action.UNKNOWN, set()),
+    (".", "what?", Action.UNKNOWN, set()),
+    ("RCPT", "354 what?", Action.AGAIN, set()),
+]
+
+
+@pytest.mark.parametrize(("command", "line", "action", "flags"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
+def test_each_reply_means_one_thing(command: str, line: str, action: Action, flags: set[str]) -> None:
+    meaning = verdict(parse_reply([line], command))
+    assert meaning.action is action
+    assert {name for name in ("suppress", "full", "slow", "policy", "hint") if getattr(meaning, name)} == flags
+
+
+def test_a_reply_of_several_lines_is_one_text() -> None:
+    reply = parse_reply(["550-5.7.1 Your mail was", "550-5.7.1 refused, see", "550 5.7.1 https://example.net/x"], ".")
+    assert reply == Reply(550, "5.7.1", "Your mail was refused, see https://example.net/x", ".")
+    assert str(reply) == "550 5.7.1 Your mail was refused, see https://example.net/x"
+
+
+def test_a_text_that_begins_like_a_number_is_no_status() -> None:
+    assert parse_reply(["250 2.0 is our version"], ".").status == ""
+    assert parse_reply(["250 5 messages"], ".").text == "5 messages"
+
+
+@given(st.lists(st.text(max_size=900), max_size=4), st.sampled_from(["MAIL", "RCPT", "DATA", ".", "connect"]))
+def test_whatever_a_server_says_has_a_verdict_and_a_printable_text(lines: list[str], command: str) -> None:
+    reply = parse_reply(lines, command)
+    assert isinstance(verdict(reply), Verdict)
+    assert len(reply.text) <= MAX_TEXT
+    assert not any(ord(char) < 32 or ord(char) == 127 for char in reply.text)
+    assert verdict(reply).action is not Action.SENT or command == "."
+
+
+def test_a_relay_that_wants_tls_is_told_from_one_that_wants_a_login() -> None:
+    wants_tls = verdict(parse_reply(["530 5.7.0 Must issue a STARTTLS command first"], "MAIL"))
+    wants_login = verdict(parse_reply(["530 5.7.0 Authentication required"], "MAIL"))
+    assert "TLS" in wants_tls.hint
+    assert "NEWSLETTER_SMTP__PASSWORD" in wants_login.hint
+
+
+@given(st.text(st.characters(min_codepoint=9, max_codepoint=0x2030), max_size=40))
+def test_the_short_way_of_reading_a_reply_says_what_the_long_one_says(text: str) -> None:
+    short = parse_reply([f"250 2.1.5 {text}"], "RCPT")
+    assert (short.code, short.status, short.command) == (250, "2.1.5", "RCPT")
+    assert short.text == " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text.strip()).split("\n")).strip()
