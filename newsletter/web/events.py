@@ -6,7 +6,7 @@ it is. Streams end when the server stops, so that Ctrl-C does not wait for open 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -46,7 +46,7 @@ class Events:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def stream(self, hello: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    async def stream(self, hello: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
         """Events as they come, in wire form, until `close`."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
         self._pages.add(queue)

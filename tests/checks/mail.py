@@ -53,11 +53,11 @@ def message(html: str | None = HTML, text: str | None = WORDS, **headers: str | 
     mail = EmailMessage()
     given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     for name, value in HEADERS.items():
-        value = given.pop(name.lower(), value)
-        if value is not None:
-            mail[name] = value
-    for name, value in given.items():
-        mail[name] = value
+        chosen = given.pop(name.lower(), value)
+        if chosen is not None:
+            mail[name] = chosen
+    for name, further in given.items():
+        mail[name] = further
     if text is not None:
         mail.set_content(text)
     if html is not None:

@@ -20,7 +20,7 @@ def rspamd(score: float, chunked: bool = False) -> Talk:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         assert head.startswith("POST /checkv2 HTTP/1.1\r\n")
-        await reader.readexactly(int(re.search(r"Content-Length: (\d+)", head)[1]))
+        await reader.readexactly(int(re.findall(r"Content-Length: (\d+)", head)[0]))
         body = json.dumps({"score": score, "required_score": 15, "symbols": RULES}).encode()
         if chunked:
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -39,7 +39,7 @@ def spamd(score: float) -> Talk:
             writer.write(b"SPAMD/1.0 76 Bad header line: " + first.encode())
         else:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            await reader.readexactly(int(re.search(r"Content-length: (\d+)", head)[1]))
+            await reader.readexactly(int(re.findall(r"Content-length: (\d+)", head)[0]))
             report = (
                 "Content analysis details:\r\n\r\n pts rule name              description\r\n"
                 "---- ---------------------- --------------------\r\n"

@@ -113,14 +113,14 @@ def test_what_jekyll_would_not_take_is_told_with_the_posts_line(jekyll, source, 
         liquid(jekyll, source)
     assert said in str(caught.value)
     assert caught.value.line == line
-    assert caught.value.path.endswith("2018-07-03-first.md")
+    assert str(caught.value.path).endswith("2018-07-03-first.md")
     assert "\n" not in str(caught.value)
 
 
 def test_a_fault_in_an_include_names_the_include(jekyll):
     with pytest.raises(NewsletterError) as caught:
         liquid(jekyll, "One.\n{% include bad.html %}")
-    assert (caught.value.path.endswith("_includes/bad.html"), caught.value.line) == (True, 2)
+    assert (str(caught.value.path).endswith("_includes/bad.html"), caught.value.line) == (True, 2)
 
 
 def test_a_site_says_what_its_plugins_tags_are_in_mail(tmp_path):

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import read_token
 from newsletter.compose.issue import Issue, Slot
+from newsletter.compose.message import headers
 from newsletter.compose.message.quoted_printable import normal
-from newsletter.compose.message.writer import MessageWriter, feedback_id, headers
+from newsletter.compose.message.writer import MessageWriter, feedback_id
 from newsletter.errors import NewsletterError
 
 from .writing import SECRET, issue, part_template
@@ -57,7 +58,7 @@ def write(what: Issue, who: Subscriber = ADA) -> bytes:
 
 
 def parsed(message: bytes) -> EmailMessage:
-    return message_from_bytes(message, policy=policy.default)  # type: ignore[return-value]
+    return message_from_bytes(message, policy=policy.default)
 
 
 def assert_fit_for_the_wire(message: bytes) -> None:
@@ -75,7 +76,7 @@ def assert_fit_for_the_wire(message: bytes) -> None:
 def body_of(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
     assert part is not None
-    return part.get_content().replace("\r\n", "\n")  # the parser leaves CRLF
+    return str(part.get_content()).replace("\r\n", "\n")  # the parser leaves CRLF
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_selector_means_these_elements(selector, number):
 def test_the_cascade_decides_the_colour(css, colour):
     tree = lxml_html.fromstring("<div><p class='x y' id=i>Words</p></div>")
     found = computed_styles(list(tree.iter()), _screen_rules(css))
-    assert str(found[tree.find("p")].colour) == colour
+    assert str(found[next(tree.iter("p"))].colour) == colour
 
 
 def _screen_rules(css):
@@ -69,10 +69,11 @@ def _screen_rules(css):
 def test_an_inline_style_wins_but_for_important():
     tree = lxml_html.fromstring("<div><p style='color: #123456'>Words</p></div>")
     assert (
-        str(computed_styles(list(tree.iter()), _screen_rules("p { color: #111 }"))[tree.find("p")].colour) == "#123456"
+        str(computed_styles(list(tree.iter()), _screen_rules("p { color: #111 }"))[next(tree.iter("p"))].colour)
+        == "#123456"
     )
     found = computed_styles(list(tree.iter()), _screen_rules("p { color: #111 !important }"))
-    assert str(found[tree.find("p")].colour) == "#111111"
+    assert str(found[next(tree.iter("p"))].colour) == "#111111"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_what_the_reader_does_not_see(style, hidden):
 )
 def test_the_ground_is_the_nearest_plain_one(markup, ground):
     tree = lxml_html.fromstring(markup)
-    found = computed_styles(list(tree.iter()), ())[tree.find("p")].ground
+    found = computed_styles(list(tree.iter()), ())[next(tree.iter("p"))].ground
     assert (str(found) if found else None) == ground
 
 
@@ -120,7 +121,7 @@ def test_the_ground_is_the_nearest_plain_one(markup, ground):
 )  # fmt: skip
 def test_bold_is_relative(markup, bold):
     tree = lxml_html.fromstring(markup)
-    assert computed_styles(list(tree.iter()), ())[tree.find("b")].bold is bold
+    assert computed_styles(list(tree.iter()), ())[next(tree.iter("b"))].bold is bold
 
 
 def test_a_fragment_without_a_body_is_seen():

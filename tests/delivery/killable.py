@@ -33,7 +33,7 @@ def die_before(number: int) -> None:
         ledger.db.set_trace_callback(before)
         begin(self, ledger, *rest)
 
-    Journal.__init__ = traced  # type: ignore[method-assign]
+    Journal.__init__ = traced  # type: ignore[method-assign,assignment]
 
 
 def kill_at_each_statement(path: Path, url: str, count: int, connections: int) -> int:

@@ -31,7 +31,7 @@ async def test_after_kills_at_random_moments_nobody_has_it_twice_and_nobody_is_l
     async with serving(RelayServer()) as server:
         for number in range(kills):
             goal, reached = (number + 1) * 150 + chance.randrange(60), asyncio.Event()
-            server.on_message = lambda got, goal=goal, reached=reached: reached.set() if got >= goal else None  # type: ignore[misc]
+            server.on_message = lambda got, goal=goal, reached=reached: reached.set() if got >= goal else None
             sender = await start_sender(path, server.url, count, connections)
             await reached.wait()
             await asyncio.sleep(chance.random() * 0.01)

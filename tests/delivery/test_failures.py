@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "newsletter.db"
 
 
-def once(what: str, reply: str, *, per: str = "recipient"):  # type: ignore[no-untyped-def]
+def once(what: str, reply: str, *, per: str = "recipient"):
     """A script that answers `what` with `reply` the first time for each recipient or connection."""
     seen = set()
 
@@ -362,7 +362,7 @@ async def test_a_message_that_can_t_be_written_fails_alone(path: Path) -> None:
     from newsletter.errors import NewsletterError
 
     class Writer(PlainWriter):
-        def envelope(self, subscriber):  # type: ignore[no-untyped-def]
+        def envelope(self, subscriber):
             if subscriber.email.startswith("reader3@"):
                 raise NewsletterError("no column 'city'")
             return super().envelope(subscriber)

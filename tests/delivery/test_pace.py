@@ -16,7 +16,7 @@ REFUSED = Verdict(Action.FAIL, policy=True)
 
 def sent_until(pace: Pace, end: float, step: float, now: float = 0.0) -> list[float]:
     """When messages go, if somebody asks every `step` seconds."""
-    times = []
+    times: list[float] = []
     while now < end:
         while pace.wait(now) <= 0 and len(times) < 1_000_000:
             pace.take(now)

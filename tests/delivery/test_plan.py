@@ -55,7 +55,10 @@ def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
     suppress(path, "reader3@example.org")
     with Ledger(path) as ledger:
         ledger.hold("hello")
-        listed = [*enumerate(people(5), 2), (7, Problem("no '@' in 'x'; fix the row or delete it"))]
+        listed: list[tuple[int, Subscriber | Problem]] = [
+            *enumerate(people(5), 2),
+            (7, Problem("no '@' in 'x'; fix the row or delete it")),
+        ]
         made = make_plan(ledger, an_issue(), read_audience(ledger, listed))
         freeze(ledger, made)
     assert (made.recipients, made.to_send, made.suppressed, made.bad_rows) == (5, 4, 1, 1)
@@ -72,7 +75,7 @@ def test_a_list_from_a_file_is_read_as_it_is(path: Path, tmp_path: Path) -> None
 
 
 def test_a_broken_list_leaves_nothing_behind(path: Path) -> None:
-    def listed():  # type: ignore[no-untyped-def]
+    def listed():
         yield from enumerate(people(5), 2)
         raise NewsletterError("a quote is never closed")
 

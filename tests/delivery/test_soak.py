@@ -26,7 +26,7 @@ async def test_kills_and_faults_for_a_long_time_nobody_twice_and_nobody_lost(tmp
     async with serving(RelayServer(script=faulty)) as server:
         for number in range(kills):
             goal, reached = (number + 1) * count // (kills + 10), asyncio.Event()
-            server.on_message = lambda got, goal=goal, reached=reached: reached.set() if got >= goal else None  # type: ignore[misc]
+            server.on_message = lambda got, goal=goal, reached=reached: reached.set() if got >= goal else None
             sender = await start_sender(path, server.url, count, connections)
             ended = asyncio.create_task(sender.wait())
             waiting = asyncio.create_task(reached.wait())

@@ -5,6 +5,7 @@ import random
 import smtplib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiosmtplib
 import pytest
@@ -39,7 +40,7 @@ async def test_a_port_in_use_is_said_in_one_line(store: Store) -> None:
                 pass
 
 
-async def send(server: InboxServer, message: bytes = MESSAGE, rcpt: str = "ben@example.org", **options: object) -> None:
+async def send(server: InboxServer, message: bytes = MESSAGE, rcpt: str = "ben@example.org", **options: Any) -> None:
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=server.port, **options) as client:
         await client.sendmail("ada@example.org", rcpt, message)
 

@@ -304,7 +304,7 @@ def test_what_is_wrong_is_refused_with_its_line(post, text, line, said):
         post(text)
     assert said in str(caught.value)
     assert caught.value.line == line
-    assert caught.value.path.endswith("hello.md")
+    assert str(caught.value.path).endswith("hello.md")
     assert "\n" not in str(caught.value)
 
 

@@ -13,7 +13,6 @@ from newsletter.site.discover import DetectedSite, detect_site, find_posts
 from newsletter.site.paths import inside
 from newsletter.site.post import Author
 from newsletter.site.site import load_site
-
 from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, post_of, write
 
 

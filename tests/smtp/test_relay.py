@@ -14,7 +14,6 @@ from newsletter.errors import NewsletterError
 from newsletter.smtp import relay as relay_module
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import Relay, RelayTrouble, connect, parse_relay, tls_context
-
 from tests.delivery.relay_server import RelayServer, Talk, serving
 from tests.delivery.sending import SHORT, PlainWriter, people, rows, send
 

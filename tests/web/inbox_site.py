@@ -101,7 +101,8 @@ def rich(subject: str = "Who planted the oaks?", remote: str = "https://example.
     """Text, HTML with a picture inside and one elsewhere, a script, a form, and an attachment."""
     message = plain(subject, "Jays did.")
     message.add_alternative(HTML.replace("REMOTE", remote), subtype="html")
-    html = message.get_payload()[1]
+    html = message.get_body(("html",))
+    assert html is not None
     html.add_related(PIXEL, "image", "png", cid="<pic@example.org>", filename="jay.png")
     message.add_attachment(b"%PDF-1.4 acorns", maintype="application", subtype="pdf", filename="Größe.pdf")
     return message

@@ -120,7 +120,8 @@ async def running(site: StudioSite, post: Path | None = None) -> AsyncIterator[S
     serving = asyncio.create_task(
         serve_preview(config, post, port=0, open_browser=False, on_ready=ready.set_result, stop=stop)
     )
-    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+    begun: set[asyncio.Future[Any]] = {serving, ready}
+    await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
     site.url = "/".join(ready.result().split("/")[:3]) + "/"

@@ -14,7 +14,7 @@ def _luma(css: str) -> float:
     colour = parse_color(css)
     assert colour is not None
     assert not isinstance(colour, str)
-    return 0.2126 * colour.red + 0.7152 * colour.green + 0.0722 * colour.blue
+    return float(0.2126 * colour.red + 0.7152 * colour.green + 0.0722 * colour.blue)
 
 
 @pytest.mark.parametrize(

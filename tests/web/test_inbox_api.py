@@ -54,7 +54,8 @@ async def test_a_message_is_listed_read_and_taken_apart(site: Site) -> None:
 
 async def test_pages_go_on_where_the_last_one_ended(site: Site) -> None:
     await site.mail(*(plain(f"Number {number}") for number in range(7)))
-    seen, below = [], ""
+    seen: list[str] = []
+    below: int | str | None = ""
     while below is not None:
         _, page, _ = await site.ask("GET", f"{API}/messages?limit=3&below={below}")
         seen += [one["subject"] for one in page["messages"]]
