@@ -6,8 +6,10 @@ What a program reads goes to stdout; what a person reads beside it (progress, wa
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,19 +73,47 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[
 
 def is_interactive() -> bool:
     """Is there a person who can answer?"""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def confirm(question: str) -> bool:
-    """Ask for yes or no; anything but yes is no. Ctrl-C raises KeyboardInterrupt, on a running event loop too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the loop's own waits for the answer
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
-    except EOFError:
-        say()
+    """Ask the person at the terminal for yes or no; anything but yes is no, and so is nobody.
+
+    What was typed before the question stood there is no answer. Ctrl-C or SIGTERM raises KeyboardInterrupt whenever it
+    comes: `input()` loses one that arrives between its prompt and its read.
+    """
+    if not is_interactive():
         return False
+    terminal = sys.stdin.fileno()
+    with _signals() as signals:
+        termios.tcflush(terminal, termios.TCIFLUSH)
+        print(f"{question} [y/N] ", end="", flush=True)  # noqa: T201
+        answer = b""
+        while not answer.endswith(b"\n"):
+            if terminal in select.select([terminal, signals], [], [])[0]:  # a signal raises here
+                typed = os.read(terminal, 1024)
+                if not typed:  # Ctrl-D
+                    say()
+                    return False
+                answer += typed
+    return answer.decode(errors="replace").strip().lower() in {"y", "yes"}
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """SIGINT and SIGTERM raise KeyboardInterrupt; yields a descriptor that is readable once one has come."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    earlier_descriptor = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    earlier = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield readable
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(earlier_descriptor)
+        os.close(readable)
+        os.close(writable)
 
 
 def plural(count: int, noun: str) -> str:

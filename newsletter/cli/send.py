@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.console import confirm, is_interactive, note, progress, say, say_json
+from newsletter.cli.console import confirm, is_interactive, note, plural, progress, say, say_json
 from newsletter.cli.send_report import Rehearsal, exit_code, progress_line, report_json, show_plan, show_report
 from newsletter.errors import NewsletterError
 
@@ -249,7 +249,7 @@ def _ask(options: Options, plan: "Plan") -> None:
         return
     if options.as_json or not is_interactive():
         raise NewsletterError("there is nobody to ask; give --yes to send without asking")
-    if not confirm(f"Send to {plan.to_send:,} subscribers?"):
+    if not confirm(f"Send to {plural(plan.to_send, 'subscriber')}?"):
         raise NewsletterError("nothing was sent; the same command asks again")
 
 

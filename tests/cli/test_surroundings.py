@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -67,22 +66,6 @@ def test_a_subfolder_and_another_folder_are_as_good(folder: Path, call: Call, mo
     assert call("status")[2].startswith("newsletter: ../../newsletter.toml:2: unknown key")
     (folder / "newsletter.toml").rename(folder / "a" / "other.toml")
     assert call("--config", "../other.toml", "status")[2].startswith("newsletter: ../other.toml:2: unknown key")
-
-
-def test_ctrl_c_at_the_question_stops_at_once_and_sends_nothing(folder: Path, run: Run) -> None:
-    """On a terminal; the event loop runs already, and its own handler would wait for the answer."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(folder)
-        os.execv(NEWSLETTER, [NEWSLETTER, "send", "hello", "--smtp", "smtp://127.0.0.1:1"])
-    said = b""
-    while b"[y/N]" not in said:
-        said += os.read(terminal, 1024)
-    os.write(terminal, b"\x03")
-    _, status = os.waitpid(child, 0)
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 130, said
-    assert run("status", "--json").stdout == "[]\n"
 
 
 def test_a_server_stops_at_ctrl_c_and_names_the_port_that_was_taken(folder: Path) -> None:

@@ -1,0 +1,109 @@
+"""The question before a live send, asked in a real terminal."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+ASKING = Path(__file__).parent / "asking.py"
+IN_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+SEND = [str(Path(sys.executable).parent / "newsletter"), "send", "hello", "--smtp", "smtp://127.0.0.1:1"]
+
+Until = Callable[[str], str]
+
+
+@contextmanager
+def terminal(folder: Path, *command: str) -> "Iterator[tuple[subprocess.Popen[bytes], int, Until]]":
+    """`command` in a terminal of its own: the process, the keyboard, and a reader of the screen until some words."""
+    keyboard, screen = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, *command],
+        cwd=folder, stdin=screen, stdout=screen, stderr=screen, start_new_session=True,
+    )  # fmt: skip
+    os.close(screen)
+    shown = b""
+
+    def until(words: str) -> str:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # the other side is closed
+            while words.encode() not in shown and (more := os.read(keyboard, 1024)):
+                shown += more
+        return shown.decode()
+
+    try:
+        yield process, keyboard, until
+    finally:
+        process.kill()
+        process.wait()
+        os.close(keyboard)
+
+
+def answered(folder: Path, keys: str) -> str:
+    """What the question makes of `keys`."""
+    ask = "from newsletter.cli.console import confirm; answer = confirm('Send?'); print('it was', answer)"
+    with terminal(folder, sys.executable, "-c", ask) as (process, keyboard, until):
+        until("[y/N]")
+        os.write(keyboard, keys.encode())
+        assert process.wait(30) == 0
+        return until("it was ").split("it was ")[1].strip()
+
+
+def test_ctrl_c_at_any_moment_of_the_question_is_heard() -> None:
+    done = subprocess.run([sys.executable, ASKING, "60"], capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.stderr) == ('{"130": 60}\n', "")
+
+
+def test_ctrl_c_at_the_question_stops_at_once_and_sends_nothing(folder: Path, run: Run) -> None:
+    with terminal(folder, *SEND) as (process, keyboard, until):
+        until("[y/N]")
+        os.write(keyboard, b"\x03")
+        assert process.wait(30) == 130
+        assert until("stopped").endswith("newsletter: stopped\r\n")
+    assert run("status", "--json").stdout == "[]\n"
+
+
+def test_sigterm_at_the_question_is_as_good(folder: Path, run: Run) -> None:
+    with terminal(folder, *SEND) as (process, _, until):
+        until("[y/N]")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 130
+    assert run("status", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize("keys", ["y\n", " Yes \n", "yep\x7f\x7f\n"])
+def test_yes_is_yes(folder: Path, keys: str) -> None:
+    assert answered(folder, keys) == "True"
+
+
+@pytest.mark.parametrize("keys", ["\n", "n\n", "yep\n", "\x04", "y\x04\x04"])
+def test_anything_else_is_no(folder: Path, keys: str) -> None:
+    assert answered(folder, keys) == "False"
+
+
+def test_what_was_typed_before_the_question_is_no_answer(folder: Path) -> None:
+    with terminal(folder, *SEND) as (process, keyboard, until):
+        os.write(keyboard, b"y\n")
+        until("[y/N]")
+        os.write(keyboard, b"\n")
+        assert process.wait(30) == 2
+        assert "nothing was sent; the same command asks again" in until("again")
+
+
+def test_without_a_person_or_a_stdin_there_is_nobody_to_ask(folder: Path, run: Run) -> None:
+    nobody = "newsletter: there is nobody to ask; give --yes to send without asking\n"
+    done = run(*SEND[1:])
+    assert (done.returncode, done.stderr) == (2, nobody)
+    done = subprocess.run(["sh", "-c", f"{' '.join(SEND)} <&-"], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, nobody)
+    assert json.loads(run("status", "--json").stdout) == []
