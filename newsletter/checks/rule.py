@@ -16,7 +16,7 @@ Place = tuple[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Violation:
     """What a rule found, before it has the rule's name and hint."""
 
     severity: Severity
@@ -31,7 +31,7 @@ class Check:
     """A rule. Its name is what `check --json` prints and what silences it."""
 
     name: str
-    run: Callable[[Sample], Iterable[Fault]]
+    run: Callable[[Sample], Iterable[Violation]]
     when: Mapping[Severity, str]  # what calls for each severity, thresholds named
     reader: str  # what happens to the reader
     hint: str  # how to mend it
@@ -39,12 +39,12 @@ class Check:
 
     def findings(self, sample: Sample) -> list[Finding]:
         """What this rule finds."""
-        return [self.finding(fault) for fault in islice(self.run(sample), MOST)]
+        return [self.finding(violation) for violation in islice(self.run(sample), MOST)]
 
-    def finding(self, fault: Fault) -> Finding:
-        """A fault with the rule's name and hint."""
-        source, line = fault.place or ("", line_of(fault.at))
-        return Finding(self.name, fault.severity, fault.message, line, fault.hint or self.hint, source)
+    def finding(self, violation: Violation) -> Finding:
+        """A violation with the rule's name and hint."""
+        source, line = violation.place or ("", line_of(violation.at))
+        return Finding(self.name, violation.severity, violation.message, line, violation.hint or self.hint, source)
 
 
 def place_of(sample: Sample, element: Element, *attributes: str) -> Place:

@@ -7,20 +7,20 @@ from pathlib import Path
 
 from newsletter.checks.finding import Finding
 from newsletter.checks.rule import Check
-from newsletter.checks.rules.accessibility import READING
+from newsletter.checks.rules.accessibility import ACCESSIBILITY
 from newsletter.checks.rules.client_support import CLIENT_SUPPORT
-from newsletter.checks.rules.images import PICTURES
-from newsletter.checks.rules.inbox_preview import BEFORE_OPENING
-from newsletter.checks.rules.layout import PAGE
+from newsletter.checks.rules.images import IMAGES
+from newsletter.checks.rules.inbox_preview import INBOX_PREVIEW
+from newsletter.checks.rules.layout import LAYOUT
 from newsletter.checks.rules.link_status import LINK_DEAD
 from newsletter.checks.rules.links import LINKS
-from newsletter.checks.rules.size import WEIGHT
+from newsletter.checks.rules.size import SIZE
 from newsletter.checks.rules.spam import SPAM
 from newsletter.checks.sample import Sample
 from newsletter.errors import NewsletterError
 
 CHECKS: tuple[Check, ...] = (
-    *WEIGHT, CLIENT_SUPPORT, *PICTURES, *LINKS, *READING, *PAGE, *BEFORE_OPENING,
+    *SIZE, CLIENT_SUPPORT, *IMAGES, *LINKS, *ACCESSIBILITY, *LAYOUT, *INBOX_PREVIEW,
 )  # fmt: skip
 """The rules that need the message alone."""
 

@@ -8,7 +8,6 @@ elsewhere (the test inbox) has neither.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from newsletter.config.settings import Checks, Config
 from newsletter.css import computed, parse
 from newsletter.css.computed import ComputedStyle
 from newsletter.css.parse import Element, Rule, Sheet
-from newsletter.mime import parts
-from newsletter.mime.parts import Part
+from newsletter.mime.message import Message, read_message
+from newsletter.mime.parse import Part
 from newsletter.site.post import Post
 
 DEFAULT_CLIENTS: tuple[str, ...] = tuple(Checks().clients)
@@ -29,10 +28,11 @@ PADDING = re.compile(
     "[\\s\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000\u3164\ufeff\uffa0]+"
 )
 """White space and what shows as nothing: preheaders are padded with it."""
-_NIGHT = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
+_DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
 _LONGEST = 600_000  # characters of HTML, pictures in it aside; Gmail shows a sixth of that
 _MOST_TAGS = 30_000
 _LONGEST_HEADER = 10_000
+_LONGEST_TEXT = 1_000_000  # characters of the plain text
 _LONGEST_TAG = re.compile(r"(<[a-zA-Z][^>]{10000})[^>]+")
 _LONGEST_STYLE = 250_000  # characters of all style elements; Gmail reads a fifteenth
 _DATA = re.compile(r"(\bsrc\s*=\s*[\"']?\s*data:[^\"'\s>]{0,80})[^\"'\s>]*", re.IGNORECASE)
@@ -55,21 +55,42 @@ class Words:
     element: Element
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a part says, its size without the transfer encoding, and what its header says of charsets."""
+
+    text: str
+    size: int  # bytes
+    charset: str  # as declared, in lower case; empty if not
+    mislabelled: bool  # bytes that are not in that charset
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """What a check sees. Lengths are bytes where not said otherwise; lines are from 1."""
 
-    message: bytes
-    headers: "Message[str, str]"
-    subject: str | None
-    html: Part | None
-    text: Part | None
-    attached: Mapping[str, int]  # Content-ID without brackets: decoded size
+    raw: bytes
+    message: Message
+    html: Body | None
+    text: Body | None
     post: Post | None = None
     config: Config | None = None
     sources: Sources = field(default_factory=Sources)
     clients: tuple[str, ...] = DEFAULT_CLIENTS
     ignore: frozenset[str] = frozenset()
+
+    @cached_property
+    def subject(self) -> str | None:
+        """The subject decoded; None without one."""
+        root = self.message.root
+        return None if root.header("subject") is None else root.get("subject")[:_LONGEST_HEADER].strip()
+
+    @cached_property
+    def attached(self) -> Mapping[str, int]:
+        """The decoded sizes of the parts that the HTML can show, by Content-ID."""
+        shown = (self.message.rich, self.message.plain)
+        parts = (part for part in self.message.parts if part.content_id and not part.children and part not in shown)
+        return {part.content_id: len(part.content()) for part in parts}
 
     @cached_property
     def tree(self) -> Element | None:
@@ -107,13 +128,13 @@ class Sample:
         return tuple(rule for style in self.styles for rule in style.sheet.rules if not _conditional(rule))
 
     @cached_property
-    def night_rules(self) -> tuple[Rule, ...]:
+    def dark_rules(self) -> tuple[Rule, ...]:
         """The style rules that apply in dark mode only."""
-        return tuple(rule for style in self.styles for rule in style.sheet.rules if _at_night(rule))
+        return tuple(rule for style in self.styles for rule in style.sheet.rules if _dark_only(rule))
 
     @cached_property
     def computed_styles(self) -> Mapping[Element, ComputedStyle]:
-        """How each element looks by day."""
+        """How each element looks in light mode."""
         return computed.computed_styles(self.elements, self.rules)
 
     @cached_property
@@ -129,9 +150,9 @@ class Sample:
     def dark_styles(self) -> Mapping[Element, ComputedStyle] | None:
         """How each element looks in dark mode; None for a message that does not deal with it, whose colours clients
         turn over together."""
-        if not (self.knows_dark or self.night_rules):
+        if not (self.knows_dark or self.dark_rules):
             return None
-        rules = [r for style in self.styles for r in style.sheet.rules if not _conditional(r) or _at_night(r)]
+        rules = [r for style in self.styles for r in style.sheet.rules if not _conditional(r) or _dark_only(r)]
         return computed.computed_styles(self.elements, rules, dark=self.knows_dark)
 
     @cached_property
@@ -180,8 +201,8 @@ class Sample:
 
     def header(self, name: str) -> str | None:
         """A header's value unfolded, encoded words left alone; None if it is not there."""
-        value = self.headers.get(name)
-        return None if value is None else re.sub(r"\r?\n(?=[ \t])", "", str(value)[:_LONGEST_HEADER]).strip()
+        value = self.message.root.header(name)
+        return None if value is None else value[:_LONGEST_HEADER].strip()
 
 
 def sample_of(
@@ -193,17 +214,14 @@ def sample_of(
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
     parse.forget()
-    parsed = parts.parse(message)
-    html, text, attached = parts.parts_of(parsed)
+    parsed = read_message(message)
     root = config.root if config else None
     sources = read_sources(post.path if post else None, post.body_line if post else 1, template, root)
     return Sample(
-        message=message,
-        headers=parsed,
-        subject=parts.subject_of(parsed),
-        html=html,
-        text=text,
-        attached=attached,
+        raw=message,
+        message=parsed,
+        html=_body(parsed.rich),
+        text=_body(parsed.plain, _LONGEST_TEXT),
         post=post,
         config=config,
         sources=sources,
@@ -235,6 +253,13 @@ def element_text(element: Element) -> str:
     return squeeze("".join(text for text, at in body_text(element) if at.tag not in computed.NOT_SHOWN))
 
 
+def _body(part: Part | None, most: int | None = None) -> Body | None:
+    if part is None:
+        return None
+    content = part.content()
+    return Body(part.text()[:most], len(content), part.charset, part.mislabelled)
+
+
 def _bounded(html: str) -> str:
     """What is looked at of a message's HTML, so that a hostile one costs no more than a large one.
 
@@ -262,10 +287,10 @@ def _conditional(rule: Rule) -> bool:
     )  # fmt: skip
 
 
-def _at_night(rule: Rule) -> bool:
+def _dark_only(rule: Rule) -> bool:
     """Whether dark mode is all that the rule waits for."""
     return bool(rule.around) and all(
-        _NIGHT.sub("", name).replace("only", "").replace("screen", "").replace("and", "").strip() == "media"
-        and _NIGHT.search(name)
+        _DARK.sub("", name).replace("only", "").replace("screen", "").replace("and", "").strip() == "media"
+        and _DARK.search(name)
         for name in rule.around
     )

@@ -1,7 +1,7 @@
 """Say what is wrong with a setting: where it stands, what it should be, the nearest known name.
 
 Knows the text of newsletter.toml, the environment's names and pydantic's errors; which keys there are, and what they
-mean, is `config`'s.
+mean, is `settings`'s.
 """
 
 import difflib
@@ -31,7 +31,7 @@ _WORDS = {
 Model = type[BaseModel]
 
 
-class Where(TypedDict):
+class Location(TypedDict):
     """Where a setting stands, as NewsletterError takes it."""
 
     path: Path | str
@@ -43,7 +43,7 @@ def variable(keys: tuple[str, ...]) -> str:
     return PREFIX + "__".join(keys).upper()
 
 
-def where(keys: tuple[str, ...], path: Path, text: str, environment: Iterable[str]) -> Where:
+def location_of(keys: tuple[str, ...], path: Path, text: str, environment: Iterable[str]) -> Location:
     """The environment's variable for the key if there is one, for it wins; else the file `path` with its `text`."""
     names = {name.upper() for name in environment}
     for length in range(len(keys), 0, -1):
@@ -64,11 +64,13 @@ def broken_toml(error: tomllib.TOMLDecodeError, path: Path, text: str) -> Newsle
     return NewsletterError(f"{what[:1].lower()}{what[1:]}; {hint}", path=path, line=line)
 
 
-def explain(error: ValidationError, model: Model, path: Path, text: str, environment: Iterable[str]) -> NewsletterError:
+def invalid_value(
+    error: ValidationError, model: Model, path: Path, text: str, environment: Iterable[str]
+) -> NewsletterError:
     """The first of the errors, in one line."""
     first = error.errors()[0]
     keys = _keys(model, tuple(str(key) for key in first["loc"]))
-    place = where(keys, path, text, environment)
+    place = location_of(keys, path, text, environment)
     name = _name(keys)
     if first["type"] == "extra_forbidden":
         return NewsletterError(f"unknown {_kind(keys)} {name}; {_hint(keys, first['input'], model)}", **place)

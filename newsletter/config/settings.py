@@ -178,7 +178,7 @@ class Checks(Section):
     spamd: str = ""  # host:port of a local rspamd or SpamAssassin
 
 
-class _Environment(EnvSettingsSource):
+class _EnvironmentSource(EnvSettingsSource):
     """The environment; a list may be written with commas, and what is no JSON is left to the validation to explain."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
@@ -225,7 +225,7 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
-        return _Environment(settings_cls), init_settings
+        return _EnvironmentSource(settings_cls), init_settings
 
     @property
     def path(self) -> Path:
@@ -242,9 +242,9 @@ class Config(BaseSettings):
         """The folder for what is ours and never in git; not made here."""
         return self.root / STATE_DIR
 
-    def where(self, *keys: str) -> explain.Where:
+    def where(self, *keys: str) -> explain.Location:
         """Where a key was set, as NewsletterError takes it: `path` and `line`, or the environment's variable."""
-        return explain.where(keys, self.path, self._text, os.environ)
+        return explain.location_of(keys, self.path, self._text, os.environ)
 
     @contextlib.contextmanager
     def naming(self, *keys: str) -> Iterator[None]:
@@ -314,7 +314,7 @@ def load_config(path: Path | None = None) -> Config:
     try:
         config = Config(**table)
     except ValidationError as error:
-        raise explain.explain(error, Config, found, text, os.environ) from None
+        raise explain.invalid_value(error, Config, found, text, os.environ) from None
     explain.check_names(os.environ, Config)
     config._path, config._text = found, text
     return config

@@ -44,7 +44,7 @@ _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "th"}
 _BOLD = {*_HEADINGS, "b", "strong"}
 _LENGTH = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))([a-z]+|%)?\Z", re.IGNORECASE)
 _LINK = Colour(0, 0, 0xEE / 255)
-_NIGHT_LINK = Colour(0x9E / 255, 0x9E / 255, 1)
+_DARK_LINK = Colour(0x9E / 255, 0x9E / 255, 1)
 _DARK_GROUND = Colour(0x1E / 255, 0x1E / 255, 0x1E / 255)  # Apple Mail's page in dark mode
 
 
@@ -82,8 +82,10 @@ class Box:
 def computed_styles(
     elements: Sequence[Element], rules: Sequence[Rule], dark: bool = False
 ) -> dict[Element, ComputedStyle]:
-    """The look of each element, given in document order; `dark` starts from a dark page, as a client does that
-    believes a message's `color-scheme: dark`."""
+    """The computed style of each element, given in document order.
+
+    `dark` starts from a dark page, as a client does that believes a message's `color-scheme: dark`.
+    """
     root = ComputedStyle(WHITE if dark else BLACK, _DARK_GROUND if dark else WHITE, 16.0, 400, False, False, 1.0, "")
     found: dict[Element, ComputedStyle] = {}
     for element, declared in cascade(elements, rules):
@@ -117,7 +119,7 @@ def _computed_style(
     if tag in _BOLD:
         weight = 700 if tag in _HEADINGS else _bolder(above.weight)
     if tag == "a" and element.get("href") is not None:
-        colour = _NIGHT_LINK if dark else _LINK
+        colour = _DARK_LINK if dark else _LINK
     if shade := element.get({"font": "color", "body": "text"}.get(tag, "")) if tag in {"font", "body"} else None:
         colour = read_attribute_colour(shade) or colour
     if tag == "font":

@@ -1,6 +1,7 @@
 """A message as people look at it: who, what, its texts, its pictures, its attachments.
 
-Pure. Taking it apart is `mime`'s; where it is kept is `store`'s.
+The one reader for the test inbox, the studio and the checks, so that a panel and a finding cannot disagree. Pure.
+Taking it apart is `parse`'s.
 """
 
 import html

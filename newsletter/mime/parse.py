@@ -51,13 +51,32 @@ class Part:
 
     def get(self, name: str) -> str:
         """The first field of that name, decoded; empty if there is none."""
-        return next((decode_words(value) for key, value in self.fields if key.lower() == name), "")
+        return decode_words(self.header(name) or "")
 
     def walk(self) -> Iterator["Part"]:
         """This part and all below it, in the order of the source."""
         yield self
         for child in self.children:
             yield from child.walk()
+
+    def header(self, name: str) -> str | None:
+        """The first field of that name as written, unfolded; None if there is none."""
+        return next((value for key, value in self.fields if key.lower() == name.lower()), None)
+
+    @property
+    def charset(self) -> str:
+        """As declared, in lower case; empty if not."""
+        return self.parameters.get("charset", "").strip().lower()
+
+    @property
+    def mislabelled(self) -> bool:
+        """Whether there are bytes that are not in the declared charset (where none is: UTF-8), or no such charset."""
+        try:
+            codec = codecs.lookup(self.charset or "utf-8").name
+            self.content().decode(codec)
+        except (LookupError, ValueError, OverflowError):
+            return True
+        return codec in _NOT_FOR_TEXT
 
     def content(self, limit: int | None = None) -> bytes:
         """The body without its transfer encoding; `limit` bounds the encoded bytes looked at."""
@@ -71,7 +90,7 @@ class Part:
 
     def text(self, limit: int | None = None) -> str:
         """The content as text, in its own charset or the likeliest, with line ends as \\n."""
-        return decode_text(self.content(limit), self.parameters.get("charset", "")).replace("\r\n", "\n")
+        return decode_text(self.content(limit), self.charset).replace("\r\n", "\n")
 
 
 def parse(data: bytes) -> tuple[Part, list[str]]:

@@ -151,7 +151,7 @@ def test_a_finding_names_the_clients_and_the_page_of_the_feature():
 def test_the_table_has_a_row_for_each_feature_that_some_client_lacks():
     rows = client_support(sample_of(message(here("<div style='display: grid'>Two</div>"))))
     assert rows[0].slug == "css-display-grid"
-    assert rows[0].cost == "lost"
+    assert rows[0].impact == "lost"
     assert rows[0].support["outlook-windows"].level == "no"
     assert set(rows[0].support) == set(Checks().clients)
     assert "html-img" not in {row.slug for row in rows}

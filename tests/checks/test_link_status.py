@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from newsletter.checks import Answer, check_links, sample_of
+from newsletter.checks import LinkStatus, check_links, sample_of
 from newsletter.checks.rules.link_status import is_public
 from tests.checks.mail import here, message
 from tests.checks.servers import listening
 
 
 class Web:
-    """An HTTP server whose paths say how it answers; counts what it was asked, and how many at a time."""
+    """An HTTP server whose paths say how it statuses; counts what it was asked, and how many at a time."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -42,11 +42,13 @@ class Web:
             self.open -= 1
 
     async def _answer(self, writer: asyncio.StreamWriter, method: str, target: str) -> None:
-        match target.strip("/").split("/"):
+        match target.partition("?")[0].strip("/").split("/"):
             case ["status", code]:
                 writer.write(f"HTTP/1.1 {code} Whatever\r\n\r\n".encode())
             case ["picture", size]:
                 writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+            case ["hinted", code]:
+                writer.write(f"HTTP/1.1 103 Early Hints\r\nLink: </x.css>\r\n\r\nHTTP/1.1 {code} X\r\n\r\n".encode())
             case ["get-only"]:
                 writer.write(f"HTTP/1.1 {405 if method == 'HEAD' else 200} X\r\n\r\n".encode())
             case ["moved", code, *rest]:
@@ -82,15 +84,15 @@ async def web() -> AsyncIterator[Web]:
         yield web
 
 
-async def ask(web: Web, *paths: str, answers=None, **more) -> list[tuple[str, str]]:
+async def ask(web: Web, *paths: str, statuses=None, **more) -> list[tuple[str, str]]:
     here_too = f"http://127.0.0.1:{web.port}/"
     urls = (path if re.match(r"\w+:|#", path) else here_too + path for path in paths)
     links = "".join(f"<a href='{url}'>x</a>" for url in urls)
     more.setdefault("allowed", lambda address: address == ipaddress.ip_address("127.0.0.1"))
-    known = {f"https://example.org/{name}": Answer(200) for name in ("oaks.jpg", "oaks/")} | (answers or {})
+    known = {f"https://example.org/{name}": LinkStatus(200) for name in ("oaks.jpg", "oaks/")} | (statuses or {})
     found = await check_links(sample_of(message(here(links))), known, **more)
-    if answers is not None:
-        answers.update(known)
+    if statuses is not None:
+        statuses.update(known)
     return [(finding.severity, finding.message) for finding in found]
 
 
@@ -107,13 +109,25 @@ async def test_what_does_not_answer_with_2xx_is_an_error(web, path):
     assert [severity for severity, _ in await ask(web, path)] == ["error"]
 
 
-@pytest.mark.parametrize(("size", "heavy"), [("1048576", False), ("1048577", True), ("-", False), ("9" * 5000, False)])
+@pytest.mark.parametrize(("size", "heavy"), [("1048576", False), ("1048577", True)])
 async def test_a_heavy_picture_elsewhere_is_told(web, size, heavy):
     url = f"http://127.0.0.1:{web.port}/picture/{size}"
-    known = {f"https://example.org/{name}": Answer(200) for name in ("oaks.jpg", "oaks/")}
+    known = {f"https://example.org/{name}": LinkStatus(200) for name in ("oaks.jpg", "oaks/")}
     sample = sample_of(message(here(f"<a href='{url}?link'>x</a><img src='{url}' alt='An oak' width='9'>")))
     found = await check_links(sample, known, allowed=lambda address: True)
     assert [(f.rule, f.severity) for f in found] == ([("image-source", "warning")] if heavy else [])
+
+
+@pytest.mark.parametrize("size", ["-", "9" * 5000])
+async def test_a_length_that_is_no_number_is_no_http(web, size):
+    [(severity, what)] = await ask(web, f"picture/{size}")
+    assert severity == "error"
+    assert what.endswith("does not speak HTTP")
+
+
+async def test_early_hints_are_not_the_answer(web):
+    assert await ask(web, "hinted/200") == []
+    assert [severity for severity, _ in await ask(web, "hinted/404")] == ["error"]
 
 
 async def test_a_redirect_for_good_is_told_and_another_is_not(web):
@@ -153,7 +167,8 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused(web):
     [("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False),
      ("224.0.0.1", False), ("::1", False), ("fd00::1", False), ("fe80::1", False), ("::ffff:127.0.0.1", False),
      ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("192.168.0.1", False), ("8.8.8.8", True),
-     ("2606:4700:4700::1111", True), ("64:ff9b::808:808", True)],
+     ("2606:4700:4700::1111", True), ("64:ff9b::808:808", True),
+     ("64:ff9b:1::808:808", False), ("fec0::1", False), ("5f00::1", False)],
 )  # fmt: skip
 def test_public_addresses_are_told_from_others(address, public):
     assert is_public(ipaddress.ip_address(address)) is public
@@ -174,9 +189,9 @@ async def test_a_host_that_keeps_silent_is_given_up(web):
 
 
 async def test_answers_are_remembered(web):
-    answers: dict[str, Answer] = {}
-    await ask(web, "status/404", answers=answers)
-    again = await ask(web, "status/404", answers=answers)
+    statuses: dict[str, LinkStatus] = {}
+    await ask(web, "status/404", statuses=statuses)
+    again = await ask(web, "status/404", statuses=statuses)
     assert len(again) == 1
     assert web.asked["HEAD /status/404"] == 1
 
@@ -189,7 +204,7 @@ async def test_the_same_address_is_asked_once_and_a_fragment_is_no_other(web):
 async def test_the_address_to_unsubscribe_by_is_not_asked(web):
     url = f"http://127.0.0.1:{web.port}/u/token"
     raw = message(here(f"<a href='{url}'>Leave</a>"), list_unsubscribe=f"<{url}>")
-    known = {f"https://example.org/{name}": Answer(200) for name in ("oaks.jpg", "oaks/", "u/token")}
+    known = {f"https://example.org/{name}": LinkStatus(200) for name in ("oaks.jpg", "oaks/", "u/token")}
     assert await check_links(sample_of(raw), known, allowed=lambda address: True) == []
     assert not web.asked
 

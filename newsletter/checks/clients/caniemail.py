@@ -22,7 +22,7 @@ _PLATFORMS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class MailClient:
     """A client by our name, and by the data's: a family and its platforms."""
 
     label: str
@@ -30,25 +30,25 @@ class Client:
     platforms: tuple[str, ...]
 
 
-CLIENTS: Mapping[str, Client] = {
-    "gmail": Client("Gmail", "gmail", (_WEB, *_PHONES, "mobile-webmail")),
-    "apple-mail": Client("Apple Mail", "apple-mail", ("macos", "ios")),
-    "outlook-windows": Client("Outlook on Windows", "outlook", ("windows",)),
-    "outlook-web": Client("Outlook on the web", "outlook", ("outlook-com",)),
-    "outlook-mobile": Client("Outlook on phones", "outlook", _PHONES),
-    "yahoo": Client("Yahoo", "yahoo", (_WEB, *_PHONES)),
-    "aol": Client("AOL", "aol", (_WEB, *_PHONES)),
-    "thunderbird": Client("Thunderbird", "thunderbird", ("macos", "windows")),
-    "samsung-email": Client("Samsung Email", "samsung-email", ("android",)),
-    "protonmail": Client("Proton Mail", "protonmail", (_WEB, *_PHONES)),
-    "fastmail": Client("Fastmail", "fastmail", (_WEB,)),
-    "hey": Client("HEY", "hey", (_WEB,)),
-    "gmx": Client("GMX", "gmx", (_WEB, *_PHONES)),
-    "web-de": Client("WEB.DE", "web-de", (_WEB, *_PHONES)),
-    "orange": Client("Orange", "orange", (_WEB, *_PHONES)),
-    "sfr": Client("SFR", "sfr", (_WEB, *_PHONES)),
-    "laposte": Client("LaPoste.net", "laposte", (_WEB, *_PHONES)),
-    "mail-ru": Client("Mail.ru", "mail-ru", (_WEB,)),
+CLIENTS: Mapping[str, MailClient] = {
+    "gmail": MailClient("Gmail", "gmail", (_WEB, *_PHONES, "mobile-webmail")),
+    "apple-mail": MailClient("Apple Mail", "apple-mail", ("macos", "ios")),
+    "outlook-windows": MailClient("Outlook on Windows", "outlook", ("windows",)),
+    "outlook-web": MailClient("Outlook on the web", "outlook", ("outlook-com",)),
+    "outlook-mobile": MailClient("Outlook on phones", "outlook", _PHONES),
+    "yahoo": MailClient("Yahoo", "yahoo", (_WEB, *_PHONES)),
+    "aol": MailClient("AOL", "aol", (_WEB, *_PHONES)),
+    "thunderbird": MailClient("Thunderbird", "thunderbird", ("macos", "windows")),
+    "samsung-email": MailClient("Samsung Email", "samsung-email", ("android",)),
+    "protonmail": MailClient("Proton Mail", "protonmail", (_WEB, *_PHONES)),
+    "fastmail": MailClient("Fastmail", "fastmail", (_WEB,)),
+    "hey": MailClient("HEY", "hey", (_WEB,)),
+    "gmx": MailClient("GMX", "gmx", (_WEB, *_PHONES)),
+    "web-de": MailClient("WEB.DE", "web-de", (_WEB, *_PHONES)),
+    "orange": MailClient("Orange", "orange", (_WEB, *_PHONES)),
+    "sfr": MailClient("SFR", "sfr", (_WEB, *_PHONES)),
+    "laposte": MailClient("LaPoste.net", "laposte", (_WEB, *_PHONES)),
+    "mail-ru": MailClient("Mail.ru", "mail-ru", (_WEB,)),
 }
 
 

@@ -17,7 +17,7 @@ from newsletter.checks.sample import Sample
 from newsletter.css.computed import NOT_SHOWN, pixels, plain_colour
 from newsletter.css.parse import Declaration, Element, declarations, functions
 
-Cost = Literal["lost", "worse", "fine"]
+Impact = Literal["lost", "worse", "fine"]
 RANK: dict[str, int] = {"lost": 0, "worse": 1, "fine": 2}
 
 LOST = {
@@ -106,35 +106,35 @@ _BOX = re.compile(r"background.*|border(?!-(radius|collapse|spacing)).*|(min-|ma
 _PADDING_SEEN = 8  # px; less is not missed
 
 
-def costliest(sample: Sample, uses: Sequence[Use]) -> tuple[Cost, Use]:
+def worst_impact(sample: Sample, uses: Sequence[Use]) -> tuple[Impact, Use]:
     """The use of one feature whose lack costs most, and what; the first of them."""
-    found: tuple[Cost, Use] | None = None
+    found: tuple[Impact, Use] | None = None
     for use in uses:
-        cost = cost_of(sample, use)
-        if found is None or RANK[cost] < RANK[found[0]]:
-            found = cost, use
-        if cost == _worst(use.slug):
+        impact = impact_of(sample, use)
+        if found is None or RANK[impact] < RANK[found[0]]:
+            found = impact, use
+        if impact == _worst(use.slug):
             break
     assert found is not None
     return found
 
 
-def cost_of(sample: Sample, use: Use) -> Cost:
+def impact_of(sample: Sample, use: Use) -> Impact:
     """What its lack costs the reader, here."""
-    cost = _worst(use.slug)
-    if cost == "fine" or use.conditional:
+    impact = _worst(use.slug)
+    if impact == "fine" or use.conditional:
         return "fine"
     element, item = use.element, use.declaration
     if use.slug == "css-display-none":
-        return cost if element is not None and _only_by_display(element) else "fine"
+        return impact if element is not None and _only_by_display(element) else "fine"
     if element is not None and element.tag not in NOT_SHOWN and sample.hidden(element) and use.slug != "html-hidden":
         return "fine"
     if item is not None and _has_fallback(use, item):
         return "fine"
-    return cost if _matters(sample, use, element, item) else "fine"
+    return impact if _matters(sample, use, element, item) else "fine"
 
 
-def _worst(slug: str) -> Cost:
+def _worst(slug: str) -> Impact:
     return "lost" if slug in LOST else "worse" if slug in WORSE else "fine"
 
 

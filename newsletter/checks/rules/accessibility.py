@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from newsletter.checks.finding import Severity
-from newsletter.checks.rule import Check, Fault, count, place_of_text, shorten
+from newsletter.checks.rule import Check, Violation, count, place_of_text, shorten
 from newsletter.checks.sample import Sample, Words, element_text, squeeze
 from newsletter.css.colour import Colour, contrast_ratio
 from newsletter.css.computed import ComputedStyle
@@ -19,7 +19,7 @@ _Pair = tuple[Colour, Colour]
 _TOP = {f"h{level}": level for level in range(1, 7)}
 
 
-def language(sample: Sample) -> Iterator[Fault]:
+def language(sample: Sample) -> Iterator[Violation]:
     if sample.tree is None:
         return
     html = next(sample.all("html"), sample.tree)
@@ -28,17 +28,17 @@ def language(sample: Sample) -> Iterator[Fault]:
     if bare:
         also = ", nor has an element around the body's text" if inside else ""
         what = f"<html> has no {' and no '.join(bare)}{also}: {_harm(bare)}"
-        yield Fault("error", what, _place_of_tag(sample, "<html"), html)
+        yield Violation("error", what, _place_of_tag(sample, "<html"), html)
     elif inside:
         what = (
             f"no element around the body's text has {' and '.join(inside)}: webmail drops what <html> says, and "
             + _harm(inside)
         )
-        yield Fault("error", what, _place_of_tag(sample, "<body"), next(sample.all("body"), None))
+        yield Violation("error", what, _place_of_tag(sample, "<body"), next(sample.all("body"), None))
     title = next(sample.all("title"), None)
     if title is None or not squeeze(title.text or ""):
         what = "there is no <title>: screen readers and browser tabs name the message by its address"
-        yield Fault(
+        yield Violation(
             "warning",
             what,
             _place_of_tag(sample, "<head"),
@@ -47,7 +47,7 @@ def language(sample: Sample) -> Iterator[Fault]:
         )
 
 
-def table_role(sample: Sample) -> Iterator[Fault]:
+def table_role(sample: Sample) -> Iterator[Violation]:
     layout: list[Element] = []
     for table in sample.all("table"):
         if sample.hidden(table):
@@ -59,22 +59,22 @@ def table_role(sample: Sample) -> Iterator[Fault]:
         if silent and headed:
             what = "a table with header cells has role=presentation: a screen reader leaves its headings out"
             place = place_of_text(sample, element_text(table)[:80], table)
-            yield Fault("warning", what, place, table, "Take role=presentation off this table.")
+            yield Violation("warning", what, place, table, "Take role=presentation off this table.")
         elif not silent and not headed and table.get("role") not in {"table", "grid"}:
             if _is_data(table):
                 what = "a table has no header cells: a screen reader reads its cells without saying what they are"
                 place = place_of_text(sample, element_text(table)[:80], table)
-                yield Fault("warning", what, place, table, "Make the cells of its first row <th>.")
+                yield Violation("warning", what, place, table, "Make the cells of its first row <th>.")
             else:
                 layout.append(table)
     if layout:
         what = (
             f"{count(len(layout), 'layout table')} without role=presentation: a screen reader counts rows and columns"
         )
-        yield Fault("warning", what, None, layout[0])
+        yield Violation("warning", what, None, layout[0])
 
 
-def heading_order(sample: Sample) -> Iterator[Fault]:
+def heading_order(sample: Sample) -> Iterator[Violation]:
     before = 0
     top: list[Element] = []
     for heading in sample.all(*_TOP):
@@ -86,26 +86,26 @@ def heading_order(sample: Sample) -> Iterator[Fault]:
             top.append(heading)
         if before and level > before + 1:
             what = f"{shorten(text)!r} is an h{level} straight after an h{before}: who jumps by headings misses a step"
-            yield Fault("warning", what, place_of_text(sample, text, heading), heading)
+            yield Violation("warning", what, place_of_text(sample, text, heading), heading)
         before = level
     if len(top) > 1:
         text = element_text(top[1])
         more = f" and {len(top) - 2} more" if len(top) > 2 else ""
         what = f"{shorten(text)!r}{more} is one more h1: a screen reader takes it for another message"
         place = place_of_text(sample, text, top[1])
-        yield Fault("warning", what, place, top[1], "Begin the post's headings at ##.")
+        yield Violation("warning", what, place, top[1], "Begin the post's headings at ##.")
 
 
-def contrast(sample: Sample) -> Iterator[Fault]:
-    by_day = _weak(sample, sample.computed_styles)
-    yield from _contrast_faults(sample, by_day, "error", "")
+def contrast(sample: Sample) -> Iterator[Violation]:
+    in_light = _weak(sample, sample.computed_styles)
+    yield from _contrast_violations(sample, in_light, "error", "")
     if sample.dark_styles is not None:
-        by_night = _weak(sample, sample.dark_styles)
-        fresh = {pair: found for pair, found in by_night.items() if by_day.get(pair) != found}
-        yield from _contrast_faults(sample, fresh, "warning", " in dark mode")
+        in_dark = _weak(sample, sample.dark_styles)
+        fresh = {pair: found for pair, found in in_dark.items() if in_light.get(pair) != found}
+        yield from _contrast_violations(sample, fresh, "warning", " in dark mode")
 
 
-def small_text(sample: Sample) -> Iterator[Fault]:
+def small_text(sample: Sample) -> Iterator[Violation]:
     sizes: Counter[float] = Counter()
     first: dict[float, Words] = {}
     for words in sample.shown:
@@ -120,7 +120,7 @@ def small_text(sample: Sample) -> Iterator[Fault]:
         what = (
             f"{number} under {SMALLEST} px: {smallest:g} px in {shorten(words.text, 40)!r} is hard to read on a phone"
         )
-        yield Fault("warning", what, place_of_text(sample, squeeze(words.text), words.element), words.element)
+        yield Violation("warning", what, place_of_text(sample, squeeze(words.text), words.element), words.element)
 
 
 def _harm(missing: list[str]) -> str:
@@ -133,28 +133,28 @@ def _weak(sample: Sample, computed_styles: Mapping[Element, ComputedStyle]) -> d
     """The words that are hard to read, by their two colours, so that one wrong rule is one finding."""
     found: dict[_Pair, list[Words]] = {}
     for words in sample.words:
-        look = computed_styles[words.element]
-        if look.hidden or not sample.shows(words) or not _readable(words.text):
+        style = computed_styles[words.element]
+        if style.hidden or not sample.shows(words) or not _readable(words.text):
             continue
-        if look.colour is None or look.ground is None:
+        if style.colour is None or style.ground is None:
             continue
-        shown = look.colour.faded(look.opacity).over(look.ground)
-        large = look.size >= 24 or (look.bold and look.size >= 18.66)
-        if contrast_ratio(shown, look.ground) < (CONTRAST_LARGE if large else CONTRAST):
-            found.setdefault((shown, look.ground), []).append(words)
+        shown = style.colour.faded(style.opacity).over(style.ground)
+        large = style.size >= 24 or (style.bold and style.size >= 18.66)
+        if contrast_ratio(shown, style.ground) < (CONTRAST_LARGE if large else CONTRAST):
+            found.setdefault((shown, style.ground), []).append(words)
     return found
 
 
-def _contrast_faults(
+def _contrast_violations(
     sample: Sample, weak: Mapping[_Pair, list[Words]], severity: Severity, when: str
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     for (shown, ground), places in weak.items():
         words = places[0]
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         ratio = math.floor(contrast_ratio(shown, ground) * 10) / 10
         text = squeeze(words.text)
         what = f"{shorten(text, 40)!r}{more}: {shown} on {ground} has a contrast of {ratio}:1{when}, hard to read"
-        yield Fault(severity, what, place_of_text(sample, text, words.element), words.element)
+        yield Violation(severity, what, place_of_text(sample, text, words.element), words.element)
 
 
 def _readable(text: str) -> bool:
@@ -205,7 +205,7 @@ def _place_of_tag(sample: Sample, tag: str) -> tuple[str, int] | None:
     return None
 
 
-READING = (
+ACCESSIBILITY = (
     Check(
         "language", language,
         {"error": "`lang` or `dir` missing on html, or on a wrapper in the body", "warning": "no `<title>`"},

@@ -7,7 +7,7 @@ column over another. The data says only that both are not supported. So each use
     worse   something that the reader notices           not supported: warning   in part: info
     fine    an ornament, or what has a fallback         not supported: info
 
-What a use costs is left to `cost`.
+How bad that is here, is left to `impact`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from newsletter.checks.clients.caniemail import CLIENTS, Support, features, support
 from newsletter.checks.clients.features import Use, uses
-from newsletter.checks.clients.impact import HINTS, LOST, RANK, WORSE, Cost, costliest
+from newsletter.checks.clients.impact import HINTS, LOST, RANK, WORSE, Impact, worst_impact
 from newsletter.checks.finding import Severity
-from newsletter.checks.rule import Check, Fault, Place, place_of
+from newsletter.checks.rule import Check, Place, Violation, place_of
 from newsletter.checks.sample import Sample
 from newsletter.css.computed import NOT_SHOWN
 
@@ -26,7 +26,7 @@ _OTHERS = {"html-form", "html-object", "html-audio", "html-video", "html-script"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FeatureSupport:
     """A feature that the message uses, and each client's support of it."""
 
     slug: str
@@ -34,25 +34,25 @@ class Row:
     url: str
     times: int
     line: int | None  # of the HTML part, where it is used first
-    cost: Cost
+    impact: Impact
     support: dict[str, Support]  # by our client names
 
 
-def client_support(sample: Sample, clients: Iterable[str] | None = None) -> list[Row]:
-    """What the message uses and a client does not support in full, the costliest first."""
+def client_support(sample: Sample, clients: Iterable[str] | None = None) -> list[FeatureSupport]:
+    """What the message uses and a client does not support in full, the worst first."""
     names = tuple(clients if clients is not None else sample.clients)
     rows = []
     for slug, found in _by_slug(sample).items():
         support_by = {name: support(slug, name) for name in names}
         if all(one.level in {"yes", "unknown"} for one in support_by.values()):
             continue
-        cost, use = costliest(sample, found)
+        impact, use = worst_impact(sample, found)
         feature = features()[slug]
-        rows.append(Row(slug, feature.title, feature.url, len(found), use.line, cost, support_by))
-    return sorted(rows, key=lambda row: (RANK[row.cost], row.slug))
+        rows.append(FeatureSupport(slug, feature.title, feature.url, len(found), use.line, impact, support_by))
+    return sorted(rows, key=lambda row: (RANK[row.impact], row.slug))
 
 
-def client_support_findings(sample: Sample) -> Iterator[Fault]:
+def client_support_findings(sample: Sample) -> Iterator[Violation]:
     harmless: list[str] = []
     for slug, found in _by_slug(sample).items():
         by = {name: support(slug, name) for name in sample.clients}
@@ -60,9 +60,9 @@ def client_support_findings(sample: Sample) -> Iterator[Fault]:
         partly = [_named(name, one) for name, one in by.items() if one.level == "partly"]
         if slug in _OTHERS or not (without or partly):
             continue
-        cost, use = costliest(sample, found)
+        impact, use = worst_impact(sample, found)
         feature = features()[slug]
-        severity = _severity(cost, bool(without), slug)
+        severity = _severity(impact, bool(without), slug)
         if severity is None:
             if without:
                 harmless.append(feature.title.removesuffix(" property"))
@@ -71,17 +71,19 @@ def client_support_findings(sample: Sample) -> Iterator[Fault]:
         who += [f"supported in part by {_list(partly)}"] if partly else []
         harm = {**LOST, **WORSE}[slug]
         what = f"{feature.title}: {', '.join(who)}; {harm}"
-        yield Fault(severity, what, _place(sample, use), use.line, f"{HINTS.get(slug, '')} See {feature.url}".strip())
+        yield Violation(
+            severity, what, _place(sample, use), use.line, f"{HINTS.get(slug, '')} See {feature.url}".strip()
+        )
     if harmless:
         what = f"not supported by every chosen client, and nothing is lost without it: {', '.join(harmless)}"
-        yield Fault("info", what, None, None, "Nothing to do.")
+        yield Violation("info", what, None, None, "Nothing to do.")
 
 
-def _severity(cost: Cost, unsupported: bool, slug: str) -> Severity | None:
-    if cost == "lost":
+def _severity(impact: Impact, unsupported: bool, slug: str) -> Severity | None:
+    if impact == "lost":
         # Where a picture's type is supported in part, the client converts it.
         return "error" if unsupported else "info" if slug.startswith("image-") else "warning"
-    if cost == "worse":
+    if impact == "worse":
         return "warning" if unsupported else "info"
     return None
 

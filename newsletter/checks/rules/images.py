@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from newsletter.checks.rule import Check, Fault, Place, count, place_of, shorten
+from newsletter.checks.rule import Check, Place, Violation, count, place_of, shorten
 from newsletter.checks.sample import Sample, squeeze
 from newsletter.css.computed import pixels
 from newsletter.css.parse import Element, declarations
@@ -18,7 +18,7 @@ _CAMERA = re.compile(r"(?:img|dsc[nf]?|image|photo|picture|screenshot|screen[ _-
 _LATE = re.compile(r"\{\{|\{%|\*\|")
 
 
-def image_alt(sample: Sample) -> Iterator[Fault]:
+def image_alt(sample: Sample) -> Iterator[Violation]:
     for image in _images(sample, pixels_too=True):  # a screen reader reads out the file name of a spacer, too
         alt = image.get("alt")
         name = _name(image)
@@ -26,20 +26,22 @@ def image_alt(sample: Sample) -> Iterator[Fault]:
             if _decorative(image):
                 continue
             what = f"{name} has no alt text: with pictures off, and for the blind, there is nothing or a file name"
-            yield Fault("error", what, _place(sample, image), image)
+            yield Violation("error", what, _place(sample, image), image)
         elif _FILE_NAME.match(alt.strip()) or _CAMERA.match(alt.strip()):
             what = f"the alt text {alt.strip()!r} is a file name: it tells the reader nothing"
-            yield Fault("warning", what, _place(sample, image), image)
+            yield Violation("warning", what, _place(sample, image), image)
         elif len(alt) > ALT_MOST:
             what = f"the alt text of {name} has {len(alt)} characters: some screen readers stop at {ALT_MOST}"
-            yield Fault("warning", what, _place(sample, image), image)
+            yield Violation("warning", what, _place(sample, image), image)
 
 
-def image_source(sample: Sample) -> Iterator[Fault]:
+def image_source(sample: Sample) -> Iterator[Violation]:
     for image in _images(sample, pixels_too=True):
         source = (image.get("src") or "").strip()
         if not source:
-            yield Fault("error", "a picture has no src: the reader sees an empty frame", _place(sample, image), image)
+            yield Violation(
+                "error", "a picture has no src: the reader sees an empty frame", _place(sample, image), image
+            )
             continue
         if _LATE.search(source):
             continue  # `leftover` speaks of it
@@ -47,24 +49,24 @@ def image_source(sample: Sample) -> Iterator[Fault]:
         if scheme == "cid":
             if unquote(source[4:]) not in sample.attached:
                 what = f"{shorten(source)} is not in the message: the reader sees a broken picture"
-                yield Fault("error", what, _place(sample, image), image)
+                yield Violation("error", what, _place(sample, image), image)
             elif sample.attached[unquote(source[4:])] > FILE_MOST:
-                yield Fault(
+                yield Violation(
                     "warning", heavy(source, sample.attached[unquote(source[4:])]), _place(sample, image), image
                 )
         elif scheme == "data":
             continue  # `client-support` speaks of it
         elif scheme not in {"http", "https"} or not host:
             what = f"{shorten(source)} is no full address: in a mailbox there is nothing that it is relative to"
-            yield Fault("error", what, _place(sample, image), image)
+            yield Violation("error", what, _place(sample, image), image)
         else:
             if scheme == "http":
                 what = f"{shorten(source)} is not https: clients that proxy or warn leave it out"
-                yield Fault("warning", what, _place(sample, image), image)
+                yield Violation("warning", what, _place(sample, image), image)
             yield from _file(sample, image, source)
 
 
-def image_size(sample: Sample) -> Iterator[Fault]:
+def image_size(sample: Sample) -> Iterator[Violation]:
     for image in _images(sample):
         width = image.get("width")
         if (width is None or not re.fullmatch(r"\s*\d+\s*", width)) and image.get("src"):
@@ -72,15 +74,15 @@ def image_size(sample: Sample) -> Iterator[Fault]:
             what = (
                 f"{_name(image)} {said}: Outlook on Windows shows it in its own size, and the text jumps while it loads"
             )
-            yield Fault("warning", what, _place(sample, image), image)
+            yield Violation("warning", what, _place(sample, image), image)
 
 
-def mostly_images(sample: Sample) -> Iterator[Fault]:
+def mostly_images(sample: Sample) -> Iterator[Violation]:
     images = [image for image in _images(sample) if (_pixels(image, "width") or 600) >= 100]
     words = sum(len(squeeze(text.text)) for text in sample.shown)
     if images and words < WORDS_FEWEST:
         what = f"{count(len(images), 'picture')} and {words} characters of words: filters distrust so little text"
-        yield Fault("warning", what, _place(sample, images[0]), images[0])
+        yield Violation("warning", what, _place(sample, images[0]), images[0])
 
 
 def _images(sample: Sample, pixels_too: bool = False) -> Iterator[Element]:
@@ -132,7 +134,7 @@ def _scheme_and_host(source: str) -> tuple[str, str]:
     return parts.scheme.lower(), parts.netloc
 
 
-def _file(sample: Sample, image: Element, source: str) -> Iterator[Fault]:
+def _file(sample: Sample, image: Element, source: str) -> Iterator[Violation]:
     """A picture that the post or the config names by a path of this site: is it there, is it light enough?"""
     if sample.config is None or sample.post is None:
         return
@@ -148,9 +150,9 @@ def _file(sample: Sample, image: Element, source: str) -> Iterator[Fault]:
     found = next((name for name in names if name.is_file()), None)
     if found is None:
         what = f"{shorten(path)} is not in the site's folder: the reader sees a broken picture"
-        yield Fault("error", what, _place(sample, image), image)
+        yield Violation("error", what, _place(sample, image), image)
     elif (size := found.stat().st_size) > FILE_MOST:
-        yield Fault("warning", heavy(found.name, size), _place(sample, image), image)
+        yield Violation("warning", heavy(found.name, size), _place(sample, image), image)
 
 
 def _written_as_path(sample: Sample, source: str) -> bool:
@@ -179,7 +181,7 @@ IMAGE_SOURCE = Check(
     "https://www.caniemail.com/features/html-img/",
 )  # fmt: skip
 
-PICTURES = (
+IMAGES = (
     Check(
         "image-alt", image_alt,
         {"error": "alt missing", "warning": "alt is a file name, or over 125 characters"},

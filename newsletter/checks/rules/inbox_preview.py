@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from newsletter.checks.rule import Check, Fault, Place, shorten
+from newsletter.checks.rule import Check, Place, Violation, shorten
 from newsletter.checks.rules.links import link_name
 from newsletter.checks.sample import Sample, element_text, squeeze
 from newsletter.css.parse import Element
@@ -25,23 +25,23 @@ _ONE_CLICK = "List-Unsubscribe=One-Click"
 _WORD = re.compile(r"[^\W_]+")
 
 
-def subject(sample: Sample) -> Iterator[Fault]:
+def subject(sample: Sample) -> Iterator[Violation]:
     text = squeeze(sample.subject or "")
     place = sample.sources.key("subject", "title")
     if not text:
-        yield Fault(
+        yield Violation(
             "error", "the subject is empty: inboxes show “(no subject)”, and filters hold it against you", place
         )
         return
     if len(text) > SUBJECT_MOST:
         what = f"the subject has {len(text)} characters: phones show about 40, most inboxes {SUBJECT_MOST}"
-        yield Fault("warning", what, place)
+        yield Violation("warning", what, place)
     letters = [letter for letter in text if letter.isalpha() and letter.upper() != letter.lower()]
     if len(letters) >= 8 and all(letter.isupper() for letter in letters):
-        yield Fault("warning", "the subject is all capitals: it reads as shouting, and filters count it", place)
+        yield Violation("warning", "the subject is all capitals: it reads as shouting, and filters count it", place)
 
 
-def preheader(sample: Sample) -> Iterator[Fault]:
+def preheader(sample: Sample) -> Iterator[Violation]:
     if sample.tree is None:
         return
     found = preheader_of(sample)
@@ -49,17 +49,17 @@ def preheader(sample: Sample) -> Iterator[Fault]:
     if not found:
         first = shorten(" ".join(squeeze(words.text) for words in sample.shown[:6]), 50)
         what = f"there is no preheader: beside the subject the inbox shows the first words, {first!r}"
-        yield Fault("warning", what, place)
+        yield Violation("warning", what, place)
         return
     if found.casefold() == squeeze(sample.subject or "").casefold():
-        yield Fault("warning", "the preheader repeats the subject: the inbox says the same thing twice", place)
+        yield Violation("warning", "the preheader repeats the subject: the inbox says the same thing twice", place)
     elif len(found) < PREHEADER_FEWEST:
         what = (
             f"the preheader {found!r} is short: inboxes have room for {PREHEADER_FEWEST} to {PREHEADER_MOST} characters"
         )
-        yield Fault("warning", what, place)
+        yield Violation("warning", what, place)
     elif len(found) > PREHEADER_MOST:
-        yield Fault(
+        yield Violation(
             "warning", f"the preheader has {len(found)} characters: inboxes cut it at about {PREHEADER_MOST}", place
         )
 
@@ -92,47 +92,49 @@ def _named_preheader(element: Element) -> Element | None:
     return None
 
 
-def text_part(sample: Sample) -> Iterator[Fault]:
+def text_part(sample: Sample) -> Iterator[Violation]:
     if sample.html is None:
         return
     if sample.text is None or not sample.text.text.strip():
         what = (
             "there is no plain text part: text-only clients and watches show nothing, and filters count it against you"
         )
-        yield Fault("error", what)
+        yield Violation("error", what)
         return
     says = len(_WORD.findall(" ".join(words.text for words in sample.shown)))
     text = len(_WORD.findall(re.sub(r"https?://\S+", " ", sample.text.text)))
     if says >= 20 and text * 2 < says:
         what = f"the plain text part has {text} words, the HTML {says}: whoever reads text misses most of it"
-        yield Fault("warning", what)
+        yield Violation("warning", what)
 
 
-def unsubscribe(sample: Sample) -> Iterator[Fault]:
+def unsubscribe(sample: Sample) -> Iterator[Violation]:
     header = sample.header("List-Unsubscribe")
     targets = [uri.strip() for uri in re.findall(r"<([^<>]*)>", header or "")]
     config = "set [unsubscribe] url or mailto in newsletter.toml"
     if header is None:
         what = "there is no List-Unsubscribe header: Gmail and Yahoo ask for it, and readers without it press “spam”"
-        yield Fault("error", what, hint=config)
+        yield Violation("error", what, hint=config)
     else:
         if "=?" in header or not targets or not all(re.match(r"(?:https?|mailto):\S+\Z", uri, re.I) for uri in targets):
             what = "the List-Unsubscribe header is malformed: mailbox providers can't offer to unsubscribe"
-            yield Fault("error", what, hint="Write it as <https://…>, <mailto:…>, each in angle brackets (RFC 2369).")
+            yield Violation(
+                "error", what, hint="Write it as <https://…>, <mailto:…>, each in angle brackets (RFC 2369)."
+            )
         elif any(uri.lower().startswith("http:") for uri in targets):
             what = "the List-Unsubscribe header names an http address: providers use https alone"
-            yield Fault("error", what, hint=config)
+            yield Violation("error", what, hint=config)
         post = sample.header("List-Unsubscribe-Post")
         https = any(uri.lower().startswith("https:") for uri in targets)
         if https and post is None:
             what = "the List-Unsubscribe-Post header is missing: Gmail and Yahoo ask for one-click unsubscribe"
-            yield Fault("error", what, hint=f"Add List-Unsubscribe-Post: {_ONE_CLICK} (RFC 8058).")
+            yield Violation("error", what, hint=f"Add List-Unsubscribe-Post: {_ONE_CLICK} (RFC 8058).")
         elif post is not None and (post.replace(" ", "") != _ONE_CLICK or not https):
             what = "the List-Unsubscribe-Post header is malformed: there is no one-click unsubscribe"
-            yield Fault("error", what, hint=f"It says {_ONE_CLICK}, beside an https address (RFC 8058).")
+            yield Violation("error", what, hint=f"It says {_ONE_CLICK}, beside an https address (RFC 8058).")
     if sample.tree is not None and not _visible_leave(sample, frozenset(targets)):
         what = "no visible link to unsubscribe: the law asks for one, and readers without it press “spam”"
-        yield Fault(
+        yield Violation(
             "error", what, hint='Put <a href="{{ unsubscribe_url }}"> into the template\'s footer, and ' + config + "."
         )
 
@@ -157,21 +159,23 @@ def _visible_leave(sample: Sample, targets: frozenset[str]) -> bool:
     return False
 
 
-def postal_address(sample: Sample) -> Iterator[Fault]:
+def postal_address(sample: Sample) -> Iterator[Violation]:
     if sample.config is None:
         return
     wanted = _WORD.findall(sample.config.newsletter.postal_address.casefold())
     if not wanted:
-        yield Fault("error", "there is no postal address: the law asks for one in newsletters (CAN-SPAM, among others)")
+        yield Violation(
+            "error", "there is no postal address: the law asks for one in newsletters (CAN-SPAM, among others)"
+        )
         return
     if sample.tree is not None:
         said = " ".join(_WORD.findall(" ".join(words.text for words in sample.shown).casefold()))
         if " ".join(wanted) not in said:
             what = "the postal address is not in the message: the law asks for it in newsletters"
-            yield Fault("error", what, hint="Put {{ newsletter.postal_address }} into the template's footer.")
+            yield Violation("error", what, hint="Put {{ newsletter.postal_address }} into the template's footer.")
 
 
-BEFORE_OPENING = (
+INBOX_PREVIEW = (
     Check(
         "subject", subject,
         {"error": "empty", "warning": "over 60 characters; all capitals"},

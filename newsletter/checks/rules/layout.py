@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from newsletter.checks.rule import Check, Fault, Place, shorten
+from newsletter.checks.rule import Check, Place, Violation, shorten
 from newsletter.checks.sample import Sample, body_text
 from newsletter.css.computed import pixels
 from newsletter.css.parse import Element, declarations
@@ -16,14 +16,14 @@ _LEFT = re.compile(
 _CODE = {"code", "pre", "kbd", "samp", "tt", "textarea"}
 
 
-def width(sample: Sample) -> Iterator[Fault]:
+def width(sample: Sample) -> Iterator[Violation]:
     if sample.tree is None:
         return
     metas = [meta for meta in sample.all("meta") if (meta.get("name") or "").strip().lower() == "viewport"]
     if not metas:
         what = "there is no viewport meta element: phones shrink the page until it can't be read"
         hint = 'Put <meta name="viewport" content="width=device-width, initial-scale=1"> into the head.'
-        yield Fault("warning", what, _head(sample), None, hint)
+        yield Violation("warning", what, _head(sample), None, hint)
     widest: tuple[float, Element] | None = None
     for element in sample.elements:
         found = _fixed_width(element)
@@ -34,23 +34,23 @@ def width(sample: Sample) -> Iterator[Fault]:
         article = "an" if element.tag == "img" else "a"
         what = f"{article} <{element.tag}> is {wide:g} px wide: beyond {WIDEST} px readers scroll sideways"
         place = sample.sources.address(element.get("src") or "") or sample.sources.literal(f'width="{wide:g}"')
-        yield Fault("warning", what, place, element)
+        yield Violation("warning", what, place, element)
 
 
-def dark_mode(sample: Sample) -> Iterator[Fault]:
+def dark_mode(sample: Sample) -> Iterator[Violation]:
     if sample.tree is None:
         return
     missing = []
     if not sample.knows_dark:
         missing.append("color-scheme meta element")
-    if not sample.night_rules:
+    if not sample.dark_rules:
         missing.append("dark styles")
     if missing:
         what = f"no {' and no '.join(missing)}: each client darkens the message in its own way"
-        yield Fault("info", what, _head(sample))
+        yield Violation("info", what, _head(sample))
 
 
-def leftover(sample: Sample) -> Iterator[Fault]:
+def leftover(sample: Sample) -> Iterator[Violation]:
     seen: set[str] = set()
     code = _code(sample)
     for text, element, where in _texts(sample):
@@ -61,7 +61,7 @@ def leftover(sample: Sample) -> Iterator[Fault]:
             seen.add(found)
             place = sample.sources.literal(found)
             what = f"{shorten(found, 50)!r} is left over in the {where}: the reader sees it as it is"
-            yield Fault("error", what, place, element if element is not None else None)
+            yield Violation("error", what, place, element if element is not None else None)
 
 
 def _texts(sample: Sample) -> Iterator[tuple[str, Element | None, str]]:
@@ -122,7 +122,7 @@ def _head(sample: Sample) -> Place:
     return None
 
 
-PAGE = (
+LAYOUT = (
     Check(
         "width", width,
         {"warning": "no viewport meta element; content wider than 640 px"},

@@ -2,8 +2,8 @@
 
 HEAD, then GET where HEAD is not answered well; redirects are followed by hand. At each hop the host's name is resolved
 once, addresses that are not public are refused, and the connection goes to the address that was checked, so a name that
-changes its mind in between gains nothing. Two requests at a time for each host, ten seconds for each address.
-HTTP/1.1: RFC 9112. Proxies are not used.
+changes its mind in between gains nothing. Two requests at a time for each host, ten seconds for each address. HTTP is
+httpcore's. Proxies are not used.
 """
 
 import asyncio
@@ -13,12 +13,15 @@ import re
 import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
+import httpcore
+
 from newsletter.checks.finding import Finding
-from newsletter.checks.rule import Check, Fault, count, place_of, shorten
+from newsletter.checks.rule import Check, Violation, count, place_of, shorten
 from newsletter.checks.rules.images import FILE_MOST, IMAGE_SOURCE, heavy
 from newsletter.checks.sample import Sample
 from newsletter.css.parse import Element
@@ -27,9 +30,8 @@ SECONDS = 10.0
 AT_A_TIME = 2
 IN_ALL = 20
 HOPS = 8
-_HEADER_MOST = 64 * 1024
 _AGENT = "newsletter-check"
-_LATE = re.compile(r"\{\{|\{%|\*\||%7B%7B", re.IGNORECASE)
+_PERSONAL = re.compile(r"\{\{|\{%|\*\||%7B%7B", re.IGNORECASE)
 _SHY = {401, 403, 405, 429, 999}
 _GONE_FOR_GOOD = {301, 308}
 
@@ -37,23 +39,29 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back for an address: a status, or why there is none; `moved` is where it redirects for good; `size` is
-    the bytes that the server announces, if it does."""
+class LinkStatus:
+    """What came back for an address."""
 
-    status: int | None
-    reason: str = ""
-    moved: str = ""
-    size: int | None = None
+    code: int | None
+    reason: str = ""  # why there is no code
+    moved: str = ""  # where it redirects for good
+    size: int | None = None  # bytes that the server announces, if it does
 
 
-class _NoAnswer(Exception):  # noqa: N818 (an answer that is none)
+class _Unreachable(Exception):  # noqa: N818 (an outcome, not an error)
     """Why there is no answer, in words for the finding."""
+
+
+_SPECIAL = tuple(
+    map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10", "5f00::/16"))
+)  # local translation (RFC 8215), site-local (RFC 3879), segment routing (RFC 9602): some Pythons call them global
 
 
 def is_public(address: Address) -> bool:
     """Whether an address is one on the internet, and not of this machine, this network or a special use."""
     if isinstance(address, ipaddress.IPv6Address):
+        if any(address in network for network in _SPECIAL):
+            return False
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -64,7 +72,7 @@ def is_public(address: Address) -> bool:
 
 async def check_links(
     sample: Sample,
-    answers: MutableMapping[str, Answer] | None = None,
+    statuses: MutableMapping[str, LinkStatus] | None = None,
     *,
     allowed: Callable[[Address], bool] = is_public,
     seconds: float = SECONDS,
@@ -72,11 +80,11 @@ async def check_links(
 ) -> list[Finding]:
     """Ask every link and picture of the message once; findings of `link-dead`, of heavy pictures of `image-source`.
 
-    `answers` remembers them between calls: keep one for a session. The addresses to unsubscribe by are not asked.
+    `statuses` remembers them between calls: keep one for a session. The addresses to unsubscribe by are not asked.
     """
     if LINK_DEAD.name in sample.ignore:
         return []
-    known = answers if answers is not None else {}
+    known = statuses if statuses is not None else {}
     places: dict[str, Element] = {}
     for url, element in _asked(sample):
         places.setdefault(url, element)
@@ -90,14 +98,16 @@ async def check_links(
                 async with asyncio.timeout(seconds):
                     known[url] = await _ask(url, allowed, context)
             except TimeoutError:
-                known[url] = Answer(None, f"does not answer within {seconds:g} seconds")
+                known[url] = LinkStatus(None, f"does not answer within {seconds:g} seconds")
 
     async with asyncio.TaskGroup() as group:
         for url in places:
             if url not in known:
                 group.create_task(ask_one(url))
-    faults = (fault for url, element in places.items() if (fault := _fault(sample, url, known[url], element)))
-    found = [LINK_DEAD.finding(fault) for fault in faults]
+    violations = (
+        violation for url, element in places.items() if (violation := _violation(sample, url, known[url], element))
+    )
+    found = [LINK_DEAD.finding(violation) for violation in violations]
     return found if IMAGE_SOURCE.name in sample.ignore else found + list(_heavy(sample, known, places))
 
 
@@ -106,34 +116,36 @@ def _asked(sample: Sample) -> Iterator[tuple[str, Element]]:
     for element in sample.all("a", "area", "img"):
         url = (element.get("src" if element.tag == "img" else "href") or "").strip()
         url = "https:" + url if url.startswith("//") else url
-        if not re.match(r"https?://", url, re.IGNORECASE) or _LATE.search(url) or f"<{url}>" in leave:
+        if not re.match(r"https?://", url, re.IGNORECASE) or _PERSONAL.search(url) or f"<{url}>" in leave:
             continue
         with contextlib.suppress(ValueError):  # no address at all, of which `link-target` speaks
             urlsplit(url)
             yield urldefrag(url).url, element
 
 
-def _fault(sample: Sample, url: str, answer: Answer, element: Element) -> Fault | None:
+def _violation(sample: Sample, url: str, status: LinkStatus, element: Element) -> Violation | None:
     place = place_of(sample, element, "src" if element.tag == "img" else "href")
-    if answer.status is None:
-        return Fault("error", f"{shorten(url, 80)} {answer.reason}", place, element)
-    if not 200 <= answer.status < 300:
-        maybe = "; it may refuse programs only, so open it in a browser" if answer.status in _SHY else ""
-        return Fault("error", f"{shorten(url, 80)} answers {answer.status}{maybe}", place, element)
-    if answer.moved:
-        what = f"{shorten(url, 80)} has moved for good to {shorten(answer.moved, 80)}"
-        return Fault("info", what, place, element, "Write the new address.")
+    if status.code is None:
+        return Violation("error", f"{shorten(url, 80)} {status.reason}", place, element)
+    if not 200 <= status.code < 300:
+        maybe = "; it may refuse programs only, so open it in a browser" if status.code in _SHY else ""
+        return Violation("error", f"{shorten(url, 80)} answers {status.code}{maybe}", place, element)
+    if status.moved:
+        what = f"{shorten(url, 80)} has moved for good to {shorten(status.moved, 80)}"
+        return Violation("info", what, place, element, "Write the new address.")
     return None
 
 
-def _heavy(sample: Sample, known: MutableMapping[str, Answer], places: dict[str, Element]) -> Iterator[Finding]:
+def _heavy(sample: Sample, known: MutableMapping[str, LinkStatus], places: dict[str, Element]) -> Iterator[Finding]:
     for url, element in places.items():
         size = known[url].size or 0
-        if element.tag == "img" and known[url].status == 200 and size > FILE_MOST:
-            yield IMAGE_SOURCE.finding(Fault("warning", heavy(url, size), place_of(sample, element, "src"), element))
+        if element.tag == "img" and known[url].code == 200 and size > FILE_MOST:
+            yield IMAGE_SOURCE.finding(
+                Violation("warning", heavy(url, size), place_of(sample, element, "src"), element)
+            )
 
 
-async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext) -> Answer:
+async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext) -> LinkStatus:
     """Follow an address to its last answer."""
     moved, for_good, here = "", True, url
     for _ in range(HOPS):
@@ -141,60 +153,66 @@ async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
             status, location, size = await _request("HEAD", here, allowed, tls)
             if status >= 400 or status < 200:
                 status, location, size = await _request("GET", here, allowed, tls)
-        except _NoAnswer as error:
+        except _Unreachable as error:
             behind = "" if here == url else f" redirects to {shorten(here, 60)}, which"
-            return Answer(None, f"{behind} {error}".strip())
+            return LinkStatus(None, f"{behind} {error}".strip())
         if not (300 <= status < 400 and location):
-            return Answer(status, "", moved, size)
+            return LinkStatus(status, "", moved, size)
         try:
             here = urldefrag(urljoin(here, location)).url
         except ValueError:
-            return Answer(None, f"redirects to {shorten(location, 60)}, which is no address")
+            return LinkStatus(None, f"redirects to {shorten(location, 60)}, which is no address")
         for_good = for_good and status in _GONE_FOR_GOOD
         moved = here if for_good else moved
-    return Answer(None, f"redirects more than {count(HOPS, 'time')}")
+    return LinkStatus(None, f"redirects more than {count(HOPS, 'time')}")
 
 
 async def _request(
     method: str, url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
 ) -> tuple[int, str, int | None]:
-    """Send one request; the status, the Location header and Content-Length. Raises _NoAnswer."""
+    """Send one request; the status, the Location header and Content-Length. Raises _Unreachable."""
     try:
         parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         host = (parts.hostname or "").rstrip(".")
         name = host if ":" in host else host.encode("idna").decode("ascii")
+        port = parts.port
     except ValueError:  # UnicodeError is one
-        raise _NoAnswer("is no address") from None
+        raise _Unreachable("is no address") from None
     if parts.scheme not in {"http", "https"} or not name:
-        raise _NoAnswer(f"is no web address but {parts.scheme or 'nothing'}:")
-    address = await _resolve(name, port, allowed)
+        raise _Unreachable(f"is no web address but {parts.scheme or 'nothing'}:")
     target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (
         "?" + quote(parts.query, safe="/%:=&~+!$,;'@()*?[]") if parts.query else ""
     )
+    address = httpcore.URL(scheme=parts.scheme.encode(), host=name.encode(), port=port, target=target.encode())
     shown = f"[{name}]" if ":" in name else name
-    authority = shown if port in {80, 443} else f"{shown}:{port}"
-    head = f"{method} {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {_AGENT}\r\nAccept: */*\r\n"
-    secure = parts.scheme == "https"
-    writer = None
+    authority = shown if port in {None, 80, 443} else f"{shown}:{port}"
+    fields = [("Host", authority), ("User-Agent", _AGENT), ("Accept", "*/*"), ("Connection", "close")]
+    pool = httpcore.AsyncConnectionPool(tls, network_backend=_CheckedNetwork(allowed))
     try:
-        reader, writer = await asyncio.open_connection(
-            str(address),
-            port,
-            limit=_HEADER_MOST,
-            ssl=tls if secure else None,
-            server_hostname=name if secure else None,
-        )
-        writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii"))
-        return _read_head(await reader.readuntil(b"\r\n\r\n"))
-    except ssl.SSLCertVerificationError as error:
-        raise _NoAnswer(f"has a bad certificate ({error.verify_message})") from None
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it hangs up"
-        raise _NoAnswer(f"does not answer ({reason})") from None
-    finally:
-        if writer is not None:
-            writer.transport.abort()
+        async with pool, pool.stream(method, address, headers=fields) as response:
+            return _read_head(response)
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError) as error:
+        raise _Unreachable(_reason(error)) from None
+
+
+class _CheckedNetwork(httpcore.AsyncNetworkBackend):
+    """Connects to the very address that was looked up and allowed."""
+
+    def __init__(self, allowed: Callable[[Address], bool]) -> None:
+        self._allowed = allowed
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (the interface is httpcore's)
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """A connection to the first allowed address of the host. Raises _Unreachable where there is none."""
+        address = await _resolve(host, port, self._allowed)
+        return await self._network.connect_tcp(str(address), port, timeout, local_address, socket_options)
 
 
 async def _resolve(host: str, port: int, allowed: Callable[[Address], bool]) -> Address:
@@ -202,22 +220,32 @@ async def _resolve(host: str, port: int, allowed: Callable[[Address], bool]) -> 
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        raise _NoAnswer(f"leads to {host}, which does not exist") from None
+        raise _Unreachable(f"leads to {host}, which does not exist") from None
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
         if allowed(address):
             return address
-    raise _NoAnswer("leads to a private address, which readers can't reach")
+    raise _Unreachable("leads to a private address, which readers can't reach")
 
 
-def _read_head(data: bytes) -> tuple[int, str, int | None]:
-    lines = data.decode("latin-1").split("\r\n")
-    match = re.match(r"HTTP/\d\.\d (\d{3})", lines[0])
-    if not match:
-        raise _NoAnswer("does not speak HTTP")
-    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+def _read_head(response: httpcore.Response) -> tuple[int, str, int | None]:
+    fields = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in reversed(response.headers)}
     length = fields.get("content-length", "")
-    return int(match[1]), fields.get("location", ""), int(length) if re.fullmatch("[0-9]{1,15}", length) else None
+    return response.status, fields.get("location", ""), int(length) if length.isdecimal() else None
+
+
+def _reason(error: BaseException) -> str:
+    """Why there was no answer, from the error at its root."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"has a bad certificate ({cause.verify_message})"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"does not answer ({cause.strerror})"
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpcore.RemoteProtocolError) and "disconnected" not in str(error):
+        return "does not speak HTTP"
+    return "does not answer (it hangs up)"
 
 
 LINK_DEAD = Check(

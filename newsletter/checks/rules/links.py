@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from newsletter.checks.finding import Severity
-from newsletter.checks.rule import Check, Fault, place_of, shorten
+from newsletter.checks.rule import Check, Violation, place_of, shorten
 from newsletter.checks.sample import Sample, body_text, squeeze
 from newsletter.css.parse import Element
 
@@ -29,7 +29,7 @@ _HOST_TEXT = re.compile(rf"(?:https?://)?((?:[a-z0-9-]+\.)+(?:{_TLDS}))(?:[:/?#]
 _SECOND_LEVEL = {"co", "com", "org", "net", "ac", "gov", "edu", "gouv", "or", "ne"}
 
 
-def link_text(sample: Sample) -> Iterator[Fault]:
+def link_text(sample: Sample) -> Iterator[Violation]:
     for link in _links(sample):
         text = link_name(link)
         if not text:
@@ -37,21 +37,21 @@ def link_text(sample: Sample) -> Iterator[Fault]:
                 continue
             target = shorten(link.get("href") or "", 50) or "nowhere"
             what = f"a link to {target} has no text: a screen reader spells its address"
-            yield Fault("error", what, place_of(sample, link, "href"), link)
+            yield Violation("error", what, place_of(sample, link, "href"), link)
         elif text.casefold().strip(" .!:»›→>") in _SAYS_NOTHING:
             what = f"the link text {text!r} says nothing about where it leads, in a list of links or read aloud"
-            yield Fault("warning", what, place_of(sample, link, "href"), link)
+            yield Violation("warning", what, place_of(sample, link, "href"), link)
         elif len(text) > URL_MOST and re.match(r"(?:https?://|www\.)\S+\Z", text):
             what = f"a bare address of {len(text)} characters as link text: it is read aloud letter by letter"
-            yield Fault("warning", what, place_of(sample, link, "href"), link)
+            yield Violation("warning", what, place_of(sample, link, "href"), link)
 
 
-def link_target(sample: Sample) -> Iterator[Fault]:
+def link_target(sample: Sample) -> Iterator[Violation]:
     names = {element.get("id") for element in sample.elements} | {element.get("name") for element in sample.all("a")}
     for link in _links(sample):
         href = re.sub(r"[\t\n\r]", "", link.get("href") or "").strip()
         for severity, what in _target(href, link_name(link), names):
-            yield Fault(severity, what, place_of(sample, link, "href"), link)
+            yield Violation(severity, what, place_of(sample, link, "href"), link)
 
 
 def link_name(link: Element) -> str:

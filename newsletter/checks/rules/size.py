@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from newsletter.checks.rule import Check, Fault, Place, place_of
-from newsletter.checks.sample import Sample
+from newsletter.checks.rule import Check, Place, Violation, place_of
+from newsletter.checks.sample import Body, Sample
 from newsletter.css.parse import declarations, urls
-from newsletter.mime.parts import Part
 
 GMAIL_CLIP = 102 * 1024
 """Gmail shows this many bytes of the HTML part, and a link to the rest."""
@@ -18,16 +17,16 @@ _META_CHARSET = re.compile(r"charset\s*=[\s\"']*([\w.:-]+)", re.IGNORECASE)
 _UTF8 = {"utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8", ""}
 
 
-def gmail_clip(sample: Sample) -> Iterator[Fault]:
+def gmail_clip(sample: Sample) -> Iterator[Violation]:
     size = sample.html.size if sample.html else 0
     if size > GMAIL_NEAR:
         clipped = size > GMAIL_CLIP
         harm = "and the footer's unsubscribe link with it" if clipped else "and link tracking makes it longer"
         what = f"the HTML is {size / 1024:.1f} KB: Gmail cuts it at 102 KB, {harm}"
-        yield Fault("error" if clipped else "warning", what)
+        yield Violation("error" if clipped else "warning", what)
 
 
-def style_size(sample: Sample) -> Iterator[Fault]:
+def style_size(sample: Sample) -> Iterator[Violation]:
     size = sum(style.size for style in sample.styles)
     if size > STYLE_NEAR:
         over = size > STYLE_MOST
@@ -35,20 +34,20 @@ def style_size(sample: Sample) -> Iterator[Fault]:
         what = (
             f"the <style> elements hold {size:,} bytes: Gmail drops what exceeds {STYLE_MOST:,}, and the design with it"
         )
-        yield Fault("error" if over else "warning", what, None, last)
+        yield Violation("error" if over else "warning", what, None, last)
 
 
-def nested_at_rule(sample: Sample) -> Iterator[Fault]:
+def nested_at_rule(sample: Sample) -> Iterator[Violation]:
     for style in sample.styles:
         for rule in style.sheet.at_rules:
             if rule.depth:
                 name = f"@{rule.name}"
                 place = sample.sources.literal(f"{name} {rule.prelude}".strip())
                 what = f"{name} stands inside another at-rule: Gmail drops the whole <style> element"
-                yield Fault("error", what, place, style.before + rule.line)
+                yield Violation("error", what, place, style.before + rule.line)
 
 
-def inline_background_image(sample: Sample) -> Iterator[Fault]:
+def inline_background_image(sample: Sample) -> Iterator[Violation]:
     for element in sample.elements:
         style = element.get("style") or ""
         if "url" not in style.lower():
@@ -56,18 +55,20 @@ def inline_background_image(sample: Sample) -> Iterator[Fault]:
         for item in declarations(style):
             if item.name in {"background", "background-image"} and (found := urls(item.tokens)):
                 what = "a background image in a style attribute: some versions of Gmail drop the whole attribute"
-                yield Fault("warning", what, sample.sources.address(found[0]), element)
+                yield Violation("warning", what, sample.sources.address(found[0]), element)
                 break
 
 
-def charset(sample: Sample) -> Iterator[Fault]:
+def charset(sample: Sample) -> Iterator[Violation]:
     for name, part in (("HTML", sample.html), ("text", sample.text)):
         if part is None:
             continue
         if part.charset not in _UTF8:
-            yield Fault("error", f"the {name} part is in {part.charset}: letters outside it arrive as question marks")
-        elif part.broken:
-            yield Fault("error", f"the {name} part has bytes that are not UTF-8: readers see � in their place")
+            yield Violation(
+                "error", f"the {name} part is in {part.charset}: letters outside it arrive as question marks"
+            )
+        elif part.mislabelled:
+            yield Violation("error", f"the {name} part has bytes that are not UTF-8: readers see � in their place")
     if sample.html is not None and sample.tree is not None:
         for meta in sample.all("meta"):
             said = meta.get("charset") or ""
@@ -76,17 +77,17 @@ def charset(sample: Sample) -> Iterator[Fault]:
                 said = match[1] if match else ""
             if said.strip().lower() not in _UTF8:
                 what = f"the HTML says that it is in {said.strip()}: clients that believe it show wrong letters"
-                yield Fault("error", what, sample.sources.literal(said.strip()), meta)
+                yield Violation("error", what, sample.sources.literal(said.strip()), meta)
     for name, text in _texts(sample):
         if match := _C1.search(text):
             line = text.count("\n", 0, match.start()) + 1
             what = f"a control character (U+{ord(match[0]):04X}) in the {name}: text was read in a wrong encoding"
-            yield Fault("error", what, _c1_place(sample, match[0]), line if name == "HTML" else None)
+            yield Violation("error", what, _c1_place(sample, match[0]), line if name == "HTML" else None)
 
 
 def _texts(sample: Sample) -> Iterator[tuple[str, str]]:
-    def text(part: Part | None) -> str:
-        return part.text if part and not part.broken else ""
+    def text(part: Body | None) -> str:
+        return part.text if part and not part.mislabelled else ""
 
     yield "subject", sample.subject or ""
     yield "HTML", text(sample.html)
@@ -100,24 +101,24 @@ def _c1_place(sample: Sample, character: str) -> Place:
     return None
 
 
-def active_content(sample: Sample) -> Iterator[Fault]:
+def active_content(sample: Sample) -> Iterator[Violation]:
     for element in sample.elements:
         tag = str(element.tag)
         if tag == "script" and "json" in (element.get("type") or "").lower():
             continue  # structured data that Gmail reads
         if tag in {"script", "form", "iframe", "object", "embed", "frame", "applet"}:
             what = f"<{tag}>: every client removes it, and some call the message dangerous"
-            yield Fault("error", what, place_of(sample, element, "src", "action", "data"), element)
+            yield Violation("error", what, place_of(sample, element, "src", "action", "data"), element)
         elif tag in {"video", "audio"}:
             what = f"<{tag}>: few clients play it; elsewhere there is what stands inside it, or nothing"
-            yield Fault("warning", what, place_of(sample, element, "src", "poster"), element)
+            yield Violation("warning", what, place_of(sample, element, "src", "poster"), element)
         for name in element.keys():  # noqa: SIM118 (an element iterates over its children)
             if isinstance(name, str) and name.startswith("on") and name.isalpha():
                 what = f"{name} on <{tag}>: scripts are removed, so nothing happens"
-                yield Fault("error", what, sample.sources.literal(f"{name}="), element)
+                yield Violation("error", what, sample.sources.literal(f"{name}="), element)
 
 
-WEIGHT = (
+SIZE = (
     Check(
         "gmail-clip", gmail_clip,
         {"error": "HTML part over 102 KB", "warning": "HTML part over 90 KB"},

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from newsletter.checks.finding import Finding, Severity
-from newsletter.checks.rule import Check, Fault
+from newsletter.checks.rule import Check, Violation
 from newsletter.checks.sample import Sample
 from newsletter.errors import NewsletterError
 
@@ -60,16 +60,18 @@ async def check_spam(sample: Sample, at: str, seconds: float = SECONDS) -> list[
     """The filter's score as a finding of `spam`, with its rules; an info when nothing answers at `host:port`."""
     if not at or SPAM.name in sample.ignore:
         return []
-    found = await spam_score(sample.message, at, seconds)
+    found = await spam_score(sample.raw, at, seconds)
     if found is None:
         what = f"no spam filter answers at {at}, so there is no score"
-        return [SPAM.finding(Fault("info", what, None, None, "Start rspamd or spamd there, or empty [checks] spamd."))]
+        return [
+            SPAM.finding(Violation("info", what, None, None, "Start rspamd or spamd there, or empty [checks] spamd."))
+        ]
     adding = [rule for rule in found.rules if rule.score > 0]
     why = ", ".join(f"{rule.name} {rule.score:g}" for rule in adding[:8]) or "no rule that adds to it"
     what = f"{found.filter} gives {found.score:g} points: {why}"
     severity: Severity = "error" if found.score > ERROR else "warning" if found.score > WARNING else "info"
     hint = "; ".join(f"{rule.name}: {rule.description}" for rule in adding[:4] if rule.description)
-    return [SPAM.finding(Fault(severity, what, hint=hint if severity != "info" else "Nothing to do."))]
+    return [SPAM.finding(Violation(severity, what, hint=hint if severity != "info" else "Nothing to do."))]
 
 
 def _host_and_port(at: str) -> tuple[str, int]:
