@@ -55,7 +55,7 @@ def kinds(root: Path) -> dict[str, tuple[Path, Callable[[str, int], str], Callab
         "list": (
             root / "subscribers.csv",
             lambda text, n: text.replace("Margaret Okafor", f"Margaret {n} Okafor"),
-            lambda n: f"document.getElementById('fact-to').textContent.includes('Margaret {n} ')",
+            lambda n: f"document.getElementById('mail-to').textContent.includes('Margaret {n} ')",
         ),
         "config": (
             root / "newsletter.toml",
@@ -93,7 +93,7 @@ async def main() -> int:
         stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
         config = load_config(root / "newsletter.toml")
         serving = asyncio.create_task(
-            serve_preview(config, root / POST, port=0, open_browser=False, on_ready=ready.set_result, stop=stop)
+            serve_preview(config, root / POST, port=0, browser=False, on_ready=ready.set_result, stop=stop)
         )
         missed = False
         async with async_playwright() as playwright:

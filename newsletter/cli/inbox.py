@@ -1,5 +1,7 @@
 """`inbox`: the test inbox, an SMTP server and its page."""
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -28,6 +30,9 @@ def inbox(
         int, typer.Option(metavar="N", min=0, max=65535, help="The page's port; the next free one if it is taken.")
     ] = 8025,
     no_open: Annotated[bool, typer.Option("--no-open", help="Don't open a browser.")] = False,
+    open_api: Annotated[
+        bool, typer.Option("--open-api", help="Let every program on this machine use the API, without the secret.")
+    ] = False,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,8 +42,8 @@ def inbox(
 ) -> None:
     """Run the test inbox, an SMTP server with a page.
 
-    Any program can mail to it, and nothing leaves this machine. Messages are kept under .newsletter/inbox. Ctrl-C
-    stops it.
+    Any program can mail to it, and nothing leaves this machine. Messages are kept under .newsletter/inbox. The page
+    and the API are for those who have the secret in the address; NEWSLETTER_INBOX__TOKEN sets another. Ctrl-C stops it.
 
     \b
       newsletter inbox
@@ -47,35 +52,44 @@ def inbox(
     from newsletter.cli.loop import run_async
     from newsletter.config.settings import STATE_DIR, find_config, load_config
     from newsletter.inbox.faults import Faults
+    from newsletter.web.local_token import load_token
 
     faults = Faults.parse(fault or ())
     found = context.obj or find_config(Path.cwd())
-    folder = load_config(found).state_dir if found else Path.cwd() / STATE_DIR
-    run_async(_serve(folder / "inbox", faults, smtp_port, port, open_browser=not no_open))
+    config = load_config(found) if found else None
+    folder = config.state_dir if config else Path.cwd() / STATE_DIR
+    given = config.inbox.token.get_secret_value() if config else os.environ.get("NEWSLETTER_INBOX__TOKEN", "")
+    token = given or load_token(folder)
+    run_async(_serve(folder, token, faults, smtp_port, port, open_api=open_api, browser=not no_open))
 
 
-async def _serve(folder: Path, faults: "Faults", smtp_port: int, port: int, *, open_browser: bool) -> None:
-    import webbrowser
-
+async def _serve(
+    folder: Path, token: str, faults: "Faults", smtp_port: int, port: int, *, open_api: bool, browser: bool
+) -> None:
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
+    from newsletter.state.private import private_folder
     from newsletter.web.inbox.app import inbox_app
-    from newsletter.web.server import bind_free, serve_app
+    from newsletter.web.local import bind_free
+    from newsletter.web.local_token import door, open_browser, with_token
+    from newsletter.web.server import serve_app
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    private_folder(folder)
     spare = bind_free(smtp_port)  # finds the port; the server binds it itself
     free = spare.getsockname()[1]
     spare.close()
 
-    def ready(url: str) -> None:
-        say(f"SMTP  {server.url}{taken(smtp_port, free)}")
-        say(f"page  {url}{taken(port, urlsplit(url).port)}")
-        say("Ctrl-C stops it")
-        if open_browser:
-            webbrowser.open(url)
+    with contextlib.ExitStack() as opened:
 
-    with Store(folder, limit=KEEP) as store:
+        def ready(url: str) -> None:
+            address = with_token(url, token)
+            say(f"SMTP  {server.url}{taken(smtp_port, free)}")
+            say(f"page  {address}{taken(port, urlsplit(url).port)}")
+            say("Ctrl-C stops it")
+            if browser:
+                open_browser(opened.enter_context(door(folder, address)))
+
+        store = opened.enter_context(Store(folder / "inbox", limit=KEEP))
         async with InboxServer(store, port=free, faults=faults) as server:
-            app = inbox_app(store, server)
+            app = inbox_app(store, server, token=token, open_api=open_api)
             await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close)

@@ -60,4 +60,4 @@ def preview(
         say(f"preview  {url}{taken(port, urlsplit(url).port)}")
         say("Ctrl-C stops it")
 
-    run_async(serve_preview(config, path, port=port, open_browser=not no_open, on_ready=ready))
+    run_async(serve_preview(config, path, port=port, browser=not no_open, on_ready=ready))

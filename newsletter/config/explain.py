@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from newsletter.errors import NewsletterError
 
 PREFIX = "NEWSLETTER_"
-_NOT_SHOWN = {"secret", "password"}
+_NOT_SHOWN = {"secret", "password", "token"}
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _WORDS = {
     "string_type": "{input!r} is no text; put it into quotes",

@@ -147,6 +147,7 @@ class State(Section):
 
 class Inbox(Section):
     url: str = ""
+    token: SecretStr = SecretStr("")
 
 
 class Feedback(Section):

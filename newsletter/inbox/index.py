@@ -50,7 +50,7 @@ _COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexRow:
     """A message in the list. `received` in seconds since 1970; `date` is its own, in ISO 8601, or empty."""
 
     id: int
@@ -137,7 +137,7 @@ class Index:
 
     # Writing
 
-    def add(self, rows: Sequence[Row]) -> list[int]:
+    def add(self, rows: Sequence[IndexRow]) -> list[int]:
         """Write rows in one commit; their ids, 0 for those that are there already."""
         names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
         ids: list[int] = []
@@ -210,7 +210,7 @@ class Index:
 
     def page(
         self, condition: Condition, limit: int, below: int | None = None, offset: int = 0
-    ) -> tuple[list[Row], int, bool]:
+    ) -> tuple[list[IndexRow], int, bool]:
         """Up to `limit` matches, newest first, those with an id under `below` if that is given; how many match in all,
         counted up to COUNT_LIMIT; and whether that is all."""
         if condition.sql == "1":
@@ -238,7 +238,7 @@ class Index:
             sql = f"SELECT id FROM messages WHERE ({condition.sql}) {under} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
         return [row[0] for row in self._ask(sql, (*values, limit, offset))]
 
-    def _by_ids(self, ids: list[int]) -> list[Row]:
+    def _by_ids(self, ids: list[int]) -> list[IndexRow]:
         marks = ", ".join("?" * len(ids))
         asked = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE id IN ({marks}) ORDER BY id DESC"  # noqa: S608
         return self._rows(self._ask(asked, ids)) if ids else []
@@ -258,7 +258,7 @@ class Index:
         rows = self._ask("SELECT id, key, folder, flags FROM messages ORDER BY id LIMIT ?", (count,))
         return [(number, Entry(*rest)) for number, *rest in rows]
 
-    def get(self, number: int) -> Row | None:
+    def get(self, number: int) -> IndexRow | None:
         found = self._by_ids([number])
         return found[0] if found else None
 
@@ -287,7 +287,7 @@ class Index:
         """Changes when another process has written."""
         return int(self._ask("PRAGMA data_version")[0][0])
 
-    def _rows(self, found: list[Any]) -> list[Row]:
+    def _rows(self, found: list[Any]) -> list[IndexRow]:
         tags: dict[int, list[str]] = {}
         if found:
             marks = ", ".join("?" * len(found))
@@ -295,7 +295,7 @@ class Index:
             for number, tag in self._ask(asked, [row[0] for row in found]):
                 tags.setdefault(number, []).append(tag)
         return [
-            Row(
+            IndexRow(
                 id=number, entry=Entry(key, folder, flags), mail_from=mail_from, rcpt_tos=tuple(json.loads(rcpt_tos)),
                 sender=sender, recipients=tuple(json.loads(recipients)), subject=subject, date=date, received=received,
                 size=size, attachments=attachments, snippet=snippet, message_id=message_id,

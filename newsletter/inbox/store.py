@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.index import Index, Row
+from newsletter.inbox.index import Index, IndexRow
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
 from newsletter.mime.message import Message, read_message, searchable, snippet
@@ -39,7 +39,7 @@ MAX_TAG = 100
 class Page:
     """A page of matches, newest first."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[IndexRow, ...]
     total: int  # matches in all
     exact: bool  # whether `total` is exact, or "at least"
     more: bool  # whether older ones follow
@@ -226,7 +226,7 @@ class Store:
         rows, total, exact = self._index.page(condition, limit + 1, below, offset)
         return Page(tuple(rows[:limit]), total, exact, len(rows) > limit)
 
-    def get(self, number: int) -> Row | None:
+    def get(self, number: int) -> IndexRow | None:
         """The message of that id, or None."""
         if not 0 < number < 2**63:
             return None
@@ -353,7 +353,7 @@ class Store:
             self._settle()
         self._tell("deleted", tuple(number for number, _ in rows))
 
-    def _row(self, one: _Waiting) -> Row | None:
+    def _row(self, one: _Waiting) -> IndexRow | None:
         data = self._maildir.read(one.entry)
         return None if data is None else describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
 
@@ -363,14 +363,14 @@ def clean_tag(tag: str) -> str:
     return " ".join("".join(letter for letter in tag if letter.isprintable() and letter != '"').split())[:MAX_TAG]
 
 
-def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: float, data: bytes) -> Row:
+def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: float, data: bytes) -> IndexRow:
     """What the list and the search know of a message. Tags come from its X-Tags field, separated by commas."""
     message = read_message(data)
     words = searchable(message)
     tags = tuple(
         dict.fromkeys(clean for tag in message.root.get("x-tags").split(",")[:20] if (clean := clean_tag(tag)))
     )
-    return Row(
+    return IndexRow(
         id=0, entry=entry, mail_from=_plain(mail_from, 500), rcpt_tos=tuple(_plain(one, 500) for one in rcpt_tos),
         sender=message.sender[:500], recipients=tuple(one[:500] for one in message.to[:100]),
         subject=message.subject[:1000], date=message.date.isoformat() if message.date else "", received=received,

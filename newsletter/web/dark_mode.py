@@ -17,7 +17,7 @@ from tinycss2.color3 import RGBA, parse_color
 Inversion = Literal["full", "partial"]
 Role = Literal["text", "ground"]
 
-NIGHT_LIGHTNESS = 11.3
+DARKEST = 11.3
 """CIELAB lightness of the darkest ground, #1e1e1e: what white becomes."""
 
 _GROUND_PROPERTIES = ("background", "border", "outline", "box-shadow", "column-rule")
@@ -35,7 +35,7 @@ _WHITE = (0.95047, 1.0, 1.08883)  # D65
 
 
 @lru_cache(maxsize=4096)
-def repaint_style(style: str, inversion: Inversion) -> str:
+def invert_style(style: str, inversion: Inversion) -> str:
     """The declarations of a style attribute with their colours turned over; the rest as written."""
     if not _may_hold_colour(style):
         return style
@@ -46,7 +46,7 @@ def repaint_style(style: str, inversion: Inversion) -> str:
 
 
 @lru_cache(maxsize=64)
-def repaint_sheet(sheet: str, inversion: Inversion) -> str:
+def invert_sheet(sheet: str, inversion: Inversion) -> str:
     """A style sheet with its colours turned over, inside media rules too."""
     try:
         return _sheet(tinycss2.parse_stylesheet(sheet, skip_comments=True), inversion)
@@ -54,7 +54,7 @@ def repaint_sheet(sheet: str, inversion: Inversion) -> str:
         return sheet
 
 
-def repaint_attribute(name: str, value: str, inversion: Inversion) -> str:
+def invert_attribute(name: str, value: str, inversion: Inversion) -> str:
     """The value of an attribute such as `bgcolor`; others, and what is no colour, are returned as they are."""
     role: Role
     if name in _GROUND_ATTRIBUTES:
@@ -71,7 +71,7 @@ def repaint_attribute(name: str, value: str, inversion: Inversion) -> str:
 def turn(colour: RGBA, role: Role, inversion: Inversion) -> str:
     """The colour as a client shows it in its dark mode, as CSS; alpha stays."""
     lightness, a, b = _to_lab(*(min(1.0, max(0.0, part)) for part in colour[:3]))
-    turned = NIGHT_LIGHTNESS + (100 - lightness) * (100 - NIGHT_LIGHTNESS) / 100
+    turned = DARKEST + (100 - lightness) * (100 - DARKEST) / 100
     if inversion == "partial" and (turned > lightness) == (role == "ground"):
         return _css(*colour)  # a ground only gets darker, and text lighter
     return _css(*_to_rgb(turned, a, b), colour.alpha)

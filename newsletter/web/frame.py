@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from newsletter.web.dark_mode import Inversion, repaint_attribute, repaint_sheet, repaint_style
+from newsletter.web.dark_mode import Inversion, invert_attribute, invert_sheet, invert_style
 
 Theme = Literal["light", "dark", "inverted", "partial"]
 THEMES: tuple[Theme, ...] = ("light", "dark", "inverted", "partial")
@@ -44,7 +44,7 @@ _CLIPPED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """How a client shows a message."""
 
     theme: Theme = "light"
@@ -52,21 +52,23 @@ class Look:
     clip: bool = False  # cut where Gmail cuts
 
 
-def frame_document(html: str, look: Look, map_url: Callable[[str], str] | None = None) -> str:
+def frame_document(html: str, appearance: Appearance, map_url: Callable[[str], str] | None = None) -> str:
     """`html` as the document of a frame. `map_url` may send an image's address, decoded, elsewhere.
 
     Links open in a new tab, but those within the message. Dark mode does not depend on the browser's own setting: media
-    queries and `color-scheme` are rewritten to what `look.theme` says.
+    queries and `color-scheme` are rewritten to what `appearance.theme` says.
     """
-    clipped = look.clip and is_clipped(html)
+    clipped = appearance.clip and is_clipped(html)
     if clipped:
         html = clip(html)
-    inversion: Inversion | None = {"inverted": "full", "partial": "partial"}.get(look.theme)  # type: ignore[assignment]
-    rewriter = _Rewriter(dark=look.theme == "dark", inversion=inversion, styles=look.styles, map_url=map_url)
+    inversion: Inversion | None = {"inverted": "full", "partial": "partial"}.get(appearance.theme)  # type: ignore[assignment]
+    rewriter = _FrameRewriter(
+        dark=appearance.theme == "dark", inversion=inversion, styles=appearance.styles, map_url=map_url
+    )
     document = _PIECE.sub(rewriter.piece, html)
     if clipped:
-        night = inversion is not None
-        document += _CLIPPED.format(ink="#bbb" if night else "#555", link="#8ab4f8" if night else "#1155cc")
+        inverted = inversion is not None
+        document += _CLIPPED.format(ink="#bbb" if inverted else "#555", link="#8ab4f8" if inverted else "#1155cc")
     return _insert(document, '<base target="_blank">' + (_INVERTED_PAGE if inversion else ""))
 
 
@@ -91,7 +93,7 @@ def clip(html: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rewriter:
+class _FrameRewriter:
     dark: bool
     inversion: Inversion | None
     styles: bool
@@ -138,7 +140,7 @@ class _Rewriter:
             return self._media(value)
         if name == "content" and scheme:
             return self._scheme(value)
-        return repaint_attribute(name, value, self.inversion) if self.inversion else value
+        return invert_attribute(name, value, self.inversion) if self.inversion else value
 
     def _candidate(self, candidate: str, map_url: Callable[[str], str]) -> str:
         url, _, descriptor = candidate.partition(" ")
@@ -150,7 +152,7 @@ class _Rewriter:
         if self.map_url and "url(" in css.lower():
             css = _URL.sub(self._css_url, css)
         if self.inversion:
-            css = repaint_sheet(css, self.inversion) if sheet else repaint_style(css, self.inversion)
+            css = invert_sheet(css, self.inversion) if sheet else invert_style(css, self.inversion)
         return css
 
     def _css_url(self, match: re.Match[str]) -> str:

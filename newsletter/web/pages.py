@@ -41,7 +41,7 @@ def environment() -> Environment:
 
 
 def page(request: Request, template: str, context: Mapping[str, Any] | None = None, status: int = 200) -> Response:
-    """`template` as a whole page; it also sees `token` (see `security`) and `path`."""
+    """`template` as a whole page; it also sees `token` (see `local`) and `path`."""
     return HTMLResponse(fragment(template, {**_known(request), **(context or {})}), status)
 
 

@@ -1,42 +1,15 @@
-"""Serve a local page until it is told to stop: a free port, a ready signal, an orderly end.
+"""Serve an application on a bound socket until it is told to stop: a ready signal, an orderly end.
 
-Binds to the loopback address only. When the port is taken the next free one is used; the caller names it.
+Which address and port, and who may ask, is the caller's (`local` for the local tools).
 """
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
-
-from newsletter.errors import NewsletterError
-
-LOOPBACK = "127.0.0.1"
-TRIES = 50
-"""Ports looked at, from the one asked for upward."""
-
-
-def bind_free(port: int, host: str = LOOPBACK, tries: int = TRIES) -> socket.socket:
-    """A listening-ready socket on `port`, or on the next free one above it; 0 means any.
-
-    Raises NewsletterError when none of `tries` ports is free or the port can't be had.
-    """
-    for candidate in range(port, min(port + tries, 65536)) if port else (0,):
-        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((host, candidate))
-            bound.listen(128)
-        except OSError as error:
-            bound.close()
-            if error.errno != errno.EADDRINUSE:
-                raise NewsletterError(f"port {candidate} can't be used: {error.strerror}; try another --port") from None
-        else:
-            return bound
-    raise NewsletterError(f"no free port from {port} to {port + tries - 1}; name another with --port")
 
 
 class _Server(uvicorn.Server):
@@ -83,7 +56,7 @@ async def serve_app(
     try:
         if on_ready:
             # Listening already: connections made before uvicorn accepts wait in the backlog.
-            on_ready(f"http://{'localhost' if host == LOOPBACK else host}:{port}/")
+            on_ready(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}/")
         await asyncio.wait([serving, *([stopping] if stopping else [])], return_when=asyncio.FIRST_COMPLETED)
     finally:
         if stopping:

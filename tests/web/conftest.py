@@ -4,7 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -23,3 +23,9 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE_MS)
         yield browser
         await browser.close()
+
+
+async def enter(page: Page, address: str) -> None:
+    """Open the address that the command prints, as its owner does: the browser keeps a cookie from then on."""
+    await page.goto(address)
+    await page.wait_for_url(lambda url: "token=" not in url)

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tinycss2.color3 import parse_color
 
-from newsletter.web.dark_mode import Inversion, repaint_attribute, repaint_sheet, repaint_style, turn
+from newsletter.web.dark_mode import Inversion, invert_attribute, invert_sheet, invert_style, turn
 
 CHANNEL = st.integers(0, 255)
 
@@ -33,12 +33,12 @@ def _luma(css: str) -> float:
     ],
 )
 def test_a_style_is_turned_over_as_far_as_the_client_goes(style: str, inversion: Inversion, expected: str) -> None:
-    assert repaint_style(style, inversion).replace(": ", ":").rstrip(";") == expected.replace(": ", ":").rstrip(";")
+    assert invert_style(style, inversion).replace(": ", ":").rstrip(";") == expected.replace(": ", ":").rstrip(";")
 
 
 def test_gradients_and_media_rules_are_turned_over_inside() -> None:
     sheet = "a{color:#000}@media (max-width:600px){.x{background:linear-gradient(#fff,#fff)}}@font-face{src:url(f)}"
-    turned = repaint_sheet(sheet, "full")
+    turned = invert_sheet(sheet, "full")
     assert "color:#ffffff" in turned
     assert "@media (max-width:600px){.x{background:linear-gradient(#1e1e1e,#1e1e1e);}}" in turned
     assert "@font-face" in turned
@@ -52,7 +52,7 @@ def test_gradients_and_media_rules_are_turned_over_inside() -> None:
     ],
 )  # fmt: skip
 def test_html_attributes_of_colour_are_turned_over(name: str, value: str, expected: str) -> None:
-    assert repaint_attribute(name, value, "full") == expected
+    assert invert_attribute(name, value, "full") == expected
 
 
 @given(CHANNEL, CHANNEL, CHANNEL)
@@ -80,5 +80,5 @@ def test_partial_inversion_never_lightens_a_ground_nor_darkens_text(red: int, gr
 
 @given(st.text(max_size=200))
 def test_any_text_as_style_or_sheet_is_survived(text: str) -> None:
-    repaint_style(text + ";color:#000", "full")
-    repaint_sheet(text + "a{color:#000}", "partial")
+    invert_style(text + ";color:#000", "full")
+    invert_sheet(text + "a{color:#000}", "partial")

@@ -19,12 +19,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.index import Row
+from newsletter.inbox.index import IndexRow
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
 from newsletter.mime.message import Message
 from newsletter.mime.parse import Part
-from newsletter.web.inbox.context import context, download, find, find_message, find_raw, findings_of, whole_number
+from newsletter.web.inbox.context import download, find, find_message, find_raw, findings_of, inbox_of, whole_number
 from newsletter.web.inbox.openapi import openapi
 
 PREFIX = "/api/v1"
@@ -75,7 +75,7 @@ def _answers(handler: Handler) -> Handler:
     return answer
 
 
-def summary(row: Row) -> dict[str, Any]:
+def summary(row: IndexRow) -> dict[str, Any]:
     """A message in a list."""
     return {
         "id": row.id, "received": datetime.fromtimestamp(row.received, UTC).isoformat(), "date": row.date or None,
@@ -85,7 +85,7 @@ def summary(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def whole(row: Row, message: Message) -> dict[str, Any]:
+def whole(row: IndexRow, message: Message) -> dict[str, Any]:
     """A message with everything but the contents of its parts."""
     return {
         **summary(row),
@@ -141,7 +141,7 @@ async def _openapi(request: Request) -> Response:
 
 async def _info(request: Request) -> Response:
     """The SMTP address, and how many messages there are."""
-    here = context(request)
+    here = inbox_of(request)
     counts = await run_in_threadpool(here.store.counts)
     session = {"accepted": 0, "refused": 0, "largest": 0}
     if here.server:
@@ -156,7 +156,7 @@ async def _list(request: Request) -> Response:
     limit = whole_number(request, "limit", 50, 1, MAX_LIMIT)
     below = whole_number(request, "below", 0, 0, 2**62) or None
     query = request.query_params.get("q", "")
-    page = await run_in_threadpool(context(request).store.search, query, limit=limit, below=below)
+    page = await run_in_threadpool(inbox_of(request).store.search, query, limit=limit, below=below)
     return JSONResponse(
         {
             "messages": [summary(row) for row in page.rows], "total": page.total, "exact": page.exact,
@@ -166,7 +166,7 @@ async def _list(request: Request) -> Response:
 
 
 async def _delete_matching(request: Request) -> Response:
-    deleted = await run_in_threadpool(context(request).store.delete_matching, request.query_params.get("q", ""))
+    deleted = await run_in_threadpool(inbox_of(request).store.delete_matching, request.query_params.get("q", ""))
     return JSONResponse({"deleted": deleted})
 
 
@@ -176,13 +176,13 @@ async def _read_many(request: Request) -> Response:
     if not isinstance(query, str):
         raise HTTPException(400, "q is no string; write a search such as from:ada")
     return JSONResponse(
-        {"changed": await run_in_threadpool(context(request).store.mark_matching, query, unread=unread)}
+        {"changed": await run_in_threadpool(inbox_of(request).store.mark_matching, query, unread=unread)}
     )
 
 
 async def _wait(request: Request) -> Response:
     """Answer as soon as `count` messages match; 408 when the time is over."""
-    here, query = context(request), request.query_params.get("q", "")
+    here, query = inbox_of(request), request.query_params.get("q", "")
     count = whole_number(request, "count", 1, 1, MAX_LIMIT)
     after = whole_number(request, "after", 0, 0, 2**62)
     try:
@@ -210,11 +210,11 @@ async def _wait(request: Request) -> Response:
 
 
 async def _events(request: Request) -> Response:
-    return context(request).events.response(hello={"smtp": context(request).smtp})
+    return inbox_of(request).events.response(hello={"smtp": inbox_of(request).smtp})
 
 
 def _server(request: Request) -> InboxServer:
-    server = context(request).server
+    server = inbox_of(request).server
     if server is None:
         raise HTTPException(409, "this page has no SMTP server of its own; start `newsletter inbox`")
     return server
@@ -237,17 +237,17 @@ async def _get(request: Request) -> Response:
 
 async def _delete(request: Request) -> Response:
     row = await find(request)
-    return JSONResponse({"deleted": await run_in_threadpool(context(request).store.delete, [row.id])})
+    return JSONResponse({"deleted": await run_in_threadpool(inbox_of(request).store.delete, [row.id])})
 
 
 async def _read(request: Request) -> Response:
     row, read = await find(request), _flag(await _json(request), "read")
-    return JSONResponse({"changed": await run_in_threadpool(context(request).store.mark, [row.id], unread=not read)})
+    return JSONResponse({"changed": await run_in_threadpool(inbox_of(request).store.mark, [row.id], unread=not read)})
 
 
 async def _tag(request: Request) -> Response:
     row, tags = await find(request), _strings(await _json(request), "tags")
-    kept = await run_in_threadpool(lambda: context(request).store.tag(row.id, tags))
+    kept = await run_in_threadpool(lambda: inbox_of(request).store.tag(row.id, tags))
     return JSONResponse({"tags": list(kept or ())})
 
 

@@ -21,24 +21,25 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.index import Row
+from newsletter.inbox.index import IndexRow
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Event, Page, Store
 from newsletter.mime.message import Message, read_message
-from newsletter.web.frame import THEMES, Look, Theme, frame_document
+from newsletter.web.frame import THEMES, Appearance, Theme, frame_document
 from newsletter.web.inbox.api import PREFIX, api_routes
 from newsletter.web.inbox.context import (
     InboxContext,
-    context,
     download,
     find_message,
     find_raw,
     findings_of,
+    inbox_of,
     whole_number,
 )
+from newsletter.web.local import LocalGuard
 from newsletter.web.pages import fragment, page, static_files
-from newsletter.web.security import LocalOnly, mail_policy, new_token
+from newsletter.web.security import SecurityHeaders, mail_policy
 
 PAGE = 50
 FOLLOW_EVERY = 1.0
@@ -54,11 +55,12 @@ _SHOWN_ADDRESSES = 20
 
 
 def inbox_app(
-    store: Store, server: InboxServer | None = None, *, token: str | None = None,
+    store: Store, server: InboxServer | None = None, *, token: str, open_api: bool = False,
     now: Callable[[], datetime] = datetime.now,
 ) -> Starlette:  # fmt: skip
     """The pages and the API over `store`; `server` is the SMTP server that fills it, if it runs here.
 
+    `token` is the secret of those who may use it; with `open_api` programs need none for the API.
     `app.state.close()` ends open event streams; call it before the server waits for its connections.
     """
     here = InboxContext(store, server)
@@ -91,8 +93,13 @@ def inbox_app(
         *api_routes(),
         static_files(),
     ]
-    guard = Middleware(LocalOnly, token=token or new_token(), program_paths=(f"{PREFIX}/",))
-    app = Starlette(routes=routes, middleware=[guard], lifespan=lifespan, exception_handlers={404: _not_found})
+    guard = Middleware(LocalGuard, token=token, api=f"{PREFIX}/", open_api=open_api)
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(SecurityHeaders), guard],
+        lifespan=lifespan,
+        exception_handlers={404: _not_found},
+    )
     app.state.context, app.state.now, app.state.close = here, now, here.events.close
     return app
 
@@ -108,7 +115,7 @@ async def _follow(store: Store) -> None:
 
 
 async def _list_page(request: Request) -> Response:
-    return page(request, "inbox.html", {**await _list_context(request), "message": None})
+    return page(request, "inbox/page.html", {**await _list_context(request), "message": None})
 
 
 async def _list_again(request: Request) -> Response:
@@ -116,14 +123,14 @@ async def _list_again(request: Request) -> Response:
     context = await _list_context(request)
     return JSONResponse(
         {
-            "list": fragment("inbox_list.html", context), "nav": fragment("inbox_nav.html", context),
-            "none": fragment("inbox_none.html", context), "unread": context["counts"]["unread"],
+            "list": fragment("inbox/list.html", context), "nav": fragment("inbox/nav.html", context),
+            "none": fragment("inbox/none.html", context), "unread": context["counts"]["unread"],
         }
     )  # fmt: skip
 
 
 async def _list_context(request: Request) -> dict[str, Any]:
-    here, query = context(request), request.query_params.get("q", "").strip()
+    here, query = inbox_of(request), request.query_params.get("q", "").strip()
     number = whole_number(request, "page", 1, 1, 10**7)
     problem = ""
     try:
@@ -148,7 +155,7 @@ def _fault_list(here: InboxContext) -> list[str]:
     return [str(fault) for fault in here.server.faults.faults] if here.server else []
 
 
-def _row(row: Row, now: datetime, query: str, number: int) -> dict[str, Any]:
+def _row(row: IndexRow, now: datetime, query: str, number: int) -> dict[str, Any]:
     received = datetime.fromtimestamp(row.received)
     return {
         "id": row.id, "unread": row.unread, "sender": _name(row.sender) or row.mail_from or "(nobody)",
@@ -186,22 +193,22 @@ def _search_url(query: str) -> str:
 
 async def _message_page(request: Request) -> Response:
     context = {**await _list_context(request), **await _message_context(request)}
-    return page(request, "inbox.html", context)
+    return page(request, "inbox/page.html", context)
 
 
 async def _pane(request: Request) -> Response:
     context = await _message_context(request)
-    return HTMLResponse(fragment("inbox_message.html", context))
+    return HTMLResponse(fragment("inbox/message.html", context))
 
 
 async def _message_context(request: Request) -> dict[str, Any]:
     row, data = await find_raw(request)
     message = await run_in_threadpool(read_message, data)
-    store, query = context(request).store, request.query_params.get("q", "").strip()
+    store, query = inbox_of(request).store, request.query_params.get("q", "").strip()
     number = whole_number(request, "page", 1, 1, 10**7)
     if row.unread and request.query_params.get("keep") != "unread":
         await run_in_threadpool(store.mark, [row.id], unread=False)
-        marked: Row | None = await run_in_threadpool(lambda: store.get(row.id))
+        marked: IndexRow | None = await run_in_threadpool(lambda: store.get(row.id))
         row = marked or row
     try:
         newer, older = await run_in_threadpool(store.neighbours, row.id, query)
@@ -253,7 +260,7 @@ async def _frame(request: Request) -> Response:
     theme: Theme = next((theme for theme in THEMES if theme == wanted), "light")
     html = message.html
     if len(html) <= REWRITE_MOST:
-        document = await run_in_threadpool(frame_document, html, Look(theme=theme), _embedder(message))
+        document = await run_in_threadpool(frame_document, html, Appearance(theme=theme), _embedder(message))
     else:
         document = html
     return HTMLResponse(document, headers={"Content-Security-Policy": mail_policy(remote_images=images)})
@@ -307,4 +314,4 @@ async def _download(request: Request) -> Response:
 async def _not_found(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(f"{PREFIX}/"):
         return JSONResponse({"error": "there is nothing here; see /api/v1/openapi.json"}, 404)
-    return page(request, "inbox_gone.html", {"back": _url("/", request.query_params.get("q", ""))}, 404)
+    return page(request, "inbox/gone.html", {"back": _url("/", request.query_params.get("q", ""))}, 404)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.index import Row
+from newsletter.inbox.index import IndexRow
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Event, Store
 from newsletter.mime.message import Message, read_message
@@ -54,14 +54,15 @@ class InboxContext:
             self._waiters.discard(waiter)
 
 
-def context(request: Request) -> InboxContext:
+def inbox_of(request: Request) -> InboxContext:
+    """The inbox that the application of this request shows."""
     found: InboxContext = request.app.state.context
     return found
 
 
-async def find(request: Request) -> Row:
+async def find(request: Request) -> IndexRow:
     """The row that the path names; `latest` is the newest, of those that `?q=` matches. 404 if there is none."""
-    store, name = context(request).store, request.path_params["id"]
+    store, name = inbox_of(request).store, request.path_params["id"]
     row = None
     if name == "latest":
         page = await run_in_threadpool(store.search, request.query_params.get("q", ""), limit=1)
@@ -73,15 +74,15 @@ async def find(request: Request) -> Row:
     return row
 
 
-async def find_raw(request: Request) -> tuple[Row, bytes]:
+async def find_raw(request: Request) -> tuple[IndexRow, bytes]:
     row = await find(request)
-    data = await run_in_threadpool(context(request).store.raw, row.id)
+    data = await run_in_threadpool(inbox_of(request).store.raw, row.id)
     if data is None:
         raise HTTPException(404, "the message's file is gone; another program has taken it")
     return row, data
 
 
-async def find_message(request: Request) -> tuple[Row, Message]:
+async def find_message(request: Request) -> tuple[IndexRow, Message]:
     row, data = await find_raw(request)
     return row, await run_in_threadpool(read_message, data)
 

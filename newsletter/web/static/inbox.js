@@ -4,7 +4,7 @@ import { announce, listen, openDialog, request, shortcuts, switchTheme, toast } 
 import { dressFrame } from "./inbox_frame.js";
 
 const api = "/api/v1";
-const desk = document.getElementById("desk");
+const layout = document.getElementById("layout");
 const list = document.getElementById("list");
 const pane = document.getElementById("message");
 const rail = document.getElementById("rail");
@@ -39,7 +39,7 @@ async function show(url, { push = true, focus = false } = {}) {
   }
   if (push && target.href !== location.href) history.pushState(null, "", target);
   if (!match) pane.innerHTML = "";
-  desk.dataset.open = match?.[1] ?? "";
+  layout.dataset.open = match?.[1] ?? "";
   search.value = target.searchParams.get("q") ?? "";
   rail.classList.remove("open");
   mark(match?.[1] ?? "");

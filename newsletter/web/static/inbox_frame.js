@@ -27,7 +27,7 @@ export function dressFrame(open) {
     if (images) values.set("images", "1");
     const source = `${frame.dataset.src}${values.size ? `?${values}` : ""}`;
     if (frame.getAttribute("src") !== source) frame.setAttribute("src", source);
-    sheet.classList.toggle("night", theme.value !== "light");
+    sheet.classList.toggle("dark", theme.value !== "light");
   }
 
   function resize(pixels) {

@@ -2,12 +2,12 @@
 
 import { announce, listen, request, shortcuts, switchTheme, toast } from "./base.js";
 import { MailFrame } from "./frame.js";
-import { personPicker } from "./picker.js";
+import { personPicker } from "./studio_people.js";
 import { THEMES, address, readAddress } from "./studio_address.js";
-import { faultOfThePage, hideFault, showFault } from "./studio_fault.js";
+import { failureOfThePage, hideFailure, showFailure } from "./studio_error.js";
 import { clearFindings, showFindings } from "./studio_findings.js";
 import { sender } from "./studio_send.js";
-import { neighbour, refreshShelf, searchPosts } from "./studio_shelf.js";
+import { neighbour, refreshPosts, searchPosts } from "./studio_posts.js";
 
 const $ = (id) => document.getElementById(id);
 const PRESETS = { 1: 375, 2: 768, 3: 1024 };
@@ -108,7 +108,7 @@ document.addEventListener("click", (event) => {
 });
 
 function openPost(key) {
-  openDrawer("shelf", false);
+  openDrawer("posts", false);
   go({ key });
 }
 
@@ -127,16 +127,16 @@ async function copy(text) {
 async function refresh({ findings: withFindings = true, quiet = false } = {}) {
   if (!state.key) return;
   const mine = ++turn;
-  const facts = request(path("/facts", ["as"])).then((value) => ({ value }), (error) => ({ error }));
+  const summary = request(path("/summary", ["as"])).then((value) => ({ value }), (error) => ({ error }));
   const shown = state.view === "mail" ? showMail() : showPanel();
-  const known = await facts;
+  const known = await summary;
   if (mine !== turn) return;
   if (known.error) {
     broken(known.error);
     return;
   }
-  hideFault();
-  showFacts(known.value);
+  hideFailure();
+  showSummary(known.value);
   try {
     await shown;
   } catch (error) {
@@ -171,25 +171,25 @@ async function showPanel() {
   if (!same) line?.scrollIntoView({ block: "center" });
 }
 
-function showFacts(facts) {
+function showSummary(summary) {
   $("no-posts")?.remove();
-  $("fact-subject").textContent = facts.subject || "(no subject)";
-  $("fact-sender").textContent = facts.sender;
-  $("fact-to").textContent = facts.to;
-  $("fact-initial").textContent = (facts.sender.replace(/["<]/g, "")[0] ?? "?").toUpperCase();
-  $("status-path").textContent = facts.path;
-  $("status-size").textContent = `HTML ${kb(facts.htmlSize)} of 102 KB`;
-  $("status-time").textContent = `made in ${Math.max(1, Math.round(facts.seconds * 1000))} ms`;
-  $("meter-bar").value = Math.min(100, facts.clipPercent);
-  $("meter").dataset.level = facts.clipPercent >= 100 ? "error" : facts.clipPercent >= 88 ? "warning" : "good";
-  document.title = `${facts.subject || "(no subject)"} – preview`;
-  $("send-summary").textContent = `“${facts.subject}”, as ${facts.person.name || facts.person.email} gets it, ${kb(facts.size)}`;
+  $("mail-subject").textContent = summary.subject || "(no subject)";
+  $("mail-sender").textContent = summary.sender;
+  $("mail-to").textContent = summary.to;
+  $("mail-initial").textContent = (summary.sender.replace(/["<]/g, "")[0] ?? "?").toUpperCase();
+  $("status-path").textContent = summary.path;
+  $("status-size").textContent = `HTML ${kb(summary.htmlSize)} of 102 KB`;
+  $("status-time").textContent = `made in ${Math.max(1, Math.round(summary.seconds * 1000))} ms`;
+  $("meter-bar").value = Math.min(100, summary.clipPercent);
+  $("meter").dataset.level = summary.clipPercent >= 100 ? "error" : summary.clipPercent >= 88 ? "warning" : "good";
+  document.title = `${summary.subject || "(no subject)"} – preview`;
+  $("send-summary").textContent = `“${summary.subject}”, as ${summary.person.name || summary.person.email} gets it, ${kb(summary.size)}`;
 }
 
 const kb = (bytes) => (bytes < 10240 ? (bytes / 1024).toFixed(1) : Math.round(bytes / 1024)) + " KB";
 
 function broken(error) {
-  showFault(error);
+  showFailure(error);
   clearFindings();
 }
 
@@ -200,8 +200,8 @@ function findings({ links = false } = {}) {
 
 // ---- posts ----
 
-async function followShelf() {
-  const first = await refreshShelf(state.key);
+async function followPosts() {
+  const first = await refreshPosts(state.key);
   if (!state.key && first) openPost(first);
 }
 
@@ -218,12 +218,12 @@ function openDrawer(name, open) {
   $(name).classList.toggle("open", open);
   $(`open-${name}`).setAttribute("aria-expanded", String(open));
 }
-$("open-shelf").addEventListener("click", () => openDrawer("shelf", !$("shelf").classList.contains("open")));
+$("open-posts").addEventListener("click", () => openDrawer("posts", !$("posts").classList.contains("open")));
 $("open-findings").addEventListener("click", () => openDrawer("findings", !$("findings").classList.contains("open")));
 $("close-findings").addEventListener("click", () => { openDrawer("findings", false); $("open-findings").focus(); });
-$("stage").addEventListener("pointerdown", () => { openDrawer("shelf", false); openDrawer("findings", false); });
+$("stage").addEventListener("pointerdown", () => { openDrawer("posts", false); openDrawer("findings", false); });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") { openDrawer("shelf", false); openDrawer("findings", false); }
+  if (event.key === "Escape") { openDrawer("posts", false); openDrawer("findings", false); }
 });
 
 // ---- keys ----
@@ -240,7 +240,7 @@ const focusFindings = () => {
 shortcuts([
   { keys: "j", label: "Next post", run: () => step(1) },
   { keys: "k", label: "Previous post", run: () => step(-1) },
-  { keys: "/", label: "Search posts", run: () => { openDrawer("shelf", true); searchPosts(); } },
+  { keys: "/", label: "Search posts", run: () => { openDrawer("posts", true); searchPosts(); } },
   { keys: "v", label: "View as …", run: () => picker.open() },
   { keys: "m", label: "Mail", run: () => go({ view: "mail" }) },
   { keys: "b", label: "Inbox rows", run: () => go({ view: "inbox" }) },
@@ -263,10 +263,10 @@ shortcuts([
 
 listen("/events", {
   hello: () => refresh({ quiet: true }), // a save may have come after the page was written
-  changed: () => refresh().then(followShelf),
+  changed: () => refresh().then(followPosts),
   lost: () => { $("live").dataset.state = "off"; $("live-text").textContent = "not connected: is the command running?"; },
-  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh().then(followShelf); },
+  found: () => { $("live").dataset.state = "on"; $("live-text").textContent = "live"; refresh().then(followPosts); },
 });
 
 showControls();
-if (faultOfThePage()) clearFindings();
+if (failureOfThePage()) clearFindings();

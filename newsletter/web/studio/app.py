@@ -1,7 +1,7 @@
 """The preview studio: posts on the left, the mail in the middle, findings on the right.
 
 Every view is derived from the bytes that `send` would hand to the relay (`rendering`). This module says which address
-answers what; how a view is made is in `mailframe`, `panels` and `inboxrow`, who may ask is in `security`.
+answers what; how a view is made is in `frame`, `panels` and `inbox_rows`, who may ask is in `local`.
 """
 
 import asyncio
@@ -23,10 +23,12 @@ from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.web import error_page
 from newsletter.web.events import Events
-from newsletter.web.frame import Look, frame_document, theme_named
+from newsletter.web.frame import Appearance, frame_document, theme_named
+from newsletter.web.local import LocalGuard, bind_free
+from newsletter.web.local_token import door, load_token, open_browser, with_token
 from newsletter.web.pages import fragment, page, static_files
-from newsletter.web.security import LocalOnly, mail_policy, new_token
-from newsletter.web.server import bind_free, serve_app
+from newsletter.web.security import SecurityHeaders, mail_policy
+from newsletter.web.server import serve_app
 from newsletter.web.studio import panels, personas, site_files
 from newsletter.web.studio.renderer import RenderedMessage, Renderer
 from newsletter.web.studio.watch import changes
@@ -53,8 +55,8 @@ class Studio:
         return [
             Route("/", self.home),
             Route("/posts/{key:path}", self.post_page),
-            Route("/shelf", self.shelf),
-            Route("/facts/{key:path}", self.facts),
+            Route("/list", self.post_list),
+            Route("/summary/{key:path}", self.summary),
             Route("/mail/{key:path}", self.mail),
             Route("/panels/{panel}/{key:path}", self.panel),
             Route("/rows/{key:path}", self.rows),
@@ -84,13 +86,13 @@ class Studio:
             return self._page(request, request.path_params["key"], error_page.describe(error, self.root))
         return self._page(request, request.path_params["key"], None)
 
-    def shelf(self, request: Request) -> Response:
+    def post_list(self, request: Request) -> Response:
         """The list of posts, for a page that is open when one is added."""
-        return HTMLResponse(fragment("studio/shelf.html", self._shelf(request.query_params.get("current", ""))))
+        return HTMLResponse(fragment("studio/posts.html", self._listing(request.query_params.get("current", ""))))
 
-    def facts(self, request: Request) -> Response:
+    def summary(self, request: Request) -> Response:
         """Subject, sender, sizes, and how long it took."""
-        return JSONResponse(panels.facts(self._render(request)))
+        return JSONResponse(panels.summary(self._render(request)))
 
     def mail(self, request: Request) -> Response:
         """The mail as the document of a frame."""
@@ -99,10 +101,10 @@ class Studio:
             rendered = self._render(request)
         except Exception as error:
             return HTMLResponse(fragment("studio/broken.html", error_page.describe(error, self.root)), 422)
-        look = Look(
+        appearance = Appearance(
             theme_named(asked.get("theme")), styles=asked.get("styles") != "off", clip=asked.get("clip") == "on"
         )
-        document = frame_document(rendered.html, look, site_files.mapper(rendered.site, rendered.post))
+        document = frame_document(rendered.html, appearance, site_files.mapper(rendered.site, rendered.post))
         policy = mail_policy(remote_images=True, images=asked.get("images") != "off", measured=True)
         return HTMLResponse(document, headers={"Content-Security-Policy": policy})
 
@@ -212,26 +214,24 @@ class Studio:
 
     def _page(self, request: Request, key: str, error: dict[str, Any] | None) -> Response:
         try:
-            config, shelf = self.renderer.config, self._shelf(key)
+            config, listing = self.renderer.config, self._listing(key)
         except NewsletterError:
-            config, shelf = None, {"posts": [], "current": key}
+            config, listing = None, {"posts": [], "current": key}
         made = {
-            **shelf,
+            **listing,
             "error": error,
             "title": config.newsletter.title if config else "",
-            "awkward": personas.PERSONAS,
+            "personas": personas.PERSONAS,
         }
         return page(request, "studio/page.html", made, 200 if error is None else 422)
 
-    def _shelf(self, current: str) -> dict[str, Any]:
+    def _listing(self, current: str) -> dict[str, Any]:
         return {"posts": self.renderer.posts(), "current": current}
 
 
-def studio_app(
-    config: Config, *, token: str | None = None, watching: bool = True, studio: Studio | None = None
-) -> Starlette:
-    """The studio as an ASGI application; `watching` tells its pages what is saved, while the application runs."""
-    studio = studio or Studio(config)
+def studio_app(studio: Studio, token: str, *, watching: bool = True) -> Starlette:
+    """The studio as an ASGI application, for those who have `token`; `watching` tells its pages what is saved, while
+    the application runs."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -248,7 +248,7 @@ def studio_app(
 
     return Starlette(
         routes=[*studio.routes(), static_files()],
-        middleware=[Middleware(LocalOnly, token=token or new_token())],
+        middleware=[Middleware(SecurityHeaders), Middleware(LocalGuard, token=token)],
         exception_handlers={NewsletterError: studio.refuse, Exception: studio.refuse},
         lifespan=lifespan,
     )
@@ -259,16 +259,18 @@ async def serve_preview(
     post: Path | None = None,
     *,
     port: int = PORT,
-    open_browser: bool = True,
+    browser: bool = True,
     on_ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serve the studio on loopback until `stop` is set or the task is cancelled.
 
-    `on_ready` gets the address of `post`'s page, or of the newest post's; with another port if `port` was taken.
+    `on_ready` gets the address of `post`'s page, or of the newest post's, with the secret that lets its owner in; with
+    another port if `port` was taken. `browser` opens it.
     """
     studio = Studio(config)
-    app = studio_app(config, studio=studio)
+    token = load_token(config.state_dir)
+    app = studio_app(studio, token)
     bound = bind_free(port)
     path = ""
     if post:
@@ -276,18 +278,13 @@ async def serve_preview(
         studio.last = key, ""
         path = f"posts/{quote(key)}"
 
-    def ready(url: str) -> None:
-        if on_ready:
-            on_ready(url + path)
-        if open_browser:
-            _open(url + path)
+    with contextlib.ExitStack() as opened:
 
-    await serve_app(app, bound, on_ready=ready, on_stop=studio.events.close, stop=stop)
+        def ready(url: str) -> None:
+            address = with_token(url + path, token)
+            if on_ready:
+                on_ready(address)
+            if browser:
+                open_browser(opened.enter_context(door(config.state_dir, address)))
 
-
-def _open(url: str) -> None:
-    """Open the browser from a thread of its own: some of its starters wait for the browser to end."""
-    import threading
-    import webbrowser
-
-    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        await serve_app(app, bound, on_ready=ready, on_stop=studio.events.close, stop=stop)

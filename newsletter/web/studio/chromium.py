@@ -75,15 +75,19 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=scale, mobile=False)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[feature])
-        frame = self.call("Page.navigate", url=url)
-        if "errorText" in frame:
-            raise NewsletterError(f"Chromium can't open the preview: {frame['errorText']}; try again")
-        self._wait_for("Page.loadEventFired")
+        self.visit(url)
         box = self._box(within)
         height = min(TALLEST, max(1, box["height"]))
         clip = {"x": box["x"], "y": box["y"], "width": box["width"], "height": height, "scale": 1}
         shot = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
+
+    def visit(self, url: str) -> None:
+        """Go to `url`, and wait until it is there. Raises NewsletterError where it can't be had."""
+        frame = self.call("Page.navigate", url=url)
+        if "errorText" in frame:
+            raise NewsletterError(f"Chromium can't open the preview: {frame['errorText']}; try again")
+        self._wait_for("Page.loadEventFired")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command and its answer. Raises NewsletterError where the browser refuses or falls silent."""

@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
-from newsletter.web.server import bind_free, serve_app
+from newsletter.web.local import bind_free
+from newsletter.web.local_token import load_token, with_token
+from newsletter.web.server import serve_app
 from newsletter.web.studio.app import Studio, studio_app
 from newsletter.web.studio.chromium import browser, find_chromium
 
@@ -35,7 +37,9 @@ def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
     except OSError as error:
         raise NewsletterError(f"can't be made: {error.strerror}; name another folder", path=out_dir) from None
     written = []
-    with _serving(studio) as address, browser() as page:
+    token = load_token(config.state_dir)
+    with _serving(studio, token) as address, browser() as page:
+        page.visit(with_token(address, token))
         for scheme in SCHEMES:
             for width in WIDTHS:
                 url = f"{address}mail/{quote(key)}?theme={scheme}"
@@ -56,7 +60,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 @contextmanager
-def _serving(studio: Studio) -> Iterator[str]:
+def _serving(studio: Studio, token: str) -> Iterator[str]:
     """The studio's address, served from a thread of its own."""
     bound = bind_free(0)
     ready = threading.Event()
@@ -68,7 +72,7 @@ def _serving(studio: Studio) -> Iterator[str]:
         address.append(url)
         ready.set()
 
-    app = studio_app(studio.renderer.config, studio=studio, watching=False)
+    app = studio_app(studio, token, watching=False)
     serving = serve_app(app, bound, on_ready=on_ready, on_stop=studio.events.close, stop=stop)
     thread = threading.Thread(target=loop.run_until_complete, args=(serving,), daemon=True)
     thread.start()

@@ -38,7 +38,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class Mailbox:
     """An inbox and the room that it gives; subject and snippet share `subject` where `shared`."""
 
     key: str
@@ -51,13 +51,13 @@ class Client:
     shared: bool = False  # the snippet takes what the subject leaves of its line
 
 
-CLIENTS: tuple[Client, ...] = (
-    Client("gmail-desktop", "Gmail", "Desktop", 800, Line(164, 14, True), Line(468, 14, True), Line(468, 14), True),
-    Client("gmail-phone", "Gmail", "Phone", 390, Line(232, 16, True), Line(272, 14, True), Line(272, 14)),
-    Client("apple-desktop", "Apple Mail", "Desktop", 340, Line(190, 13, True), Line(280, 13), Line(560, 13, lines=2)),
-    Client("apple-phone", "Apple Mail", "Phone", 390, Line(246, 17, True), Line(330, 15), Line(660, 15, lines=2)),
-    Client("outlook-desktop", "Outlook", "Desktop", 360, Line(226, 14), Line(226, 14, True), Line(280, 12)),
-    Client("outlook-phone", "Outlook", "Phone", 390, Line(226, 16, True), Line(300, 15), Line(600, 14, lines=2)),
+CLIENTS: tuple[Mailbox, ...] = (
+    Mailbox("gmail-desktop", "Gmail", "Desktop", 800, Line(164, 14, True), Line(468, 14, True), Line(468, 14), True),
+    Mailbox("gmail-phone", "Gmail", "Phone", 390, Line(232, 16, True), Line(272, 14, True), Line(272, 14)),
+    Mailbox("apple-desktop", "Apple Mail", "Desktop", 340, Line(190, 13, True), Line(280, 13), Line(560, 13, lines=2)),
+    Mailbox("apple-phone", "Apple Mail", "Phone", 390, Line(246, 17, True), Line(330, 15), Line(660, 15, lines=2)),
+    Mailbox("outlook-desktop", "Outlook", "Desktop", 360, Line(226, 14), Line(226, 14, True), Line(280, 12)),
+    Mailbox("outlook-phone", "Outlook", "Phone", 390, Line(226, 16, True), Line(300, 15), Line(600, 14, lines=2)),
 )
 
 
@@ -83,7 +83,7 @@ class Cut:
 class InboxRow:
     """A message as a row of `client`."""
 
-    client: Client
+    client: Mailbox
     sender: Cut
     subject: Cut
     snippet: Cut
@@ -162,7 +162,7 @@ def _units(character: str) -> int:
     return _WIDTHS.get(base, _ORDINARY)
 
 
-def _row(client: Client, sender: str, subject: str, snippet: str) -> InboxRow:
+def _row(client: Mailbox, sender: str, subject: str, snippet: str) -> InboxRow:
     title = cut(subject, client.subject)
     line = client.snippet
     if client.shared:

@@ -30,7 +30,7 @@ class CodeLine:
     html: str
 
 
-def facts(rendered: RenderedMessage) -> dict[str, Any]:
+def summary(rendered: RenderedMessage) -> dict[str, Any]:
     """What the page says around the mail, as JSON; sizes in bytes."""
     message, size = rendered.message, len(rendered.html.encode())
     return {

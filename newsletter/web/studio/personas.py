@@ -1,4 +1,4 @@
-"""Whom the preview is shown as: a subscriber of the list, or one of the awkward ones that every list has.
+"""Whom the preview is shown as: a subscriber of the list, or a persona such as every list has.
 
 The list is streamed: looking for a person stops at the first matches, and memory stays flat.
 """
@@ -43,10 +43,10 @@ def first(subscribers: Iterable[Subscriber]) -> Subscriber:
 
 
 def find(subscribers: Iterable[Subscriber], key: str) -> Subscriber | None:
-    """The awkward one of that key, with the columns of the list's first; or the subscriber of that address."""
-    if awkward := next((one for one in PERSONAS if one.key == key), None):
+    """The persona of that key, with the columns of the list's first; or the subscriber of that address."""
+    if persona := next((one for one in PERSONAS if one.key == key), None):
         columns: Mapping[str, str] = first(subscribers).columns
-        return Subscriber(awkward.email, awkward.name, columns)
+        return Subscriber(persona.email, persona.name, columns)
     wanted = key.casefold()
     return next((one for one in subscribers if one.email.casefold() == wanted), None)
 

@@ -61,6 +61,11 @@ class StudioSite:
 
     root: Path
     url: str = ""
+    entry: str = ""  # the address with the secret in it, as the command prints it
+
+    @property
+    def token(self) -> str:
+        return self.entry.rpartition("token=")[2]
 
     @property
     def post(self) -> Path:
@@ -70,15 +75,21 @@ class StudioSite:
         """Save the post with another first paragraph."""
         self.post.write_text(OAKS.replace("Somebody *did*.", body).format(filler=FILLER), encoding="utf-8")
 
+    @property
+    def secret(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
     async def ask(
         self, path: str, method: str = "GET", json_body: Any = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """One request, from outside of a browser: status, headers in lower case, body."""
+        """One request of a program that has the secret: status, headers in lower case, body. Other `headers`, even
+        none of them (`Accept="*/*"`), are sent as they are, without the secret."""
 
         def asking() -> tuple[int, dict[str, str], bytes]:
             host = self.url.split("/")[2]
             connection = http.client.HTTPConnection(host.replace("localhost", "127.0.0.1"), timeout=60)
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            sent = sent or self.secret
             body = None if json_body is None else json.dumps(json_body)
             connection.request(method, path, body=body, headers=sent)
             response = connection.getresponse()
@@ -118,13 +129,14 @@ async def running(site: StudioSite, post: Path | None = None) -> AsyncIterator[S
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     config = load_config(site.root / "newsletter.toml")
     serving = asyncio.create_task(
-        serve_preview(config, post, port=0, open_browser=False, on_ready=ready.set_result, stop=stop)
+        serve_preview(config, post, port=0, browser=False, on_ready=ready.set_result, stop=stop)
     )
     begun: set[asyncio.Future[Any]] = {serving, ready}
     await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
-    site.url = "/".join(ready.result().split("/")[:3]) + "/"
+    site.entry = ready.result()
+    site.url = "/".join(site.entry.split("/")[:3]) + "/"
     try:
         yield site
     finally:

@@ -14,9 +14,9 @@ from newsletter.config.settings import load_config
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
 from newsletter.web.studio.export import export_pngs
+from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
 
-from .conftest import CHROMIUM, PATIENCE_MS
-from .studio_site import StudioSite, make_site, running
+from .site import StudioSite, make_site, running
 
 SHOWN = "html[data-shown]"
 
@@ -46,6 +46,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 async def _open(page: Page, site: StudioSite, path: str = "posts/oaks") -> FrameLocator:
+    await enter(page, site.entry)
     await page.goto(site.url + path)
     await page.wait_for_selector(SHOWN, state="attached")
     return page.frame_locator(".mail-frame:not(.incoming)")
@@ -69,8 +70,8 @@ async def test_the_mail_is_shown_with_its_pictures_and_findings_follow(site: Stu
     await expect(mail.get_by_role("heading", name="Who planted the oaks?")).to_be_visible()
     loaded = "e => new Promise(r => e.complete ? r(e.naturalWidth) : e.onload = () => r(e.naturalWidth))"
     assert await mail.locator("img").first.evaluate(loaded) == 1
-    await expect(page.locator("#fact-subject")).to_have_text("Who planted the oaks?")
-    await expect(page.locator("#fact-to")).to_contain_text("margaret@example.org")
+    await expect(page.locator("#mail-subject")).to_have_text("Who planted the oaks?")
+    await expect(page.locator("#mail-to")).to_contain_text("margaret@example.org")
     await expect(page.locator("#status-size")).to_contain_text("of 102 KB")
     await expect(page.locator(".findings-counts")).to_be_visible()
     assert await page.locator(".mail-frame").evaluate("f => f.contentDocument.defaultView.frameElement === f")
@@ -154,7 +155,7 @@ async def test_text_source_headers_inbox_and_clients(site: StudioSite, page: Pag
     for name in ("Gmail, desktop", "Gmail, phone", "Apple Mail, desktop", "Apple Mail, phone", "Outlook, desktop"):
         await expect(page.get_by_role("figure", name=name)).to_contain_text("Who planted the oaks?")
     await page.get_by_role("button", name="Dark", exact=True).click()
-    await expect(page.locator(".inboxes.night")).to_be_visible()
+    await expect(page.locator(".inboxes.dark")).to_be_visible()
     await page.keyboard.press("l")
     await expect(page.locator(".clients")).to_contain_text("Apple Mail")
     await page.locator(".clients [data-line]").first.click()
@@ -223,7 +224,7 @@ async def test_a_save_shows_at_once_and_keeps_the_place(site: StudioSite, page: 
 async def test_the_list_the_template_and_the_config_are_followed_too(site: StudioSite, page: Page) -> None:
     mail = await _open(page, site)
     (site.root / "subscribers.csv").write_text("email,name\nnew@example.org,New Reader\n")
-    await expect(page.locator("#fact-to")).to_contain_text("new@example.org")
+    await expect(page.locator("#mail-to")).to_contain_text("new@example.org")
     (site.root / "email_templates").mkdir()
     template = site.root / "email_templates/post.html"
     template.write_text("<!DOCTYPE html><html lang='en'><head><title>x</title></head><body>Mine</body></html>")
@@ -232,7 +233,7 @@ async def test_the_list_the_template_and_the_config_are_followed_too(site: Studi
     await expect(mail.get_by_text("Yours")).to_be_visible()
     config = site.root / "newsletter.toml"
     config.write_text(config.read_text().replace("Ada Moreau <ada", "Ben Moreau <ben"))
-    await expect(page.locator("#fact-sender")).to_contain_text("Ben Moreau")
+    await expect(page.locator("#mail-sender")).to_contain_text("Ben Moreau")
     (site.root / "posts/2026-07-01-newer.md").write_text("---\ntitle: Newer still\ndate: 2026-07-01\n---\n\nHi\n")
     await expect(page.locator("#post-list")).to_contain_text("Newer still")
 
@@ -240,12 +241,12 @@ async def test_the_list_the_template_and_the_config_are_followed_too(site: Studi
 async def test_an_error_is_shown_with_its_lines_and_goes_away_when_it_is_mended(site: StudioSite, page: Page) -> None:
     mail = await _open(page, site)
     site.post.write_text("---\ntitle: [unclosed\ndate: 2026-06-01\n---\n\nHello\n")
-    await expect(page.locator("#fault")).to_be_visible()
-    await expect(page.locator("#fault-where")).to_contain_text("posts/2026-06-01-oaks.md:")
-    await expect(page.locator("#fault-excerpt .wanted")).to_have_count(1)
+    await expect(page.locator("#failure")).to_be_visible()
+    await expect(page.locator("#failure-where")).to_contain_text("posts/2026-06-01-oaks.md:")
+    await expect(page.locator("#failure-excerpt .wanted")).to_have_count(1)
     await expect(mail.get_by_role("heading", name="Who planted the oaks?")).to_have_count(1)
     site.write("Mended.")
-    await expect(page.locator("#fault")).to_be_hidden()
+    await expect(page.locator("#failure")).to_be_hidden()
     await expect(mail.get_by_text("Mended.")).to_be_visible()
 
 
@@ -255,7 +256,7 @@ async def test_posts_are_searched_filtered_and_stepped_through(site: StudioSite,
     await page.keyboard.type("older")
     await expect(page.locator(".post:visible")).to_have_count(1)
     await page.keyboard.press("Enter")
-    await expect(page.locator("#fact-subject")).to_have_text("An older letter")
+    await expect(page.locator("#mail-subject")).to_have_text("An older letter")
     await expect(page).to_have_url(re.compile("/posts/older$"))
     await page.locator("#post-search").fill("nothing like this")
     await expect(page.get_by_text("No post matches.")).to_be_visible()
@@ -265,26 +266,26 @@ async def test_posts_are_searched_filtered_and_stepped_through(site: StudioSite,
     await expect(page.locator(".post:visible")).to_contain_text("draft")
     await page.get_by_role("button", name="All", exact=True).click()
     await page.keyboard.press("k")
-    await expect(page.locator("#fact-subject")).to_have_text("Who planted the oaks?")
+    await expect(page.locator("#mail-subject")).to_have_text("Who planted the oaks?")
     await page.keyboard.press("j")
-    await expect(page.locator("#fact-subject")).to_have_text("An older letter")
+    await expect(page.locator("#mail-subject")).to_have_text("An older letter")
     await page.go_back()
-    await expect(page.locator("#fact-subject")).to_have_text("Who planted the oaks?")
+    await expect(page.locator("#mail-subject")).to_have_text("Who planted the oaks?")
 
 
-async def test_view_as_a_subscriber_by_search_or_an_awkward_one(site: StudioSite, page: Page) -> None:
+async def test_view_as_a_subscriber_by_search_or_a_persona(site: StudioSite, page: Page) -> None:
     await _open(page, site)
     await page.keyboard.press("v")
     await page.keyboard.type("zoë")
     await expect(page.locator("#person-list [data-person]")).to_have_count(1)
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#fact-to")).to_contain_text("zoe@example.net")
+    await expect(page.locator("#mail-to")).to_contain_text("zoe@example.net")
     await expect(page).to_have_url(re.compile("as=zoe%40example.net"))
     for label, words in (("No name", "reader@example.net"), ("Right to left", "ليلى"), ("Emoji", "🌻")):
         await page.locator("#person-button").click()
         await page.get_by_role("button", name=re.compile(label)).click()
-        await expect(page.locator("#fact-to")).to_contain_text(words)
+        await expect(page.locator("#mail-to")).to_contain_text(words)
     await page.reload()
     await expect(page.locator("#person-name")).to_have_text("Emoji")
     await page.locator("#person-button").click()
@@ -344,11 +345,11 @@ async def test_the_mails_own_script_never_runs(site: StudioSite, page: Page) -> 
 async def test_on_a_narrow_page_posts_and_findings_are_drawers(site: StudioSite, page: Page) -> None:
     await page.set_viewport_size({"width": 390, "height": 800})
     await _open(page, site)
-    await expect(page.locator("#shelf")).to_be_hidden()
+    await expect(page.locator("#posts")).to_be_hidden()
     await page.get_by_role("button", name="Posts").click()
     await page.get_by_role("link", name=re.compile("An older letter")).click()
-    await expect(page.locator("#fact-subject")).to_have_text("An older letter")
-    await expect(page.locator("#shelf")).to_be_hidden()
+    await expect(page.locator("#mail-subject")).to_have_text("An older letter")
+    await expect(page.locator("#posts")).to_be_hidden()
     await page.locator("#open-findings").click()
     await expect(page.locator(".findings-counts")).to_be_visible()
     await page.keyboard.press("Escape")
@@ -378,8 +379,8 @@ async def test_axe_finds_nothing_serious_on_any_view(site: StudioSite, browser: 
             await expect(page.locator("#person-list [data-person]")).to_have_count(3)
         serious += await _serious(page, path, rules)
     site.post.write_text("---\ntitle: [unclosed\n---\n")
-    await expect(page.locator("#fault")).to_be_visible()
-    serious += await _serious(page, "fault", rules)
+    await expect(page.locator("#failure")).to_be_visible()
+    serious += await _serious(page, "failure", rules)
     await page.keyboard.press("?")
     serious += await _serious(page, "dialog", rules)
     await context.close()

@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from .conftest import CHROMIUM, PATIENCE_MS
-from .inbox_site import Site, plain, rich, running
+from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
+
+from .site import Site, plain, rich, running
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
@@ -25,13 +26,14 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser) -> AsyncIterator[Page]:
+async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
     context = await browser.new_context(viewport={"width": 1360, "height": 860})
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     page.on("console", lambda said: failures.append(said.text) if "Content Security" in said.text else None)
+    await enter(page, site.entry)
     yield page
     await context.close()
     # The message's own script and far picture are refused in its frame, as they must be; our pages break no rule.
@@ -261,7 +263,7 @@ async def test_one_thing_at_a_time_on_a_phone(site: Site, browser: Browser) -> N
     await site.mail(rich())
     context = await browser.new_context(viewport={"width": 375, "height": 700}, is_mobile=True, has_touch=True)
     page = await context.new_page()
-    await page.goto(site.url)
+    await enter(page, site.entry)
     await expect(page.locator("#message")).to_be_hidden()
     await page.get_by_role("link", name="Who planted the oaks?").tap()
     await expect(page.locator("#list")).to_be_hidden()
@@ -291,7 +293,7 @@ async def test_axe_finds_nothing_serious(site: Site, browser: Browser, scheme: s
             if violation["impact"] in {"serious", "critical"}:
                 serious.append((name, violation["id"], [node["html"][:160] for node in violation["nodes"]][:3]))
 
-    await page.goto(site.url)
+    await enter(page, site.entry)
     await judge("empty")
     message = rich()
     message["X-Tags"] = "spring"

@@ -16,7 +16,9 @@ from typing import Any
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
 from newsletter.web.inbox.app import inbox_app
-from newsletter.web.server import bind_free, serve_app
+from newsletter.web.local import bind_free
+from newsletter.web.local_token import with_token
+from newsletter.web.server import serve_app
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100"
@@ -39,6 +41,11 @@ class Site:
     url: str  # of the page, with a slash at its end
     token: str
 
+    @property
+    def entry(self) -> str:
+        """The address with the secret in it, as the command prints it."""
+        return with_token(self.url, self.token)
+
     async def mail(self, *messages: EmailMessage | bytes) -> None:
         """Send by SMTP, from another thread, as any program would."""
 
@@ -53,11 +60,12 @@ class Site:
     async def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any, dict[str, str]]:
-        """Status, body (JSON where it is) and headers, as a program gets them."""
+        """Status, body (JSON where it is) and headers, as a program gets them that has the secret."""
 
         def request() -> tuple[int, Any, dict[str, str]]:
             data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-            asked = urllib.request.Request(self.url + path.lstrip("/"), data, headers or {}, method=method)
+            sent = {"Authorization": f"Bearer {self.token}"} if headers is None else headers
+            asked = urllib.request.Request(self.url + path.lstrip("/"), data, sent, method=method)
             try:
                 answer = urllib.request.urlopen(asked, timeout=60)
             except urllib.error.HTTPError as error:
@@ -75,11 +83,11 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, limit: int = 1000) -> AsyncIterator[Site]:
+async def running(folder: Path, limit: int = 1000, *, open_api: bool = False) -> AsyncIterator[Site]:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     with Store(folder, limit=limit) as store:
         async with InboxServer(store) as server:
-            app = inbox_app(store, server, token="the-token")
+            app = inbox_app(store, server, token="the-token", open_api=open_api)
             serving = asyncio.create_task(
                 serve_app(app, bind_free(0), on_ready=ready.set_result, on_stop=app.state.close, stop=stop)
             )

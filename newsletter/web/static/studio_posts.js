@@ -29,10 +29,10 @@ document.querySelectorAll("[data-filter]").forEach((button) => button.addEventLi
 }));
 
 /** Ask for the list again; the key of its first post, or null. */
-export async function refreshShelf(current) {
+export async function refreshPosts(current) {
   try {
-    document.getElementById("post-list").innerHTML = await request(`/shelf?current=${encodeURIComponent(current)}`);
-  } catch { return null; /* the fault is shown by what asked for the mail */ }
+    document.getElementById("post-list").innerHTML = await request(`/list?current=${encodeURIComponent(current)}`);
+  } catch { return null; /* the failure is shown by what asked for the mail */ }
   sift();
   return document.querySelector("#post-list [data-key]")?.dataset.key ?? null;
 }

@@ -1,6 +1,7 @@
 """The test inbox's API, asked as programs ask it: over HTTP, with mail that came by SMTP."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import pytest
 from newsletter.web.inbox.api import PREFIX, api_routes
 from newsletter.web.inbox.openapi import openapi
 
-from .inbox_site import PIXEL, Site, plain, rich, running
+from .site import PIXEL, Site, plain, rich, running
 
 API = PREFIX
 
@@ -125,7 +126,7 @@ async def test_findings_are_those_of_the_checks(site: Site) -> None:
 
 async def test_events_tell_of_new_mail(site: Site) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2].strip("/")))
-    writer.write(f"GET {API}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    writer.write(f"GET {API}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {site.token}\r\n\r\n".encode())
     await reader.readuntil(b"event: hello")
     await site.mail(plain("News"))
     told = await asyncio.wait_for(reader.readuntil(b"event: new"), 5)
@@ -164,19 +165,30 @@ async def test_what_is_wrong_is_said(site: Site) -> None:
     assert (await site.ask("GET", f"{API}/messages"))[1]["total"] == 1
 
 
-async def test_programs_need_no_token_and_other_sites_pages_get_nothing(site: Site) -> None:
+STRANGERS: tuple[dict[str, str], ...] = (
+    {}, {"Authorization": "Bearer guess"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"},
+    {"Host": "evil.example"},
+)  # fmt: skip
+
+
+async def test_another_user_of_the_machine_and_another_site_get_nothing(site: Site) -> None:
     await site.mail(plain("One"))
-    for headers in (
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Origin": site.url.rstrip("/")},  # our own page, but without the token
-        {"Host": "evil.example"},
-    ):
-        assert (await site.ask("DELETE", f"{API}/messages", headers=headers))[0] in {403, 421}
-    assert (await site.ask("GET", f"{API}/messages", headers={"Host": "evil.example:8025"}))[0] == 421
-    own = {"Origin": site.url.rstrip("/"), "X-Newsletter-Token": site.token}
-    assert (await site.ask("DELETE", f"{API}/messages", headers=own))[1] == {"deleted": 1}
+    for headers in STRANGERS:
+        for path in (f"{API}/messages", f"{API}/messages/1/raw", f"{API}/events", "/", "/list", "/message/1/frame"):
+            status, body, _ = await site.ask("GET", path, headers=headers)
+            assert status in {401, 421}
+            assert "ada@example.org" not in str(body)
+        assert (await site.ask("DELETE", f"{API}/messages", headers=headers))[0] in {401, 421}
+    assert site.store.counts()["kept"] == 1
+
+
+async def test_an_open_api_needs_no_secret_from_programs_and_its_pages_do(tmp_path: Path) -> None:
+    async with running(tmp_path / "inbox", open_api=True) as site:
+        await site.mail(plain("One"))
+        assert (await site.ask("GET", "/", headers={}))[0] == 401
+        for headers in STRANGERS[2:]:
+            assert (await site.ask("DELETE", f"{API}/messages", headers=headers))[0] in {401, 421}
+        assert (await site.ask("DELETE", f"{API}/messages", headers={}))[1] == {"deleted": 1}
 
 
 async def test_hostile_mail_breaks_neither_list_nor_views(site: Site) -> None:
@@ -251,19 +263,22 @@ async def test_answers_have_the_described_fields(site: Site) -> None:
 
 
 async def test_the_example_in_the_docs_works(site: Site, tmp_path: Path) -> None:
-    guide = (Path(__file__).parents[2] / "docs/how-to/test-your-own-mail.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[3] / "docs/how-to/test-your-own-mail.md").read_text(encoding="utf-8")
     example = "\n\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
     assert example.count("def test_") == 2
     example = example.replace("http://localhost:8025", site.url.rstrip("/"))
     (tmp_path / "test_example.py").write_text(example, encoding="utf-8")
     arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
-    run = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "NEWSLETTER_INBOX__TOKEN": site.token},
+    )  # fmt: skip
     said, _ = await run.communicate()
     assert "2 passed" in said.decode()
 
 
 def test_the_reference_names_every_request() -> None:
-    reference = (Path(__file__).parents[2] / "docs/reference/inbox-api.md").read_text(encoding="utf-8")
+    reference = (Path(__file__).parents[3] / "docs/reference/inbox-api.md").read_text(encoding="utf-8")
     for route in api_routes():
         for method in (route.methods or set()) - {"HEAD"}:
             path = route.path.removeprefix(PREFIX).replace("{id}", "ID").replace("{number}", "NUMBER")

@@ -8,7 +8,7 @@ import pytest
 from newsletter.config.settings import load_config
 from newsletter.web.studio.watch import changes, folders, matters
 
-from .studio_site import make_site
+from .site import make_site
 
 
 @pytest.mark.parametrize(

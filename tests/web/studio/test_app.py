@@ -11,22 +11,17 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.config.settings import load_config
-from newsletter.web.server import bind_free
+from newsletter.web.local import bind_free
 from newsletter.web.studio.app import serve_preview
 from newsletter.web.studio.export import export_pngs
 
-from .studio_site import PIXEL, StudioSite, make_site, running
+from .site import PIXEL, StudioSite, make_site, running
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[StudioSite]:
     async with running(make_site(tmp_path / "letters")) as site:
         yield site
-
-
-async def _token(site: StudioSite) -> str:
-    page = (await site.ask("/posts/oaks"))[2].decode()
-    return page.split('name="newsletter-token" content="')[1].split('"')[0]
 
 
 async def test_the_first_page_is_the_newest_post_that_is_no_draft(site: StudioSite) -> None:
@@ -66,12 +61,12 @@ async def test_the_frame_has_a_policy_and_a_sandbox_of_its_own(site: StudioSite)
 
 
 async def test_the_size_is_that_which_gmail_measures(site: StudioSite) -> None:
-    facts = json.loads((await site.ask("/facts/oaks"))[2])
+    summary = json.loads((await site.ask("/summary/oaks"))[2])
     message = message_from_bytes((await site.ask("/download/oaks"))[2])
     part = next(part for part in message.walk() if part.get_content_type() == "text/html")
-    assert facts["htmlSize"] == len(part.get_payload(decode=True))
-    assert facts["clipPercent"] == round(facts["htmlSize"] / 1024 / 102 * 100)
-    assert not facts["clipped"]
+    assert summary["htmlSize"] == len(part.get_payload(decode=True))
+    assert summary["clipPercent"] == round(summary["htmlSize"] / 1024 / 102 * 100)
+    assert not summary["clipped"]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1"])
@@ -82,14 +77,21 @@ async def test_a_rebound_host_gets_nothing(site: StudioSite, host: str) -> None:
         assert b"margaret" not in body
 
 
-async def test_sending_needs_the_token_and_our_own_origin(site: StudioSite) -> None:
-    body = {"to": "me@example.org"}
-    token = await _token(site)
-    assert (await site.ask("/send/oaks", "POST", body))[0] == 403
-    assert (await site.ask("/send/oaks", "POST", body, X_Newsletter_Token="guess"))[0] == 403
-    assert (await site.ask("/send/oaks", "POST", body, X_Newsletter_Token=token, Origin="http://evil.example"))[
-        0
-    ] == 403
+PRIVATE = (
+    "/", "/posts/oaks", "/list", "/summary/oaks", "/mail/oaks", "/panels/text/oaks", "/rows/oaks", "/findings/oaks",
+    "/download/oaks", "/people", "/site/posts/pixel.png", "/events",
+)  # fmt: skip
+
+
+async def test_another_user_of_the_machine_reads_nothing_and_sends_nothing(site: StudioSite) -> None:
+    for path in PRIVATE:
+        status, _, body = await site.ask(path, Accept="*/*")
+        assert status == 401, path
+        for word in (b"margaret", b"oaks?", b"newsletter-token", b"Long View"):
+            assert word not in body
+    body = {"to": "stranger@example.com"}
+    assert (await site.ask("/send/oaks", "POST", body, Accept="*/*"))[0] == 401
+    assert (await site.ask("/send/oaks", "POST", body, X_Newsletter_Token="guess"))[0] == 401
     assert (await site.ask("/send/oaks"))[0] == 405
 
 
@@ -118,16 +120,16 @@ async def test_a_picture_of_the_site_is_served_and_asked_for_again_only_when_it_
     status, headers, body = await site.ask("/site/posts/pixel.png")
     assert (status, headers["content-type"], body) == (200, "image/png", PIXEL)
     assert "sandbox" in headers["content-security-policy"]
-    assert (await site.ask("/site/posts/pixel.png", If_None_Match=headers["etag"]))[0] == 304
+    assert (await site.ask("/site/posts/pixel.png", If_None_Match=headers["etag"], **site.secret))[0] == 304
 
 
 async def test_a_fault_says_where_and_shows_the_lines_around_it(site: StudioSite) -> None:
     site.post.write_text("---\ntitle: [unclosed\ndate: 2026-06-01\n---\n\nHello\n")
-    fault = json.loads(await site.ask_until(422, "/facts/oaks"))
-    assert fault["path"] == "posts/2026-06-01-oaks.md"
-    assert fault["line"]
-    assert fault["hint"]
-    assert "title: [unclosed" in fault["excerpt"]["lines"]
+    failure = json.loads(await site.ask_until(422, "/summary/oaks"))
+    assert failure["path"] == "posts/2026-06-01-oaks.md"
+    assert failure["line"]
+    assert failure["hint"]
+    assert "title: [unclosed" in failure["excerpt"]["lines"]
     assert (await site.ask("/mail/oaks"))[0] == 422
 
 
@@ -138,7 +140,7 @@ async def test_people_are_found_by_name_address_and_column(site: StudioSite) -> 
     assert await names("") == ["margaret@example.org", "zoe@example.net", "layla@example.net"]
     assert await names("salamanca") == ["zoe@example.net"]
     assert await names("nobody") == []
-    status, _, body = await site.ask("/facts/oaks?as=nobody@example.org")
+    status, _, body = await site.ask("/summary/oaks?as=nobody@example.org")
     assert status == 422
     assert b"not on the list" in body
 
@@ -154,9 +156,9 @@ async def test_an_older_search_that_arrives_late_does_not_end_a_newer_one(site: 
     assert await found("q=&at=") == everybody
 
 
-async def test_the_awkward_ones_are_shown_as_data(site: StudioSite) -> None:
+async def test_personas_are_shown_as_data(site: StudioSite) -> None:
     for key in ("~no-name", "~long-name", "~right-to-left", "~emoji", "~markup"):
-        status, _, body = await site.ask(f"/facts/oaks?as={key}")
+        status, _, body = await site.ask(f"/summary/oaks?as={key}")
         assert status == 200, body
         assert (await site.ask(f"/mail/oaks?as={key}"))[0] == 200
     _, _, headers = await site.ask("/panels/headers/oaks?as=~markup")
@@ -187,9 +189,8 @@ async def test_send_me_this_sends_what_is_looked_at_through_the_relay_and_tells_
     relay = await asyncio.get_running_loop().create_server(lambda: SMTP(keeper), "127.0.0.1", 0)
     port = relay.sockets[0].getsockname()[1]
     async with relay, running(make_site(tmp_path / "letters", f"smtp://127.0.0.1:{port}")) as site:
-        token = await _token(site)
         asked = {"to": "me@example.org", "as": "zoe@example.net"}
-        status, _, body = await site.ask("/send/oaks", "POST", asked, X_Newsletter_Token=token)
+        status, _, body = await site.ask("/send/oaks", "POST", asked)
         assert status == 200, body
         assert "Sent to me@example.org" in json.loads(body)["said"]
         (envelope,) = keeper.kept
@@ -197,18 +198,17 @@ async def test_send_me_this_sends_what_is_looked_at_through_the_relay_and_tells_
         message = message_from_bytes(envelope.content or b"", policy=policy.default)  # type: ignore[arg-type]
         assert message["Subject"] == "Who planted the oaks?"
         assert message["To"] == "Zoë Brontë <me@example.org>"
-        refused = await site.ask("/send/oaks", "POST", {"to": "nobody@example.org"}, X_Newsletter_Token=token)
+        refused = await site.ask("/send/oaks", "POST", {"to": "nobody@example.org"})
         assert refused[0] == 422
         assert "550 5.1.1 no such mailbox" in json.loads(refused[2])["error"]
-        wrong = await site.ask("/send/oaks", "POST", {"to": "a b"}, X_Newsletter_Token=token)
+        wrong = await site.ask("/send/oaks", "POST", {"to": "a b"})
         assert wrong[0] == 422
-        assert (await site.ask("/send/oaks", "POST", [], X_Newsletter_Token=token))[0] == 422
+        assert (await site.ask("/send/oaks", "POST", []))[0] == 422
         assert not (site.root / "newsletter.db").exists()
 
 
 async def test_a_relay_that_does_not_answer_is_named(site: StudioSite) -> None:
-    token = await _token(site)
-    status, _, body = await site.ask("/send/oaks", "POST", {"to": "me@example.org"}, X_Newsletter_Token=token)
+    status, _, body = await site.ask("/send/oaks", "POST", {"to": "me@example.org"})
     assert status == 422
     assert "localhost:1" in json.loads(body)["error"]
 
@@ -226,8 +226,8 @@ async def test_a_taken_port_gives_way_and_the_address_names_the_post(tmp_path: P
 
         config = load_config(site.root / "newsletter.toml")
         post = site.root / "posts/2026-01-02-older.md"
-        await serve_preview(config, post, port=port, open_browser=False, on_ready=ready, stop=stop)
-    assert addresses[0].endswith("/posts/older")
+        await serve_preview(config, post, port=port, browser=False, on_ready=ready, stop=stop)
+    assert "/posts/older?token=" in addresses[0]
     assert f":{port}/" not in addresses[0]
 
 
