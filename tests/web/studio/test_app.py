@@ -89,9 +89,9 @@ async def test_another_user_of_the_machine_reads_nothing_and_sends_nothing(site:
         assert status == 401, path
         for word in (b"margaret", b"oaks?", b"newsletter-token", b"Long View"):
             assert word not in body
-    body = {"to": "stranger@example.com"}
-    assert (await site.ask("/send/oaks", "POST", body, Accept="*/*"))[0] == 401
-    assert (await site.ask("/send/oaks", "POST", body, X_Newsletter_Token="guess"))[0] == 401
+    asked = {"to": "stranger@example.com"}
+    assert (await site.ask("/send/oaks", "POST", asked, Accept="*/*"))[0] == 401
+    assert (await site.ask("/send/oaks", "POST", asked, X_Newsletter_Token="guess"))[0] == 401
     assert (await site.ask("/send/oaks"))[0] == 405
 
 
