@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test bench soak docs fmt clean
+.PHONY: help install debian demo test ends bench soak docs fmt clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,12 +24,17 @@ demo: install ## render the sample post and rehearse the send into the test inbo
 	$(BIN)/newsletter render posts/*-hello-from-the-long-view.md --format text
 	$(BIN)/newsletter send posts/*-hello-from-the-long-view.md --dry-run --yes
 
-test: install debian ## everything: lint, types, tests
+test: install debian ## everything: lint, types, imports, tests, and how much of the code they run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto -m 'not soak'
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto -m 'not soak'
+	$(BIN)/python .ci/uncovered.py
+
+ends: debian ## the tests with the oldest dependencies that are allowed, and with the newest
+	PYTHON=$(PYTHON) sh .ci/ends $(RESOLUTION)
 
 soak: install debian ## the long crash and load runs
 	$(BIN)/python -m pytest -m soak
@@ -39,10 +44,11 @@ bench: install debian ## measure against peers, write bench/RESULTS.md
 
 docs: install ## write the reference pages that are generated from the code
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/images/house.py
 
 fmt: install ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean: ## take away what the targets made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .newsletter
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .newsletter

@@ -13,7 +13,7 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -228,6 +228,12 @@ class Config(BaseSettings):
         """The environment wins over the file."""
         return _EnvironmentSource(settings_cls), init_settings
 
+    def at(self, path: Path, text: str = "") -> Self:
+        """These settings as those of the newsletter.toml at `path`, which holds `text`."""
+        config = self.model_copy()
+        config._path, config._text = path, text
+        return config
+
     @property
     def path(self) -> Path:
         """newsletter.toml itself."""
@@ -313,11 +319,10 @@ def load_config(path: Path | None = None) -> Config:
                 path=found, line=explain.line_of(text, keys),
             )  # fmt: skip
     try:
-        config = Config(**table)
+        config = Config(**table).at(found, text)
     except ValidationError as error:
         raise explain.invalid_value(error, Config, found, text, os.environ) from None
     explain.check_names(os.environ, Config)
-    config._path, config._text = found, text
     return config
 
 

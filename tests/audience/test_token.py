@@ -24,9 +24,7 @@ URL_SAFE = set(string.ascii_letters + string.digits + "-_")
 
 
 def config_in(folder: Path, **keys: object) -> Config:
-    config = Config.model_validate(keys)
-    config._path = folder / "newsletter.toml"
-    return config
+    return Config.model_validate(keys).at(folder / "newsletter.toml")
 
 
 @given(KINDS, WORDS, WORDS)

@@ -60,9 +60,8 @@ def post_of(root: Path, **fields: object) -> Post:
 
 
 def config_of(root: Path, **tables: object) -> Config:
-    config = Config(newsletter={"url": "https://example.org", "postal_address": "1 Main Street"}, **tables)  # type: ignore[arg-type]
-    config._path = root / "newsletter.toml"
-    return config
+    newsletter = {"url": "https://example.org", "postal_address": "1 Main Street"}
+    return Config.model_validate({"newsletter": newsletter, **tables}).at(root / "newsletter.toml")
 
 
 def found(root: Path, piece: str, rule: str, **fields: object) -> list[tuple[str, int | None, str]]:

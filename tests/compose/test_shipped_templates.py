@@ -25,9 +25,7 @@ _made: dict[tuple[str, str, str], Parts] = {}
 def config_with(**newsletter: object) -> Config:
     """This checkout's newsletter.toml with some keys of [newsletter] changed."""
     config = load_config(ROOT / "newsletter.toml")
-    changed = config.model_copy(update={"newsletter": config.newsletter.model_copy(update=newsletter)})
-    changed._path = config.path
-    return changed
+    return config.model_copy(update={"newsletter": config.newsletter.model_copy(update=newsletter)})
 
 
 def parts_of(post: Path, layout: str, **newsletter: object) -> Parts:

@@ -2,6 +2,8 @@
 
 import mailbox
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.maildir import Entry
+from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.store import INDEX_NAME, Event, Store
 from newsletter.mime.message import read_message, searchable, snippet, strip_tags
 from newsletter.mime.parse import MAX_DEPTH, MAX_PARTS
@@ -76,11 +78,13 @@ def test_an_index_that_is_lost_or_broken_is_made_again(tmp_path: Path, damage: s
 
 
 def test_messages_that_were_not_indexed_before_a_crash_are_found_at_the_next_start(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    fill(store, 5)
+    crash = (
+        "import os, pathlib, sys; from newsletter.inbox.store import Store; from tests.inbox.test_store import fill\n"
+        "fill(Store(pathlib.Path(sys.argv[1])), 5); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", crash, tmp_path], check=False).returncode == 9
     with Store(tmp_path) as after:
         assert after.search().total == 5
-    store._index.close()
 
 
 def test_only_the_newest_are_kept_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -166,13 +170,13 @@ def test_what_is_being_deleted_is_not_taken_for_another_programs_doing(
         store.flush()
         heard: list[str] = []
         store.subscribe(lambda event: heard.append(event.kind))
-        remove, followed = store._maildir.remove, []
+        remove, followed = Maildir.remove, []
 
-        def slowly(entry: Entry) -> None:
-            remove(entry)
+        def slowly(maildir: Maildir, entry: Entry) -> None:
+            remove(maildir, entry)
             followed.append(store.follow())
 
-        monkeypatch.setattr(store._maildir, "remove", slowly)
+        monkeypatch.setattr(Maildir, "remove", slowly)
         assert store.delete_matching(query) == 3
         assert followed == [False] * 3
         assert not store.follow()
