@@ -23,11 +23,15 @@ _ALIKE = (
 )
 """Scripts that stand beside one another in ordinary words."""
 
+UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
+"""What spreadsheets and web pages leave round a text, unseen; within an address it is refused."""
+
+_UNSEEN_AROUND = re.compile(rf"\A(?:\s|{UNSEEN.pattern})+|(?:\s|{UNSEEN.pattern})+\Z")
 _MAILBOX = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^"<>,;:@]*?))\s*<([^<>]*)>\Z')
 
 
 def normalize_address(text: str) -> str:
-    """`text` as it is mailed to: without white space around it, its domain in lower-case ASCII (punycode).
+    """`text` as it is mailed to: without white space and the like around it, its domain in lower-case ASCII (punycode).
 
     Raises ValueError with the reason in plain words, naming the address.
     """
@@ -36,7 +40,8 @@ def normalize_address(text: str) -> str:
     if match and len(address) <= 254 and match.end(1) <= 64:
         domain = match[2]
         return address if domain.islower() else f"{match[1]}@{domain.lower()}"
-    return _validate(address)
+    bare = _UNSEEN_AROUND.sub("", address)
+    return _validate(address) if bare == address else normalize_address(bare)
 
 
 def address_key(address: str) -> str:

@@ -20,16 +20,18 @@ _EXAMPLE = "write it like subscriber.city == 'Lyon'"
 _IN, _OUT = "1", "0"
 
 
-def compile_segment(expression: str, columns: Iterable[str]) -> Callable[[Subscriber], bool]:
-    """Whether a subscriber belongs to the segment; `columns` of the list, without email and name.
+def compile_segment(expression: str, columns: Iterable[str], option: str = "--where") -> Callable[[Subscriber], bool]:
+    """Whether a subscriber belongs to the segment; `columns` of the list, without email and name;
+    `option` is where the expression was given.
 
     Raises NewsletterError for an expression that can't be read or names no column of the list; the function that it
     returns raises it where a value can't be compared, and names the subscriber. Not to be shared by threads.
     """
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.globals.clear()
-    names = _Fields(expression, ("email", "name", *columns), environment)
-    condition = names.replace(_parse(expression, environment))
+    shown = f"{option} {expression!r}"
+    names = _Fields(shown, ("email", "name", *columns), environment)
+    condition = names.replace(_parse(expression, shown, environment))
     used = tuple(names.used)
 
     # One endless loop over subscribers: the template starts once, not once a subscriber, which is five times as fast.
@@ -42,7 +44,7 @@ def compile_segment(expression: str, columns: Iterable[str]) -> Callable[[Subscr
     try:
         template = environment.from_string(module)
     except TemplateError as error:
-        raise _unreadable(expression, str(error.message)) from None
+        raise _unreadable(shown, str(error.message)) from None
     current: list[Subscriber] = []
 
     def rows() -> Iterator[tuple[str | None, ...]]:
@@ -67,7 +69,7 @@ def compile_segment(expression: str, columns: Iterable[str]) -> Callable[[Subscr
             hint = "a column is text: for numbers write subscriber.age | int"
             if not isinstance(error, (TypeError, ValueError)):
                 hint = _EXAMPLE
-            raise NewsletterError(f"--where {expression!r} fails for {subscriber.email}: {reason}; {hint}") from None
+            raise NewsletterError(f"{shown} fails for {subscriber.email}: {reason}; {hint}") from None
 
     return belongs
 
@@ -75,8 +77,8 @@ def compile_segment(expression: str, columns: Iterable[str]) -> Callable[[Subscr
 class _Fields:
     """Replaces `subscriber.city` by the name of a variable, and refuses what the list does not have."""
 
-    def __init__(self, expression: str, known: tuple[str, ...], environment: ImmutableSandboxedEnvironment) -> None:
-        self._expression = expression
+    def __init__(self, shown: str, known: tuple[str, ...], environment: ImmutableSandboxedEnvironment) -> None:
+        self._shown = shown
         self._known = known
         self._environment = environment
         self.used: dict[str, int] = {}  # each column's variable, by number
@@ -89,10 +91,10 @@ class _Fields:
             case nodes.Getitem(node=nodes.Name(name="subscriber"), arg=nodes.Const(value=str(field))):
                 return self._field(field)
             case nodes.Name(name="subscriber"):
-                raise _unreadable(self._expression, "`subscriber` needs a column, such as subscriber.email")
+                raise _unreadable(self._shown, "`subscriber` needs a column, such as subscriber.email")
             case nodes.Name(name=name):
                 hint = f"did you mean subscriber.{name}?" if name in self._known else _EXAMPLE
-                raise NewsletterError(f"--where {self._expression!r}: {name!r} is not defined; {hint}")
+                raise NewsletterError(f"{self._shown}: {name!r} is not defined; {hint}")
             case nodes.Filter(name=name) if name not in self._environment.filters:
                 raise self._no_such("filter", name, self._environment.filters)
             case nodes.Test(name=name) if name not in self._environment.tests:
@@ -111,32 +113,32 @@ class _Fields:
         if field not in self._known:
             near = difflib.get_close_matches(field, self._known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"its columns: {', '.join(self._known)}"
-            raise NewsletterError(f"--where {self._expression!r}: the list has no column {field!r}; {hint}")
+            raise NewsletterError(f"{self._shown}: the list has no column {field!r}; {hint}")
         number = self.used.setdefault(field, len(self.used))
         return nodes.Name(f"field_{number}", "load", lineno=1)
 
     def _no_such(self, kind: str, name: str, known: Iterable[str]) -> NewsletterError:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "Jinja2's documentation lists them"
-        return NewsletterError(f"--where {self._expression!r}: no {kind} is named {name!r}; {hint}")
+        return NewsletterError(f"{self._shown}: no {kind} is named {name!r}; {hint}")
 
 
-def _parse(expression: str, environment: ImmutableSandboxedEnvironment) -> nodes.Expr:
+def _parse(expression: str, shown: str, environment: ImmutableSandboxedEnvironment) -> nodes.Expr:
     if not expression.strip():
-        raise _unreadable(expression, "it is empty")
+        raise _unreadable(shown, "it is empty")
     if "{{" in expression or "{%" in expression:
-        raise _unreadable(expression, "it is an expression already, without {{ }}")
+        raise _unreadable(shown, "it is an expression already, without {{ }}")
     try:
         parser = Parser(environment, expression, state="variable")
         condition = parser.parse_expression()
         if parser.stream.current.type == "assign":
-            raise _unreadable(expression, "`=` sets a value, `==` compares")
+            raise _unreadable(shown, "`=` sets a value, `==` compares")
         if not parser.stream.eos:
-            raise _unreadable(expression, f"{parser.stream.current.value!r} comes unexpected")
+            raise _unreadable(shown, f"{parser.stream.current.value!r} comes unexpected")
     except TemplateSyntaxError as error:
-        raise _unreadable(expression, str(error.message).replace("end of template", "end")) from None
+        raise _unreadable(shown, str(error.message).replace("end of template", "end")) from None
     except RecursionError:
-        raise _unreadable(expression[:60], "it is nested too deep") from None
+        raise _unreadable(shown[:60], "it is nested too deep") from None
     return condition
 
 
@@ -144,5 +146,5 @@ def _says(text: str) -> nodes.Output:
     return nodes.Output([nodes.TemplateData(text)], lineno=1)
 
 
-def _unreadable(expression: str, reason: str) -> NewsletterError:
-    return NewsletterError(f"--where {expression!r} can't be read: {reason}; {_EXAMPLE}")
+def _unreadable(shown: str, reason: str) -> NewsletterError:
+    return NewsletterError(f"{shown} can't be read: {reason}; {_EXAMPLE}")

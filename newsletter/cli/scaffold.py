@@ -12,14 +12,13 @@ from newsletter.cli.console import note, say
 from newsletter.errors import NewsletterError
 
 LONGEST = 80
-IGNORED = (".newsletter/", "newsletter.db", "newsletter.db-*")
 
 _CONFIG = """\
 # Every key is explained in docs/reference/config.md; each can be set by environment: NEWSLETTER_SMTP__URL=…
 
 [newsletter]
 title = {title}
-author = {author}             # From:
+author = {author}  # From:
 url = {url}
 postal_address = ""           # the law asks for one in a newsletter; a live send needs it
 language = {language}
@@ -29,7 +28,7 @@ dir = {posts}
 permalink = {permalink}
 
 [smtp]
-url = "smtp://localhost:1025" # `newsletter inbox` listens there; your relay: smtp://user@host:587
+url = ""                      # your relay: smtp://user@host:587, or smtps://user@host:465;
                               # its password: NEWSLETTER_SMTP__PASSWORD in the environment
 connections = 10
 rate = ""                     # "14/s", "200/m", "50000/d", or several
@@ -60,13 +59,14 @@ image:
 """
 
 _HELLO = """\
-This is the first issue. Write it in Markdown, and look at it with `newsletter preview`: the page follows as you save.
+This is the first issue. Look at it with `newsletter preview`, rehearse it with `newsletter send hello --dry-run`, and
+`newsletter send hello` sends it.
 
 ## Before it goes out
 
-1. Put your subscribers into `subscribers.csv`.
-2. Rehearse: `newsletter send {path} --dry-run`.
-3. Name your relay in `newsletter.toml`, and send: `newsletter send {path}`.
+1. Write it, in Markdown: the preview follows as you save.
+2. Put your subscribers into `subscribers.csv`.
+3. Put your name, your address and your relay into `newsletter.toml`.
 """
 
 
@@ -79,7 +79,7 @@ def register(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if it is missing.")] = Path("."),
 ) -> None:
-    """Scaffold a newsletter; nothing that exists is changed.
+    """Scaffold a newsletter; nothing that exists is changed, but for the .gitignore of a repository.
 
     In a Jekyll or Hugo site, its config is read and its posts stay where they are.
 
@@ -87,6 +87,7 @@ def init(
       newsletter init
       newsletter init my-letter
     """
+    from newsletter.cli.keep_out import FRESH, in_repository
     from newsletter.site.discover import detect_site
 
     if folder.exists() and not folder.is_dir():
@@ -95,10 +96,11 @@ def init(
         raise NewsletterError("is there already; edit it, or name another folder", path=folder / "newsletter.toml")
     site = detect_site(folder) if folder.is_dir() else None
     made: list[Path] = []
+    url = _first_valid("url", [site.url, f"https://{site.url}"] if site else [])
     config = _CONFIG.format(
         title=_toml(site.title if site and site.title else "My newsletter"),
         author=_toml(_mailbox(site.author if site else "")),
-        url=_toml(_first_valid("url", [site.url, f"https://{site.url}"] if site else []) or "https://example.org"),
+        url=_toml(url) if url else f"{_toml(url):<24}# your web site, if there is one",
         language=_toml(_first_valid("language", [site.language] if site else []) or "en"),
         posts=_toml(site.posts_dir if site else "posts"),
         permalink=_toml(site.permalink if site else "/:title/"),
@@ -107,32 +109,44 @@ def init(
     _write(folder / "subscribers.csv", _LIST, made)
     if site is None:
         now = datetime.now().astimezone()
-        post = Path("posts") / f"{now:%Y-%m-%d}-hello.md"
         if not any((folder / "posts").glob("*.md")):
-            _write(
-                folder / post,
-                _POST.format(
-                    title="Hello",
-                    subtitle="The first issue of a new letter",
-                    date=_stamp(now),
-                    body=_HELLO.format(path=post),
-                ),
-                made,
-            )
-    _write(folder / ".gitignore", "".join(f"{line}\n" for line in IGNORED), made)
+            subtitle = "The first issue of a new letter"
+            text = _POST.format(title="Hello", subtitle=subtitle, date=_stamp(now), body=_HELLO)
+            _write(folder / "posts" / f"{now:%Y-%m-%d}-hello.md", text, made)
+    if not in_repository(folder):
+        _write(folder / ".gitignore", FRESH, made)
+    there = "" if folder == Path() else f"`cd {folder}`, "
+    post = "hello" if any(path.suffix == ".md" for path in made) else "POST"
+    say(f"next: {there}put your name into newsletter.toml, then look with `newsletter preview`,")
+    say(f"rehearse with `newsletter send {post} --dry-run`, and send with `newsletter send {post}`")
     for path in made:
         say(f"wrote {path}")
     if site is not None:
         say(f"{site.kind.capitalize()} site: its facts are used and its posts stay in {site.posts_dir}/")
-    if missing := _not_ignored(folder / ".gitignore"):
-        note("The ledger holds addresses and stays out of git; in .gitignore, add:")
-        for line in missing:
+    _keep_out(folder)
+
+
+def _keep_out(folder: Path) -> None:
+    """Keep addresses out of the repository and off the web, or say how."""
+    from newsletter.cli.keep_out import ignore, in_repository, jekyll_excludes, not_ignored, tracked
+    from newsletter.site.jekyll import find_jekyll, read_config
+
+    if (missing := not_ignored(folder)) and in_repository(folder):
+        ignore(folder, missing)
+        shown = [name for name in missing if not name.endswith(("-wal", "-shm"))]
+        say(f"{folder / '.gitignore'} keeps {', '.join(shown)} out of git: they hold addresses")
+    elif missing[1:]:  # in no repository the list is the writer's to decide on
+        note("The list and the ledger hold addresses and stay out of git; in .gitignore, add:")
+        for name in missing:
+            note(f"  {name}")
+    if names := tracked(folder):
+        note(f"{', '.join(names)} is in the repository already; `git rm --cached {' '.join(names)}` takes it out")
+    if (config := find_jekyll(folder.resolve())) is not None and (
+        lines := jekyll_excludes(config, read_config(config))
+    ):
+        note(f"Jekyll publishes what it does not exclude; in {config.name}, add:")
+        for line in lines:
             note(f"  {line}")
-    if site is not None and site.kind == "jekyll":
-        note("Jekyll publishes what it does not exclude; in _config.yml, add:")
-        note("  exclude: [newsletter.toml, subscribers.csv, newsletter.db]")
-    there = "" if folder == Path() else f"`cd {folder}`, "
-    say(f"next: {there}put your name into newsletter.toml, then `newsletter preview`")
 
 
 def new(
@@ -181,12 +195,6 @@ def _write(path: Path, text: str, made: list[Path]) -> None:
         what = f"can't be written: {error.strerror}; mend that, or choose another folder"
         raise NewsletterError(what, path=path) from None
     made.append(path)
-
-
-def _not_ignored(path: Path) -> list[str]:
-    """Which of IGNORED an existing .gitignore doesn't name."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    return [line for line in IGNORED if line not in map(str.strip, lines)]
 
 
 def _first_valid(key: str, values: list[str]) -> str:

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,7 +112,7 @@ def send(
         raise NewsletterError("--dry-run, --to and --as-begun exclude each other; give one of them")
     options = Options(
         post, dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, force, as_json,
-        _moment(at), _relays(config, smtp, connections, rate),
+        _moment(config, at), _relays(config, smtp, connections, rate, needed=not dry_run),
     )  # fmt: skip
     if to:
         from newsletter.cli.compose_process import missing
@@ -168,6 +168,10 @@ def _send(config: "Config", options: Options) -> int:
             raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
         if not options.as_json:
             show_plan(plan, () if options.dry_run else options.relays, rows.path if rows is not None else None)
+        if options.at is not None:
+            from newsletter.cli.moment import say_moment
+
+            (note if options.as_json else say)(f"{'At':<13}{say_moment(options.at)}")
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
         return run_async(_deliver(config, options, retry, ledger, plan, findings))
@@ -230,7 +234,7 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
     if not options.dry_run:
         yield options.relays, None
         return
-    connections = min(options.relays[0].connections, 10)
+    connections = min(options.relays[0].connections if options.relays else config.smtp.connections, 10)
     if config.inbox.url:
         yield (parse_relay(config.inbox.url, connections=connections),), Rehearsal(config.inbox.url)
         return
@@ -292,9 +296,11 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
     """Wait for `moment`; False if stopped before."""
     import asyncio
 
+    from newsletter.cli.moment import say_moment
+
     if not quiet:
-        say(f"waiting until {moment:%Y-%m-%d %H:%M %Z}; Ctrl-C stops")
-    while (left := (moment - datetime.now().astimezone()).total_seconds()) > 0:
+        say(f"waiting until {say_moment(moment)}; Ctrl-C stops")
+    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), min(left, 60))
         if stop.is_set():
@@ -302,9 +308,13 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
     return True
 
 
-def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
+def _relays(
+    config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None, *, needed: bool
+) -> "tuple[Relay, ...]":
     from newsletter.smtp.relay import configured_relays
 
+    if not (needed or smtp or config.smtp.urls):
+        return ()
     relays = configured_relays(config, smtp or ())
     if connections is not None:
         relays = tuple(replace(relay, connections=connections) for relay in relays)
@@ -315,28 +325,13 @@ def _relays(config: "Config", smtp: list[str] | None, connections: int | None, r
     return relays
 
 
-def _moment(text: str | None) -> datetime | None:
-    """`18:30` today or tomorrow, or an ISO date and time; local where it names no offset."""
+def _moment(config: "Config", text: str | None) -> datetime | None:
+    """What `--at` means."""
     if text is None:
         return None
-    now = datetime.now().astimezone()
-    for form in (
-        "%H:%M",
-        "%Y-%m-%d %H:%M",
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%dT%H:%M:%S",
-        "%Y-%m-%dT%H:%M%z",
-        "%Y-%m-%dT%H:%M:%S%z",
-    ):
-        with contextlib.suppress(ValueError):
-            parsed = datetime.strptime(text.strip(), form)
-            if form == "%H:%M":
-                parsed = now.replace(hour=parsed.hour, minute=parsed.minute, second=0, microsecond=0)
-            moment = parsed.astimezone()
-            if moment < now:
-                raise NewsletterError(f"--at {text!r} has passed; give a time to come")
-            return moment
-    raise NewsletterError(f"--at {text!r} is no time; write 18:30 or 2026-05-04T09:00")
+    from newsletter.cli.moment import newsletter_zone, parse_moment
+
+    return parse_moment(text, datetime.now(UTC), newsletter_zone(config))
 
 
 def _git_commit(root: Path) -> str | None:

@@ -10,6 +10,9 @@ SHOWN = 50
 """Problems that are shown unless all are asked for."""
 
 
+OUTSIDE = "outside [subscribers] where"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     group = typer.Typer(help="The list of subscribers.", no_args_is_help=True, rich_markup_mode=None)
@@ -24,33 +27,40 @@ def check(
 ) -> None:
     """Read the list as a send would: count, and name each row that can't be mailed with its line.
 
-    Exits with 1 if there is such a row, with 2 if the list can't be read for sure. Changes nothing.
+    Shows what stands in columns that may say that somebody left, and whom that keeps from being mailed. Exits with 1 if
+    a row can't be mailed, with 2 if the list can't be read for sure. Changes nothing.
 
     \b
       newsletter subscribers check
     """
-    from newsletter.audience.csv.reader import check_csv
+    from newsletter.audience.csv.reader import check_list
+    from newsletter.cli.posts import open_list
     from newsletter.config.settings import load_config
 
-    config = load_config(context.obj)
-    path = config.root / config.subscribers.source
-    report = check_csv(path, None if everything or as_json else SHOWN)
+    subscribers = open_list(load_config(context.obj))
+    report = check_list(subscribers, None if everything or as_json else SHOWN)
     if as_json:
         say_json(
             {
-                "path": str(path),
+                "path": str(subscribers.path),
                 "subscribers": report.subscribers,
+                "left": report.left,
+                "outside": report.outside,
                 "columns": list(report.columns),
+                "status": {column.name: {value: n for value, n, _ in column.values} for column in report.status},
                 "problems": [{"line": line, "problem": what} for line, what in report.problems],
             }
         )
     else:
         for line, what in report.problems:
-            note(f"{short_path(str(path))}:{line}: {what}")
+            note(f"{short_path(str(subscribers.path))}:{line}: {what}")
         if hidden := report.bad_rows - len(report.problems):
             note(f"and {hidden:,} more; --all shows them")
-        columns = ", ".join(report.columns) or "none"
         people = plural(report.subscribers, "subscriber")
-        say(f"{people}, {plural(report.bad_rows, 'row')} that can't be mailed; columns: {columns}")
+        counts = [f"{count:,} {what}" for count, what in ((report.left, "left"), (report.outside, OUTSIDE)) if count]
+        bad = f"{plural(report.bad_rows, 'row')} that can't be mailed"
+        say(f"{', '.join([people, *counts, bad])}; columns: {', '.join(report.columns) or 'none'}")
+        for column in report.status:
+            say(str(column))
     if report.bad_rows:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ shapes; what a rate or a relay's URL means is parsed in the room that uses it, w
 """
 
 import contextlib
+import difflib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -71,6 +73,17 @@ def _language(value: str) -> str:
     return value.replace("_", "-")
 
 
+def _timezone(value: str) -> str:
+    if value:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            near = difflib.get_close_matches(value, available_timezones(), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else "write it like Europe/Paris"
+            raise ValueError(f"{value!r} is no timezone; {hint}") from None
+    return value
+
+
 def _number(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"{str(value).lower()} is no whole number; write one")
@@ -81,6 +94,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Colour = Annotated[str, AfterValidator(_colour)]
 Language = Annotated[str, AfterValidator(_language)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
 Number = Annotated[int, BeforeValidator(_number)]
 
 
@@ -99,6 +113,7 @@ class Newsletter(Section):
     url: WebAddress = ""
     postal_address: str = ""
     language: Language = "en"
+    timezone: Timezone = ""  # empty: the site's, else the machine's
     layout: str = "post"
     reason: str = ""  # why the reader gets this; the footer's first sentence
     logo: str = ""  # URL or path of an image under the site
@@ -113,7 +128,7 @@ class Posts(Section):
 
 
 class Smtp(Section):
-    url: str | list[str] = "smtp://localhost:1025"
+    url: str | list[str] = ""  # empty: none yet
     mail_from: MailAddress = ""
     connections: Number = Field(default=10, ge=1, le=1000)
     rate: str = ""
@@ -123,7 +138,7 @@ class Smtp(Section):
 
     @property
     def urls(self) -> tuple[str, ...]:
-        return (self.url,) if isinstance(self.url, str) else tuple(self.url)
+        return tuple(filter(None, (self.url,) if isinstance(self.url, str) else self.url))
 
 
 class Delivery(Section):
@@ -134,6 +149,7 @@ class Delivery(Section):
 
 class Subscribers(Section):
     source: str = "subscribers.csv"
+    where: str = ""  # a segment that always holds
 
 
 class Unsubscribe(Section):

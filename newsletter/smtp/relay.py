@@ -122,7 +122,9 @@ def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, 
     """The relays of `[smtp]`, or those of `urls`, with its password, limits and authorities. Raises NewsletterError."""
     smtp = config.smtp
     if not (urls or smtp.urls):
-        raise NewsletterError("no relay; set [smtp] url", path=config.path)
+        raise NewsletterError(
+            "no relay; set [smtp] url to yours, such as smtp://user@host:587", **config.where("smtp", "url")
+        )
     with config.naming("smtp", "rate"):
         parse_rate(smtp.rate)
     with contextlib.nullcontext() if urls else config.naming("smtp", "url"):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience.csv.reader import Problem, Row, check_csv, read_csv, safe_cell
+from newsletter.audience.csv.reader import LeftOut, Problem, Row, check_list, read_csv, safe_cell
 from newsletter.audience.csv.scan import LINE_MAX
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
@@ -67,9 +67,87 @@ def test_the_dialects_of_spreadsheets_are_one_list(write, end: str, delimiter: s
     ]
 
 
-@pytest.mark.parametrize("title", ["email", "Email", " E-Mail ", "EMAIL ADDRESS", "e-mail address", "Mail"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "email", "Email", " E-Mail ", "EMAIL ADDRESS", "e-mail address", "Mail", "EMAIL", "Email Address",
+        "emailAddress", "Subscriber email", "E-Mail-Adresse", "Adresse e-mail", "Correo electrónico",
+        "E-mail 1 - Value", "email_address", "What is your email address?", "\ufeffemail",
+        "\u200bE\u2011mail\u00a0address\u200b",
+        "Subscriber", "Email ID",
+    ],
+)  # fmt: skip
 def test_the_column_of_addresses_goes_by_its_usual_names(write, title: str) -> None:
     assert rows(write(f"name,{title}\nAda,ada@example.org\n")) == [(2, Subscriber("ada@example.org", "Ada"))]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "First Name,Last Name",
+        "FIRSTNAME,LASTNAME",
+        "Vorname,Nachname",
+        "Prénom,Nom",
+        "fname,lname",
+        "given_name,family_name",
+    ],
+)
+def test_a_name_in_two_columns_is_one_name(write, header: str) -> None:
+    _, ada = rows(write(f"email,{header}\nada@example.org, Ada ,Moreau\n"))[0]
+    assert isinstance(ada, Subscriber)
+    assert ada.name == "Ada Moreau"
+    assert len(ada.columns) == 2
+
+
+def test_a_first_name_alone_and_a_full_name_are_names(write) -> None:
+    assert rows(write("email,First name\nada@example.org,Ada\n"))[0][1].name == "Ada"
+    assert rows(write("email,First name,Full name\nada@example.org,Ada,Ada M.\n"))[0][1].name == "Ada M."
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "sep=;\r\n",
+        "\ufeffsep=;\r\n",
+        '"sep=;"\r\n',
+        "SEP=;\n",
+        "sep=,\n",
+        "Members for group readers\n",
+        "Export of May\n",
+    ],
+)
+def test_what_spreadsheets_and_exports_put_above_the_header_is_passed_over(write, above: str) -> None:
+    path = write(f"{above}E-mail;Name\r\nada@example.org;Ada\r\nbob\r\n")
+    found = rows(path)
+    assert found[0] == (3, Subscriber("ada@example.org", "Ada"))
+    assert found[1][0] == 4
+
+
+def test_a_delimiter_within_a_quoted_title_does_not_part_the_columns(write) -> None:
+    assert rows(write('"Name, in full";"E-mail"\nAda;ada@example.org\n'))[0][1].email == "ada@example.org"
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00a0", "\u200e", "\u2060", "\u00ad"])
+def test_unseen_characters_round_an_address_are_no_part_of_it_and_within_it_are_refused(write, unseen: str) -> None:
+    found = rows(write(f"email\n{unseen}ada@example.org {unseen}\na{unseen}da@example.net\n"))
+    assert found[0] == (2, Subscriber("ada@example.org"))
+    assert isinstance(found[1][1], Problem)
+
+
+def test_who_left_by_any_of_their_rows_is_left_out(write) -> None:
+    path = write(
+        "email,status\nada@example.org,active\nADA@example.org,unsubscribed\n"
+        "bob@example.org,Bounced\nbob@example.org,active\nzoe@example.org,lapsed\n"
+    )
+    found = dict(rows(path))
+    assert {line: type(row) for line, row in found.items()} == {
+        2: LeftOut, 3: Problem, 4: LeftOut, 5: Problem, 6: Subscriber
+    }  # fmt: skip
+    assert found[2].what == "left, by line 3"
+    assert found[4].what == "left: status is 'Bounced'"
+    report = check_list(read_csv(path))
+    assert (report.subscribers, report.left, report.bad_rows) == (1, 2, 2)
+    assert [str(column) for column in report.status] == ["status: active 1, lapsed 1, Bounced 1 (left)"]
 
 
 def test_a_column_that_is_named_email_wins_over_others_like_it(write) -> None:
@@ -99,7 +177,10 @@ def test_a_column_that_is_named_email_wins_over_others_like_it(write) -> None:
         (b"email,email\nada@example.org,\n", "1: two columns are named 'email'"),
         (b"email,,name\nada@example.org,,Ada\n", "1: column 2 has no name"),
         (b'email,"name\nada@example.org,Ada\n', "1: a quote in the header is not closed"),
-        (b"sep=;\nemail;name\n", "1: a line for spreadsheets"),
+        (b"sep=;\n", "2: the line of the header is blank"),
+        (b"Work email,Home email\na@example.org,\n", "1: no column `email` in the header; rename 'Work email' or"),
+        (b"Email Address,Email Address\na@example.org,\n", "1: two columns are named 'email_address'"),
+        (b"Email address,Your name,Your name\na@example.org,Ada,\n", "1: two columns are named 'your_name'"),
         (b'email,name\nada@example.org,"Ada\nbob@example.org,Bob\n', "2: a quote opened here is never closed"),
         (b'email,name\nada@example.org,"Ada\nb@example.org,Bob"\nz@example.org,\n', "2: a quote opened here swallows"),
         (b'name,email\n"Ada,ada@example.org\nBob",bob@example.org\n', "2: a quote opened here swallows"),
@@ -181,7 +262,9 @@ def test_a_list_that_changes_after_it_was_looked_through_is_not_believed(write) 
 
 
 def test_check_counts_and_names_every_problem(write) -> None:
-    report = check_csv(write("email,city\nada@example.org,Lyon\nada@example.org,Lyon\nbob\nzoe@example.org,\n"))
+    report = check_list(
+        read_csv(write("email,city\nada@example.org,Lyon\nada@example.org,Lyon\nbob\nzoe@example.org,\n"))
+    )
     assert (report.subscribers, report.columns) == (2, ("city",))
     assert [line for line, _ in report.problems] == [3, 4]
 
@@ -239,10 +322,11 @@ def test_memory_stays_flat_and_a_hundred_thousand_rows_take_a_moment(tmp_path: P
         file.write("reader5@mail5.example.org,Again,Lyon\n")
         file.writelines("reader5@mail5.example.org,And again,Lyon\n" for _ in range(100_000))
     program = (
-        "import resource, sys; from pathlib import Path; from newsletter.audience.csv.reader import check_csv\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from newsletter.audience.csv.reader import check_list, read_csv\n"
         "import email_validator\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "report = check_csv(Path(sys.argv[1]), 50)\n"
+        "report = check_list(read_csv(Path(sys.argv[1])), 50)\n"
         "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(report.subscribers, report.bad_rows, len(report.problems), (after - before) // 1024)\n"
         "print(report.problems[0])"

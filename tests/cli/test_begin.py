@@ -1,5 +1,7 @@
 """Beginning: `init`, `new`, the help."""
 
+import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -30,10 +32,115 @@ def test_init_changes_nothing_that_is_there(tmp_path: Path, run: Run) -> None:
     assert begun.returncode == 0
     assert (tmp_path / "subscribers.csv").read_text() == "email\nmine@example.org\n"
     assert (tmp_path / ".gitignore").read_text() == "*.log\nnewsletter.db\n"
-    assert "in .gitignore, add:\n  .newsletter/\n  newsletter.db-*\n" in begun.stderr
+    assert (
+        "in .gitignore, add:\n  subscribers.csv\n  newsletter.db-wal\n  newsletter.db-shm\n  .newsletter/\n"
+        in begun.stderr
+    )
     again = run("init")
     assert again.returncode == 2
     assert "newsletter.toml: is there already" in again.stderr
+
+
+def test_init_says_first_what_comes_next(run: Run) -> None:
+    first = run("init").stdout.splitlines()[:2]
+    assert "`newsletter preview`" in first[0]
+    assert "`newsletter send hello --dry-run`" in first[1]
+    assert "`newsletter send hello`" in first[1]
+
+
+def test_init_leaves_the_relay_and_the_web_site_empty_and_a_live_send_names_what_is_missing(
+    tmp_path: Path, run: Run
+) -> None:
+    assert run("init").returncode == 0
+    written = tomllib.loads((tmp_path / "newsletter.toml").read_text())
+    assert written["smtp"]["url"] == written["newsletter"]["url"] == ""
+    live = run("send", "hello", "--yes")
+    assert live.returncode == 2
+    assert "newsletter.toml:15: no relay; set [smtp] url" in live.stderr
+    assert not (tmp_path / "newsletter.db").exists()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_init_keeps_addresses_out_of_a_repository_and_says_so(tmp_path: Path, run: Run) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_bytes(b"*.log\r\n*.db")
+    begun = run("init")
+    assert begun.returncode == 0
+    assert ".gitignore keeps subscribers.csv, .newsletter/ out of git" in begun.stdout
+    assert (tmp_path / ".gitignore").read_bytes() == (
+        b"*.log\r\n*.db\r\nsubscribers.csv\r\nnewsletter.db-wal\r\nnewsletter.db-shm\r\n.newsletter/\r\n"
+    )
+    assert run("send", "hello", "--dry-run").returncode == 0
+    (tmp_path / "newsletter.db-wal").touch()
+    assert git(tmp_path, "ls-files", "--others", "--exclude-standard").split() == [
+        ".gitignore", "newsletter.toml", next((tmp_path / "posts").iterdir()).relative_to(tmp_path).as_posix(),
+    ]  # fmt: skip
+
+
+def test_init_in_a_folder_of_a_repository_ignores_there_and_names_what_is_tracked_already(
+    tmp_path: Path, run: Run
+) -> None:
+    git(tmp_path, "init", "-q")
+    letter = tmp_path / "letter"
+    letter.mkdir()
+    (letter / "subscribers.csv").write_text("email\nada@example.org\n")
+    git(tmp_path, "add", ".")
+    begun = run("init", "letter")
+    assert "`git rm --cached subscribers.csv`" in begun.stderr
+    assert "subscribers.csv\n" in (letter / ".gitignore").read_text()
+    assert not (tmp_path / ".gitignore").exists()
+    once = {path: path.read_bytes() for path in letter.rglob("*") if path.is_file()}
+    assert run("init", "letter").returncode == 2
+    assert {path: path.read_bytes() for path in letter.rglob("*") if path.is_file()} == once
+
+
+@pytest.mark.parametrize(
+    ("exclude", "said"),
+    [
+        ("", ["exclude: [newsletter.toml, subscribers.csv, newsletter.db, newsletter.db-wal, newsletter.db-shm]"]),
+        ("exclude: [Gemfile]\n", ["`exclude: [...]` on line 2: newsletter.toml, subscribers.csv, newsletter.db"]),
+        (
+            "exclude:\n    - Gemfile\n    - '*.toml'\n",
+            ["`exclude:` on line 2:", "    - subscribers.csv", "    - newsletter.db"],
+        ),
+        ("exclude:\n- Gemfile\n- newsletter.*\n", ["`exclude:` on line 2:\n  - subscribers.csv\n"]),
+        ("exclude: [newsletter.toml, /subscribers.csv, 'newsletter.db*']\n", []),
+    ],
+)
+def test_init_says_which_lines_a_jekyll_sites_exclude_lacks(
+    tmp_path: Path, run: Run, exclude: str, said: list[str]
+) -> None:
+    (tmp_path / "_config.yml").write_text("title: A Blog\n" + exclude)
+    begun = run("init")
+    assert begun.returncode == 0, begun.stderr
+    for text in said:
+        assert text in begun.stderr
+    assert ("Jekyll publishes" in begun.stderr) is bool(said)
+    assert (tmp_path / "_config.yml").read_text() == "title: A Blog\n" + exclude
+
+
+@pytest.mark.parametrize("layout", ["post", "letter"])
+def test_a_newsletter_without_a_web_site_has_no_link_to_one_and_no_finding(
+    tmp_path: Path, run: Run, layout: str
+) -> None:
+    assert run("init").returncode == 0
+    config = (tmp_path / "newsletter.toml").read_text()
+    config = config.replace('mailto = ""', 'mailto = "leave@example.org"').replace(
+        'language = "en"', f'layout = "{layout}"'
+    )
+    config = config.replace('postal_address = ""', 'postal_address = "1 Main Street, Springfield"')
+    (tmp_path / "newsletter.toml").write_text(config)
+    checked = run("check", "hello", "--json")
+    assert [finding for finding in json.loads(checked.stdout) if finding["severity"] != "info"] == []
+    html = run("render", "hello").stdout
+    assert re.findall(r'href="([^"]*)"', html) == re.findall(r'href="(mailto:leave@example.org[^"]*)"', html)
+    message = run("render", "hello", "--format", "eml").stdout
+    assert "\nList-Id: My newsletter <example.org>\n" in message
+    assert "\nList-Unsubscribe: <mailto:leave@example.org?" in message
 
 
 def test_init_in_a_jekyll_site_reads_its_config_and_leaves_its_files_alone(tmp_path: Path, run: Run) -> None:

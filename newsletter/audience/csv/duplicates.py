@@ -21,7 +21,7 @@ class Seen:
         self._tag_mask = ~self._lines & 0xFFFF_FFFF_FFFF_FFFF
 
     def add(self, key: str, line: int) -> int:
-        """0, or the line with which `key` was added first; `line` is from 1 to the capacity."""
+        """0, or the line with which `key` was added first; `line` is from 1 to the capacity, 0 adds nothing."""
         slots, mask = self._slots, self._mask
         code = hash(key)
         tag = code & self._tag_mask
@@ -30,5 +30,10 @@ class Seen:
             if kept & self._tag_mask == tag:
                 return kept & self._lines
             at = (at + 1) & mask
-        slots[at] = tag | line
+        if line:
+            slots[at] = tag | line
         return 0
+
+    def line_of(self, key: str) -> int:
+        """The line with which `key` was added, or 0."""
+        return self.add(key, 0)

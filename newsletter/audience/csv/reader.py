@@ -2,9 +2,12 @@
 
 Rows stream, so memory is flat at any size. A file that can't be read for sure is refused whole when it is opened,
 before anybody is mailed: its bytes and quotes are `csvscan`'s, its header `csvheader`'s. A row that can't be mailed is
-a `Problem` with its line. Format: RFC 4180; what we accept beyond it: docs/reference/subscribers-csv.md.
+a `Problem` with its line; a person of whom a column says that they left (`opt_out`), in whichever of their rows, is
+`LeftOut`. Format: RFC 4180; what we accept beyond it: docs/reference/subscribers-csv.md.
 """
 
+import contextlib
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.duplicates import Seen
 from newsletter.audience.csv.header import Header, read_header
 from newsletter.audience.csv.scan import FIELD_MAX, Scan, check_quotes, read_rows, scan
+from newsletter.audience.opt_out import StatusColumn, StatusTally, opt_out_column
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
 
@@ -29,7 +33,16 @@ class Problem:
     what: str
 
 
-Row = tuple[int, Subscriber | Problem]
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A person on the list who is not mailed: a row of theirs says that they left, or they are outside the segment."""
+
+    subscriber: Subscriber
+    what: str
+    left: bool = True  # else outside the segment
+
+
+Row = tuple[int, Subscriber | LeftOut | Problem]
 """The line of the file (from 1) on which a row begins, and what it says."""
 
 
@@ -41,28 +54,22 @@ class SubscriberList:
     columns: tuple[str, ...]  # as templates name them, without email and name
     _header: Header
     _scan: Scan
+    where: Callable[[Subscriber], bool] | None = None  # the standing segment
 
     def __iter__(self) -> Iterator[Row]:
         """The rows in the order of the file; of the rows with one address, the first is the subscriber."""
         self._check_unchanged()
         names = self._header.names
-        width = len(names)
         email = names.index("email")
-        name = names.index("name") if "name" in names else None
+        parts = self._header.name_parts
         keys = self.columns
-        pick = _picker([number for number in range(width) if number not in (email, name)])
+        pick = _picker([number for number, name in enumerate(names) if name not in ("email", "name")])
         clean = self._scan.clean
-        lines = self._scan.lines
-        add = Seen(lines).add
-        rows = read_rows(self.path, self._header.delimiter)
-        next(rows)
-        for line, _, row in rows:
-            if line > lines:
-                raise self._changed()
-            if len(row) != width and not (row := _trimmed(row, width)):
-                continue
-            if len(row) != width:
-                yield line, Problem(_ragged(len(row), width))
+        seen = Seen(self._scan.lines)
+        left = self._left()
+        for line, row in self._cells():
+            if len(row) != len(names):
+                yield line, Problem(_ragged(len(row), len(names)))
                 continue
             try:
                 address = normalize_address(row[email])
@@ -70,15 +77,51 @@ class SubscriberList:
                 if any(map(str.strip, row)):
                     yield line, Problem(f"{error}; fix the row or delete it")
                 continue
-            person = row[name].strip() if name is not None else ""
+            person = row[parts[0]].strip() if len(parts) == 1 else " ".join(" ".join(row[n] for n in parts).split())
             if "\n" in person:
                 yield line, Problem("a line end in 'name'; take it out, or delete the row")
             elif not clean and (found := _CONTROL.search("\t".join(row))):
                 yield line, Problem(f"U+{ord(found[0]):04X}, which can't be seen; take it out, or delete the row")
-            elif first := add(address_key(address), line):
+            elif first := seen.add(key := address_key(address), line):
                 yield line, Problem(f"{address} is on line {first} already; delete one of them")
             else:
-                yield line, Subscriber(address, person, dict(zip(keys, map(str.strip, pick(row)))))  # noqa: B905
+                subscriber = Subscriber(address, person, dict(zip(keys, map(str.strip, pick(row)))))  # noqa: B905
+                at = left.line_of(key) if left else 0
+                yield line, self._left_out(subscriber, at) or subscriber
+
+    def _left(self) -> Seen | None:
+        """Who left, by any of their rows; None where no column speaks of it."""
+        names = self._header.names
+        says_left = [(number, says) for number, name in enumerate(names) if (says := opt_out_column(name)) is not None]
+        if not says_left:
+            return None
+        left, email = Seen(self._scan.lines), names.index("email")
+        for line, row in self._cells():
+            if len(row) == len(names) and any(says(row[number].strip()) for number, says in says_left):
+                with contextlib.suppress(ValueError):
+                    left.add(address_key(normalize_address(row[email])), line)
+        return left
+
+    def _left_out(self, subscriber: Subscriber, left: int) -> LeftOut | None:
+        """Why the subscriber is not mailed, if so; `left` is the line that says that they left, or 0."""
+        if not left:
+            if self.where is None or self.where(subscriber):
+                return None
+            return LeftOut(subscriber, "outside [subscribers] where", left=False)
+        for name, value in subscriber.columns.items():
+            if (says := opt_out_column(name)) is not None and says(value):
+                return LeftOut(subscriber, f"left: {name} is {value[:40]!r}")
+        return LeftOut(subscriber, f"left, by line {left}")
+
+    def _cells(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows below the header, each with its line, without blank ones and what is appended to rows."""
+        width, lines = len(self._header.names), self._scan.lines
+        rows = read_rows(self.path, self._header.delimiter)
+        for line, _, row in itertools.islice(rows, self._header.line, None):
+            if line > lines:
+                raise self._changed()
+            if len(row) == width or (row := _trimmed(row, width)):
+                yield line, row
 
     def _check_unchanged(self) -> None:
         facts = self.path.stat()
@@ -97,6 +140,9 @@ class ListReport:
     bad_rows: int
     problems: tuple[tuple[int, str], ...]  # line and what, of the rows that can't be mailed, or of the first of them
     columns: tuple[str, ...]
+    left: int  # people of whom a column says that they left
+    outside: int  # others, outside the standing segment
+    status: tuple[StatusColumn, ...]  # the columns that may say so, with what stands in them
 
 
 def read_csv(path: Path) -> SubscriberList:
@@ -115,19 +161,24 @@ def read_csv(path: Path) -> SubscriberList:
     return SubscriberList(path, columns, header, found)
 
 
-def check_csv(path: Path, named: int | None = None) -> ListReport:
+def check_list(subscribers: SubscriberList, named: int | None = None) -> ListReport:
     """Read the whole list as a send would, and count; at most `named` problems are kept, so that memory is flat."""
-    subscribers = read_csv(path)
-    count = bad = 0
+    count = bad = left = outside = 0
+    tally = StatusTally(subscribers.columns)
     problems: list[tuple[int, str]] = []
     for line, row in subscribers:
-        if not isinstance(row, Problem):
+        if isinstance(row, Subscriber):
             count += 1
+            tally.add(row.columns)
+            continue
+        if isinstance(row, LeftOut):
+            left, outside = left + row.left, outside + (not row.left)
+            tally.add(row.subscriber.columns)
             continue
         bad += 1
         if named is None or len(problems) < named:
             problems.append((line, row.what))
-    return ListReport(count, bad, tuple(problems), subscribers.columns)
+    return ListReport(count, bad, tuple(problems), subscribers.columns, left, outside, tally.columns())
 
 
 def safe_cell(text: str) -> str:

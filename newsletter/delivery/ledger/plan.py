@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from newsletter.audience.address import address_key
-from newsletter.audience.csv.reader import Row
+from newsletter.audience.csv.reader import LeftOut, Row
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue, Part
 from newsletter.delivery.ledger.ledger import Ledger
@@ -73,6 +73,7 @@ class Audience:
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
         self.bad = 0
+        self.left_out = 0  # on the list, but left by a column of theirs, or outside the standing segment
         self.problems: list[tuple[int, str]] = []  # (line, what): the first few
 
 
@@ -174,6 +175,9 @@ def _load(
     def values() -> Iterator[tuple[str, str, str, str, bool]]:
         dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
         for line, row in rows:
+            if isinstance(row, LeftOut):
+                audience.left_out += 1
+                continue
             if not isinstance(row, Subscriber):
                 audience.bad += 1
                 if len(audience.problems) < NAMED:

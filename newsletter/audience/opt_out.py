@@ -1,0 +1,150 @@
+"""Does a column of a list say that somebody left? As the houses write it from which lists are exported.
+
+Pure. Such columns hold a status in words (`status` of listmonk, Kit, MailerLite and beehiiv, `type` of Buttondown), a
+yes or no in either sense (Ghost's `subscribed_to_emails`, Substack's `email_disabled`, phpList's `blacklisted`), or the
+moment when or the reason why (Mailchimp's `UNSUB_TIME` and `UNSUB_REASON`, `unsubscribed_at`). What a column says of a
+paid plan (`active_subscription`, `complimentary_plan`) is not about mail. A value that nobody here knows keeps nobody
+off the list; it is counted and shown.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+_WHOSE = (
+    r"(?:(?:is|has|was|emails?|e_mail|mail|mailing|subscriber|subscription|contact|member|user|list|global|marketing|"
+    r"newsletter|delivery|current)_)*"
+)
+_OUT = (
+    rf"(?:{_WHOSE}(?:unsubscribed?|unsub|unsubscription|opt_?out|opted_?out|bounced?|hard_?bounced?|complain(?:ed|t)|"
+    r"(?:block|black)list(?:ed)?|blocked|banned|suppressed|suppression|cleaned|deleted|removed|archived|disabled|"
+    r"do_not_(?:e?mail|contact|send)|no_?mail|spam|marked_as_spam|undeliverable|"
+    r"abgemeldet|abmeldung|ausgetragen|gesperrt|désabonnée?|désinscrite?)"
+    r"(?:_(?:emails?|of_emails?|from_(?:all_)?(?:emails?|mails?|newsletters?|lists?)))*)"
+)
+_FILLED_NAME = re.compile(
+    rf"(?:date_(?:of_)?{_OUT}|(?:{_OUT}|clean)_(?:at|on|am|le|date|time|timestamp|datum|reason|reason_other|campaign_title))"
+)
+_YES_NAME = re.compile(rf"{_OUT}|has_?opted_?out_?of_?email|dnc")
+_NO_NAME = re.compile(
+    rf"{_WHOSE}(?:subscribed|subscribe|opt_?in|opted_?in|active|enabled|confirmed|consented|consent|mailable|"
+    r"accepts?_(?:email_)?marketing|(?:receives?|wants?|gets?|accepts?)_(?:e?mails?|newsletters?)|newsletter|"
+    r"can_(?:e?mail|be_mailed)|angemeldet|abonnée?|inscrite?)"
+    r"(?:_(?:emails?|marketing|to_(?:e?mails?|email_marketing|marketing|(?:the_|our_)?(?:list|newsletters?))))*"
+)
+_STATUS_NAME = re.compile(
+    rf"{_WHOSE}(?:opt_?(?:in|out)_|consent_|group_)?(?:status|preferences?|permissions?)(?:_status)?|statut|estado|stato"
+)
+_STATE_NAME = re.compile(rf"{_WHOSE}state|(?:(?:subscriber|subscription|contact|member|user)_)?type")
+
+_NO = {
+    "false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "nee", "non", "faux", "não", "nao", "нет",
+    "unchecked", "✗", "✘", "☐",
+}  # fmt: skip
+_YES = {
+    "true", "t", "yes", "y", "on", "1", "1.0", "x", "wahr", "ja", "j", "oui", "vrai", "si", "sí", "sim", "verdadero",
+    "да", "checked", "✓", "✔", "☑",
+}  # fmt: skip
+_NOTHING = _NO | {"", "null", "none", "nil", "n/a", "na", "never", "nan", "undefined", "\\n", "-", "–", "—"}
+_ZERO_DATE = re.compile(r"(?:0000-00-00|0001-01-01|1970-01-01)(?!\d).*", re.DOTALL)
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?!\d).*|\d{1,2}[-/.] ?(?:\d{1,2}|[^\W\d]{3,9})[-/., ]+\d{2,4}(?!\d).*"
+    r"|(?:\d{1,2} )?[^\W\d]{3,9}\.? (?:\d{1,2},? )?\d{4}(?!\d).*|\d{8}(?:T?\d{6}Z?)?|\d{10}(?:\d{3})?",
+    re.DOTALL,
+)
+_LEFT = {
+    "unsubscribed", "unsubscribe", "unsub", "unsubscriber", "opted out", "opt out", "optout", "optedout",
+    "global unsubscribe", "manually unsubscribed", "blocklisted", "blacklisted", "blocklist", "blacklist",
+    "blocked", "banned", "bounced", "bounce", "bouncing", "hard bounce", "hard bounced", "hardbounce",
+    "hardbounced", "undeliverable", "undelivered", "invalid", "disabled", "email disabled", "deactivated",
+    "inactive", "held", "on hold", "paused", "complained", "complaint", "complainer", "spam", "spammy", "junk",
+    "abuse", "abuse complaint", "marked as spam", "reported spam", "reported as spam", "spam complaint",
+    "spam report", "spam reported", "cleaned", "archived", "deleted", "removed", "suppressed", "cancelled",
+    "canceled", "left", "no email", "no emails", "no mail", "nomail", "do not email", "do not mail",
+    "do not contact", "do not send", "dnc", "non subscribed", "nonsubscribed", "not subscribed", "never subscribed",
+    "no longer subscribed", "not opted in", "non marketing contact", "unconfirmed", "not confirmed", "unactivated",
+    "not activated", "pending", "pending confirmation", "awaiting confirmation", "waiting for confirmation",
+    "abgemeldet", "ausgetragen", "gesperrt", "inaktiv", "gelöscht", "deaktiviert", "unbestätigt", "désabonné",
+    "désabonnée", "désinscrit", "désinscrite", "bloqué", "bloquée", "inactif", "supprimé", "baja", "dado de baja",
+    "cancelado", "bloqueado", "inactivo", "disiscritto", "cancellato", "afgemeld",
+}  # fmt: skip
+_LEFT_BEGINS = ("unsubscribed ", "bounced ", "blocklisted ", "blacklisted ", "complained ", "cleaned ", "hard bounce")
+_MOST = 1000
+"""So many values of a column are told apart; the rest is counted together."""
+
+_SHOWN = 6
+
+SaysLeft = Callable[[str], bool]
+
+
+def opt_out_column(name: str) -> SaysLeft | None:
+    """For a column that may say that somebody left, by its name as templates write it: which of its values do."""
+    if _FILLED_NAME.fullmatch(name):
+        return _is_filled
+    if _YES_NAME.fullmatch(name):
+        return lambda value: value.casefold() in _YES or _is_left(value) or bool(_DATE.fullmatch(_dated(value)))
+    if _NO_NAME.fullmatch(name):
+        return lambda value: value.casefold() in _NO or _is_left(value)
+    if _STATUS_NAME.fullmatch(name):
+        return lambda value: value.casefold() in ("no", "false") or _is_left(value)
+    if _STATE_NAME.fullmatch(name):
+        return _is_left
+    return None
+
+
+def _is_left(value: str) -> bool:
+    words = re.sub(r"[\W_]+", " ", value.casefold()).strip()
+    return words in _LEFT or words.startswith(_LEFT_BEGINS)
+
+
+def _is_filled(value: str) -> bool:
+    """A moment or a reason, and not one of the ways to write that there is none."""
+    return _dated(value).casefold() not in _NOTHING
+
+
+def _dated(value: str) -> str:
+    """`value`, or nothing where it is the zero of a database's clock."""
+    return "" if _ZERO_DATE.fullmatch(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class StatusColumn:
+    """What stands in a column that may say that somebody left: each value, its count, whether it says so."""
+
+    name: str
+    values: tuple[tuple[str, int, bool], ...]  # the most frequent first; dates are counted together
+
+    def __str__(self) -> str:
+        """`status: active 40, unsubscribed 3 (left)`: the most frequent values of either kind, and how many others."""
+        shown = []
+        for says, mark in ((False, ""), (True, " (left)")):
+            values = [(value or "empty", count) for value, count, left in self.values if left is says]
+            rest = sum(count for _, count in values[_SHOWN:])
+            shown += [f"{value} {count:,}{mark}" for value, count in values[:_SHOWN]]
+            shown += [f"others {rest:,}{mark}"] * bool(rest)
+        return f"{self.name}: {', '.join(shown)}"
+
+
+class StatusTally:
+    """Counts what stands in such columns, in bounded memory."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._says = {name: says for name in columns if (says := opt_out_column(name)) is not None}
+        self._counts: dict[str, Counter[tuple[str, bool]]] = {name: Counter() for name in self._says}
+
+    def add(self, row: Mapping[str, str]) -> None:
+        """Count a row's values, by column."""
+        for name, counts in self._counts.items():
+            value = row[name]
+            left = self._says[name](value)
+            shown = "a date" if _DATE.fullmatch(value) else value[:40]
+            counts[(shown, left) if len(counts) < _MOST or (shown, left) in counts else ("others", left)] += 1
+
+    def columns(self) -> tuple[StatusColumn, ...]:
+        """The columns in the order of the list; one that is empty throughout says nothing."""
+        return tuple(
+            StatusColumn(name, tuple((value, count, left) for (value, left), count in counts.most_common()))
+            for name, counts in self._counts.items()
+            if any(value for value, _ in counts)
+        )

@@ -1,0 +1,110 @@
+"""What `--at` means, to the minute, whatever clocks do."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from newsletter.cli.moment import newsletter_zone, parse_moment, say_moment
+from newsletter.config.settings import load_config
+from newsletter.errors import NewsletterError
+from tests.cli.conftest import CONFIG
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOON = datetime(2026, 11, 26, 12, tzinfo=BERLIN)
+
+
+@pytest.fixture
+def in_new_york() -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "America/New_York"
+    time.tzset()
+    yield
+    os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("18:30", "2026-11-26T17:30"),
+        ("9:00", "2026-11-27T08:00"),
+        ("09:00", "2026-11-27T08:00"),
+        ("12:00", "2026-11-27T11:00"),
+        (" 9:00 ", "2026-11-27T08:00"),
+        ("2026-11-27T9:00", "2026-11-27T08:00"),
+        ("2026-11-27 09:00", "2026-11-27T08:00"),
+        ("2026-11-27T09:00Z", "2026-11-27T09:00"),
+        ("2026-11-27T09:00+05:30", "2026-11-27T03:30"),
+        ("13:00+02:00", "2026-11-27T11:00"),
+        ("2027-07-01T09:00", "2027-07-01T07:00"),
+    ],
+)
+def test_a_time_is_the_next_one_in_the_newsletters_timezone(text: str, utc: str) -> None:
+    moment = parse_moment(text, NOON, BERLIN)
+    assert moment.astimezone(UTC) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert moment.tzinfo is BERLIN
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tomorrow", "is no time; write 18:30 or"),
+        ("9am", "is no time"),
+        ("18.30", "is no time"),
+        ("25:00", "is no time"),
+        ("", "is no time"),
+        ("2026-02-30T09:00", "is no time"),
+        ("2026-11-27", "has no time of day"),
+        ("2026-11-26T11:59", "has passed: it is Thu 26 November 2026, 12:00 (Europe/Berlin, UTC+01:00) now"),
+    ],
+)
+def test_what_is_no_time_to_come_is_refused(text: str, said: str) -> None:
+    with pytest.raises(NewsletterError, match="--at") as caught:
+        parse_moment(text, NOON, BERLIN)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["02:30", "2026-03-29T02:30"])
+def test_a_time_that_clocks_skip_is_refused_and_the_one_after_named(text: str) -> None:
+    with pytest.raises(NewsletterError) as caught:
+        parse_moment(text, datetime(2026, 3, 28, 22, tzinfo=BERLIN), BERLIN)
+    assert "clocks skip 02:30 on 29 March 2026 in Europe/Berlin; give 03:30" in str(caught.value)
+
+
+def test_a_time_that_clocks_show_twice_is_the_first(in_new_york: None) -> None:
+    assert parse_moment("2026-10-25T02:30", NOON.replace(month=10, day=1), BERLIN).utcoffset() == BERLIN.utcoffset(
+        datetime(2026, 7, 1)
+    )
+    moment = parse_moment("2026-11-01T01:30", datetime(2026, 10, 1, tzinfo=UTC), None)
+    assert moment.astimezone(UTC).hour == 5
+
+
+def test_the_machines_clocks_stand_in_and_skip_too(in_new_york: None) -> None:
+    evening = datetime(2026, 3, 8, 3, tzinfo=UTC)
+    assert parse_moment("9:00", evening, None).astimezone(UTC) == datetime(2026, 3, 8, 13, tzinfo=UTC)
+    with pytest.raises(NewsletterError, match="clocks skip 02:30 on 8 March 2026; give 03:30"):
+        parse_moment("02:30", evening, None)
+
+
+def test_a_moment_is_said_with_its_day_and_timezone() -> None:
+    assert say_moment(parse_moment("9:00", NOON, BERLIN)) == "Fri 27 November 2026, 09:00 (Europe/Berlin, UTC+01:00)"
+    assert say_moment(parse_moment("9:00", NOON, UTC)) == "Fri 27 November 2026, 09:00 (UTC)"
+
+
+def test_the_timezone_is_the_newsletters_else_the_sites_else_the_machines(tmp_path: Path) -> None:
+    (tmp_path / "newsletter.toml").write_text(CONFIG)
+    assert newsletter_zone(load_config(tmp_path / "newsletter.toml")) is None
+    (tmp_path / "_config.yml").write_text("timezone: Asia/Tokyo\n")
+    assert str(newsletter_zone(load_config(tmp_path / "newsletter.toml"))) == "Asia/Tokyo"
+    (tmp_path / "newsletter.toml").write_text(CONFIG.replace("[newsletter]", '[newsletter]\ntimezone = "Europe/Paris"'))
+    assert str(newsletter_zone(load_config(tmp_path / "newsletter.toml"))) == "Europe/Paris"
+    (tmp_path / "newsletter.toml").write_text(
+        CONFIG.replace("[newsletter]", '[newsletter]\ntimezone = "Europe/Pariss"')
+    )
+    with pytest.raises(NewsletterError, match="did you mean 'Europe/Paris'"):
+        load_config(tmp_path / "newsletter.toml")
