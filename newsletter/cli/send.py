@@ -112,13 +112,16 @@ def send(
         raise NewsletterError("--dry-run, --to and --as-begun exclude each other; give one of them")
     options = Options(
         post, dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, force, as_json,
-        _moment(config, at), _relays(config, smtp, connections, rate, needed=not dry_run),
+        _moment(config, at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
         from newsletter.cli.compose_process import missing
         from newsletter.cli.posts import compose_post
         from newsletter.cli.send_to import send_to
+        from newsletter.smtp.relay import no_relay
 
+        if not options.relays:
+            raise no_relay(config)
         composed = compose_post(config, post, again)
         for what, hint in missing(config):
             note(f"warning: {what}; a live send needs it: {hint}")
@@ -164,6 +167,10 @@ def _send(config: "Config", options: Options) -> int:
             ledger, issue, audience, limit=options.limit,
             resend_unknown=options.resend_unknown, retry_failed=options.retry_failed,
         )  # fmt: skip
+        if not (options.relays or options.dry_run):
+            from newsletter.smtp.relay import no_relay
+
+            raise no_relay(config)
         if plan.recipients == 0:
             raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
         if not options.as_json:
@@ -308,20 +315,17 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
     return True
 
 
-def _relays(
-    config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None, *, needed: bool
-) -> "tuple[Relay, ...]":
+def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
+    """The relays, as configured and as asked for; none where none is configured yet, which a rehearsal does without."""
+    from newsletter.delivery.pace import parse_rate
     from newsletter.smtp.relay import configured_relays
 
-    if not (needed or smtp or config.smtp.urls):
-        return ()
-    relays = configured_relays(config, smtp or ())
+    relays = configured_relays(config, smtp or ()) if smtp or config.smtp.urls else ()
+    asked = parse_rate(rate) if rate is not None else None
     if connections is not None:
         relays = tuple(replace(relay, connections=connections) for relay in relays)
-    if rate is not None:
-        from newsletter.delivery.pace import parse_rate
-
-        relays = tuple(replace(relay, rate=parse_rate(rate)) for relay in relays)
+    if asked is not None:
+        relays = tuple(replace(relay, rate=asked) for relay in relays)
     return relays
 
 

@@ -122,9 +122,7 @@ def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, 
     """The relays of `[smtp]`, or those of `urls`, with its password, limits and authorities. Raises NewsletterError."""
     smtp = config.smtp
     if not (urls or smtp.urls):
-        raise NewsletterError(
-            "no relay; set [smtp] url to yours, such as smtp://user@host:587", **config.where("smtp", "url")
-        )
+        raise no_relay(config)
     with config.naming("smtp", "rate"):
         parse_rate(smtp.rate)
     with contextlib.nullcontext() if urls else config.naming("smtp", "url"):
@@ -138,6 +136,12 @@ def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, 
             )
             for url in urls or smtp.urls
         )
+
+
+def no_relay(config: Config) -> NewsletterError:
+    """What is said where a relay is needed and none is configured yet."""
+    what = "no relay; set [smtp] url to yours, such as smtp://user@host:587"
+    return NewsletterError(what, **config.where("smtp", "url"))
 
 
 def _without_password(url: str) -> str:

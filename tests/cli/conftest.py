@@ -18,6 +18,9 @@ author = "Ada Moreau <ada@example.org>"
 url = "https://example.org"
 postal_address = "1 Main Street, Springfield"
 
+[smtp]
+url = "smtp://localhost:1025"
+
 [unsubscribe]
 mailto = "unsubscribe@example.org"
 """
