@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.timeout(900)  # it installs from the network
 def test_the_wheel_sends_from_an_empty_folder(tmp_path: Path) -> None:
     def run(*command: object, cwd: Path = tmp_path) -> str:
-        done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

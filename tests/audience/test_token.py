@@ -147,7 +147,7 @@ def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> No
         assert run.stdin is not None
         run.stdin.write("go\n")
         run.stdin.flush()
-    answers = {run.communicate(timeout=60)[0].strip() for run in runs}
+    answers = {run.communicate(timeout=200)[0].strip() for run in runs}
     assert len(answers) == 1
     assert answers != {""}
 

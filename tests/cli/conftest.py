@@ -63,7 +63,8 @@ def run(tmp_path: Path) -> Run:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
         return subprocess.run(
             [Path(sys.executable).parent / "newsletter", *arguments],
-            cwd=cwd, env={**clean, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            cwd=cwd, env={**clean, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=200,
         )  # fmt: skip
 
     return run

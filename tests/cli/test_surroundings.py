@@ -19,7 +19,7 @@ def shell(command: str, folder: Path, **environment: str) -> "subprocess.Complet
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command.replace("newsletter ", f"{NEWSLETTER} ", 1)],
         cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=120,
+        timeout=200,
     )  # fmt: skip
 
 
@@ -83,5 +83,5 @@ def test_a_server_stops_at_ctrl_c_and_names_the_port_that_was_taken(folder: Path
     assert said[1].endswith("  (port 18025 is taken)\n")
     for server in (first, second):
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=60)
+        _, errors = server.communicate(timeout=200)
         assert (server.returncode, errors) == (130, "newsletter: stopped\n")

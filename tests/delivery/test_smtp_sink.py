@@ -17,13 +17,14 @@ pytestmark = pytest.mark.skipif(SINK is None, reason="smtp-sink is not installed
 
 @asynccontextmanager
 async def sink(*options: str) -> AsyncIterator[str]:
-    """smtp-sink on a free port."""
+    """smtp-sink on a free port; it does not say when it listens."""
     assert SINK is not None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     process = await asyncio.create_subprocess_exec(SINK, "-u", "nobody", *options, f"127.0.0.1:{port}", "100")
     try:
         while True:
+            assert process.returncode is None, "it ended; is the port taken?"
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 break

@@ -15,6 +15,7 @@ FAULTS = ("450 4.2.0 come back", "451 4.3.0 not now", "421 4.3.2 closing", "550 
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(5))
 async def test_kills_and_faults_for_a_long_time_nobody_twice_and_nobody_lost(tmp_path: Path, seed: int) -> None:
     path, count, connections, kills = tmp_path / "newsletter.db", 30_000, 16, 40

@@ -11,7 +11,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
 ]  # fmt: skip
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 """After which what is waited for will not come. It ends no test that passes, so it may be long."""
 
 expect.set_options(timeout=PATIENCE_MS)

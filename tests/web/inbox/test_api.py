@@ -129,7 +129,7 @@ async def test_events_tell_of_new_mail(site: Site) -> None:
     writer.write(f"GET {API}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {site.token}\r\n\r\n".encode())
     await reader.readuntil(b"event: hello")
     await site.mail(plain("News"))
-    told = await asyncio.wait_for(reader.readuntil(b"event: new"), 5)
+    told = await asyncio.wait_for(reader.readuntil(b"event: new"), 120)
     assert told
     assert b'"ids": [1]' in await reader.readuntil(b"]")
     writer.close()

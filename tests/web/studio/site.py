@@ -101,7 +101,7 @@ class StudioSite:
 
     async def ask_until(self, status: int, path: str) -> bytes:
         """Ask until the answer has this status, as it will once a save is noticed: its body."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 answer = await self.ask(path)
                 if answer[0] == status:

@@ -211,13 +211,16 @@ async def test_a_save_shows_at_once_and_keeps_the_place(site: StudioSite, page: 
     await expect(stage).to_have_js_property("scrollTop", 900)
     end = await stage.evaluate("e => { e.scrollTop = e.scrollHeight; return e.scrollTop; }")
 
+    shown = asyncio.Event()
+
     async def late(route: Route) -> None:
-        await asyncio.sleep(0.3)
+        await shown.wait()
         await route.continue_()
 
     await page.route("**/site/**", late)  # the mail is lower until its picture has come
     site.write("Saved while the end was read.")
     await expect(mail.get_by_text("Saved while the end was read.")).to_have_count(1)
+    shown.set()
     await expect(stage).to_have_js_property("scrollTop", end)
 
 

@@ -51,7 +51,7 @@ async def test_saves_are_told_new_folders_followed_and_renames_seen(tmp_path: Pa
 
     async def until(path: Path) -> None:
         nonlocal following
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while path not in (await following):
                 following = asyncio.ensure_future(anext(told))
         following = asyncio.ensure_future(anext(told))
