@@ -11,11 +11,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.issue import compose
+from newsletter.compose.composer import Composer
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.config.settings import Config, load_config
-from newsletter.site.post import read_post
-from newsletter.site.site import load_site
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -46,8 +44,8 @@ img { display: block; }
 
 def html_of(post: str, config: Config) -> str:
     """The HTML part that READER gets of posts/`post`, its pictures read from this checkout."""
-    site = load_site(config)
-    issue = compose(read_post(ROOT / "posts" / post), site, config)
+    composer = Composer(config)
+    issue = composer.compose(composer.read(ROOT / "posts" / post)).issue
     html = MessageWriter(issue, b"a secret for pictures alone").parts(READER).html
     return html.replace(f'src="{config.newsletter.url}/', f'src="file://{ROOT}/')
 

@@ -9,7 +9,7 @@ from newsletter.cli.console import note, plural, say, say_json, short_path
 
 if TYPE_CHECKING:
     from newsletter.checks import Finding
-    from newsletter.cli.posts import Composed
+    from newsletter.compose.composer import Composed
 
 MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
@@ -57,14 +57,12 @@ def check(
 
 async def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
     """Every finding about the message that the first subscriber would get; `links` asks the network."""
+    from newsletter.audience.source import one_subscriber
     from newsletter.checks import check_links, check_message, check_spam, in_order, sample_of
-    from newsletter.cli.posts import one_subscriber
-    from newsletter.compose.typeset import template_of
 
-    subscriber, columns = one_subscriber(composed.config, None)
+    subscriber, columns = one_subscriber(composed.config)
     message = composed.writer(columns).envelope(subscriber).message
-    template = template_of(composed.post, composed.site, composed.config)
-    sample = sample_of(message, composed.post, composed.config, template)
+    sample = sample_of(message, composed.page.post, composed.config, composed.template)
     findings = check_message(sample)
     findings += await check_spam(sample, composed.config.checks.spamd)
     if links:

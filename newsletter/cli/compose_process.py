@@ -15,7 +15,7 @@ from newsletter.cli.console import note, plural
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.cli.posts import Composed
+    from newsletter.compose.composer import Composed
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
 
@@ -59,17 +59,20 @@ class Composing:
 def _compose(answers: Connection, config: "Config", typed: str, again: str | None, live: bool, force: bool) -> None:
     """In the process of its own: the answers are the id, then (issue, findings); or what went wrong."""
     from newsletter.cli.loop import run_async
-    from newsletter.cli.posts import Composed, read
+    from newsletter.cli.posts import find_post
+    from newsletter.compose.composer import Composer
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us is stopped, and ends us
     try:
-        site, post = read(config, typed)
+        composer = Composer(config)
+        page = composer.read(find_post(config, composer.site, typed))
+        post = page.post
         answers.send(("id", again or post.slug))
         if live and post.draft:
             raise NewsletterError("is a draft; take `draft: true` or `published: false` out to send it", path=post.path)
         if live and not force and not post.body.strip():
             raise NewsletterError("has no words yet; write some, or give --force to send it so", path=post.path)
-        composed = Composed.of(config, site, post, again)
+        composed = composer.compose(page, again)
         answers.send(("issue", (composed.issue, run_async(_inspect(composed, live=live, force=force)))))
     except NewsletterError as error:
         answers.send(("error", (error.what, error.path, error.line)))
@@ -81,8 +84,8 @@ def _compose(answers: Connection, config: "Config", typed: str, again: str | Non
 
 async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[str]:
     """Refuse what must not go out; what is only to be warned of is said. How many findings there are, by severity."""
+    from newsletter.audience.source import open_list
     from newsletter.cli.check import find, show
-    from newsletter.cli.posts import open_list
 
     for what, hint in missing(composed.config):
         if live:
@@ -95,7 +98,7 @@ async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[
         show(errors)
         raise NewsletterError(
             f"the checks found {plural(len(errors), 'error')}, nothing was sent; mend them, or give --force",
-            path=composed.post.path,
+            path=composed.page.post.path,
         )
     return Counter(finding.severity for finding in findings)
 

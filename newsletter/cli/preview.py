@@ -39,7 +39,7 @@ def preview(
     from newsletter.config.settings import load_config
     from newsletter.errors import NewsletterError
     from newsletter.site.discover import find_posts
-    from newsletter.site.site import load_site
+    from newsletter.site.load import load_site
 
     config = load_config(context.obj)
     site = load_site(config)

@@ -39,7 +39,8 @@ def render(
       newsletter render posts/2026-05-04-hello.md -o hello.html
       newsletter render hello --for ada@example.org --format eml
     """
-    from newsletter.cli.posts import compose_post, one_subscriber
+    from newsletter.audience.source import one_subscriber
+    from newsletter.cli.posts import compose_post
     from newsletter.config.settings import load_config
 
     config = load_config(context.obj)

@@ -159,7 +159,7 @@ def new(
       newsletter new "What the river knows"
     """
     from newsletter.config.settings import load_config
-    from newsletter.site.site import load_site
+    from newsletter.site.load import load_site
     from newsletter.site.slug import slugify
 
     config = load_config(context.obj)

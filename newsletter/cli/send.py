@@ -133,9 +133,9 @@ def send(
 
 def _send(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
+    from newsletter.audience.source import open_list
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
-    from newsletter.cli.posts import open_list
     from newsletter.delivery.retry import RetryPolicy
     from newsletter.state import sqlite_path
 
@@ -267,13 +267,12 @@ def _ask(options: Options, plan: "Plan") -> None:
 async def _deliver(
     config: "Config", options: Options, retry: "RetryPolicy", ledger: "Ledger", plan: "Plan", findings: Counter[str]
 ) -> int:
-    from newsletter.audience.token import load_secret
     from newsletter.cli.loop import stop_on_signals
-    from newsletter.compose.message.writer import MessageWriter
+    from newsletter.compose.composer import issue_writer
     from newsletter.delivery.engine import Progress, deliver
     from newsletter.delivery.ledger.plan import forget, freeze
 
-    writer = MessageWriter(plan.issue, load_secret(config))
+    writer = issue_writer(config, plan.issue)
     async with _relays_of(config, options) as (relays, rehearsal):
         with stop_on_signals() as (stop, abort):
             if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):

@@ -15,6 +15,7 @@ from typing import Any
 from newsletter.compose.long_date import write_day
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
+from newsletter.site.page import Page
 from newsletter.site.post import Post
 from newsletter.site.site import Site
 
@@ -31,65 +32,60 @@ _SUMMARY = 100
 """Characters of a preheader made from the first words: what most inbox rows show, and the check allows."""
 
 
-def post_context(post: Post, site: Site, body: str) -> dict[str, Any]:
-    """`post` in templates, but for `content`; `body` is the post's HTML. Other front matter is there as written."""
-    author = site.author(post)
-    plain = text_of(_HEADING.sub(" ", body))
+def post_context(page: Page) -> dict[str, Any]:
+    """`post` in templates, but for `content` and `body_context`. Other front matter is there as written."""
+    post = page.post
     return {
         **{str(key): value for key, value in post.front_matter.items()},
         "title": post.title,
         "subtitle": post.subtitle,
         "date": post.date,
-        "date_text": write_day(post.date, language_of(post, site)) if post.date else "",
-        "author": {"name": author.name, "picture": author.picture},
-        "image": site.image(post),
+        "date_text": write_day(post.date, page.language) if post.date else "",
+        "author": {"name": page.author.name, "picture": page.author.picture},
+        "image": page.image,
         "image_alt": _image_alt(post),
-        "url": site.permalink(post),
-        "summary": text_field(post, "description", "summary") or post.subtitle or first_words(plain),
-        "reading_minutes": reading_minutes(text_of(body)),
+        "url": page.url,
         "categories": list(post.categories),
         "tags": list(post.tags),
         "slug": post.slug,
     }
 
 
+def body_context(post: Post, body: str) -> dict[str, Any]:
+    """What `post` in templates has of its body, which is HTML: `summary` and `reading_minutes`."""
+    summary = post.text_field("description", "summary") or post.subtitle or first_words(without_headings(body))
+    return {"summary": summary, "reading_minutes": reading_minutes(text_of(body))}
+
+
 def preheader(post: Post, body: str) -> str:
     """What inboxes show behind the subject: the author's words for it, else the post's first ones."""
-    return (
-        text_field(post, "preheader", "description") or post.subtitle or first_words(text_of(_HEADING.sub(" ", body)))
-    )
+    return post.text_field("preheader", "description") or post.subtitle or first_words(without_headings(body))
 
 
-def newsletter_context(post: Post, site: Site, config: Config, name: str) -> dict[str, Any]:
+def newsletter_context(page: Page, config: Config, name: str) -> dict[str, Any]:
     """`newsletter` in templates; the post's front matter may set color, background, logo and font for its issue.
 
     `name` is the author's. Raises NewsletterError for a colour that is none.
     """
     own = config.newsletter
-    look = {key: text_field(post, key) or getattr(own, key) for key in ("color", "background", "logo", "font")}
+    style = {key: page.post.text_field(key) or getattr(own, key) for key in ("color", "background", "logo", "font")}
     for key in ("color", "background"):
-        if not _COLOUR.match(look[key]):
-            raise NewsletterError(f"{key}: {look[key][:40]!r} is not a colour such as #0b5cad", path=post.path)
-    language = language_of(post, site, own.language)
+        if not _COLOUR.match(style[key]):
+            raise NewsletterError(f"{key}: {style[key][:40]!r} is not a colour such as #0b5cad", path=page.post.path)
     return {
-        "title": site.title or own.title or name,
+        "title": page.site.title or own.title or name,
         "author": own.author,
         "author_name": name,
-        "url": site.url,
+        "url": page.site.url,
         "postal_address": own.postal_address,
-        "language": language,
-        "dir": "rtl" if re.split("[-_]", language.lower())[0] in _RIGHT_TO_LEFT else "ltr",
+        "language": page.language,
+        "dir": "rtl" if re.split("[-_]", page.language.lower())[0] in _RIGHT_TO_LEFT else "ltr",
         "reason": own.reason,
-        **look,
-        "logo": site.absolute(look["logo"], post, of_site=True) if look["logo"] else "",
+        **style,
+        "logo": page.absolute(style["logo"], of_site=True) if style["logo"] else "",
         "unsubscribe": bool(config.unsubscribe.url or config.unsubscribe.mailto),
         "preferences": bool(config.unsubscribe.url),
     }
-
-
-def language_of(post: Post, site: Site, otherwise: str = "en") -> str:
-    """The language that the post is in: its own word for it, else the site's."""
-    return text_field(post, "lang", "language") or site.language or otherwise
 
 
 def site_context(site: Site) -> dict[str, Any]:
@@ -97,13 +93,9 @@ def site_context(site: Site) -> dict[str, Any]:
     return {**{str(key): value for key, value in site.config.items()}, "title": site.title, "url": site.url}
 
 
-def text_field(post: Post, *keys: str) -> str:
-    """The first text that the front matter has under one of `keys`, on one line; empty if none."""
-    for key in keys:
-        value = post.front_matter.get(key)
-        if isinstance(value, str) and value.strip():
-            return " ".join(value.split())
-    return ""
+def without_headings(html: str) -> str:
+    """The words of `html` on one line, those of its headings left out."""
+    return text_of(_HEADING.sub(" ", html))
 
 
 def text_of(html: str) -> str:
@@ -153,4 +145,4 @@ def _image_alt(post: Post) -> str:
     image = post.front_matter.get("image")
     if isinstance(image, Mapping) and isinstance(image.get("alt"), str):
         return " ".join(image["alt"].split())
-    return text_field(post, "image_alt", "image-alt", "alt")
+    return post.text_field("image_alt", "image-alt", "alt")

@@ -4,12 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from newsletter.config.settings import Config
-    from newsletter.site.post import Post
-    from newsletter.site.site import Site
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +56,3 @@ class Issue:
     def hash(self) -> str:
         """SHA-256 of everything, in hex: the same hash means the same messages."""
         return hashlib.sha256(self.dumps().encode()).hexdigest()
-
-
-def compose(post: "Post", site: "Site", config: "Config", *, issue_id: str | None = None) -> Issue:
-    """The issue of `post`, rendered through its template, inlined, with slots where content depends on the reader.
-
-    `issue_id` is the post's slug if not given. Whether a post is a draft isn't asked here. Raises NewsletterError for
-    what the author can mend: in the post, the template or newsletter.toml. Never touches the network.
-    """
-    from newsletter.compose.typeset import typeset  # slow to import, and not needed to read an issue
-
-    return typeset(post, site, config, issue_id or "")

@@ -1,14 +1,47 @@
-"""Send a few messages through the same conversation as `deliver`, and record nothing: `send --to`."""
+"""Send a few messages through the same conversation as `deliver`, and record nothing.
+
+That is what `send --to` and the studio's "Send me this" do: the real message, to addresses that need not be
+subscribers'. As whom each is written to is decided in `audience.source`.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from newsletter.compose.message.writer import Envelope
+from newsletter.audience.address import normalize_address
+from newsletter.audience.csv.reader import SubscriberList
+from newsletter.audience.source import addressees
+from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.composer import Composed
+from newsletter.compose.message.envelope import Envelope
 from newsletter.errors import NewsletterError
 from newsletter.smtp.connection import Connection, Timeouts, Transaction
 from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
 from newsletter.smtp.reply import Reply
+
+
+def envelopes_to(
+    composed: Composed,
+    rows: SubscriberList | None,
+    addresses: Iterable[str],
+    *,
+    viewed: Subscriber | None = None,
+    option: str = "",
+) -> list[Envelope]:
+    """The issue's real message to each address, as `audience.source.addressees` decides; the same address once.
+
+    Raises NewsletterError for what is no address (`option` says where it was given), and for a slot that can't be
+    filled.
+    """
+    normal = []
+    for address in addresses:
+        try:
+            normal.append(normalize_address(address))
+        except ValueError as error:
+            what = f"{error}; give an address such as you@example.org"
+            raise NewsletterError(f"{option}: {what}" if option else what) from None
+    writer = composed.writer(rows.columns if rows is not None else None)
+    return [writer.envelope(one) for one in addressees(rows, normal, viewed)]
 
 
 async def send_direct(

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.message.writer import Envelope
+from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.ledger.journal import Claimed, Journal
 from newsletter.delivery.pace import IN_A_ROW, Domains
 from newsletter.delivery.pool import RelayPool, Route

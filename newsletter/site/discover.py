@@ -14,7 +14,8 @@ from newsletter.config.settings import Config
 from newsletter.site.dates import as_date
 from newsletter.site.hugo import find_hugo
 from newsletter.site.jekyll import MARKDOWN, find_jekyll
-from newsletter.site.site import Site, read_site
+from newsletter.site.load import read_site
+from newsletter.site.site import Site
 from newsletter.site.slug import split_name
 
 _HEAD = 4096

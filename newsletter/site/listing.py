@@ -1,7 +1,7 @@
 """The list of posts beside the preview: title, date and draft mark at a glance.
 
 A glance reads the beginning of a file with patterns instead of a YAML parser, so that a blog of a thousand posts is
-listed at once; what it can't read is told when the post is opened. Which files are posts: see `compose.detect`.
+listed at once; what it can't read is told when the post is opened. Which files are posts: see `discover`.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The post: the author's source, front matter and Markdown, read once into a frozen value.
 
-Nothing is looked up outside the file: what an author's key or a relative image means is the site's business (`site`),
-and Liquid and Markdown stay as they were written. The formats of front matter are `frontmatter`'s business.
+Nothing is looked up outside the file: what an author's key or a relative image means is `page`'s business, and Liquid
+and Markdown stay as they were written. The formats of front matter are `front_matter`'s business.
 """
 
 import re
@@ -33,14 +33,6 @@ _IMAGE_PARTS = ("path", "url", "src", "image", "feature", "overlay_image", "teas
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Who wrote a post: `name` as shown, `picture` an absolute URL or empty."""
-
-    name: str
-    picture: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Post:
     """One post, its front matter made uniform; what the author left out is empty, never None, but for `date`."""
 
@@ -60,6 +52,14 @@ class Post:
     front_matter: Mapping[str, Any]  # all of it, as parsed
     body: str  # Markdown, LF line ends
     body_line: int  # the line of the file (from 1) on which `body` starts
+
+    def text_field(self, *keys: str) -> str:
+        """The first text that the front matter has under one of `keys`, on one line; empty if none."""
+        for key in keys:
+            value = self.front_matter.get(key)
+            if isinstance(value, str) and value.strip():
+                return " ".join(value.split())
+        return ""
 
 
 def read_post(path: Path, timezone: tzinfo = UTC) -> Post:

@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from newsletter.compose.message.writer import Envelope
+from newsletter.compose.message.envelope import Envelope
 from newsletter.smtp.reply import Reply, parse_reply
 
 MAX_LINE = 8192

@@ -9,11 +9,12 @@ import pytest
 from newsletter.audience.subscriber import Subscriber
 from newsletter.checks import check_message, client_support, sample_of
 from newsletter.checks.clients.caniemail import CLIENTS
-from newsletter.compose.issue import compose
 from newsletter.compose.message.writer import MessageWriter
+from newsletter.compose.pipeline import compose
 from newsletter.config.settings import load_config
+from newsletter.site.load import load_site
+from newsletter.site.page import resolve
 from newsletter.site.post import read_post
-from newsletter.site.site import load_site
 
 ROOT = Path(__file__).parents[2]
 POSTS = sorted((ROOT / "posts").glob("*.md"))
@@ -22,7 +23,7 @@ POSTS = sorted((ROOT / "posts").glob("*.md"))
 def sample(path: Path, layout: str):
     config = load_config(ROOT / "newsletter.toml")
     post = replace(read_post(path), layout=layout)
-    issue = compose(post, load_site(config), config)
+    issue = compose(resolve(post, load_site(config)), config)
     writer = MessageWriter(issue, b"secret" * 6)
     raw = writer.envelope(Subscriber("ada@example.org", "Ada", {"city": "Lyon"})).message
     return sample_of(raw, post, config)

@@ -17,6 +17,7 @@ from aiosmtpd.controller import Controller
 from newsletter.cli.compose_process import Composing
 from newsletter.config.settings import Config, load_config
 from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.site.site import Site
 from tests.cli.conftest import POST, Run
 
 
@@ -221,10 +222,10 @@ def test_the_plan_tells_how_long_it_takes_at_the_rate(rate: str, count: int, sai
 
 
 def test_a_mishap_in_the_process_that_composes_reaches_the_send(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(config: Config, typed: str) -> None:
+    def find_post(config: Config, site: Site, typed: str) -> None:
         raise OSError(errno.EIO, "Input/output error", typed)
 
-    monkeypatch.setattr("newsletter.cli.posts.read", read)
+    monkeypatch.setattr("newsletter.cli.posts.find_post", find_post)
     composing = Composing(load_config(folder / "newsletter.toml"), "hello", None, live=True, force=False)
     with pytest.raises(OSError, match="Input/output error: 'hello'"):
         composing.issue_id()

@@ -2,11 +2,15 @@
 
 # ruff: noqa: E501 (a case a line)
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from newsletter.config.settings import Config, load_config
-from newsletter.site.post import Post, read_post
-from newsletter.site.site import Site, load_site
+from newsletter.site.load import load_site
+from newsletter.site.page import Page, resolve
+from newsletter.site.post import read_post
+from newsletter.site.site import Site
 
 JEKYLL = {
     "newsletter.toml": '[newsletter]\nauthor = "Ada Moreau <ada@example.org>"\n',
@@ -90,10 +94,10 @@ def make(root: Path, files: dict[str, str]) -> Site:
     return load_site(write(root, files))
 
 
-def post_of(site: Site, name: str, text: str | None = None) -> Post:
-    """The post `name` of the site, with `text` when given."""
+def page_of(site: Site, name: str, text: str | None = None, **changed: Any) -> Page:
+    """The post `name` of the site, with `text` when given, resolved; `changed` are fields of the post."""
     path = site.root / name
     if text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return read_post(path, site.timezone)
+    return resolve(replace(read_post(path, site.timezone), **changed), site)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from newsletter.compose.body import render_body
 from newsletter.compose.html.images import _read, fit, size_of
 
-from .sites import HUGO, PLAIN, make, post_of
+from .sites import HUGO, PLAIN, make, page_of
 
 
 def png(width: int, height: int) -> bytes:
@@ -89,15 +89,15 @@ def test_a_picture_of_the_site_is_found_by_its_address(
     made = make(tmp_path, site)
     (tmp_path / picture).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / picture).write_bytes(png(300, 20))
-    read = post_of(made, post, f"---\ntitle: A\n---\n\n![A](<{written}>)\n")
-    assert ' width="300"' in render_body(read, made)
+    read = page_of(made, post, f"---\ntitle: A\n---\n\n![A](<{written}>)\n")
+    assert ' width="300"' in render_body(read)
 
 
 def test_nothing_outside_the_site_is_read(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png(300, 20))
     made = make(tmp_path / "site", PLAIN)
     (tmp_path / "site/link.png").symlink_to(tmp_path / "secret.png")
-    read = post_of(
+    read = page_of(
         made, "posts/2026-05-04-hello.md", "![A](/link.png) ![B](../../../secret.png) ![C](/%2e%2e/secret.png)\n"
     )
-    assert "width" not in render_body(read, made)
+    assert "width" not in render_body(read)

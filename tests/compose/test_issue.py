@@ -12,14 +12,14 @@ import pytest
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.context import first_words, frozen, reading_minutes
-from newsletter.compose.issue import Issue, Slot, compose
+from newsletter.compose.issue import Issue, Slot
 from newsletter.compose.long_date import write_day
 from newsletter.compose.message.writer import MessageWriter, Parts
-from newsletter.compose.typeset import list_id
+from newsletter.compose.pipeline import compose, list_id
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
-from newsletter.site.post import read_post
-from newsletter.site.site import load_site
+from newsletter.site.load import load_site
+from newsletter.site.page import read_page
 
 from .writing import SECRET
 
@@ -66,7 +66,7 @@ def made(root: Path, body: str = "Hello *you*.", more: str = "", text: str = "",
     path = root / "posts" / "2026-06-01-oaks.md"
     path.write_text(text or POST.format(more=more, body=body), encoding="utf-8")
     config = config_of(root)
-    return compose(read_post(path), load_site(config), config, **options)
+    return compose(read_page(path, load_site(config)), config, **options)
 
 
 def parts(issue: Issue, who: Subscriber | None = None) -> Parts:

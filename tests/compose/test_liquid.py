@@ -11,7 +11,7 @@ from newsletter.compose.liquid.render import render_liquid
 from newsletter.compose.shortcodes.render import render_shortcodes
 from newsletter.errors import NewsletterError
 
-from .sites import HUGO, JEKYLL, PLAIN, make, post_of
+from .sites import HUGO, JEKYLL, PLAIN, make, page_of
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def hugo(tmp_path):
 
 
 def liquid(site, source):
-    return render_liquid(source, post_of(site, "_posts/2018-07-03-first.md"), site)
+    return render_liquid(source, page_of(site, "_posts/2018-07-03-first.md"))
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_a_themes_shortcodes_and_docsys_pictures(tmp_path):
     site = make(tmp_path, {**HUGO, **theme})
     assert codes(site, "{{< tip2 >}}x{{< /tip2 >}}") == "<u>x</u>"
     assert codes(site, '{{< figure src="a.png" >}}\n## Next').endswith("</figure>\n\n## Next")
-    post = post_of(site, "content/posts/trip/index.md")
-    html = render_shortcodes('{{< imgproc map Fill "600x" >}}The way{{< /imgproc >}}', post, site)
+    page = page_of(site, "content/posts/trip/index.md")
+    html = render_shortcodes('{{< imgproc map Fill "600x" >}}The way{{< /imgproc >}}', page)
     assert html == '<figure><img src="map-1.png" alt="The way"><figcaption>The way</figcaption></figure>'
 
 
@@ -152,7 +152,7 @@ def test_highlighted_code_in_a_list_stays_in_it(jekyll):
     text = (
         '---\ntitle: A\n---\n1. Run\n\n   {% highlight sh %}\n   echo hi -- "you"\n   {% endhighlight %}\n\n2. Done\n'
     )
-    html = render_body(post_of(jekyll, "_posts/2020-01-01-x.md", text), jekyll)
+    html = render_body(page_of(jekyll, "_posts/2020-01-01-x.md", text))
     assert html.count("<ol>") == 1
     assert "echo" in html
     assert "--" in html
@@ -161,20 +161,20 @@ def test_highlighted_code_in_a_list_stays_in_it(jekyll):
 
 def test_a_post_about_templating_arrives_as_written_in_a_plain_site(tmp_path):
     site = make(tmp_path, PLAIN)
-    post = post_of(site, "posts/t.md", "Use {{ name }} and {% if %}.\n")
-    assert render_body(post, site) == "<p>Use {{ name }} and {% if %}.</p>"
+    page = page_of(site, "posts/t.md", "Use {{ name }} and {% if %}.\n")
+    assert render_body(page) == "<p>Use {{ name }} and {% if %}.</p>"
 
 
 def test_a_personalized_post_is_not_liquid(jekyll):
-    post = post_of(jekyll, "_posts/2020-01-01-x.md", "---\npersonalize: true\n---\nDear {{ subscriber.name }},\n")
-    assert render_body(post, jekyll) == "<p>Dear {{ subscriber.name }},</p>"
-    assert render_body(replace(post, personalize=False), jekyll, source="Dear slot0123456789abn0z,") == (
-        "<p>Dear slot0123456789abn0z,</p>"
-    )
+    page = page_of(jekyll, "_posts/2020-01-01-x.md", "---\npersonalize: true\n---\nDear {{ subscriber.name }},\n")
+    assert render_body(page) == "<p>Dear {{ subscriber.name }},</p>"
+    assert render_body(
+        replace(page, post=replace(page.post, personalize=False)), source="Dear slot0123456789abn0z,"
+    ) == ("<p>Dear slot0123456789abn0z,</p>")
 
 
 def codes(site, source):
-    return render_shortcodes(source, post_of(site, "content/posts/2024-05-06-hello.md"), site)
+    return render_shortcodes(source, page_of(site, "content/posts/2024-05-06-hello.md"))
 
 
 @pytest.mark.parametrize(

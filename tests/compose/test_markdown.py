@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.compose.body import excerpt, render_body
+from newsletter.compose.body import render_body
+from newsletter.compose.excerpt import excerpt
 from newsletter.compose.html.sanitize import tidy, video_link
 from newsletter.compose.markdown.convert import render_markdown
 from newsletter.compose.markdown.highlight import language_of
 from newsletter.errors import NewsletterError
 
-from .sites import HUGO, JEKYLL, PLAIN, make, post_of
+from .sites import HUGO, JEKYLL, PLAIN, make, page_of
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +27,16 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def post(site):
-    return post_of(site, "posts/2026-05-04-hello.md")
+def page(site):
+    return page_of(site, "posts/2026-05-04-hello.md")
 
 
 @pytest.fixture
-def html(site, post):
+def html(page):
     """Renders and leaves out line ends between tags, so that tests say what matters."""
 
     def render(source: str) -> str:
-        return re.sub(r">\s*\n\s*<", "><", render_markdown(source, post, site)).strip()
+        return re.sub(r">\s*\n\s*<", "><", render_markdown(source, page)).strip()
 
     return render
 
@@ -145,9 +146,9 @@ def test_typography_minds_what_stands_around(html, source, output):
     assert html(source) == f"<p>{output}</p>"
 
 
-def test_code_is_coloured_inline_and_has_no_classes(html, site, post):
+def test_code_is_coloured_inline_and_has_no_classes(html, page):
     def render(source):
-        return render_markdown(source, post, site)
+        return render_markdown(source, page)
 
     code = render('```ruby\ndef x\n  "a -- b"\nend\n```\n')
     assert 'style="color:' in code
@@ -181,20 +182,20 @@ def test_footnotes_link_there_and_back(html):
 
 def test_hugo_ends_raw_html_at_a_blank_line(tmp_path):
     hugo = make(tmp_path, HUGO)
-    post = post_of(hugo, "content/posts/trip/index.md")
-    assert render_body(post, hugo) == '<p><img alt="x" src="https://example.org/h/posts/trip/x.png"></p>'
-    assert render_markdown("<div>\n\n*md*\n\n</div>", post, hugo).split() == ["<div>", "<p><em>md</em></p>", "</div>"]
+    page = page_of(hugo, "content/posts/trip/index.md")
+    assert render_body(page) == '<p><img alt="x" src="https://example.org/h/posts/trip/x.png"></p>'
+    assert render_markdown("<div>\n\n*md*\n\n</div>", page).split() == ["<div>", "<p><em>md</em></p>", "</div>"]
 
 
-def test_an_html_post_of_jekyll_is_not_markdown(tmp_path):
+def test_an_html_page_of_jekyll_is_not_markdown(tmp_path):
     jekyll = make(tmp_path, JEKYLL)
-    post = post_of(jekyll, "_posts/2020-01-01-x.html", "---\ntitle: A\n---\n<p>*a* {{ page.title }}</p>")
-    assert render_body(post, jekyll) == "<p>*a* A</p>"
+    page = page_of(jekyll, "_posts/2020-01-01-x.html", "---\ntitle: A\n---\n<p>*a* {{ page.title }}</p>")
+    assert render_body(page) == "<p>*a* A</p>"
 
 
 def test_other_markup_is_refused(site):
     with pytest.raises(NewsletterError, match="Textile"):
-        render_body(post_of(site, "posts/a.textile", "h1. A"), site)
+        render_body(page_of(site, "posts/a.textile", "h1. A"))
 
 
 @pytest.mark.parametrize(
@@ -246,17 +247,17 @@ def test_tokens_survive_wherever_they_stand(html):
     assert f'href="https://example.org/x/u/{token}?a={token}"' in out
 
 
-def test_an_excerpt_ends_at_more_and_keeps_its_links(site, post):
+def test_an_excerpt_ends_at_more_and_keeps_its_links(page):
     body = "One [a][r], two[^n].\n\n<!--more-->\n\nThree.\n\n[r]: https://example.org/r\n[^n]: Note.\n"
-    whole = replace(post, body=body)
-    short = replace(whole, excerpt=True)
-    assert "Three" in render_body(whole, site)
-    assert "more" not in render_body(whole, site)
-    out = render_body(short, site)
+    whole = replace(page, post=replace(page.post, body=body))
+    short = replace(whole, post=replace(whole.post, excerpt=True))
+    assert "Three" in render_body(whole)
+    assert "more" not in render_body(whole)
+    out = render_body(short)
     assert "Three" not in out
     assert 'href="https://example.org/r"' in out
     assert "Note." in out
-    assert excerpt(replace(short, body="No mark.\n")) == "No mark.\n"
+    assert excerpt(replace(short.post, body="No mark.\n")) == "No mark.\n"
 
 
 def test_converters_do_not_remember(html):
@@ -282,5 +283,5 @@ _SCENE: list[Any] = []
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _scene(site, post):
-    _SCENE[:] = [post, site]
+def _scene(page):
+    _SCENE[:] = [page]

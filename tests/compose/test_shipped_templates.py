@@ -1,17 +1,19 @@
 """The shipped templates, with every sample post, as a reader gets them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.issue import compose
 from newsletter.compose.message.writer import MessageWriter, Parts
+from newsletter.compose.pipeline import compose
 from newsletter.config.settings import Config, load_config
+from newsletter.site.load import load_site
+from newsletter.site.page import resolve
 from newsletter.site.post import read_post
-from newsletter.site.site import load_site
 
 ROOT = Path(__file__).parents[2]
 POSTS = sorted((ROOT / "posts").glob("*.md"))
@@ -33,9 +35,7 @@ def parts_of(post: Path, layout: str, **newsletter: object) -> Parts:
     key = (post.name, layout, repr(newsletter))
     if key not in _made:
         config = config_with(**newsletter)
-        copy = read_post(post)
-        copy = type(copy)(**{name: getattr(copy, name) for name in copy.__slots__} | {"layout": layout})
-        issue = compose(copy, load_site(config), config)
+        issue = compose(resolve(replace(read_post(post), layout=layout), load_site(config)), config)
         _made[key] = MessageWriter(issue, b"a secret of thirty-two bytes....").parts(READER)
     return _made[key]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
-from newsletter.compose.message.writer import Envelope
+from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.engine import Report, deliver
 from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.ledger.plan import Plan, freeze, make_plan, read_audience

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.audience.csv.reader import read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.site.listing import PostList, glance
 from newsletter.web.studio.personas import PERSONAS, find, search
@@ -59,12 +60,13 @@ def test_a_search_stops_at_the_first_matches() -> None:
     assert [one.email for one in found] == ["r1@example.org", "r3@example.org", "r5@example.org"]
 
 
-def test_the_awkward_ones_have_the_lists_columns() -> None:
-    people = [Subscriber("ada@example.org", "Ada", {"city": "Lyon"})]
+def test_personas_have_the_lists_columns(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("email,name,city\nada@example.org,Ada,Lyon\n")
+    people = read_csv(tmp_path / "list.csv")
     assert {one.key for one in PERSONAS} >= {"~no-name", "~long-name", "~right-to-left", "~emoji"}
     for one in PERSONAS:
         found = find(people, one.key)
         assert found is not None
         assert found.columns == {"city": "Lyon"}
-    assert find(people, "ADA@example.org") == people[0]
+    assert find(people, "ADA@example.org") == Subscriber("ada@example.org", "Ada", {"city": "Lyon"})
     assert find(people, "nobody@example.org") is None

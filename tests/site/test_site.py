@@ -10,10 +10,10 @@ import pytest
 
 from newsletter.errors import NewsletterError
 from newsletter.site.discover import DetectedSite, detect_site, find_posts
+from newsletter.site.load import load_site
 from newsletter.site.paths import inside
-from newsletter.site.post import Author
-from newsletter.site.site import load_site
-from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, post_of, write
+from newsletter.site.site import Author
+from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, page_of, write
 
 
 @pytest.fixture
@@ -45,23 +45,23 @@ def test_a_hugo_site_tells_its_facts(hugo):
     assert hugo.kind == "hugo"
     assert (hugo.title, hugo.url, hugo.language) == ("The Hugo Log", "https://example.org/h", "en")
     assert hugo.timezone == ZoneInfo("Europe/Paris")
-    assert hugo.author(post_of(hugo, "content/notes/n.md")) == Author("Ada Moreau")
+    assert page_of(hugo, "content/notes/n.md").author == Author("Ada Moreau")
     assert [folder.name for folder in hugo.post_folders] == ["posts"]
 
 
 def test_a_plain_folder_has_what_newsletter_toml_says(plain):
-    post = post_of(plain, "posts/2026-05-04-hello.md")
+    page = page_of(plain, "posts/2026-05-04-hello.md")
     assert (plain.kind, plain.title, plain.url, plain.timezone) == ("plain", "X", "https://example.org/x", UTC)
-    assert plain.permalink(post) == "https://example.org/x/hello/"
-    assert plain.author(post) == Author("Ada Moreau")
-    assert plain.image(post) == ""
+    assert page.url == "https://example.org/x/hello/"
+    assert page.author == Author("Ada Moreau")
+    assert page.image == ""
 
 
 def test_newsletter_toml_wins_over_the_site(tmp_path):
     own = '[newsletter]\ntitle = "Mine"\nurl = "https://example.net"\nlanguage = "de"\n[posts]\npermalink = "/:slug.html"\n'
     site = make(tmp_path, {**JEKYLL, "newsletter.toml": own})
     assert (site.title, site.url, site.language) == ("Mine", "https://example.net", "de")
-    assert site.permalink(post_of(site, "_posts/2018-07-03-first.md")) == "https://example.net/first.html"
+    assert page_of(site, "_posts/2018-07-03-first.md").url == "https://example.net/first.html"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_jekylls_permalinks(tmp_path, pattern, path):
     config = f"url: https://example.org\npermalink: {pattern}\n"
     text = "---\ntitle: A\ncategories: [Big-News]\ndate: 2018-07-01 09:00:00 -0800\n---\n"
     site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-03-My-trip.md": text})
-    assert site.permalink(post_of(site, "_posts/2018-07-03-My-trip.md")) == "https://example.org" + path
+    assert page_of(site, "_posts/2018-07-03-My-trip.md").url == "https://example.org" + path
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,12 @@ def test_jekylls_permalinks(tmp_path, pattern, path):
     ],
 )
 def test_each_kind_of_jekyll_page_has_its_place(jekyll, name, url):
-    assert jekyll.permalink(post_of(jekyll, name)) == url
+    assert page_of(jekyll, name).url == url
 
 
 def test_folders_above_posts_are_categories(tmp_path):
     site = make(tmp_path, {**JEKYLL, "trips/_posts/2018-07-03-rome.md": "Rome.\n"})
-    assert (
-        site.permalink(post_of(site, "trips/_posts/2018-07-03-rome.md")) == "https://example.org/log/trips/2018/rome/"
-    )
+    assert page_of(site, "trips/_posts/2018-07-03-rome.md").url == "https://example.org/log/trips/2018/rome/"
     assert site.root / "trips/_posts" in site.post_folders
 
 
@@ -114,14 +112,14 @@ def test_the_sites_timezone_decides_the_day(tmp_path):
     config = "url: https://example.org\ntimezone: Asia/Tokyo\npermalink: /:month/:day/:title\n"
     text = "---\ndate: 2018-07-01 20:00:00 +0000\n---\n"
     site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-01-a.md": text})
-    assert site.permalink(post_of(site, "_posts/2018-07-01-a.md")) == "https://example.org/07/02/a"
+    assert page_of(site, "_posts/2018-07-01-a.md").url == "https://example.org/07/02/a"
 
 
 def test_a_jekyll_site_without_a_timezone_is_built_in_utc(tmp_path):
     config = "url: https://example.org\npermalink: /:month/:day/:title\n"
     text = "---\ndate: 2018-07-01 20:00:00 -0800\n---\n"
     site = make(tmp_path, {"newsletter.toml": "", "_config.yml": config, "_posts/2018-07-01-a.md": text})
-    assert site.permalink(post_of(site, "_posts/2018-07-01-a.md")) == "https://example.org/07/02/a"
+    assert page_of(site, "_posts/2018-07-01-a.md").url == "https://example.org/07/02/a"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,7 @@ def test_a_jekyll_site_without_a_timezone_is_built_in_utc(tmp_path):
     ],
 )
 def test_hugos_permalinks(hugo, name, url):
-    assert hugo.permalink(post_of(hugo, name)) == url
+    assert page_of(hugo, name).url == url
 
 
 @pytest.mark.parametrize(
@@ -141,8 +139,8 @@ def test_hugos_permalinks(hugo, name, url):
     [("slug: other", "/posts/other/"), ("url: /over/there/", "/over/there/"), ("url: https://example.com/x", None)],
 )
 def test_a_hugo_page_may_name_its_place(hugo, front, url):
-    post = post_of(hugo, "content/posts/p.md", f"---\n{front}\n---\n")
-    assert hugo.permalink(post) == ("https://example.org/h" + url if url else "https://example.com/x")
+    page = page_of(hugo, "content/posts/p.md", f"---\n{front}\n---\n")
+    assert page.url == ("https://example.org/h" + url if url else "https://example.com/x")
 
 
 def test_a_hugo_site_of_several_languages(tmp_path):
@@ -158,8 +156,8 @@ def test_a_hugo_site_of_several_languages(tmp_path):
     })  # fmt: skip
     assert site.title == "English"
     assert site.post_folders[0] == tmp_path / "content/en/post"
-    assert site.permalink(post_of(site, "content/en/post/a.md")) == "https://example.org/en/post/a.html"
-    assert site.permalink(post_of(site, "content/en/about/b.md")) == "https://example.org/en/about/b/"
+    assert page_of(site, "content/en/post/a.md").url == "https://example.org/en/post/a.html"
+    assert page_of(site, "content/en/about/b.md").url == "https://example.org/en/about/b/"
 
 
 def test_hugos_configuration_in_a_folder(tmp_path):
@@ -169,7 +167,7 @@ def test_hugos_configuration_in_a_folder(tmp_path):
         "content/notes/a.md": "A.\n",
     })  # fmt: skip
     assert (site.kind, site.title, [folder.name for folder in site.post_folders]) == ("hugo", "F", ["notes"])
-    assert site.permalink(post_of(site, "content/notes/a.md")) == "https://example.org/n/a/"
+    assert page_of(site, "content/notes/a.md").url == "https://example.org/n/a/"
 
 
 @pytest.mark.parametrize(
@@ -182,9 +180,9 @@ def test_hugos_configuration_in_a_folder(tmp_path):
     ],
 )  # fmt: skip
 def test_authors_and_images_come_from_the_post_the_defaults_or_the_site(jekyll, name, author, image):
-    post = post_of(jekyll, name)
-    assert jekyll.author(post) == author
-    assert jekyll.image(post) == image
+    page = page_of(jekyll, name)
+    assert page.author == author
+    assert page.image == image
 
 
 @pytest.mark.parametrize(
@@ -201,7 +199,7 @@ def test_authors_and_images_come_from_the_post_the_defaults_or_the_site(jekyll, 
     ],
 )
 def test_an_author_is_a_key_or_a_name(jekyll, front, author):
-    assert jekyll.author(post_of(jekyll, "_posts/2020-01-01-x.md", f"---\n{front}\n---\n")) == author
+    assert page_of(jekyll, "_posts/2020-01-01-x.md", f"---\n{front}\n---\n").author == author
 
 
 @pytest.mark.parametrize(
@@ -228,13 +226,13 @@ def test_an_author_is_a_key_or_a_name(jekyll, front, author):
     ],
 )
 def test_addresses_become_absolute(jekyll, written, meant):
-    assert jekyll.absolute(written, post_of(jekyll, "_posts/2018-07-03-first.md")) == meant
+    assert page_of(jekyll, "_posts/2018-07-03-first.md").absolute(written) == meant
 
 
 def test_without_an_address_of_the_site_links_stay(tmp_path):
     site = make(tmp_path, {**PLAIN, "newsletter.toml": ""})
-    post = post_of(site, "posts/2026-05-04-hello.md")
-    assert (site.permalink(post), site.absolute("/a.png", post)) == ("", "/a.png")
+    page = page_of(site, "posts/2026-05-04-hello.md")
+    assert (page.url, page.absolute("/a.png")) == ("", "/a.png")
 
 
 def test_a_broken_configuration_is_told_with_its_line(tmp_path):

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from newsletter.site.page import Page
 from newsletter.site.paths import is_inside
-from newsletter.site.post import Post
-from newsletter.site.site import Site
 
 WIDEST = 536
 """Pixels of a picture at most: 600 for the page, less the margins of `post`."""
@@ -53,9 +52,9 @@ def fit(attributes: dict[str, str], natural: Size | None) -> dict[str, str]:
     return {"width": str(shown), **tall, **style}
 
 
-def natural_size(address: str, site: Site, post: Post) -> Size | None:
+def natural_size(address: str, page: Page) -> Size | None:
     """The size of the picture that an absolute `address` will have on the web, if its file is in the site's folder."""
-    return next((size for path in _files(address, site, post) if (size := size_of(path))), None)
+    return next((size for path in _files(address, page) if (size := size_of(path))), None)
 
 
 def size_of(path: Path) -> Size | None:
@@ -68,11 +67,11 @@ def size_of(path: Path) -> Size | None:
     return size if size and all(size) else None
 
 
-def _files(address: str, site: Site, post: Post) -> Iterator[Path]:
+def _files(address: str, page: Page) -> Iterator[Path]:
     """Where the file of `address` may be: beside the post, for what is under its page; in the site's folders."""
-    page = site.permalink(post)
+    site, beside = page.site, page.post.path.parent
     folders = [site.root, site.root / "static", site.root / "assets"] if site.kind == "hugo" else [site.root]
-    places = [(page, [post.path.parent]), (site.url, folders)] if site.url else [("", [post.path.parent, *folders])]
+    places = [(page.url, [beside]), (site.url, folders)] if site.url else [("", [beside, *folders])]
     for base, candidates in places:
         start = base.rstrip("/") + "/" if base else ""
         if not address.startswith(start) or (not base and "://" in address):

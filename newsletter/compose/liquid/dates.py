@@ -57,7 +57,7 @@ def _written(value: Any, month: str, kind: Any, style: Any, context: RenderConte
 
 
 def _moment(value: Any, context: RenderContext) -> datetime | None:
-    site = scene_of(context).site
+    site = scene_of(context).page.site
     if isinstance(value, float) or (isinstance(value, str) and value.isdigit() and len(value) > 8):
         value = int(value)
     try:

@@ -55,7 +55,7 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 @with_context
 def _relative_url(value: Any, *, context: RenderContext) -> str:
-    site = scene_of(context).site
+    site = scene_of(context).page.site
     text = _address(value)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", text):
         return text
@@ -67,7 +67,7 @@ def _absolute_url(value: Any, *, context: RenderContext) -> str:
     text = _address(value)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text):
         return text
-    return scene_of(context).site.origin + str(_relative_url(value, context=context))
+    return scene_of(context).page.site.origin + str(_relative_url(value, context=context))
 
 
 def _strip_index(value: Any) -> str:
@@ -87,8 +87,7 @@ def _address(value: Any) -> str:
 def _markdownify(value: Any, *, context: RenderContext) -> str:
     from newsletter.compose.markdown.convert import render_markdown
 
-    scene = scene_of(context)
-    return render_markdown(as_text(value), scene.post, scene.site)
+    return render_markdown(as_text(value), scene_of(context).page)
 
 
 @with_context

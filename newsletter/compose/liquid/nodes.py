@@ -1,6 +1,6 @@
 """How a tag of Liquid is made: nodes for python-liquid that call a function of ours when a post is rendered.
 
-Here is also what tags and filters ask of a rendering: its post and site, values, other templates. What the tags are is
+Here is also what tags and filters ask of a rendering: its page, values, other templates. What the tags are is
 in `liquid_tags` (Jekyll's) and `liquid_plugins` (its well-known plugins').
 """
 
@@ -20,8 +20,8 @@ from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_TAG
 from liquid.undefined import Undefined
 
 from newsletter.errors import NewsletterError
-from newsletter.site.post import Post, read_text
-from newsletter.site.site import Site
+from newsletter.site.page import Page
+from newsletter.site.post import read_text
 
 SCENE = "\0scene"
 """Where a template's globals hold the `Scene`; no Liquid can spell it."""
@@ -31,10 +31,9 @@ SCENE = "\0scene"
 class Scene:
     """What tags need of the rendering that they are part of."""
 
-    post: Post
-    site: Site
+    page: Page
     sources: dict[str, tuple[Path, int]]  # where each template's text comes from, and its first line there
-    find: Callable[[str], Post | None]
+    find: Callable[[str], Page | None]  # another post, by the name that `post_url` gives
 
 
 Inline: TypeAlias = Callable[[RenderContext, str, Token], str]

@@ -14,11 +14,13 @@ from typing import Any
 from liquid import Environment
 from liquid.exceptions import LiquidError, ResourceLimitError, UnknownFilterError
 
+from newsletter.compose.excerpt import excerpt_of
 from newsletter.compose.liquid.filters import add_filters
 from newsletter.compose.liquid.nodes import SCENE, Scene
 from newsletter.compose.liquid.tags import OWN_TAGS, UnknownTag, add_tags
 from newsletter.errors import NewsletterError
 from newsletter.site import jekyll
+from newsletter.site.page import Page, read_page, resolve
 from newsletter.site.post import Post, read_post
 from newsletter.site.site import Site
 
@@ -32,17 +34,18 @@ class Bounded(Environment):
     context_depth_limit = 24
 
 
-def render_liquid(source: str, post: Post, site: Site) -> str:
+def render_liquid(source: str, page: Page) -> str:
     """`source`, the post's body or a part of it from its start, with its Liquid evaluated.
 
     Raises NewsletterError with the line of the post (or of the include) for what Jekyll wouldn't take, and for tags
     that nobody here knows.
     """
-    environment = _environment(site)
-    scene = Scene(post, site, {source: (post.path, post.body_line)}, _find(site))
+    post = page.post
+    environment = _environment(page.site)
+    scene = Scene(page, {source: (post.path, post.body_line)}, _find(page.site))
     try:
         template = environment.from_string(source, name=post.path.name)
-        return template.render({"site": _site(site, post), "page": _page(post, site), "layout": {}, SCENE: scene})
+        return template.render({"site": _site_drop(page), "page": _page_drop(page), "layout": {}, SCENE: scene})
     except LiquidError as error:
         raise _explain(error, scene) from None
     except (RecursionError, MemoryError, OverflowError):
@@ -82,7 +85,7 @@ def _explain(error: LiquidError, scene: Scene) -> NewsletterError:
     if start < 0 and (ending := re.match(r"expected tag end(\w+)", str(error.message))):
         open_tags = ((text, _unclosed(text, ending[1])) for text in scene.sources)
         source, start = next((found for found in open_tags if found[1] >= 0), ("", -1))
-    path, first = scene.sources.get(source, (scene.post.path, 0))
+    path, first = scene.sources.get(source, (scene.page.post.path, 0))
     return NewsletterError(what, path=path, line=first + source.count("\n", 0, start) if start >= 0 else None)
 
 
@@ -123,25 +126,26 @@ class Lazy(Mapping[str, Any]):
         return str(self._values.get("title") or self._values.get("name") or "")
 
 
-def _site(site: Site, post: Post) -> Lazy:
-    base = site.base_path
+def _site_drop(page: Page) -> Lazy:
+    """`site` as Jekyll has it in Liquid, for the page that is rendered."""
+    site = page.site
     values = {
         **site.config,
         "title": site.title,
         "url": site.origin,
-        "baseurl": base,
-        "time": post.date or datetime.fromtimestamp(post.path.stat().st_mtime, site.timezone),
+        "baseurl": site.base_path,
+        "time": _date(page),
     }
 
     def posts() -> list[Lazy]:
-        found = [_page(other, site) for other in _posts(site) if not other.draft]
-        return sorted(found, key=lambda page: page["date"], reverse=True)
+        found = [_page_drop(resolve(other, site)) for other in _posts(site) if not other.draft]
+        return sorted(found, key=lambda other: other["date"], reverse=True)
 
     def grouped(key: str) -> dict[str, list[Lazy]]:
         groups: dict[str, list[Lazy]] = {}
-        for page in lazy["posts"]:
-            for word in page[key]:
-                groups.setdefault(word, []).append(page)
+        for other in lazy["posts"]:
+            for word in other[key]:
+                groups.setdefault(word, []).append(other)
         return groups
 
     later: dict[str, Callable[[], Any]] = {
@@ -151,7 +155,7 @@ def _site(site: Site, post: Post) -> Lazy:
         "tags": lambda: grouped("tags"),
         "pages": list,
         "static_files": list,
-        "related_posts": lambda: [page for page in lazy["posts"] if page["path"] != str(site.relative(post))][:10],
+        "related_posts": lambda: [other for other in lazy["posts"] if other["path"] != str(page.file)][:10],
     }
     collections = site.config.get("collections")
     for name in collections if isinstance(collections, (dict, list)) else ():
@@ -161,33 +165,32 @@ def _site(site: Site, post: Post) -> Lazy:
     return lazy
 
 
-def _page(post: Post, site: Site) -> Lazy:
-    from newsletter.compose.body import excerpt_of
-
-    relative = site.relative(post)
+def _page_drop(page: Page) -> Lazy:
+    """`page` as Jekyll has it in Liquid."""
+    post, path = page.post, page.path
     values = {
-        **site.defaults_for(post),
+        **page.defaults,
         **post.front_matter,
         "title": post.title,
-        "date": post.date or datetime.fromtimestamp(post.path.stat().st_mtime, site.timezone),
+        "date": _date(page),
         "categories": list(post.categories),
         "tags": list(post.tags),
         "slug": post.slug,
-        "path": str(relative),
-        "relative_path": str(relative),
+        "url": path,
+        "id": path.removesuffix(".html").rstrip("/"),
+        "path": str(page.file),
+        "relative_path": str(page.file),
         "name": post.path.name,
         "draft": post.draft,
-        "collection": jekyll.collection_of(relative, site.config)[0] or None,
+        "collection": jekyll.collection_of(page.file, page.site.config)[0] or None,
         "content": post.body,
     }
-    return Lazy(
-        values,
-        {
-            "url": lambda: site.path_of(post),
-            "id": lambda: site.path_of(post).removesuffix(".html").rstrip("/"),
-            "excerpt": lambda: post.front_matter.get("excerpt") or excerpt_of(post, site),
-        },
-    )
+    return Lazy(values, {"excerpt": lambda: post.front_matter.get("excerpt") or excerpt_of(page)})
+
+
+def _date(page: Page) -> datetime:
+    """The post's date, else that of its file: Jekyll knows no page without one."""
+    return page.post.date or datetime.fromtimestamp(page.post.path.stat().st_mtime, page.site.timezone)
 
 
 @functools.lru_cache(maxsize=2)
@@ -210,21 +213,21 @@ def _collection(site: Site, name: str) -> list[Lazy]:
     for path in sorted(folder.rglob("*"))[: jekyll.MOST_FILES]:
         if path.suffix.lower() in jekyll.MARKDOWN | {".html"} and path.is_file():
             try:
-                found.append(_page(read_post(path, site.timezone), site))
+                found.append(_page_drop(read_page(path, site)))
             except NewsletterError:
                 continue
     return found
 
 
-def _find(site: Site) -> Callable[[str], Post | None]:
+def _find(site: Site) -> Callable[[str], Page | None]:
     """Finds a post by what `post_url` names it: `2018-07-03-hello`, or with folders before it."""
 
-    def find(name: str) -> Post | None:
+    def find(name: str) -> Page | None:
         wanted = Path(name.lstrip("/"))
         for post in _posts(site):
             if post.path.stem == wanted.name and post.path.parts[-len(wanted.parts) : -1] == wanted.parts[:-1]:
-                return post
+                return resolve(post, site)
         # Jekyll finds a post by its file's name alone, too.
-        return next((post for post in _posts(site) if post.path.stem == wanted.name), None)
+        return next((resolve(post, site) for post in _posts(site) if post.path.stem == wanted.name), None)
 
     return find

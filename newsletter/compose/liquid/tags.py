@@ -29,8 +29,8 @@ from newsletter.compose.liquid.nodes import (
 from newsletter.compose.liquid.plugins import add_plugins
 from newsletter.compose.markdown.highlight import fence
 from newsletter.errors import NewsletterError
+from newsletter.site.page import read_page
 from newsletter.site.paths import inside, is_inside
-from newsletter.site.post import read_post
 
 OWN_TAGS = "email_templates/tags"
 """Where a site says what its plugins' tags are in mail: a file of Liquid a tag."""
@@ -105,25 +105,25 @@ def _own_tag(environment: Environment, path: Path) -> Tag:
 
 
 def _include(context: RenderContext, markup: str, token: Token) -> str:
-    scene = scene_of(context)
-    folder = str(scene.site.config.get("includes_dir") or "_includes")
-    return _include_from(scene.site.root / folder, context, markup, token)
+    site = scene_of(context).page.site
+    folder = str(site.config.get("includes_dir") or "_includes")
+    return _include_from(site.root / folder, context, markup, token)
 
 
 def _include_relative(context: RenderContext, markup: str, token: Token) -> str:
-    return _include_from(scene_of(context).post.path.parent, context, markup, token)
+    return _include_from(scene_of(context).page.post.path.parent, context, markup, token)
 
 
 def _include_from(folder: Path, context: RenderContext, markup: str, token: Token) -> str:
-    scene = scene_of(context)
+    root = scene_of(context).page.site.root
     match = _FILE.match(evaluate(context, markup) if "{{" in markup else markup)
     name = match[1].strip("\"'") if match else ""
     if not name:
         raise NewsletterError("include names no file; write {% include file.html %}")
     path = inside(folder, name)
-    inside(scene.site.root, path)
+    inside(root, path)
     if not path.is_file():
-        where = folder.relative_to(scene.site.root) if folder.is_relative_to(scene.site.root) else folder
+        where = folder.relative_to(root) if folder.is_relative_to(root) else folder
         raise NewsletterError(f"no file {name!r} in {where}; if it is the theme's, copy it there or take the tag out")
     return render_file(context, path, _parameters(context, match[2] if match else ""))
 
@@ -145,25 +145,24 @@ def _parameters(context: RenderContext, markup: str) -> dict[str, object]:
 
 
 def _post_url(context: RenderContext, markup: str, token: Token) -> str:
-    scene = scene_of(context)
     name = evaluate(context, markup).strip().strip("\"'") if "{{" in markup else markup.strip().strip("\"'")
-    found = scene.find(name)
+    found = scene_of(context).find(name)
     if found is None:
         raise NewsletterError(f"post_url: no post {name!r}; write its file's name without the ending")
-    return scene.site.permalink(found) or scene.site.path_of(found)
+    return found.url or found.path
 
 
 def _link(context: RenderContext, markup: str, token: Token) -> str:
-    scene = scene_of(context)
+    site = scene_of(context).page.site
     name = evaluate(context, markup).strip() if "{{" in markup else markup.strip()
-    path = inside(scene.site.root, name.lstrip("/"))
+    path = inside(site.root, name.lstrip("/"))
     if not path.is_file():
         raise NewsletterError(f"link: no file {name!r} in the site; check the path")
     if path.suffix.lower() in {".md", ".markdown", ".mkd", ".html", ".htm"}:
-        target = read_post(path, scene.site.timezone)
-        if target.front_matter or path.suffix.lower() not in {".html", ".htm"}:
-            return scene.site.permalink(target) or scene.site.path_of(target)
-    return scene.site.url + "/" + path.relative_to(scene.site.root.resolve()).as_posix()
+        target = read_page(path, site)
+        if target.post.front_matter or path.suffix.lower() not in {".html", ".htm"}:
+            return target.url or target.path
+    return site.url + "/" + path.relative_to(site.root.resolve()).as_posix()
 
 
 def _highlight(context: RenderContext, markup: str, code: str) -> str:

@@ -25,8 +25,7 @@ from newsletter.compose.markdown.highlight import highlight, language_of
 from newsletter.compose.markdown.normalize import normalise
 from newsletter.compose.markdown.raw_html import Dialect
 from newsletter.compose.markdown.typography import Typography
-from newsletter.site.post import Post
-from newsletter.site.site import Site
+from newsletter.site.page import Page
 
 WIDE = 5
 """Columns of a table from which on phones have no room for it: templates let it scroll."""
@@ -42,22 +41,22 @@ _INDENT = re.compile(r"\n +")
 _LOCAL = threading.local()
 
 
-def render_markdown(source: str, post: Post, site: Site) -> str:
+def render_markdown(source: str, page: Page) -> str:
     """`source` as HTML: addresses absolute, code coloured inline, words in it that stand for a reader's values kept."""
-    dialect: Dialect = "commonmark" if site.kind == "hugo" else "kramdown"
+    dialect: Dialect = "commonmark" if page.site.kind == "hugo" else "kramdown"
     converter = _converter(dialect)
     converter.reset()
     html = converter.convert(source)
-    return fit_for_mail(html, post, site)
+    return fit_for_mail(html, page)
 
 
-def fit_for_mail(html: str, post: Post, site: Site) -> str:
+def fit_for_mail(html: str, page: Page) -> str:
     """`html`, a part of the post, tidied: its addresses absolute, its pictures with a width."""
 
     def sized(address: str, attributes: dict[str, str]) -> dict[str, str]:
-        return fit(attributes, natural_size(address, site, post))
+        return fit(attributes, natural_size(address, page))
 
-    return tidy(html, lambda url: site.absolute(url, post), sized)
+    return tidy(html, page.absolute, sized)
 
 
 def _converter(dialect: Dialect) -> markdown.Markdown:

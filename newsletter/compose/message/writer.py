@@ -10,16 +10,18 @@ import hashlib
 import itertools
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from newsletter.audience.address import split_mailbox
 from newsletter.audience.subscriber import Subscriber
-from newsletter.audience.token import digest, make_token
+from newsletter.audience.token import make_token
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.message import headers
+from newsletter.compose.message.envelope import Envelope
+from newsletter.compose.message.ids import message_id, sender_domain
 from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 from newsletter.compose.templating.fill import Fill, Filler, Reader
 from newsletter.errors import NewsletterError
@@ -28,21 +30,6 @@ LONGEST_ID = 200
 """Bytes of an issue's id; it stands in tokens, and they in a header line of 998 characters."""
 
 _LONGEST_TOKEN = 700  # characters, of the longest id and the longest address (254)
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What the relay is given: one recipient, and the message with CRLF line ends, no line beginning with a dot."""
-
-    mail_from: str  # return path
-    rcpt_to: str  # exactly one
-    pieces: Sequence[bytes]  # of the message, in their order; what recipients share is not copied for each
-    envid: str  # names the message in delivery reports (RFC 3461): the Message-ID without its domain
-
-    @property
-    def message(self) -> bytes:
-        """RFC 5322, CRLF, ends with CRLF; dot-safe: no dot-stuffing needed."""
-        return b"".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +52,7 @@ class MessageWriter:
         self.issue = issue
         self._secret = secret
         name, address = split_mailbox(issue.sender, "[newsletter] author")
-        self._domain = address.rpartition("@")[2]
+        self._domain = sender_domain(issue)
         if len(issue.id.encode("utf-8", "replace")) > LONGEST_ID:
             raise NewsletterError(
                 f"the issue's id {issue.id[:40]!r}… is over {LONGEST_ID} bytes; give the post a shorter `slug:`",
@@ -119,7 +106,7 @@ class MessageWriter:
                 octets = coded[value] = encode_value(value)
             for place in places:
                 body[place] = octets
-        message_id = self.message_id(subscriber.email)
+        id_ = self.message_id(subscriber.email)
         body[0] = b"".join(
             (
                 self._before_to,
@@ -127,12 +114,12 @@ class MessageWriter:
                 self._fixed_subject
                 or headers.text_field("Subject", self._join(self.issue.subject, self._subject, reader)),
                 self._date_field(date),
-                f"Message-ID: {message_id}\r\n".encode("ascii"),
+                f"Message-ID: {id_}\r\n".encode("ascii"),
                 self._after_id,
                 self._unsubscribe_field(reader),
             )
         )
-        envid = message_id[1 : message_id.index("@")]
+        envid = id_[1 : id_.index("@")]
         return Envelope(self.return_path(subscriber.email), subscriber.email, body, envid)
 
     def parts(self, subscriber: Subscriber) -> Parts:
@@ -146,7 +133,7 @@ class MessageWriter:
 
     def message_id(self, email: str) -> str:
         """The Message-ID for this address, the same on every attempt, in angle brackets."""
-        return f"<{digest(self._secret, 'message-id', self.issue.id, email)}@{self._domain}>"
+        return message_id(self._secret, self.issue.id, email, self._domain)
 
     def return_path(self, email: str) -> str:
         """MAIL FROM for this address: where its bounces go (VERP belongs here)."""

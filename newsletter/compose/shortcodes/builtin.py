@@ -16,9 +16,8 @@ from newsletter.compose.markdown.highlight import fence
 from newsletter.errors import NewsletterError
 from newsletter.site import hugo
 from newsletter.site.jekyll import MARKDOWN
+from newsletter.site.page import Page, read_page
 from newsletter.site.paths import inside, is_inside
-from newsletter.site.post import Post, read_post
-from newsletter.site.site import Site
 
 _CALLOUTS = frozenset(
     {"note", "tip", "info", "warning", "danger", "important", "caution", "success", "error", "question"}
@@ -51,14 +50,14 @@ class Call:
         return self.positional[position] if position < len(self.positional) else ""
 
 
-def meaning(call: Call, post: Post, site: Site) -> str | None:
+def meaning(call: Call, page: Page) -> str | None:
     """What the use of a shortcode comes to; None for one that nobody here knows."""
     name = call.name.removesuffix(".html")
     if name in _NOTHING:
         return ""
     if name in _CALLOUTS or name in _BLOCK_KINDS:
         return _callout(name, call)
-    return _KNOWN[name](call, post, site) if name in _KNOWN else None
+    return _KNOWN[name](call, page) if name in _KNOWN else None
 
 
 def _callout(name: str, call: Call) -> str:
@@ -72,7 +71,7 @@ def _callout(name: str, call: Call) -> str:
     return f"\n!!! {kind}{quoted}\n{lines}\n"
 
 
-def _figure(call: Call, post: Post, site: Site) -> str:
+def _figure(call: Call, page: Page) -> str:
     alt = escape(call.named.get("alt") or call.named.get("caption") or call.named.get("title") or "")
     size = "".join(f' {name}="{escape(call.named[name])}"' for name in ("width", "height") if call.named.get(name))
     image = f'<img src="{escape(call.get("src"))}" alt="{alt}"{size}>'
@@ -87,88 +86,88 @@ def _figure(call: Call, post: Post, site: Site) -> str:
     return f"<figure>{image}{f'<figcaption>{caption}</figcaption>' if caption else ''}</figure>"
 
 
-def _imgproc(call: Call, post: Post, site: Site) -> str:
+def _imgproc(call: Call, page: Page) -> str:
     """Docsy's: a picture beside the post, by a part of its name; a line of content is its caption, more is text."""
     wanted = call.get("name")
-    found = next(
-        (path for path in sorted(post.path.parent.iterdir()) if wanted in path.name and path != post.path), None
-    )
+    beside = sorted(page.post.path.parent.iterdir())
+    found = next((path for path in beside if wanted in path.name and path != page.post.path), None)
     if not wanted or found is None:
         raise NewsletterError(f"{call.name}: no picture {wanted!r} beside the post; check the name")
     text = call.inner.strip()
     caption = {} if "\n" in text else {"caption": text}
-    figure = _figure(Call(call.name, call.line, [], {"src": found.name, **caption}), post, site)
+    figure = _figure(Call(call.name, call.line, [], {"src": found.name, **caption}), page)
     return figure if caption else f"{figure}\n\n{text}\n"
 
 
-def _highlight(call: Call, post: Post, site: Site) -> str:
+def _highlight(call: Call, page: Page) -> str:
     return "\n" + fence(call.get("lang"), call.inner)
 
 
-def _ref(call: Call, post: Post, site: Site) -> str:
+def _ref(call: Call, page: Page) -> str:
     path, _, fragment = call.get("path").partition("#")
     mark = f"#{fragment}" if fragment else ""
     if not path:
-        return mark or site.permalink(post)
-    file = _page(path, post, site)
+        return mark or page.url
+    file = _file_of(path, page)
     if file is None:
         raise NewsletterError(f"{call.name}: no page {path!r} in the site; check the path")
-    target = read_post(file, site.timezone)
-    return (site.permalink(target) or site.path_of(target)) + mark
+    target = read_page(file, page.site)
+    return (target.url or target.path) + mark
 
 
-def _page(path: str, post: Post, site: Site) -> Path | None:
+def _file_of(path: str, page: Page) -> Path | None:
     """The file of a page that `ref` names: beside the post, from the content folder, or by its name alone."""
-    content = hugo.content_folder(site.root, site.config)
+    root = page.site.root
+    content = hugo.content_folder(root, page.site.config)
     places = [content / path.lstrip("/")]
     if not path.startswith("/"):
-        places.insert(0, post.path.parent / path)
+        places.insert(0, page.post.path.parent / path)
     for place in places:
         for candidate in (place, place.with_name(place.name + ".md"), place / "index.md", place / "_index.md"):
-            if candidate.is_file() and is_inside(site.root, candidate):
-                return inside(site.root, candidate)
+            if candidate.is_file() and is_inside(root, candidate):
+                return inside(root, candidate)
     name = Path(path).name.removesuffix(".md")
     for candidate in sorted(content.rglob("*")):
         if candidate.suffix in MARKDOWN and name in (
             candidate.stem,
             candidate.parent.name if candidate.stem == "index" else "",
         ):
-            return candidate if is_inside(site.root, candidate) else None
+            return candidate if is_inside(root, candidate) else None
     return None
 
 
-def _youtube(call: Call, post: Post, site: Site) -> str:
+def _youtube(call: Call, page: Page) -> str:
     return video_link(f"https://www.youtube.com/embed/{call.get('id')}", call.named.get("title", ""))
 
 
-def _vimeo(call: Call, post: Post, site: Site) -> str:
+def _vimeo(call: Call, page: Page) -> str:
     return video_link(f"https://player.vimeo.com/video/{call.get('id')}", call.named.get("title", ""))
 
 
-def _gist(call: Call, post: Post, site: Site) -> str:
+def _gist(call: Call, page: Page) -> str:
     address = "https://gist.github.com/" + "/".join(call.positional[:2])
     return f'<p><a href="{escape(address)}">See the code on GitHub</a></p>'
 
 
-def _tweet(call: Call, post: Post, site: Site) -> str:
+def _tweet(call: Call, page: Page) -> str:
     address = f"https://x.com/{call.get('user') or 'i'}/status/{call.get('id', len(call.positional) - 1)}"
     return f'<p><a href="{escape(address)}">See the post on X</a></p>'
 
 
-def _instagram(call: Call, post: Post, site: Site) -> str:
+def _instagram(call: Call, page: Page) -> str:
     return f'<p><a href="https://www.instagram.com/p/{escape(call.get("id"))}/">See the picture on Instagram</a></p>'
 
 
-def _slides(call: Call, post: Post, site: Site) -> str:
+def _slides(call: Call, page: Page) -> str:
     return (
         f'<p><a href="https://www.slideshare.net/slideshow/embed_code/{escape(call.get("id"))}">See the slides</a></p>'
     )
 
 
-def _param(call: Call, post: Post, site: Site) -> str:
+def _param(call: Call, page: Page) -> str:
     name = call.get("name")
-    value: object = post.front_matter
-    for place in (post.front_matter, hugo.params_of(site.config)):
+    value: object = page.post.front_matter
+    for place in (page.post.front_matter, hugo.params_of(page.site.config)):
         value = place
         for part in name.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
@@ -177,25 +176,25 @@ def _param(call: Call, post: Post, site: Site) -> str:
     raise NewsletterError(f"param: neither the post nor the site has {name!r}; set it in the front matter")
 
 
-def _details(call: Call, post: Post, site: Site) -> str:
+def _details(call: Call, page: Page) -> str:
     title = escape(call.get("summary") or call.get("title") or "Details")
     return f"\n<p><strong>{title}</strong></p>\n\n{call.inner.strip()}\n"
 
 
-def _button(call: Call, post: Post, site: Site) -> str:
+def _button(call: Call, page: Page) -> str:
     address = call.named.get("href") or call.named.get("link") or call.named.get("url") or call.named.get("relref", "")
     text = call.inner.strip() or call.named.get("text", "") or address
     return f"[{text}]({address})" if address else text
 
 
-def _inner(call: Call, post: Post, site: Site) -> str:
+def _inner(call: Call, page: Page) -> str:
     return call.inner
 
 
 EMPTY = frozenset(
     {"figure", "ref", "relref", "youtube", "vimeo", "gist", "tweet", "x", "twitter", "instagram", "param"}
 )
-Render: TypeAlias = Callable[[Call, Post, Site], str]
+Render: TypeAlias = Callable[[Call, Page], str]
 _KNOWN: dict[str, Render] = {
     "figure": _figure,
     "img": _figure,

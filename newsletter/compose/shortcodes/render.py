@@ -12,9 +12,9 @@ from pathlib import Path
 
 from newsletter.compose.shortcodes.builtin import EMPTY, Call, meaning
 from newsletter.errors import NewsletterError
+from newsletter.site.page import Page
 from newsletter.site.paths import is_inside
-from newsletter.site.post import Post, read_text
-from newsletter.site.site import Site
+from newsletter.site.post import read_text
 
 DEEPEST = 16
 """Shortcodes inside one another at most."""
@@ -31,17 +31,17 @@ FOR_MAIL = "email_templates/shortcodes"
 """Where a site says what its shortcodes are in mail."""
 
 
-def render_shortcodes(source: str, post: Post, site: Site) -> str:
+def render_shortcodes(source: str, page: Page) -> str:
     """`source`, the post's body from its start, with its shortcodes as Markdown or HTML.
 
     Raises NewsletterError with the line for one that isn't known, isn't closed, or names what isn't there.
     """
-    return _Reader(source, post, site).run()
+    return _Reader(source, page).run()
 
 
 class _Reader:
-    def __init__(self, source: str, post: Post, site: Site) -> None:
-        self.source, self.post, self.site = source, post, site
+    def __init__(self, source: str, page: Page) -> None:
+        self.source, self.page, self.root = source, page, page.site.root
         self.marks = list(_CODE.finditer(source))
 
     def run(self) -> str:
@@ -104,11 +104,11 @@ class _Reader:
         name = call.name.removesuffix(".html")
         try:
             for own in self._own(name):
-                if own.is_file() and is_inside(self.site.root, own):
+                if own.is_file() and is_inside(self.root, own):
                     filled = _fill(read_text(own), call)
                     if filled is not None:
                         return filled
-            meant = meaning(call, self.post, self.site)
+            meant = meaning(call, self.page)
             if meant is not None:
                 return meant
         except NewsletterError as error:
@@ -122,16 +122,16 @@ class _Reader:
 
     def _own(self, name: str) -> Iterator[Path]:
         """Where the site, or its theme, may have a shortcode of this name: written for mail, then for the web."""
-        yield self.site.root / FOR_MAIL / f"{name}.html"
-        for above in (self.site.root, *sorted(self.site.root.glob("themes/*"))):
+        yield self.root / FOR_MAIL / f"{name}.html"
+        for above in (self.root, *sorted(self.root.glob("themes/*"))):
             for folder in ("shortcodes", "_shortcodes"):
                 yield above / "layouts" / folder / f"{name}.html"
 
     def _line(self, mark: re.Match[str]) -> int:
-        return self.post.body_line + self.source.count("\n", 0, mark.start())
+        return self.page.post.body_line + self.source.count("\n", 0, mark.start())
 
     def _error(self, mark: re.Match[str], what: str) -> NewsletterError:
-        return NewsletterError(what, path=self.post.path, line=self._line(mark))
+        return NewsletterError(what, path=self.page.post.path, line=self._line(mark))
 
 
 def _fill(template: str, call: Call) -> str | None:

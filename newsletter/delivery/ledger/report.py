@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from newsletter.compose.issue import Issue
-from newsletter.compose.message.writer import MessageWriter
+from newsletter.compose.message.ids import message_id, sender_domain
 from newsletter.errors import NewsletterError
 from newsletter.smtp.reply import Reply
 from newsletter.state.schema import STATES, deliveries, issues
@@ -53,7 +53,8 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
     table = deliveries.c
     with engine.connect() as connection:
         frozen = connection.execute(select(issues.c.frozen).where(issues.c.number == number)).scalar_one()
-        writer = MessageWriter(Issue.loads(frozen), secret)
+        issue = Issue.loads(frozen)
+        domain = sender_domain(issue)
         query = select(
             table.email, table.state, table.attempts, table.code, table.status, table.text, table.relay, table.updated
         ).where(table.issue == number)
@@ -66,7 +67,7 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
                 "state": found,
                 "attempts": attempts,
                 "reply": str(Reply(code or 0, status or "", text or "", "")) or None,
-                "message_id": writer.message_id(email),
+                "message_id": message_id(secret, issue.id, email, domain),
                 "relay": relay or None,
                 "updated": _iso(updated) if updated is not None else None,
             }

@@ -104,7 +104,7 @@ class Studio:
         appearance = Appearance(
             theme_named(asked.get("theme")), styles=asked.get("styles") != "off", clip=asked.get("clip") == "on"
         )
-        document = frame_document(rendered.html, appearance, site_files.mapper(rendered.site, rendered.post))
+        document = frame_document(rendered.html, appearance, site_files.mapper(rendered.page))
         policy = mail_policy(remote_images=True, images=asked.get("images") != "off", measured=True)
         return HTMLResponse(document, headers={"Content-Security-Policy": policy})
 

@@ -175,7 +175,5 @@ def _plain(text: str, kind: str) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=4)
 def _sample(rendered: RenderedMessage) -> "Sample":
     from newsletter.checks import sample_of
-    from newsletter.compose.typeset import template_of
 
-    template = template_of(rendered.post, rendered.site, rendered.config)
-    return sample_of(rendered.eml, rendered.post, rendered.config, template)
+    return sample_of(rendered.eml, rendered.post, rendered.config, rendered.composed.template)

@@ -3,10 +3,12 @@
 The list is streamed: looking for a person stops at the first matches, and memory stays flat.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from newsletter.audience.csv.reader import SubscriberList
+from newsletter.audience.source import find_subscriber, first_subscriber
 from newsletter.audience.subscriber import Subscriber
 
 MATCHES = 20
@@ -37,18 +39,11 @@ PERSONAS: tuple[Persona, ...] = (
 )
 
 
-def first(subscribers: Iterable[Subscriber]) -> Subscriber:
-    """The first of the list; somebody made up where the list is empty."""
-    return next(iter(subscribers), Subscriber("reader@example.net", "Robin Reader"))
-
-
-def find(subscribers: Iterable[Subscriber], key: str) -> Subscriber | None:
+def find(rows: SubscriberList | None, key: str) -> Subscriber | None:
     """The persona of that key, with the columns of the list's first; or the subscriber of that address."""
     if persona := next((one for one in PERSONAS if one.key == key), None):
-        columns: Mapping[str, str] = first(subscribers).columns
-        return Subscriber(persona.email, persona.name, columns)
-    wanted = key.casefold()
-    return next((one for one in subscribers if one.email.casefold() == wanted), None)
+        return Subscriber(persona.email, persona.name, first_subscriber(rows).columns)
+    return find_subscriber(rows, key)
 
 
 def search(subscribers: Iterable[Subscriber], words: str, most: int = MATCHES) -> list[Subscriber]:

@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.audience.csv.reader import SubscriberList, read_csv
+from newsletter.audience.csv.reader import SubscriberList
+from newsletter.audience.source import find_list, first_subscriber, list_path, subscribers_of
 from newsletter.audience.subscriber import Subscriber
-from newsletter.audience.token import load_secret
-from newsletter.compose.issue import Issue, compose
-from newsletter.compose.message.writer import Envelope, MessageWriter
+from newsletter.compose.composer import Composed, Composer
+from newsletter.compose.issue import Issue
+from newsletter.compose.message.envelope import Envelope
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
 from newsletter.mime.message import Message, read_message
 from newsletter.site.discover import find_posts
 from newsletter.site.jekyll import MARKDOWN
 from newsletter.site.listing import PostList, PostSummary
-from newsletter.site.post import Post, read_post
-from newsletter.site.site import Site, load_site
+from newsletter.site.page import Page
+from newsletter.site.post import Post
+from newsletter.site.site import Site
 from newsletter.web.studio import personas
 
 _TEMPLATES = "email_templates"
@@ -34,15 +36,33 @@ KEPT = 32
 class RenderedMessage:
     """A message as one subscriber gets it: the bytes, and what they say when they are parsed again."""
 
-    config: Config
-    site: Site
-    post: Post
-    issue: Issue
+    composed: Composed
     subscriber: Subscriber
-    columns: tuple[str, ...] | None  # of the list; None where there is none
+    chosen: bool  # whether somebody was chosen to look through the eyes of
+    rows: SubscriberList | None  # the list, where there is one
     envelope: Envelope
     message: Message  # parsed from the envelope's bytes
     seconds: float  # that it took to compose and write; 0.0 if it was at hand
+
+    @property
+    def config(self) -> Config:
+        """newsletter.toml as it was."""
+        return self.composed.config
+
+    @property
+    def page(self) -> Page:
+        """The post, resolved against its site."""
+        return self.composed.page
+
+    @property
+    def post(self) -> Post:
+        """The post as it was read."""
+        return self.composed.page.post
+
+    @property
+    def issue(self) -> Issue:
+        """What the post became."""
+        return self.composed.issue
 
     @property
     def html(self) -> str:
@@ -61,10 +81,9 @@ class Renderer:
     def __init__(self, config: Config) -> None:
         self._lock = threading.RLock()
         self._path = config.path.absolute()
-        self._config: Config | None = config
-        self._site: Site | None = None
+        self._composer: Composer | None = Composer(config)
         self._list: SubscriberList | None = None
-        self._issues: dict[Path, tuple[Post, Issue]] = {}
+        self._issues: dict[Path, Composed] = {}
         self._messages: dict[tuple[Path, str], RenderedMessage] = {}
         self._shelf = PostList()
         self._posts: list[PostSummary] = []
@@ -73,18 +92,21 @@ class Renderer:
     @property
     def config(self) -> Config:
         """newsletter.toml as it is now."""
-        with self._lock:
-            if self._config is None:
-                self._config = load_config(self._path)
-            return self._config
+        return self.composer.config
 
     @property
     def site(self) -> Site:
         """The site as it is now."""
         with self._lock:
-            if self._site is None:
-                self._site = load_site(self.config)
-            return self._site
+            return self.composer.site
+
+    @property
+    def composer(self) -> Composer:
+        """What composes, by configuration and site as they are now."""
+        with self._lock:
+            if self._composer is None:
+                self._composer = Composer(load_config(self._path))
+            return self._composer
 
     def posts(self) -> list[PostSummary]:
         """The posts, newest first."""
@@ -116,10 +138,7 @@ class Renderer:
 
     def subscribers(self) -> Iterator[Subscriber]:
         """The list's subscribers, streamed; none where there is no list file."""
-        opened = self._open_list()
-        for _, row in opened or ():
-            if isinstance(row, Subscriber):
-                yield row
+        return subscribers_of(self._open_list())
 
     def render(self, key: str, person: str = "") -> RenderedMessage:
         """The post `key` as `person` gets it: an address, an awkward one's key, or empty for the list's first."""
@@ -129,20 +148,15 @@ class Renderer:
                 return known
             began = time.perf_counter()
             if path not in self._issues:
-                post = read_post(path, self.site.timezone)
-                self._issues[path] = post, compose(post, self.site, self.config)
-            post, issue = self._issues[path]
+                self._issues[path] = self.composer.compose(self.composer.read(path))
+            composed, rows = self._issues[path], self._open_list()
             subscriber = self._person(person)
-            columns = opened.columns if (opened := self._open_list()) is not None else None
-            writer = MessageWriter(issue, load_secret(self.config), columns=columns)
-            envelope = writer.envelope(subscriber)
+            envelope = composed.writer(rows.columns if rows is not None else None).envelope(subscriber)
             rendered = RenderedMessage(
-                config=self.config,
-                site=self.site,
-                post=post,
-                issue=issue,
+                composed=composed,
                 subscriber=subscriber,
-                columns=columns,
+                chosen=bool(person),
+                rows=rows,
                 envelope=envelope,
                 message=read_message(envelope.message),
                 seconds=time.perf_counter() - began,
@@ -158,37 +172,28 @@ class Renderer:
             files = {path.resolve() for path in changed}
             self._messages.clear()
             self._posts_are_old = True
-            source = self._list_path()
+            source = list_path(self.config)
             if source is None or source.resolve() in files or self._path.resolve() in files:
                 self._list = None
             files -= {source.resolve()} if source is not None else set()
             if files:
                 self._issues.clear()
-            if self._config is None or self._path.resolve() in files:
-                self._config = self._site = None
+            if self._path.resolve() in files:
+                self._composer = None
             elif not all(path.suffix.lower() in MARKDOWN or _TEMPLATES in path.parts for path in files):
-                self._site = None
+                self._composer = Composer(self.config)
 
     def _open_list(self) -> SubscriberList | None:
         with self._lock:
-            assert self.config is not None  # read again if it was forgotten
-            path = self._list_path()
-            if self._list is None and path is not None and path.exists():
-                self._list = read_csv(path)
+            if self._list is None:
+                self._list = find_list(self.config)
             return self._list
 
-    def _list_path(self) -> Path | None:
-        config = self._config
-        if config is None or config.subscribers.source == "database":
-            return None
-        return config.root / config.subscribers.source
-
     def _person(self, person: str) -> Subscriber:
-        if not person:
-            return personas.first(self.subscribers())
-        found = personas.find(self.subscribers(), person)
+        rows = self._open_list()
+        found = personas.find(rows, person) if person else first_subscriber(rows)
         if found is None:
-            raise NewsletterError(f"{person} is not on the list; choose somebody else", path=self._list_path())
+            raise NewsletterError(f"{person} is not on the list; choose somebody else", path=list_path(self.config))
         return found
 
     def _missing(self, path: Path) -> str:

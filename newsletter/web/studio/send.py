@@ -1,15 +1,12 @@
-"""Send one real message to one address through the configured relay, as `send --to` does.
+"""Send the message that is looked at to one address through the configured relay, as `send --to` does.
 
-It is no delivery: nothing is recorded, and the address need not be a subscriber's. The message is the one that is
-looked at, with another address; the conversation with the relay is `delivery.direct`'s.
+It is no delivery: nothing is recorded, and the address need not be a subscriber's. As whom the address is written to
+is `audience.source`'s business; the conversation with the relay is `delivery.direct`'s.
 """
 
-from dataclasses import replace
+import asyncio
 
-from newsletter.audience.address import normalize_address
-from newsletter.audience.token import load_secret
-from newsletter.compose.message.writer import MessageWriter
-from newsletter.delivery.direct import send_direct
+from newsletter.delivery.direct import envelopes_to, send_direct
 from newsletter.errors import NewsletterError
 from newsletter.smtp.relay import configured_relays
 from newsletter.web.studio.renderer import RenderedMessage
@@ -20,15 +17,10 @@ async def send_to(rendered: RenderedMessage, address: str) -> str:
 
     Raises NewsletterError for what is no address, and with the relay's words where it did not take the message.
     """
-    try:
-        normal = normalize_address(address)
-    except ValueError as error:
-        raise NewsletterError(f"{error}; give an address such as you@example.org") from None
-    config = rendered.config
-    writer = MessageWriter(rendered.issue, load_secret(config), columns=rendered.columns)
-    envelope = writer.envelope(replace(rendered.subscriber, email=normal))
-    (_, reply), *_ = await send_direct([envelope], configured_relays(config))
+    viewed = rendered.subscriber if rendered.chosen else None
+    envelopes = await asyncio.to_thread(envelopes_to, rendered.composed, rendered.rows, [address], viewed=viewed)
+    ((normal, reply),) = await send_direct(envelopes, configured_relays(rendered.config))
     if reply.code // 100 != 2:
-        said = f"{reply.code} {reply.status} {reply.text}" if reply.code else reply.text
-        raise NewsletterError(f"not sent to {normal}: {' '.join(said.split())}; look at [smtp] url and the address")
+        words = f"{reply.code} {reply.status} {reply.text}" if reply.code else reply.text
+        raise NewsletterError(f"not sent to {normal}: {' '.join(words.split())}; look at [smtp] url and the address")
     return f"Sent to {normal}; the relay said: {reply.code} {' '.join(reply.text.split())[:160]}"

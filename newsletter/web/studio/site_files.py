@@ -12,25 +12,25 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from newsletter.errors import NewsletterError
+from newsletter.site.page import Page
 from newsletter.site.paths import inside
-from newsletter.site.post import Post
 from newsletter.site.site import Site
 
 ROUTE = "/site/"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".bmp", ".ico", ".apng"})
 
 
-def mapper(site: Site, post: Post) -> Callable[[str], str]:
+def mapper(page: Page) -> Callable[[str], str]:
     """A function from an image's address to our own route, where the site's folder has the file; else unchanged."""
-    page = site.permalink(post)
+    site = page.site
 
     def map_url(url: str) -> str:
         path = _path_under(url, site.url)
         if path is None:
             return url
         candidates = [path]
-        if page and url.startswith(page):  # beside the post: it is not there until the site is built
-            candidates.append(_relative(post.path.parent, site.root, _path_under(url, page) or ""))
+        if page.url and url.startswith(page.url):  # beside the post: it is not there until the site is built
+            candidates.append(_relative(page.post.path.parent, site.root, _path_under(url, page.url) or ""))
         for candidate in candidates:
             if find(site, candidate) is not None:
                 return ROUTE + quote(candidate)

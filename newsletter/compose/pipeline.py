@@ -1,13 +1,12 @@
 """Stage one: a post becomes an issue.
 
 Markdown to HTML, through the template, CSS inlined, the text part beside it, slots cut out. Pure but for reading
-templates: no network, no clock. What is known is in `facts`; how slots come about in `rewrite`, `runtime` and `slots`;
-this module puts them in order.
+templates: no network, no clock. What a template may mention is in `context`; how slots come about in `templating`; this
+module puts them in order. Who composes enters by `composer`.
 """
 
 import re
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,13 +15,13 @@ from markupsafe import Markup, escape
 from newsletter.audience.address import split_mailbox
 from newsletter.compose.body import render_body
 from newsletter.compose.context import (
+    body_context,
     frozen,
     newsletter_context,
     post_context,
     preheader,
     replace_surrogates,
     site_context,
-    text_field,
 )
 from newsletter.compose.html.inline_css import inline_css
 from newsletter.compose.issue import Issue, Part
@@ -33,34 +32,38 @@ from newsletter.compose.templating.slots import slots_of
 from newsletter.compose.text.render import html_to_text
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
+from newsletter.site.page import Page
 from newsletter.site.post import Post
-from newsletter.site.site import Site
 
 _LAYOUT = re.compile(r"[^\W_][\w-]*(?:[./][\w-]+)*\Z")
 _TEXT_TEMPLATE = "post.txt"  # for layouts that have none of their own
 
 
-def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue:
-    """The issue of `post`; see `newsletter.compose.issue.compose`."""
+def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue:
+    """The issue of a post, rendered through its template, inlined, with slots where content depends on the reader.
+
+    `issue_id` is the post's slug if not given. Whether a post is a draft isn't asked here. Raises NewsletterError for
+    what the author can mend: in the post, the template or newsletter.toml. Never touches the network.
+    """
+    post = page.post
     name, address = _author(config)
     templates = Templates(config.root)
-    layout = _layout(post, site, config, templates)
+    layout = _layout(page, config, templates)
     id_ = issue_id or post.slug
-    newsletter = newsletter_context(post, site, config, name)
-    facts = {"site": site_context(site), "newsletter": newsletter}
+    newsletter = newsletter_context(page, config, name)
+    facts = {"site": site_context(page.site), "newsletter": newsletter}
     rendering = templates.start(f"{id_}\0{post.title}\0{post.body}", facts)
     slots = rendering.slots
 
-    rendering.update(post=post_context(post, site, ""))
+    about = post_context(page)
+    rendering.update(post={**about, **body_context(post, "")})
     title, subject = _title_and_subject(post, config, rendering)
-    source = post
     if post.personalize:
         written = rendering.source(post.body, _shown(post, config), post.body_line)
-        source = replace(post, body=set_apart(written, slots))
-    body = render_body(source, site)
-    if post.personalize:
-        body = unwrap(body, slots)
-    about = post_context(post, site, slots.sample(body))
+        body = unwrap(render_body(page, set_apart(written, slots)), slots)
+    else:
+        body = render_body(page)
+    about |= body_context(post, slots.sample(body))
     issue = {
         "id": id_,
         "subject": slots.sample(subject),
@@ -80,7 +83,7 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
     rendering.update(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
-    text = slots.cut(_tidy(replace_surrogates(rendering.template(text_template))))
+    text = slots.cut(_normalize_lines(replace_surrogates(rendering.template(text_template))))
     subject = replace_surrogates(subject)
     parts = (*slots.cut(subject), *html, *text)
 
@@ -103,7 +106,7 @@ def typeset(post: Post, site: Site, config: Config, issue_id: str = "") -> Issue
             "post": frozen(about),
             "newsletter": frozen(newsletter),
             "issue": issue,
-            "site": frozen(facts["site"] if _mention_site(parts) else {"title": site.title, "url": site.url}),
+            "site": frozen(facts["site"] if _mention_site(parts) else {"title": page.site.title, "url": page.site.url}),
         },
     )
 
@@ -130,15 +133,15 @@ def _author(config: Config) -> tuple[str, str]:
         return split_mailbox(config.newsletter.author, "[newsletter] author")
 
 
-def template_of(post: Post, site: Site, config: Config) -> Path | None:
-    """The file of the template that `typeset` renders the post with."""
+def template_of(page: Page, config: Config) -> Path | None:
+    """The file of the template that `compose` renders the post with."""
     templates = Templates(config.root)
-    return templates.path(f"{_layout(post, site, config, templates)}.html")
+    return templates.path(f"{_layout(page, config, templates)}.html")
 
 
-def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str:
+def _layout(page: Page, config: Config, templates: Templates) -> str:
     """The template's name: the post's layout; where that is its blog's own, as in Jekyll, the newsletter's."""
-    own = config.newsletter.layout
+    post, own = page.post, config.newsletter.layout
     line = _line_of(post, "layout")
     if post.layout and not _LAYOUT.match(post.layout):
         raise NewsletterError(
@@ -148,7 +151,7 @@ def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str
         )
     if post.layout and templates.has(f"{post.layout}.html"):
         return post.layout
-    if post.layout and site.kind == "plain":
+    if post.layout and page.site.kind == "plain":
         raise NewsletterError(
             f"no template {post.layout!r}; known: {', '.join(templates.layouts())}; or write it in {FOLDER}/",
             path=post.path,
@@ -164,7 +167,7 @@ def _layout(post: Post, site: Site, config: Config, templates: Templates) -> str
 
 def _title_and_subject(post: Post, config: Config, rendering: Rendering) -> tuple[str, str]:
     """Title and subject as one line of text each; with `personalize: true` they may hold slots."""
-    written = text_field(post, "subject")
+    written = post.text_field("subject")
     title, subject = " ".join(post.title.split()), written or " ".join(post.title.split())
     if post.personalize:
         path = _shown(post, config)
@@ -199,7 +202,7 @@ def _mention_site(parts: tuple[Part, ...]) -> bool:
     return any(re.search(r"\bsite\b", slot.source) for slot in slots_of(parts))
 
 
-def _tidy(text: str) -> str:
+def _normalize_lines(text: str) -> str:
     """A text part as it is sent: no blanks at line ends but the signature's, at most two empty lines in a row."""
     lines = [line if line == "-- " else line.rstrip() for line in text.splitlines()]
     return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).strip("\n") + "\n"

@@ -1,0 +1,85 @@
+"""The front door of composing: from config and post to issue and messages.
+
+`send`, its dry run, `--to`, `render`, `check`, the studio and whoever delivers a frozen issue enter here, so that they
+cannot differ. Importing this costs nothing: what composing loads (premailer, lxml, markdown) comes with the first post.
+Whom a message is rendered for is `audience.source`'s business.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.audience.token import load_secret
+from newsletter.compose.issue import Issue
+from newsletter.compose.message.writer import MessageWriter
+from newsletter.config.settings import Config
+from newsletter.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.site.page import Page
+    from newsletter.site.site import Site
+
+_NAME = re.compile(r"[^\W_][\w.-]{0,99}\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """A post, and the issue that it became."""
+
+    config: Config
+    page: "Page"
+    issue: Issue
+
+    @cached_property
+    def template(self) -> Path | None:
+        """The file of the template that it was rendered with."""
+        from newsletter.compose.pipeline import template_of
+
+        return template_of(self.page, self.config)
+
+    def writer(self, columns: Collection[str] | None = None) -> MessageWriter:
+        """What turns the issue into messages; see `issue_writer`."""
+        return issue_writer(self.config, self.issue, columns)
+
+
+class Composer:
+    """Composes the posts of one newsletter. Its site is read once."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @cached_property
+    def site(self) -> "Site":
+        """The site that the posts live in. Raises NewsletterError where its configuration is broken."""
+        from newsletter.site.load import load_site
+
+        return load_site(self.config)
+
+    def read(self, path: Path) -> "Page":
+        """The post at `path`, resolved against its site. Raises NewsletterError for one that can't be read."""
+        from newsletter.site.page import read_page
+
+        return read_page(path.absolute(), self.site)
+
+    def compose(self, page: "Page", again: str | None = None) -> Composed:
+        """The issue of a post that was read; `again` names a second issue of the same post.
+
+        Raises NewsletterError for what the author can mend: in the post, the template or newsletter.toml.
+        """
+        from newsletter.compose.pipeline import compose
+
+        if again is not None and not _NAME.match(again):
+            what = f"--again {again[:80]!r} is no name; use letters, digits and hyphens, such as hello-2"
+            raise NewsletterError(what)
+        return Composed(self.config, page, compose(page, self.config, issue_id=again))
+
+
+def issue_writer(config: Config, issue: Issue, columns: Collection[str] | None = None) -> MessageWriter:
+    """What turns an issue, fresh or frozen, into messages.
+
+    `columns` are those of the list, where there is one, so that a slot that has none is refused at once.
+    """
+    return MessageWriter(issue, load_secret(config), columns=columns)

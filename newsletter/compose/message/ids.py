@@ -1,0 +1,18 @@
+"""Message-IDs (RFC 5322 section 3.6.4): one for each issue and address, the same on every attempt.
+
+Keyed, so that nobody can tell from one whether an address is on the list; and to be had without writing the message.
+"""
+
+from newsletter.audience.address import split_mailbox
+from newsletter.audience.token import digest
+from newsletter.compose.issue import Issue
+
+
+def sender_domain(issue: Issue) -> str:
+    """The domain of the issue's From address, which its Message-IDs end with."""
+    return split_mailbox(issue.sender, "[newsletter] author")[1].rpartition("@")[2]
+
+
+def message_id(secret: bytes, issue_id: str, email: str, domain: str) -> str:
+    """The Message-ID of the issue's message to `email`, in angle brackets."""
+    return f"<{digest(secret, 'message-id', issue_id, email)}@{domain}>"

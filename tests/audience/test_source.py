@@ -1,0 +1,55 @@
+"""Whom a message is rendered for: one behaviour for `render`, `check`, `--to` and the studio."""
+
+from pathlib import Path
+
+import pytest
+
+from newsletter.audience.source import MADE_UP, addressees, find_list, first_subscriber, one_subscriber
+from newsletter.audience.subscriber import Subscriber
+from newsletter.config.settings import Config, load_config
+from newsletter.errors import NewsletterError
+
+ADA = Subscriber("ada@example.org", "Ada", {"city": "Lyon"})
+BEN = Subscriber("ben@example.org", "Ben", {"city": "Oslo"})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "newsletter.toml").write_text('[newsletter]\nauthor = "Ada Moreau <ada@example.org>"\n')
+    return load_config(tmp_path / "newsletter.toml")
+
+
+def listed(config: Config, *rows: str) -> Config:
+    (config.root / "subscribers.csv").write_text("\n".join(("email,name,city", *rows)) + "\n")
+    return config
+
+
+def test_without_a_list_somebody_made_up_reads(config: Config) -> None:
+    assert one_subscriber(config) == (MADE_UP, None)
+    assert first_subscriber(None) == MADE_UP
+
+
+def test_the_made_up_reader_of_an_empty_list_has_its_columns(config: Config) -> None:
+    found, columns = one_subscriber(listed(config))
+    assert (found.email, found.name, found.columns) == (MADE_UP.email, MADE_UP.name, {"city": ""})
+    assert columns == ("city",)
+
+
+def test_a_reader_is_the_one_named_or_the_first_that_can_be_mailed(config: Config) -> None:
+    listed(config, "nobody,,", "ada@example.org,Ada,Lyon", "ben@example.org,Ben,Oslo")
+    assert one_subscriber(config)[0] == ADA
+    assert one_subscriber(config, " BEN@example.org ")[0] == BEN
+    with pytest.raises(NewsletterError, match=r"eve@example\.org is not on the list"):
+        one_subscriber(config, "eve@example.org")
+
+
+def test_an_address_on_the_list_gets_its_own_message_and_any_other_the_firsts(config: Config) -> None:
+    rows = find_list(listed(config, "ada@example.org,Ada,Lyon", "ben@example.org,Ben,Oslo"))
+    me = "me@example.net"
+    assert addressees(rows, ["Ben@example.org", me, "ben@example.org"]) == [BEN, Subscriber(me, "Ada", ADA.columns)]
+    assert addressees(None, [me]) == [Subscriber(me, MADE_UP.name)]
+
+
+def test_whoever_is_looked_at_decides_what_is_sent(config: Config) -> None:
+    rows = find_list(listed(config, "ada@example.org,Ada,Lyon", "ben@example.org,Ben,Oslo"))
+    assert addressees(rows, ["ada@example.org"], BEN) == [Subscriber("ada@example.org", "Ben", BEN.columns)]
