@@ -12,7 +12,7 @@ def test_a_page_is_frozen(tmp_path):
     composer = Composer(write(tmp_path, JEKYLL))
     page = composer.read(tmp_path / "_posts/2018-07-03-first.md")
     with pytest.raises(FrozenInstanceError):
-        page.url = "https://example.net/"
+        page.url = "https://example.net/"  # type: ignore[misc]
 
 
 def test_an_image_that_is_the_posts_own_file_ends(tmp_path):
