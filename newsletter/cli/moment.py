@@ -22,7 +22,7 @@ def newsletter_zone(config: "Config") -> tzinfo | None:
     from zoneinfo import ZoneInfo
 
     from newsletter.site.dates import zone_named
-    from newsletter.site.site import load_site
+    from newsletter.site.load import load_site
 
     if config.newsletter.timezone:
         return ZoneInfo(config.newsletter.timezone)

@@ -34,7 +34,7 @@ def check(
       newsletter subscribers check
     """
     from newsletter.audience.csv.reader import check_list
-    from newsletter.cli.posts import open_list
+    from newsletter.audience.source import open_list
     from newsletter.config.settings import load_config
 
     subscribers = open_list(load_config(context.obj))
