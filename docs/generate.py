@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: the help overview, the reference of commands, of checks.
+"""Write what is made from the code: the help overview, the reference of commands, of checks; the state file's tables.
 
 `make docs` runs it; a test compares what it would write with what is there.
 """
@@ -16,6 +16,7 @@ def pages() -> dict[Path, str]:
         ROOT / "newsletter/cli/help.txt": overview(),
         ROOT / "docs/reference/commands.md": commands(),
         ROOT / "docs/reference/checks.md": checks(),
+        ROOT / "newsletter/state/schema.sql": tables(),
     }
 
 
@@ -41,6 +42,13 @@ def checks() -> str:
     from newsletter.checks.reference import reference
 
     return reference()
+
+
+def tables() -> str:
+    """The tables that a new state file gets."""
+    from newsletter.state.schema import schema_sql
+
+    return schema_sql()
 
 
 def _root():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.ledger import Ledger
     from newsletter.delivery.ledger.plan import Plan
-    from newsletter.delivery.retry import RetryPolicy
+    from newsletter.delivery.pace import RetryPolicy
     from newsletter.smtp.relay import Relay
 
 
@@ -136,7 +136,7 @@ def _send(config: "Config", options: Options) -> int:
     from newsletter.audience.source import open_list
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
-    from newsletter.delivery.retry import RetryPolicy
+    from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import sqlite_path
 
     with config.naming("delivery"):
@@ -147,7 +147,7 @@ def _send(config: "Config", options: Options) -> int:
         live = not options.dry_run
         composing = Composing(config, options.post, options.again, live=live, force=options.force)
 
-    from newsletter.delivery.ledger.plan import make_plan, read_audience  # not before the fork, which would carry it
+    from newsletter.delivery.ledger.plan import make_plan  # not before the fork, which would carry it
 
     if composing is not None:
         rows = open_list(config)
@@ -161,7 +161,7 @@ def _send(config: "Config", options: Options) -> int:
             ledger.hold(issue.id)
         else:
             ledger.hold(issue_id)
-            audience = read_audience(ledger, rows, where)
+            audience = ledger.read_audience(rows, where)
             issue, findings = composing.issue()
         plan = make_plan(
             ledger, issue, audience, limit=options.limit,
@@ -186,13 +186,12 @@ def _send(config: "Config", options: Options) -> int:
 
 def _begun(ledger: "Ledger", options: Options) -> "Issue":
     """The issue as it is frozen in the ledger, to be finished as it was begun; there is no post to compose."""
-    from newsletter.delivery.ledger.plan import frozen_issue
     from newsletter.site.slug import split_name
 
     if options.where:
         raise NewsletterError("--where chooses from the list; with --as-begun the audience is what it was")
     named = options.again or options.post
-    issue = frozen_issue(ledger.db, named) or frozen_issue(ledger.db, split_name(Path(named).stem)[1])
+    issue = ledger.frozen(named) or ledger.frozen(split_name(Path(named).stem)[1])
     if issue is None:
         raise NewsletterError(f"no issue {options.post!r} was begun; `newsletter status` names those that were")
     return issue
@@ -217,19 +216,18 @@ def _segment(expression: str | None, rows: "SubscriberList") -> Any:
 @contextlib.contextmanager
 def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
     """The newsletter's ledger; for a dry run a scratch file that knows the same suppressions."""
-    from newsletter.delivery.ledger.ledger import Ledger
+    from newsletter.delivery.ledger.sqlite import SqliteLedger
     from newsletter.state import sqlite_path
 
     live = sqlite_path(config)
     if not options.dry_run:
-        with Ledger(live) as ledger:
+        with SqliteLedger(live) as ledger:
             yield ledger
         return
-    with tempfile.TemporaryDirectory(prefix="newsletter-") as folder, Ledger(Path(folder) / "rehearsal.db") as ledger:
-        if live.exists():
-            ledger.db.execute("ATTACH ? AS live", (str(live),))
-            ledger.db.execute("INSERT INTO suppressions SELECT * FROM live.suppressions")
-            ledger.db.execute("DETACH live")
+    with (
+        tempfile.TemporaryDirectory(prefix="newsletter-") as folder,
+        SqliteLedger.rehearsal(Path(folder) / "rehearsal.db", live) as ledger,
+    ):
         yield ledger
 
 
@@ -270,7 +268,6 @@ async def _deliver(
     from newsletter.cli.loop import stop_on_signals
     from newsletter.compose.composer import issue_writer
     from newsletter.delivery.engine import Progress, deliver
-    from newsletter.delivery.ledger.plan import forget, freeze
 
     writer = issue_writer(config, plan.issue)
     async with _relays_of(config, options) as (relays, rehearsal):
@@ -278,7 +275,7 @@ async def _deliver(
             if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
                 note("stopped before anything was sent")
                 return 130
-            freeze(ledger, plan, git_commit=_git_commit(config.root))
+            ledger.freeze(plan, git_commit=_git_commit(config.root))
             with progress(plan.to_send, quiet=options.as_json) as show:
 
                 def on_progress(now: Progress) -> None:
@@ -290,7 +287,8 @@ async def _deliver(
                     retry=retry, no_wait=options.no_wait or options.dry_run,
                 )  # fmt: skip
         if report.stopped is not None and plan.is_new and not report.sent:
-            forget(ledger)
+            with contextlib.suppress(NewsletterError):  # what stopped the run is what is said
+                ledger.forget()
         if options.as_json:
             say_json(report_json(plan, report, rehearsal))
         else:
@@ -316,7 +314,7 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
 
 def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
     """The relays, as configured and as asked for; none where none is configured yet, which a rehearsal does without."""
-    from newsletter.delivery.pace import parse_rate
+    from newsletter.smtp.rate import parse_rate
     from newsletter.smtp.relay import configured_relays
 
     relays = configured_relays(config, smtp or ()) if smtp or config.smtp.urls else ()

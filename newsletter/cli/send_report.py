@@ -1,6 +1,5 @@
 """What `send` says: the plan before, the report after, for people and for programs."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,34 +72,18 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
             or "the test inbox",
         ),
         ("To send", f"{plan.to_send:,}"),
-        ("Time", _time_at_rate(relays, plan.to_send)),
+        ("Time", _time(relays, plan.to_send)),
     ]
     for name, value in lines:
         if value:
             say(f"{name:<13}{value}")
 
 
-def _time_at_rate(relays: "tuple[Relay, ...]", count: int) -> str:
-    """How long `count` messages take at the least, by the relays' rates; empty where one has none.
+def _time(relays: "tuple[Relay, ...]", count: int) -> str:
+    from newsletter.delivery.pace import time_at_rates
 
-    The shortest rate spaces the messages where it is in seconds or minutes; the others are quotas.
-    """
-    if not count or not relays or not all(relay.rate for relay in relays):
-        return ""
-
-    def room(relay: "Relay", seconds: float) -> float:
-        first, *others = relay.rate
-        spaced = first.count * seconds / first.seconds if first.seconds <= 60 else math.inf
-        quotas = others if first.seconds <= 60 else relay.rate
-        return min([spaced, *(quota.count * (seconds // quota.seconds + 1) for quota in quotas)])
-
-    least, most = 0.0, 1.0
-    while sum(room(relay, most) for relay in relays) < count:
-        least, most = most, most * 2
-    for _ in range(40):
-        half = (least + most) / 2
-        least, most = (least, half) if sum(room(relay, half) for relay in relays) >= count else (half, most)
-    return f"about {human_seconds(most)} at this rate" if most >= 1 else ""
+    seconds = time_at_rates([relay.rate for relay in relays], count)
+    return f"about {human_seconds(seconds)} at this rate" if seconds >= 1 else ""
 
 
 def _names(count: int, names: tuple[str, ...]) -> str:

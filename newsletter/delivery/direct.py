@@ -15,9 +15,10 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composed
 from newsletter.compose.message.envelope import Envelope
 from newsletter.errors import NewsletterError
-from newsletter.smtp.connection import Connection, Timeouts, Transaction
+from newsletter.smtp.connection import Connection, Timeouts
 from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
 from newsletter.smtp.reply import Reply
+from newsletter.smtp.transaction import Transaction
 
 
 def envelopes_to(
@@ -90,6 +91,12 @@ class _Direct:
             self._replies[transaction.id] = Reply(0, "", "the relay offers no SMTPUTF8 for a non-ASCII address", "")
         asyncio.get_running_loop().call_soon(connection.quit)
         return None
+
+    def may_go(self, connection: Connection, transaction: Transaction) -> bool:
+        return True
+
+    def withdrawn(self, connection: Connection, transaction: Transaction) -> None:
+        """Nobody takes a direct message back."""
 
     def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
         self._replies[transaction.id] = reply

@@ -17,14 +17,16 @@ from typing import Protocol
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.message.envelope import Envelope
-from newsletter.delivery.ledger.journal import Claimed, Journal
-from newsletter.delivery.pace import IN_A_ROW, Domains
+from newsletter.delivery.domains import Domains
+from newsletter.delivery.ledger.batch import Claimed
+from newsletter.delivery.ledger.journal import Journal
+from newsletter.delivery.pace import IN_A_ROW, RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
-from newsletter.delivery.progress import Tally
-from newsletter.delivery.retry import RetryPolicy
+from newsletter.delivery.progress import Ending, Tally
 from newsletter.errors import NewsletterError, TryAgainLater
-from newsletter.smtp.connection import Connection, Transaction
+from newsletter.smtp.connection import Connection
 from newsletter.smtp.reply import Action, Reply, Verdict, is_relaying_denied, verdict
+from newsletter.smtp.transaction import Transaction
 
 DROPS = 3
 """Connections that may be lost under one message before it has to wait like a deferred one."""
@@ -41,23 +43,20 @@ class Writer(Protocol):
 
 
 class Dispatcher:
-    """The recipients of a run on their way. `changed` is set when the run may have something to do, `end` ends it."""
-
-    pool: RelayPool  # set by the run, before anything is asked
-    journal: Journal
+    """The recipients of a run on their way, from `journal` to the connections of `pool`."""
 
     def __init__(
-        self, writer: Writer, tally: Tally, retry: RetryPolicy, *,
-        clock: Callable[[], float], chance: random.Random, changed: asyncio.Event,
-        end: Callable[[NewsletterError], None],
+        self, writer: Writer, journal: Journal, pool: RelayPool, tally: Tally, ending: Ending, retry: RetryPolicy, *,
+        clock: Callable[[], float], chance: random.Random,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._writer = writer
+        self._journal = journal
+        self._pool = pool
+        self._ending = ending
         self._retry = retry
         self._clock = clock
         self._chance = chance
-        self._changed = changed
-        self._end = end
         self.tally = tally
         self.domains = Domains()
         self.queue: deque[Transaction] = deque()  # claimed, not under way
@@ -66,8 +65,7 @@ class Dispatcher:
         self.claiming = False
         self.exhausted = False  # the last claim found nobody
         self.due = FAR  # when the first deferred recipient is to be tried again, by the ledger's clock
-        self.paced: asyncio.TimerHandle | None = None  # wakes the connections when the pace allows
-        self.stopping = False  # no further message
+        self._paced: asyncio.TimerHandle | None = None  # wakes the connections when the pace allows
         self._ahead = False  # `_write_ahead` is to come
         self._refused_row = 0
         self._doubt_row = 0
@@ -76,8 +74,8 @@ class Dispatcher:
 
     def next(self, connection: Connection) -> Transaction | None:
         """The next message for this connection, its intent on the way to the ledger."""
-        route = self.pool.of[connection]
-        while self.queue and not self.stopping and not route.left_out:
+        route = self._pool.of[connection]
+        while self.queue and not self._ending.asked and not route.left_out:
             now = self._loop.time()
             wait = route.pace.wait(now)
             if wait > 0:
@@ -92,7 +90,7 @@ class Dispatcher:
                 continue
             route.pace.take(now)
             self.under_way += 1
-            self.journal.intend(transaction, connection)
+            self._journal.intend(transaction, connection.intended)
             if not self._ahead and route.pace.is_free:
                 self._ahead = True
                 self._loop.call_soon(self._write_ahead)
@@ -104,18 +102,25 @@ class Dispatcher:
     def _write_ahead(self) -> None:
         """Write the next messages, while the journal is at work on the intents of those before them."""
         self._ahead = False
-        for transaction in list(itertools.islice(self.queue, self.pool.most)):
+        for transaction in list(itertools.islice(self.queue, self._pool.most)):
             if transaction.envelope is None and not self._write(transaction):
                 self.queue.remove(transaction)
+
+    def may_go(self, connection: Connection, transaction: Transaction) -> bool:
+        """Whether the body may go now; after a freeze, not before the ledger has said that we still hold the issue."""
+        if self._journal.is_sure:
+            return True
+        self._journal.confirm(transaction, connection.intended)
+        return False
 
     def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
         """The relay has answered."""
         self.under_way -= 1
-        route = self.pool.of[connection]
+        route = self._pool.of[connection]
         if reply.command != "." or not 200 <= reply.code < 300:
             self._settle_refusal(route, transaction, reply)
             return
-        self.journal.record(transaction, "sent", reply, route.relay.name)
+        self._journal.record(transaction, "sent", reply, route.relay.name)
         self.tally.count["sent"] += 1
         self._refused_row = self._doubt_row = 0
         connection.useful = True
@@ -123,7 +128,7 @@ class Dispatcher:
         if self.domains.known:
             self.domains.answered(transaction.domain, WELL, "", self._loop.time())
         if not (self.queue or self.under_way):
-            self._changed.set()
+            self._ending.changed.set()
 
     def _is_free(self, transaction: Transaction, connection: Connection, now: float) -> bool:
         """Whether this recipient may be tried here and now; if not, that is recorded."""
@@ -160,7 +165,7 @@ class Dispatcher:
             case Action.STOP:
                 self._give_back(transaction, reply)
                 error = f"{route.relay.name}: {reply} (to {reply.command}); {meaning.hint}"
-                self.pool.leave_out(route, NewsletterError(error))
+                self._pool.leave_out(route, NewsletterError(error))
             case Action.AGAIN:
                 self._try_elsewhere(transaction, reply, route)
             case Action.DEFER:
@@ -169,7 +174,7 @@ class Dispatcher:
                 self._finish(transaction, "unknown", reply, route=route)
             case _:
                 if meaning.suppress or meaning.full:
-                    self.journal.suppress(transaction, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
+                    self._journal.suppress(transaction, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
                 self._finish(transaction, "failed", reply, route=route)
 
     def _is_refused_everywhere(self, reply: Reply) -> bool:
@@ -183,24 +188,24 @@ class Dispatcher:
         """Lost before it was handed over."""
         self.under_way -= 1
         lost = Reply(0, "", "connection lost before the message was handed over", "")
-        self._try_elsewhere(transaction, connection.last_reply or lost, self.pool.of[connection])
+        self._try_elsewhere(transaction, connection.last_reply or lost, self._pool.of[connection])
 
     def in_doubt(self, connection: Connection, transaction: Transaction, reason: str) -> None:
         """Lost after the final dot: never sent again on a guess, and not many more put at risk."""
         self.under_way -= 1
-        route = self.pool.of[connection]
+        route = self._pool.of[connection]
         route.lost_in_doubt()
         self._finish(transaction, "unknown", None, route=route, reason=reason)
         self._doubt_row += 1
         if self._doubt_row > route.relay.connections + 2:
             what = f"{route.relay.name} takes messages and closes without an answer ({reason})"
-            self._end(TryAgainLater(f"{what}; ask whoever runs it, then run the same command again to go on"))
+            self._ending.ask(TryAgainLater(f"{what}; ask whoever runs it, then run the same command again to go on"))
 
     def closed(self, connection: Connection, reply: Reply | None) -> None:
         """Another connection takes its place, if there is work."""
         if reply is not None and reply.code:
             self.tally.said(str(reply))
-        self.pool.closed(connection, reply)
+        self._pool.closed(connection, reply)
 
     def _try_elsewhere(self, transaction: Transaction, reply: Reply, route: Route) -> None:
         transaction.drops += 1
@@ -211,18 +216,17 @@ class Dispatcher:
 
     def _give_back(self, transaction: Transaction, reply: Reply) -> None:
         """To the front of the queue, under another Transaction: a late word about the old one can't be taken for it."""
-        self.journal.record(transaction, "pending", reply, "")
+        self._journal.record(transaction, "pending", reply, "")
         self.queue.appendleft(
             replace(
                 transaction,
                 envelope=None,
                 intended=False,
-                withdrawn=False,
                 refused=None,
                 attempts=transaction.attempts + 1,
             )
         )
-        self._changed.set()
+        self._ending.changed.set()
 
     def _defer(self, transaction: Transaction, reply: Reply, route: Route) -> None:
         now = self._clock()
@@ -238,51 +242,59 @@ class Dispatcher:
         route: Route | None = None, reason: str = "", not_before: float | None = None,
     ) -> None:  # fmt: skip
         """Settled for this run, or until it is due again, and not sent."""
-        self.journal.record(transaction, state, reply, route.relay.name if route else "", not_before, reason)
+        self._journal.record(transaction, state, reply, route.relay.name if route else "", not_before, reason)
         self.tally.settled(state, transaction.email, str(reply) if reply else reason)
         if not_before is not None:
             self.due = min(self.due, not_before)
-        self._changed.set()
+        self._ending.changed.set()
 
-    def skipped(self, transaction: Transaction, reason: str) -> None:
-        """Suppressed since it was planned; the ledger has recorded it."""
-        if transaction.envelope is not None:
-            self.under_way -= 1
-        elif transaction.deferred:
-            self.tally.count["deferred"] -= 1
-        self.tally.settled("skipped", transaction.email, f"suppressed: {reason}")
-        self._changed.set()
+    def withdrawn(self, connection: Connection, transaction: Transaction) -> None:
+        """Suppressed since it was claimed; the ledger has recorded it."""
+        self.under_way -= 1
+        self._journal.settled(transaction)
+        self._skipped(transaction)
+
+    def _skipped(self, transaction: Transaction) -> None:
+        self.tally.settled("skipped", transaction.email, transaction.withdrawn)
+        self._ending.changed.set()
 
     # Claims and waking
 
     def claim(self) -> None:
-        if self.claiming or self.stopping:
+        if self.claiming or self._ending.asked:
             return
         self.claiming = True
         self.due = FAR
-        self.journal.claim(self.batch).add_done_callback(self._claimed)
+        self._journal.claim(self.batch).add_done_callback(self._claimed)
 
     def _claimed(self, future: "asyncio.Future[Claimed]") -> None:
-        transactions, due = future.result()
+        claimed = future.result()
         self.claiming = False
-        self.exhausted = not transactions
-        if due is not None:
-            self.due = min(self.due, due)
-        self.tally.count["deferred"] -= sum(transaction.deferred for transaction in transactions)
-        self.queue.extend(transactions)
-        self._changed.set()
+        self.exhausted = not (claimed.transactions or claimed.skipped)
+        if claimed.due is not None:
+            self.due = min(self.due, claimed.due)
+        found = (*claimed.transactions, *claimed.skipped)
+        self.tally.count["deferred"] -= sum(transaction.deferred for transaction in found)
+        for transaction in claimed.skipped:
+            self._skipped(transaction)
+        self.queue.extend(claimed.transactions)
+        self._ending.changed.set()
         self.wake()
 
     def _wake_later(self, wait: float) -> None:
-        if self.paced is None:
-            self.paced = self._loop.call_later(wait, self.wake)
+        if self._paced is None:
+            self._paced = self._loop.call_later(wait, self.wake)
 
     def wake(self) -> None:
         """Offer what is queued to every connection that has room."""
-        if self.paced is not None:
-            self.paced.cancel()
-            self.paced = None
-        for connection in self.pool:
+        self.rest()
+        for connection in self._pool:
             if not self.queue:
                 return
             connection.wake()
+
+    def rest(self) -> None:
+        """Wake nobody later."""
+        if self._paced is not None:
+            self._paced.cancel()
+            self._paced = None

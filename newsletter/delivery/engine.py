@@ -2,20 +2,22 @@
 
 `deliver` runs until everybody is settled, or waiting is not wanted, or somebody says stop. Which recipient goes next,
 and what becomes of it, is delivery.dispatch's business; how a conversation goes smtp.connection's, which connections
-there are delivery.pool's. Nothing here is global; time comes from the loop and the ledger's clock.
+there are delivery.pool's. Time comes from the loop and the ledger's clock. One thing is the whole interpreter's: the
+interval at which its threads take turns (SWITCH), which is put back at the end of a run.
 """
 
 import asyncio
+import contextlib
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
 from newsletter.delivery.ledger.journal import Journal
 from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.pool import RelayPool
-from newsletter.delivery.progress import Progress, Report, Tally
-from newsletter.delivery.retry import RetryPolicy
+from newsletter.delivery.pace import Pace, RetryPolicy
+from newsletter.delivery.pool import RelayPool, Route
+from newsletter.delivery.progress import Ending, Progress, Report, Tally
 from newsletter.errors import NewsletterError
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import Relay
@@ -52,76 +54,94 @@ async def deliver(
     `total`: how many that will be, for the progress. `stop` drains: what is under way is finished, 30 s at most;
     `abort` ends at once. `no_wait`: don't wait for deferred recipients. What stops the issue is in the report.
     """
-    run = _Run(
-        ledger, writer, relays, total,
-        retry or RetryPolicy(), no_wait, timeouts or Timeouts(), chance or random.Random(),
-    )  # fmt: skip
-    return await run.deliver(on_progress or (lambda _: None), stop or asyncio.Event(), abort or asyncio.Event())
+    loop = asyncio.get_running_loop()
+    retry, timeouts, chance = retry or RetryPolicy(), timeouts or Timeouts(), chance or random.Random()
+    ending = Ending()
+    waiting = ledger.begin(retry.most)
+    tally = Tally(total, loop.time(), deferred=waiting.get("deferred", 0))
+    routes = [_route(relay, ledger, loop.time()) for relay in relays]
+    pool = RelayPool(routes, ending, timeouts=timeouts, chance=chance, no_wait=no_wait)
+    journal = Journal(ledger)
+    dispatcher = Dispatcher(writer, journal, pool, tally, ending, retry, clock=ledger.clock, chance=chance)
+    run = _Run(dispatcher, journal, pool, ending, ledger.clock, on_progress or (lambda _: None), no_wait=no_wait)
+    stop, abort = stop or asyncio.Event(), abort or asyncio.Event()
+    with _taking_short_turns():
+        await run.deliver(stop, abort)
+    if journal.bug is not None:
+        raise journal.bug
+    tally.lose(journal.unsaved.values())
+    interrupted = stop.is_set() or abort.is_set()
+    return tally.report(loop.time(), _counts(ledger), run.notes(), ending.error, interrupted)
+
+
+def _route(relay: Relay, ledger: Ledger, now: float) -> Route:
+    """The relay, with what earlier runs took of its long rates."""
+    used = {rate: ledger.used(relay.name, rate, now) for rate in relay.rate if rate.seconds >= 3600}
+    return Route(relay, Pace(relay.rate, relay.connections, now, used))
+
+
+def _counts(ledger: Ledger) -> dict[str, int]:
+    """What the ledger says in the end; nothing where it can't be read."""
+    with contextlib.suppress(NewsletterError):
+        return ledger.counts()
+    return {}
+
+
+@contextlib.contextmanager
+def _taking_short_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 class _Run:
-    """One call of `deliver`."""
+    """The loop of one call of `deliver`."""
 
     def __init__(
-        self, ledger: Ledger, writer: Writer, relays: Sequence[Relay], total: int,
-        retry: RetryPolicy, no_wait: bool, timeouts: Timeouts, chance: random.Random,
+        self, dispatcher: Dispatcher, journal: Journal, pool: RelayPool, ending: Ending, clock: Callable[[], float],
+        on_progress: Callable[[Progress], None], *, no_wait: bool,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
-        self._ledger = ledger
-        self._retry = retry
+        self._dispatcher = dispatcher
+        self._journal = journal
+        self._pool = pool
+        self._ending = ending
+        self._clock = clock
+        self._on_progress = on_progress
         self._no_wait = no_wait
-        self._changed = asyncio.Event()
-        self._dispatcher = Dispatcher(
-            writer, Tally(total, self._loop.time()), retry,
-            clock=ledger.clock, chance=chance, changed=self._changed, end=self._end,
-        )  # fmt: skip
-        self._pool = self._dispatcher.pool = RelayPool(
-            relays, ledger, self._dispatcher,
-            timeouts=timeouts, chance=chance, no_wait=no_wait, changed=self._changed, end=self._end,
-        )  # fmt: skip
-        self._stopped: NewsletterError | None = None
 
-    async def deliver(
-        self, on_progress: Callable[[Progress], None], stop: asyncio.Event, abort: asyncio.Event
-    ) -> Report:
-        """See `deliver`."""
+    async def deliver(self, stop: asyncio.Event, abort: asyncio.Event) -> None:
+        """Until everybody is settled, or the run is to end; nothing is open or under way afterwards."""
         dispatcher = self._dispatcher
-        dispatcher.tally.count["deferred"] = self._ledger.begin(self._retry.most)
-        dispatcher.journal = Journal(self._ledger, self._ledger_trouble, dispatcher.skipped)
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH)
+        self._journal.trouble.add_done_callback(lambda trouble: self._ledger_trouble(trouble.result()))
         signals = [self._loop.create_task(self._note(event)) for event in (stop, abort)]
         try:
             dispatcher.claim()
             while not (self._is_done() or stop.is_set() or abort.is_set()):
                 self._look_at_retries()
-                self._pool.open_connections(len(dispatcher.queue) + dispatcher.under_way)
+                self._pool.open_connections(dispatcher, len(dispatcher.queue) + dispatcher.under_way)
                 dispatcher.wake()
-                self._tick(on_progress)
+                self._tick()
                 await self._wait_for_change(TICK)
-            self._end()
+            self._ending.ask()
+            self._pool.quit()
             await self._drain(abort)
         finally:
-            sys.setswitchinterval(before)
             for signal in signals:
                 signal.cancel()
-            if dispatcher.paced is not None:
-                dispatcher.paced.cancel()
+            dispatcher.rest()
             self._pool.abort()
             if lost := [connection.lost for connection in self._pool]:
                 await asyncio.wait(lost, timeout=2.0)  # each gives back what it had
-            await dispatcher.journal.stop()
-        if dispatcher.journal.bug is not None:
-            raise dispatcher.journal.bug
-        self._tick(on_progress)
-        interrupted = stop.is_set() or abort.is_set()
-        return dispatcher.tally.report(
-            self._loop.time(), self._ledger.counts(), self._notes(), self._stopped, interrupted
-        )  # fmt: skip
+            await self._journal.stop()
+        self._tick()
 
     def _is_done(self) -> bool:
         dispatcher = self._dispatcher
-        if dispatcher.stopping:
+        if self._ending.asked:
             return True
         if dispatcher.queue or dispatcher.under_way or dispatcher.claiming or not dispatcher.exhausted:
             return False
@@ -133,7 +153,7 @@ class _Run:
         dispatcher.tally.progress.next_retry = None
         if not dispatcher.exhausted or dispatcher.claiming or self._no_wait:
             return
-        wait = dispatcher.due - self._ledger.clock()
+        wait = dispatcher.due - self._clock()
         if wait <= 0:
             dispatcher.claim()
         elif not (dispatcher.queue or dispatcher.under_way) and dispatcher.due != FAR:
@@ -142,18 +162,11 @@ class _Run:
                 for connection in self._pool:
                     connection.quit()
 
-    def _end(self, error: NewsletterError | None = None) -> None:
-        """No further message; what is under way is finished."""
-        self._dispatcher.stopping = True
-        self._stopped = self._stopped or error
-        self._pool.quit()
-        self._changed.set()
-
     def _ledger_trouble(self, error: NewsletterError) -> None:
         """Nothing can be recorded any more: no body may go."""
         for connection in self._pool:
             connection.halt()
-        self._end(error)
+        self._ending.ask(error)
 
     async def _drain(self, abort: asyncio.Event) -> None:
         """Let what is under way finish, and say goodbye."""
@@ -165,27 +178,29 @@ class _Run:
             await self._wait_for_change(goodbye - self._loop.time())
 
     async def _wait_for_change(self, seconds: float) -> None:
-        self._changed.clear()
-        timer = self._loop.call_later(seconds, self._changed.set)
-        await self._changed.wait()
+        changed = self._ending.changed
+        changed.clear()
+        timer = self._loop.call_later(seconds, changed.set)
+        await changed.wait()
         timer.cancel()
 
     async def _note(self, event: asyncio.Event) -> None:
         await event.wait()
-        self._changed.set()
+        self._ending.changed.set()
 
-    def _tick(self, on_progress: Callable[[Progress], None]) -> None:
+    def _tick(self) -> None:
         now = self._loop.time()
         for route in self._pool.all:
             route.pace.recover(now)
         self._dispatcher.domains.recover(now)
         progress = self._dispatcher.tally.tick(now, TICK)
-        progress.notes = self._notes()
+        progress.notes = self.notes()
         self._dispatcher.batch = int(min(max(2 * self._pool.most, progress.rate, 20), BATCH))
-        on_progress(progress)
+        self._on_progress(progress)
 
-    def _notes(self) -> tuple[str, ...]:
-        lost = self._dispatcher.journal.unsaved
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about relays, records and domains now."""
+        lost = len(self._journal.unsaved)
         unsaved = [f"{lost} replies could not be recorded; those recipients will be unknown"] if lost else []
         domains = [f"{domain} {note}" for domain, note in self._dispatcher.domains.notes.items()]
         return (*self._pool.notes(), *unsaved, *domains)

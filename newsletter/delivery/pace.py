@@ -1,18 +1,18 @@
-"""How fast: the rates that were asked for, and slowing down when a relay or a recipient's domain asks us to.
+"""How fast, and when again: the rates that were asked for, slowing down when a relay asks us to, and retry times.
 
-Pure: the clock is an argument (`now`, monotonic seconds), nothing sleeps. `Pace` is for one relay and shared by its
-connections; `Domains` remembers only domains that gave trouble, so the usual message costs one failed dict lookup.
+Pure: the clock is an argument (`now`, monotonic seconds), chance too, nothing sleeps. `Pace` is for one relay and
+shared by its connections; recipients' domains are delivery.domains' business.
 """
 
+import math
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from newsletter.errors import NewsletterError
+from newsletter.smtp.rate import Rate
 from newsletter.smtp.reply import Verdict
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_RATE = re.compile(r"([0-9]{1,9})/([smhd])\Z")
 
 IN_A_ROW = 5
 """So many replies that ask for patience, one after the other, slow us down; so many refusals pause a domain."""
@@ -22,34 +22,6 @@ SETTLE = 1.0
 """Seconds between two halvings: replies to what was already under way don't count twice."""
 SLOWEST = 0.2
 """Messages a second below which nothing is slowed."""
-DOMAIN_START = 5.0
-"""Messages a second for a domain when it first asks for patience; above four times that it is free again."""
-DOMAIN_PAUSE = 3600.0
-LAST = 50
-REFUSED_SHARE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `count` messages in any `seconds`."""
-
-    count: int
-    seconds: int
-
-    def __str__(self) -> str:
-        unit = next((unit for unit, seconds in _UNITS.items() if seconds == self.seconds), f"{self.seconds} s")
-        return f"{self.count}/{unit}"
-
-
-def parse_rate(text: str) -> tuple[Rate, ...]:
-    """The windows of "14/s 50000/d", shortest first; empty text means no limit. Raises NewsletterError."""
-    rates = []
-    for word in text.replace(",", " ").split():
-        match = _RATE.match(word)
-        if not match or int(match[1]) == 0:
-            raise NewsletterError(f"{word!r} is no rate; use 14/s, 200/m, 500/h, 50000/d, or several of them")
-        rates.append(Rate(int(match[1]), _UNITS[match[2]]))
-    return tuple(sorted(rates, key=lambda rate: (rate.seconds, rate.count)))
 
 
 class Spacing:
@@ -190,70 +162,65 @@ class Pace:
             self._spacing = Spacing(self.slowed, now)
 
 
-@dataclass(slots=True)
-class _Domain:
-    slow_row: int = 0
-    refused_row: int = 0
-    last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST))  # refused by policy?
-    spacing: Spacing | None = None
-    slowed: float = 0.0
-    changed: float = 0.0
-    paused_until: float = 0.0
-    held: int = 0
+def time_at_rates(rates: Sequence[tuple[Rate, ...]], count: int) -> float:
+    """Seconds that `count` messages take at the least over relays of these rates; 0 where one has none.
 
-
-class Domains:
-    """Recipients' domains that gave trouble: slowed when they ask for patience, paused when they refuse our mail."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, _Domain] = {}
-        self.notes: dict[str, str] = {}  # domain: what was done and why, for the report
-
-    def hold(self, domain: str, now: float) -> float:
-        """Seconds to put a message to `domain` aside; 0: send it now, and count it."""
-        found = self.known.get(domain)
-        if found is None:
-            return 0.0
-        if found.paused_until > now:
-            return found.paused_until - now
-        if found.spacing is None:
-            return 0.0
-        if found.spacing.wait(now) > 0:
-            found.held += 1
-            return min(found.spacing.wait(now) + found.held / found.slowed, DOMAIN_PAUSE)
-        found.held = max(0, found.held - 1)
-        found.spacing.take(now)
+    The shortest rate spaces the messages where it is in seconds or minutes; the others are quotas.
+    """
+    if not count or not rates or not all(rates):
         return 0.0
 
-    def answered(self, domain: str, meaning: Verdict, text: str, now: float) -> None:
-        """Take note of a reply about a recipient at `domain`."""
-        found = self.known.get(domain)
-        if found is None:
-            if not (meaning.slow or meaning.policy):
-                return
-            found = self.known[domain] = _Domain()
-        found.last.append(meaning.policy)
-        found.refused_row = found.refused_row + 1 if meaning.policy else 0
-        found.slow_row = found.slow_row + 1 if meaning.slow else 0
-        if found.paused_until <= now and (
-            found.refused_row >= IN_A_ROW
-            or (len(found.last) == LAST and sum(found.last) >= LAST * REFUSED_SHARE)
-        ):  # fmt: skip
-            found.paused_until = now + DOMAIN_PAUSE
-            found.last.clear()
-            found.refused_row = IN_A_ROW - 1  # after the pause, one more refusal is enough
-            self.notes[domain] = f"paused: {text}"
-        if found.slow_row >= IN_A_ROW and now - found.changed >= SETTLE:
-            found.slowed = max(found.slowed / 2, SLOWEST) if found.spacing else DOMAIN_START
-            found.spacing = Spacing(found.slowed, now)
-            found.changed = now
-            found.slow_row = 0
-            self.notes[domain] = f"slowed to {found.slowed:.3g}/s: {text}"
+    def room(rate: tuple[Rate, ...], seconds: float) -> float:
+        first, *others = rate
+        spaced = first.count * seconds / first.seconds if first.seconds <= 60 else math.inf
+        quotas = others if first.seconds <= 60 else rate
+        return min([spaced, *(quota.count * (seconds // quota.seconds + 1) for quota in quotas)])
 
-    def recover(self, now: float) -> None:
-        """Grow again after a quiet time; called now and then."""
-        for found in self.known.values():
-            if found.spacing is not None and now - found.changed >= RECOVERY:
-                found.changed = now
-                found.slowed *= 1.25
-                found.spacing = Spacing(found.slowed, now) if found.slowed < 4 * DOMAIN_START else None
+    least, most = 0.0, 1.0
+    while sum(room(rate, most) for rate in rates) < count:
+        least, most = most, most * 2
+    for _ in range(40):
+        half = (least + most) / 2
+        least, most = (least, half) if sum(room(rate, half) for rate in rates) >= count else (half, most)
+    return most
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])\Z")
+
+
+def parse_duration(text: str, name: str) -> float:
+    """Seconds of "90s", "5m", "4h" or "2d". Raises NewsletterError that names the key `name`."""
+    match = _DURATION.match(text.strip())
+    if not match or int(match[1]) == 0:
+        raise NewsletterError(f"{name}: {text!r} is no duration; use 90s, 5m, 4h or 2d")
+    return float(int(match[1]) * _UNITS[match[2]])
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`[delivery]` of newsletter.toml, in seconds."""
+
+    first: float = 300.0
+    most: float = 4 * 3600.0
+    give_up: float = 48 * 3600.0
+
+    @classmethod
+    def parse(cls, retry_first: str, retry_max: str, give_up: str) -> "RetryPolicy":
+        """From the configured texts. Raises NewsletterError."""
+        return cls(
+            parse_duration(retry_first, "[delivery] retry_first"),
+            parse_duration(retry_max, "[delivery] retry_max"),
+            parse_duration(give_up, "[delivery] give_up"),
+        )
+
+    def delay(self, attempts: int, age: float, chance: float) -> float | None:
+        """Seconds until the next attempt, or None to give up; `age` in seconds since the first, `chance` in [0, 1).
+
+        Doubles from `first` to `most`, a fifth more or less. RFC 5321 section 4.5.4.1 asks for 30 minutes, which suits
+        relays of last resort; a submission relay is asked again sooner.
+        """
+        if age >= self.give_up:
+            return None
+        wait = min(self.first * 2.0 ** min(attempts - 1, 30), self.most)
+        return wait * (0.8 + 0.4 * chance)

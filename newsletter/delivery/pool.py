@@ -7,10 +7,10 @@ the handler's business (delivery.dispatch).
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.pace import Pace
+from newsletter.delivery.progress import Ending
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.connection import Connection, Handler, Timeouts
 from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
@@ -58,31 +58,25 @@ class Route:
 
 
 class RelayPool:
-    """All relays of a run. `changed` is set when something may be to do, `end` called when nothing is left to try."""
+    """All relays of a run. It ends the run when nothing is left to try."""
 
     def __init__(
         self,
-        relays: Sequence[Relay],
-        ledger: Ledger,
-        handler: Handler,
+        routes: Sequence[Route],
+        ending: Ending,
         *,
         timeouts: Timeouts,
         chance: random.Random,
         no_wait: bool,
-        changed: asyncio.Event,
-        end: Callable[[NewsletterError], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        now = self._loop.time()
-        self.all = [Route(relay, Pace(relay.rate, relay.connections, now, ledger.used(relay, now))) for relay in relays]
+        self.all = routes
         self.of: dict[Connection, Route] = {}
-        self.most = sum(relay.connections for relay in relays)
-        self._handler = handler
+        self.most = sum(route.relay.connections for route in routes)
+        self._ending = ending
         self._timeouts = timeouts
         self._chance = chance
         self._no_wait = no_wait
-        self._changed = changed
-        self._end = end
         self._closing = False
         self._down_since: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,8 +84,8 @@ class RelayPool:
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self.of))
 
-    def open_connections(self, work: int) -> None:
-        """Open connections for `work` messages; close them where a relay wants fewer."""
+    def open_connections(self, handler: Handler, work: int) -> None:
+        """Open connections for `work` messages of `handler`; close them where a relay wants fewer."""
         now = self._loop.time()
         for route in self.all:
             if self._closing or route.left_out:
@@ -101,14 +95,14 @@ class RelayPool:
                 allowed = 1 if now >= route.retry_at else 0
             for _ in range(min(allowed, work) - len(route.connections) - route.opening):
                 route.opening += 1
-                task = self._loop.create_task(self._open(route))
+                task = self._loop.create_task(self._open(handler, route))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             surplus = len(route.connections) - route.pace.connections
             for connection in list(route.connections)[: max(surplus, 0)]:
                 connection.quit()
 
-    async def _open(self, route: Route) -> None:
+    async def _open(self, handler: Handler, route: Route) -> None:
         try:
             session = await connect(route.relay, route.context, self._timeouts.connect)
         except RelayTrouble as trouble:
@@ -122,11 +116,11 @@ class RelayPool:
             return
         finally:
             route.opening -= 1
-            self._changed.set()
+            self._ending.changed.set()
         route.reached = True
         self._down_since = None
         careful = CAREFUL if route.careful else 0.0
-        connection = Connection(self._handler, session.extensions, self._timeouts, careful)
+        connection = Connection(handler, session.extensions, self._timeouts, careful)
         self.of[connection] = route
         route.connections.add(connection)
         connection.attach(session.transport)
@@ -145,7 +139,7 @@ class RelayPool:
             route.failures = 0
         elif not self._closing:
             self._back_off(route)
-        self._changed.set()
+        self._ending.changed.set()
 
     def _back_off(self, route: Route) -> None:
         """The relay is away, or closes connections without taking anything; all away for too long ends the run."""
@@ -161,7 +155,7 @@ class RelayPool:
         self._down_since = now if self._down_since is None else self._down_since
         never = not any(other.reached for other in self.all) and all(other.failures >= FIRST_TRIES for other in others)
         if never or now - self._down_since > PATIENCE or (self._no_wait and route.failures >= 5):
-            self._end(_away(route.trouble))
+            self._ending.ask(_away(route.trouble))
 
     def leave_out(self, route: Route, error: NewsletterError) -> None:
         """The relay has said something about us; the run ends when no other is left."""
@@ -171,7 +165,7 @@ class RelayPool:
         for connection in list(route.connections):
             connection.quit()
         if all(other.left_out for other in self.all):
-            self._end(error)
+            self._ending.ask(error)
 
     def quit(self) -> None:
         """No further message; what is under way is finished."""

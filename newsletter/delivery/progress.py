@@ -1,8 +1,11 @@
-"""How far a run has come, and what it did: the counts that the engine keeps and the command line shows."""
+"""How far a run has come, what it did, and whether it is to end: what its parts share and the command line shows."""
 
+import asyncio
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from newsletter.delivery.ledger.batch import Record
 from newsletter.errors import NewsletterError
 
 NAMED = 100
@@ -47,12 +50,27 @@ class Report:
     interrupted: bool
 
 
+class Ending:
+    """Whether a run is to end, and why. `changed` is set whenever there may be something to do."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.asked = False  # no further message
+        self.error: NewsletterError | None = None  # what stopped the issue: the first that was said
+
+    def ask(self, error: NewsletterError | None = None) -> None:
+        """No further message; what is under way is finished."""
+        self.asked = True
+        self.error = self.error or error
+        self.changed.set()
+
+
 class Tally:
     """The counts of a run, by state."""
 
-    def __init__(self, total: int, now: float) -> None:
+    def __init__(self, total: int, now: float, *, deferred: int = 0) -> None:
         self.progress = Progress(total)
-        self.count = Counter[str]()
+        self.count = Counter(deferred=deferred)
         self.replies = Counter[str]()
         self.unknown_names: list[str] = []
         self._began = now
@@ -68,6 +86,14 @@ class Tally:
     def said(self, text: str) -> None:
         """Count what was said."""
         self.replies[text if text in self.replies or len(self.replies) < KINDS else "other replies"] += 1
+
+    def lose(self, records: Iterable[Record]) -> None:
+        """These could not be recorded: what the ledger holds of them is an intent without a reply, if any."""
+        for _id, state, *_said, uncounted in records:
+            if state in ("sent", "failed", "unknown", "skipped"):
+                self.count[state] -= 1
+            if not uncounted:
+                self.count["unknown"] += 1
 
     def tick(self, now: float, every: float) -> Progress:
         """The progress at `now`; called about each `every` seconds."""

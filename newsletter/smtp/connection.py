@@ -19,36 +19,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from newsletter.compose.message.envelope import Envelope
 from newsletter.smtp.reply import Reply, parse_reply
+from newsletter.smtp.transaction import Transaction
 
 MAX_LINE = 8192
 MAX_LINES = 200
 _OPENING = frozenset({"MAIL", "RCPT"})
-
-
-@dataclass(slots=True)
-class Transaction:
-    """One recipient under way. The ledger's facts first, then how far it has come."""
-
-    id: int
-    email: str
-    name: str
-    columns: str  # JSON
-    attempts: int = 0
-    first_attempt: float | None = None
-    deferred: bool = False  # tried before, in this run or an earlier one
-    claim: int = 0  # the ledger's claim it belongs to
-    drops: int = 0  # connections lost under it in this run
-    envelope: Envelope | None = None
-    intended: bool = False  # the intent is recorded: the body may go
-    withdrawn: bool = False  # suppressed since it was claimed: the body must not go
-    refused: Reply | None = None  # by MAIL, RCPT or DATA
-
-    @property
-    def domain(self) -> str:
-        """What stands after the @."""
-        return self.email.rpartition("@")[2]
 
 
 class Handler(Protocol):
@@ -56,6 +32,12 @@ class Handler(Protocol):
 
     def next(self, connection: "Connection") -> Transaction | None:
         """The next message, its envelope written and its intent asked for; None: nothing now, `wake()` follows."""
+
+    def may_go(self, connection: "Connection", transaction: Transaction) -> bool:
+        """Whether the body may go now; else it is asked about again, and `Connection.intended` follows."""
+
+    def withdrawn(self, connection: "Connection", transaction: Transaction) -> None:
+        """The message was taken back before its body went."""
 
     def settle(self, connection: "Connection", transaction: Transaction, reply: Reply) -> None:
         """The relay has answered for good."""
@@ -132,15 +114,17 @@ class Connection(asyncio.Protocol):
             self._write(self._next_commands())
 
     def intended(self, transaction: Transaction) -> None:
-        """The intent is recorded; send the body if the relay waits for it."""
-        transaction.intended = True
-        if self._ready and transaction is self._opening and not self._over:
-            self._hand_over(transaction)
+        """The intent is recorded: send the body if the relay waits for it.
 
-    def withdraw(self, transaction: Transaction) -> None:
-        """The message must not go after all; MAIL and RCPT are out, so only closing can take them back."""
-        transaction.withdrawn = True
-        if self._ready and transaction is self._opening:
+        Where the message was withdrawn, MAIL and RCPT are out, so only closing can take them back.
+        """
+        if transaction is not self._opening or self._over:
+            return
+        if not transaction.withdrawn:
+            transaction.intended = True
+            if self._ready:
+                self._go(transaction)
+        elif self._ready:
             self._close()
 
     def quit(self) -> None:
@@ -201,6 +185,13 @@ class Connection(asyncio.Protocol):
         if pieces:
             self._since = self._loop.time()
             self._transport.writelines(pieces)
+
+    def _go(self, transaction: Transaction) -> None:
+        """Send the body, unless it is no longer sure that the recipient is ours to mail."""
+        if self._handler.may_go(self, transaction):
+            self._hand_over(transaction)
+        else:
+            transaction.intended, self._ready = False, True
 
     def _hand_over(self, transaction: Transaction) -> None:
         """Send the body with its final dot, and what follows."""
@@ -284,7 +275,7 @@ class Connection(asyncio.Protocol):
         elif transaction.withdrawn or self._halted:
             self._close()
         elif transaction.intended:
-            self._hand_over(transaction)
+            self._go(transaction)
         else:
             self._ready = True
 
@@ -325,7 +316,9 @@ class Connection(asyncio.Protocol):
                 self._handler.in_doubt(self, handed, f"connection lost after the final dot: {why}")
         if opening is not None and opening.refused is not None:
             self._handler.settle(self, opening, opening.refused)
-        elif opening is not None and not opening.withdrawn:
+        elif opening is not None and opening.withdrawn:
+            self._handler.withdrawn(self, opening)
+        elif opening is not None:
             self._handler.again(self, opening)
         self._handler.closed(self, self.last_reply)
 

@@ -1,6 +1,6 @@
 """A relay: the SMTP server that we submit to. Its URL, its limits, and opening a connection that may carry mail.
 
-aiosmtplib connects, greets, starts TLS and logs in; the open transport then goes to delivery.connection. Off this
+aiosmtplib connects, greets, starts TLS and logs in; the open transport then goes to smtp.connection. Off this
 machine, TLS is required and verified (RFC 8314); it is never given up for plain text. On a loopback address plain text
 is used, unless there is a login and the server offers STARTTLS. RelayTrouble says whether trying again helps.
 """
@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from newsletter.config.settings import Config
-from newsletter.delivery.pace import Rate, parse_rate
 from newsletter.errors import NewsletterError
+from newsletter.smtp.rate import Rate, parse_rate
 from newsletter.smtp.reply import Action, Reply, parse_reply, verdict
 
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}

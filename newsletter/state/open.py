@@ -5,8 +5,10 @@ own on the same file. A new file is made from schema.sql; Alembic is imported on
 to date.
 """
 
+import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
 
     from newsletter.config.settings import Config
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest revision in migrations/versions."""
 
 BUSY = 30.0
 """Seconds to wait for another writer; planning a million recipients holds the file for several."""
+
+
+_NEWER = "was written by a newer version (schema {}); update newsletter"
 
 
 def sqlite_path(config: "Config") -> Path:
@@ -66,24 +71,69 @@ def configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection of one's own to a file that is ready (`prepare`), for any one thread at a time."""
+    with explained(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        configure(connection)
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    """All or nothing: what is done inside is committed at the end, and taken back where anything goes wrong."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # what went wrong first is what is said
+                connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite says about the file is said as a NewsletterError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, path) from None
+
+
+def read_suppressions(path: Path) -> list[tuple[str, str, str, str, float]]:
+    """Who must not be mailed, as (key, email, reason, source, created), by a file that is only looked at.
+
+    It may be older than this program, and is left so; none at all is an empty one. Raises NewsletterError where it is
+    newer, damaged, or no state file.
+    """
+    if not path.exists():
+        return []
+    with explained(path), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
+        found = _version_of_ours(db, path)
+        if found is None:
+            return []
+        if found > VERSION:
+            raise NewsletterError(_NEWER.format(found), path=path)
+        return db.execute("SELECT key, email, reason, source, created FROM suppressions").fetchall()
+
+
 def prepare(path: Path) -> None:
     """Make the file or bring it up to date; nothing but one small query when it is."""
     try:
         connection = sqlite3.connect(path, isolation_level=None)
     except sqlite3.Error as error:
         raise NewsletterError(f"the state file can't be opened ({error}); see [state] url", path=path) from None
-    try:
+    with contextlib.closing(connection), explained(path):
         configure(connection)
-        found = _version(connection)
+        found = _version_of_ours(connection, path)
         if found is None:
             _enter_wal(connection)
             found = _create(connection, path)
         if found != VERSION:
             _migrate(path, found)
-    except sqlite3.DatabaseError as error:
-        raise explain(error, path) from None
-    finally:
-        connection.close()
 
 
 def _version(connection: sqlite3.Connection) -> str | None:
@@ -95,6 +145,15 @@ def _version(connection: sqlite3.Connection) -> str | None:
             return None
         raise
     return str(row[0]) if row else None
+
+
+def _version_of_ours(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The revision that the file is at; None for an empty one. Another program's is refused, and left as it is."""
+    with transaction(connection, "DEFERRED"):  # one look: another process may be making the tables
+        found = _version(connection)
+        if found is None and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise NewsletterError("is another program's database; see [state] url", path=path)
+    return found
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
@@ -112,21 +171,14 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
 def _create(connection: sqlite3.Connection, path: Path) -> str:
     """Make the tables in an empty file; another process may be at it, so look again under the lock."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         found = _version(connection)
         if found is None:
-            if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise NewsletterError("is another program's database; see [state] url", path=path)
             for statement in (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").split(";\n"):
                 connection.execute(statement)
             connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
             connection.execute("INSERT INTO alembic_version VALUES (?)", (VERSION,))
             found = VERSION
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
     return found
 
 
@@ -135,17 +187,22 @@ def _migrate(path: Path, found: str) -> None:
     from alembic import command
     from alembic.config import Config as AlembicConfig
     from alembic.script import ScriptDirectory
+    from sqlalchemy.exc import DBAPIError
 
     config = AlembicConfig()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found not in known:
-        raise NewsletterError(f"was written by a newer version (schema {found}); update newsletter", path=path)
+        raise NewsletterError(_NEWER.format(found), path=path)
     config.attributes["path"] = path
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise explain(error.orig or error, path) from None
 
 
-def explain(error: sqlite3.Error, path: Path) -> NewsletterError:
+def explain(error: BaseException, path: Path) -> NewsletterError:
+    """What SQLite says about the file, in words, and what to do."""
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return TryAgainLater("the state file is busy; try again later", path=path)

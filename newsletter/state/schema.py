@@ -2,7 +2,8 @@
 
 Times are seconds since the epoch, UTC. An address's `key` is the address in lower case: two spellings of one mailbox
 share it. What the states mean stands in docs/reference/states-and-replies.md; who writes them, in delivery.ledger.
-A change here needs a migration beside it (state/migrations/versions); a test compares the two.
+This is the one source: schema.sql is made from it (`make docs`), so that a new file needs neither SQLAlchemy nor
+Alembic. A change here needs a migration beside it (state/migrations/versions); a test compares the two.
 """
 
 from sqlalchemy import Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
@@ -82,13 +83,14 @@ leases = Table(
     "leases",
     metadata,
     Column("issue", Text, primary_key=True),  # issues.id; the issue may not be frozen yet
-    Column("owner", Text, nullable=False),  # random, the holder's proof
+    Column("owner", Text, nullable=False),  # random; empty: nobody holds it now
     Column("host", Text, nullable=False),
     Column("boot", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("process", Text, nullable=False),  # start time and pid namespace: a pid may be used again
     Column("since", Double, nullable=False),
     Column("heartbeat", Double, nullable=False),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),  # counted up whenever the issue changes hands
 )
 
 suppressions = Table(
@@ -100,3 +102,17 @@ suppressions = Table(
     Column("source", Text, nullable=False),  # who said so: "smtp", "feedback", "cli"…
     Column("created", Double, nullable=False),
 )
+
+
+def schema_sql() -> str:
+    """The tables and indexes as SQLite writes them: what stands in schema.sql."""
+    from sqlalchemy.dialects.sqlite import dialect
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    statements: list[CreateTable | CreateIndex] = []
+    for table in metadata.sorted_tables:
+        statements.append(CreateTable(table))
+        statements += [CreateIndex(index) for index in sorted(table.indexes, key=lambda index: str(index.name))]
+    lines = "".join(f"{str(statement.compile(dialect=dialect())).strip()};\n\n" for statement in statements)
+    tidy = "\n".join(line.rstrip().replace("\t", "  ") for line in lines.rstrip().split("\n"))
+    return f"-- Made from state/schema.py by `make docs`.\n\n{tidy}\n"

@@ -1,5 +1,4 @@
--- The tables of state/schema.py as SQLite writes them: a new file needs neither SQLAlchemy nor Alembic.
--- tests/state holds the two equal.
+-- Made from state/schema.py by `make docs`.
 
 CREATE TABLE issues (
   number INTEGER NOT NULL,
@@ -24,6 +23,7 @@ CREATE TABLE leases (
   process TEXT NOT NULL,
   since DOUBLE NOT NULL,
   heartbeat DOUBLE NOT NULL,
+  epoch INTEGER DEFAULT 0 NOT NULL,
   CONSTRAINT leases_pk PRIMARY KEY (issue)
 );
 

@@ -16,7 +16,7 @@ from aiosmtpd.controller import Controller
 
 from newsletter.cli.compose_process import Composing
 from newsletter.config.settings import Config, load_config
-from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.site.site import Site
 from tests.cli.conftest import POST, Run
 
@@ -193,32 +193,12 @@ def test_a_second_sender_is_refused_before_its_post_is_composed(folder: Path, ru
     templates = folder / "email_templates"
     templates.mkdir(exist_ok=True)
     (templates / "post.html").write_text("{{ broken")
-    with Ledger(folder / "newsletter.db") as ledger:
+    with SqliteLedger(folder / "newsletter.db") as ledger:
         ledger.hold("hello")
         done = run("send", "hello", "--yes", "--smtp", relay.url, cwd=folder)
     assert done.returncode == 75
     assert f"is being sent by process {os.getpid()} on " in done.stderr
     assert run("send", "hello", "--yes", "--smtp", relay.url, cwd=folder).returncode == 2  # the template's turn
-
-
-@pytest.mark.parametrize(
-    ("rate", "count", "said"),
-    [
-        ("14/s", 1400, "about 100 s at this rate"),
-        ("200/m", 24_000, "about 2 h 0 min at this rate"),
-        ("50000/d", 50_000, ""),
-        ("50000/d", 50_001, "about 24 h 0 min at this rate"),
-        ("10/s 100/h", 250, "about 2 h 0 min at this rate"),
-        ("", 1000, ""),
-    ],
-)
-def test_the_plan_tells_how_long_it_takes_at_the_rate(rate: str, count: int, said: str) -> None:
-    from newsletter.cli.send_report import _time_at_rate
-    from newsletter.smtp.relay import parse_relay
-
-    relay = parse_relay("smtp://localhost:1025", rate=rate)
-    assert _time_at_rate((relay,), count) == said
-    assert " ".join(map(str, relay.rate)) == rate
 
 
 def test_a_mishap_in_the_process_that_composes_reaches_the_send(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,12 @@ import asyncio
 import itertools
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
+from newsletter.delivery.ledger import sqlite
 from newsletter.delivery.ledger.journal import Journal
 from tests.delivery.sending import QUICK, people, send
 
@@ -23,16 +25,22 @@ def run(path: Path, url: str, count: int, connections: int, domain: str = "examp
 
 def die_before(number: int) -> None:
     """Let SIGKILL come before the journal's statement of that number."""
-    begin, left = Journal.__init__, itertools.count(number, -1)
+    begin, connect, left = Journal.__init__, sqlite.connect, itertools.count(number, -1)
+    opened: list[sqlite3.Connection] = []
 
-    def traced(self: Journal, ledger: Any, *rest: Any) -> None:
-        def before(statement: str) -> None:
+    def connect_and_keep(path: Path) -> sqlite3.Connection:
+        opened.append(connect(path))
+        return opened[-1]
+
+    def traced(self: Journal, *arguments: Any) -> None:
+        def before(_statement: str) -> None:
             if next(left) == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        ledger.db.set_trace_callback(before)
-        begin(self, ledger, *rest)
+        opened[-1].set_trace_callback(before)
+        begin(self, *arguments)
 
+    sqlite.connect = connect_and_keep
     Journal.__init__ = traced  # type: ignore[method-assign,assignment]
 
 

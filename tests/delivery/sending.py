@@ -1,5 +1,6 @@
 """What the tests of this room share: an issue, a list, a writer, and a run on a scripted relay."""
 
+import contextlib
 import random
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -10,9 +11,9 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.engine import Report, deliver
-from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.ledger.plan import Plan, freeze, make_plan, read_audience
-from newsletter.delivery.retry import RetryPolicy
+from newsletter.delivery.ledger.plan import Plan, make_plan
+from newsletter.delivery.ledger.sqlite import SqliteLedger
+from newsletter.delivery.pace import RetryPolicy
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import parse_relay
 
@@ -47,15 +48,17 @@ class PlainWriter:
         return Envelope("ada@example.org", subscriber.email, [head, self._body * self._lines], "envelope-1")
 
 
-def plan(ledger: Ledger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any) -> Plan:
+def plan(
+    ledger: SqliteLedger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any
+) -> Plan:
     """Hold the issue, plan, and freeze."""
     issue = issue or an_issue()
-    if ledger.lease is None:
+    if ledger.held != issue.id:
         ledger.hold(issue.id)
     where = options.pop("where", None)
-    audience = read_audience(ledger, enumerate(subscribers, 2), where) if subscribers is not None else None
+    audience = ledger.read_audience(enumerate(subscribers, 2), where) if subscribers is not None else None
     made = make_plan(ledger, issue, audience, **options)
-    freeze(ledger, made)
+    ledger.freeze(made)
     return made
 
 
@@ -74,13 +77,19 @@ async def send(
     options.setdefault("retry", QUICK)
     options.setdefault("timeouts", SHORT)
     options.setdefault("chance", random.Random(1))
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, subscribers, **(plan_options or {}))
         relays = [
             parse_relay(url, connections=connections, **(relay_options or {}))
             for url in ([urls] if isinstance(urls, str) else urls)
         ]
         return await deliver(ledger, writer or PlainWriter(), relays, **options)
+
+
+def execute(path: Path, statement: str, *values: Any) -> list[Any]:
+    """Run one statement on the state file by SQLite alone, as another process would."""
+    with contextlib.closing(sqlite3.connect(path, timeout=5)) as db, db:
+        return db.execute(statement, values).fetchall()
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

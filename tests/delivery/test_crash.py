@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from newsletter.delivery.ledger.lease import boot_id
-from newsletter.delivery.ledger.ledger import Ledger
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import TryAgainLater
+from newsletter.state.open import connect
 
 from .relay_server import RelayServer, serving
-from .sending import by_state, people, plan, send
+from .sending import by_state, execute, people, plan, send
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +68,7 @@ async def test_killed_before_any_statement_of_the_journal_nobody_has_it_twice_an
         for number in range(1, killed + 1):
             left, domain = Path(f"{path}-{number}"), f"run{number}.example.org"
             accepted = {address for address in server.addresses if address.endswith(f"@{domain}")}
-            with Ledger(left) as ledger:
+            with SqliteLedger(left) as ledger:
                 ledger.hold("hello")
             states = by_state(left)
             sent, unknown = states.get("sent", set()), states.get("unknown", set())
@@ -87,26 +88,26 @@ async def test_a_second_sender_is_told_who_holds_the_issue(tmp_path: Path) -> No
         sender = await start_sender(path, server.url, 20_000, 2)
         await reached.wait()
         began = asyncio.get_running_loop().time()
-        with Ledger(path) as ledger, pytest.raises(TryAgainLater, match=f"process {sender.pid} on "):
+        with SqliteLedger(path) as ledger, pytest.raises(TryAgainLater, match=f"process {sender.pid} on "):
             ledger.hold("hello")
         assert asyncio.get_running_loop().time() - began < 1
         sender.send_signal(signal.SIGSTOP)  # stopped is not dead
-        with Ledger(path) as ledger, pytest.raises(TryAgainLater):
+        with SqliteLedger(path) as ledger, pytest.raises(TryAgainLater):
             ledger.hold("hello")
         sender.kill()
         await sender.wait()
-        with Ledger(path) as ledger:
+        with SqliteLedger(path) as ledger:
             ledger.hold("hello")
 
 
 def claimed(path: Path, boot: str) -> None:
     """A ledger as a dead sender leaves it: four claimed, of which one is under way and one is sent."""
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, people(6))
-        ledger.db.execute("INSERT INTO claims (issue, boot, ids) VALUES (1, ?, '[1,2,3,4]')", (boot,))
-        ledger.db.execute("UPDATE deliveries SET state = 'sending' WHERE id = 2")
-        ledger.db.execute("UPDATE deliveries SET state = 'sent' WHERE id = 1")
-    with Ledger(path) as ledger:
+        execute(path, "INSERT INTO claims (issue, boot, ids) VALUES (1, ?, '[1,2,3,4]')", boot)
+        execute(path, "UPDATE deliveries SET state = 'sending' WHERE id = 2")
+        execute(path, "UPDATE deliveries SET state = 'sent' WHERE id = 1")
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
 
 
@@ -130,10 +131,7 @@ async def test_who_has_lost_the_lease_sends_no_further_body(tmp_path: Path) -> N
 
     def take_over(count: int) -> None:
         if count == 20:
-            db = sqlite3.connect(path, timeout=5)
-            db.execute("UPDATE leases SET owner = 'another'")
-            db.commit()
-            db.close()
+            execute(path, "UPDATE leases SET epoch = epoch + 1")
 
     async with serving(RelayServer(on_message=take_over)) as server:
         report = await send(path, server.url, people(500), connections=2)
@@ -142,15 +140,24 @@ async def test_who_has_lost_the_lease_sends_no_further_body(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("moment", [1, 30, 90])
-async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(tmp_path: Path, moment: int) -> None:
+async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(
+    tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "newsletter.db"
-    with Ledger(path) as ledger:
+    opened: list[sqlite3.Connection] = []
+
+    def connect_and_keep(path: Path) -> sqlite3.Connection:
+        opened.append(connect(path))
+        return opened[-1]
+
+    monkeypatch.setattr("newsletter.delivery.ledger.sqlite.connect", connect_and_keep)
+    with SqliteLedger(path) as ledger:
         plan(ledger, people(2000))
 
         def no_room(count: int) -> None:
             if count == moment:
-                pages = ledger.db.execute("PRAGMA page_count").fetchone()[0]
-                ledger.db.execute(f"PRAGMA max_page_count = {pages}")
+                pages = opened[0].execute("PRAGMA page_count").fetchone()[0]
+                opened[0].execute(f"PRAGMA max_page_count = {pages}")
 
         from newsletter.delivery.engine import deliver
         from newsletter.smtp.relay import parse_relay
@@ -163,7 +170,7 @@ async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(tmp_pat
                 pytest.skip("the rows had room")
         assert "disk is full" in str(report.stopped)
     accepted = server.addresses
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
     states = by_state(path)
     assert accepted <= states.get("sent", set()) | states.get("unknown", set())

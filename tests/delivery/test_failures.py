@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.delivery.retry import RetryPolicy
+from newsletter.delivery.pace import RetryPolicy
 
 from .relay_server import ABORT, CLOSE, SWALLOW, RelayServer, Talk, serving
 from .sending import PlainWriter, by_state, people, rows, send, suppressed

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.delivery.pace import DOMAIN_PAUSE, IN_A_ROW, RECOVERY, Domains, Pace, Rate, parse_rate
-from newsletter.delivery.retry import RetryPolicy, parse_duration
+from newsletter.delivery.domains import PAUSE, Domains
+from newsletter.delivery.pace import IN_A_ROW, RECOVERY, Pace, RetryPolicy, parse_duration, time_at_rates
 from newsletter.errors import NewsletterError
+from newsletter.smtp.rate import Rate, parse_rate
 from newsletter.smtp.reply import Action, Verdict
 
 WELL = Verdict(Action.SENT)
@@ -113,9 +114,9 @@ def test_five_refusals_in_a_row_pause_a_domain_for_a_while() -> None:
     assert domains.hold("example.com", 2.0) > 0
     assert domains.hold("example.org", 2.0) == 0
     assert "spam" in domains.notes["example.com"]
-    assert domains.hold("example.com", 2.0 + DOMAIN_PAUSE) == 0
-    domains.answered("example.com", REFUSED, "550 5.7.1 spam", 2.0 + DOMAIN_PAUSE)
-    assert domains.hold("example.com", 3.0 + DOMAIN_PAUSE) > 0
+    assert domains.hold("example.com", 2.0 + PAUSE) == 0
+    domains.answered("example.com", REFUSED, "550 5.7.1 spam", 2.0 + PAUSE)
+    assert domains.hold("example.com", 3.0 + PAUSE) > 0
 
 
 def test_a_fifth_of_the_last_fifty_pauses_a_domain() -> None:
@@ -151,3 +152,27 @@ def test_durations_are_read() -> None:
     assert [parse_duration(text, "x") for text in ("90s", "5m", "4h", "2d")] == [90, 300, 14_400, 172_800]
     with pytest.raises(NewsletterError, match="give_up: 'soon' is no duration"):
         parse_duration("soon", "[delivery] give_up")
+
+
+@pytest.mark.parametrize(
+    ("rate", "count", "seconds"),
+    [
+        ("14/s", 1400, 100),
+        ("200/m", 24_000, 7200),
+        ("50000/d", 50_000, 0),
+        ("50000/d", 50_001, 86_400),
+        ("10/s 100/h", 250, 7200),
+        ("", 1000, 0),
+        ("14/s", 0, 0),
+    ],
+)
+def test_how_long_so_many_messages_take_at_a_rate(rate: str, count: int, seconds: float) -> None:
+    rates = parse_rate(rate)
+    assert time_at_rates([rates], count) == pytest.approx(seconds, abs=1)
+    assert " ".join(map(str, rates)) == rate
+
+
+def test_relays_share_the_time_and_one_without_a_rate_takes_none() -> None:
+    slow = parse_rate("10/s")
+    assert time_at_rates([slow, slow], 2000) == pytest.approx(100, abs=1)
+    assert time_at_rates([slow, ()], 2000) == 0

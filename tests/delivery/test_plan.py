@@ -8,12 +8,13 @@ import pytest
 from newsletter.audience.csv.reader import Problem, read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Slot
-from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.ledger.plan import LEFT, freeze, frozen_issue, make_plan, read_audience
+from newsletter.delivery.ledger.plan import LEFT, make_plan
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.state.open import prepare
 
 from .relay_server import RelayServer, serving
-from .sending import an_issue, by_state, people, plan, rows, send
+from .sending import an_issue, by_state, execute, people, plan, rows, send
 
 
 @pytest.fixture
@@ -22,27 +23,27 @@ def path(tmp_path: Path) -> Path:
 
 
 def suppress(path: Path, *emails: str) -> None:
-    with Ledger(path) as ledger:
-        for email in emails:
-            ledger.db.execute("INSERT INTO suppressions VALUES (lower(?1), ?1, 'asked', 'test', 0)", (email,))
+    prepare(path)
+    for email in emails:
+        execute(path, "INSERT INTO suppressions VALUES (lower(?1), ?1, 'asked', 'test', 0)", email)
 
 
 def test_planning_changes_nothing(path: Path) -> None:
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), read_audience(ledger, enumerate(people(10), 2)))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(10), 2)))
         assert (made.recipients, made.to_send, made.is_new) == (10, 10, True)
-        assert ledger.db.execute("SELECT count(*) FROM issues").fetchone() == (0,)
-        assert ledger.db.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
+        assert execute(path, "SELECT count(*) FROM issues") == [(0,)]
+        assert execute(path, "SELECT count(*) FROM deliveries") == [(0,)]
 
 
 def test_freezing_writes_a_row_for_each_recipient_in_the_order_of_the_list(path: Path) -> None:
     issue = replace(an_issue(), text=("Hello ", Slot("{{ subscriber.name }}", "email_templates/post.txt", 3)))
     listed = [Subscriber("Zoe@example.org", "Zoë", {"city": "Lyon"}), Subscriber("ada@example.org")]
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, listed, issue)
-        assert frozen_issue(ledger.db, "hello") == issue
-        assert frozen_issue(ledger.db, "nothing") is None
+        assert ledger.frozen("hello") == issue
+        assert ledger.frozen("nothing") is None
     found = rows(path)
     assert [(row["email"], row["key"], row["name"], row["columns"]) for row in found] == [
         ("Zoe@example.org", "zoe@example.org", "Zoë", '{"city":"Lyon"}'),
@@ -53,14 +54,14 @@ def test_freezing_writes_a_row_for_each_recipient_in_the_order_of_the_list(path:
 
 def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
     suppress(path, "reader3@example.org")
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
         listed: list[tuple[int, Subscriber | Problem]] = [
             *enumerate(people(5), 2),
             (7, Problem("no '@' in 'x'; fix the row or delete it")),
         ]
-        made = make_plan(ledger, an_issue(), read_audience(ledger, listed))
-        freeze(ledger, made)
+        made = make_plan(ledger, an_issue(), ledger.read_audience(listed))
+        ledger.freeze(made)
     assert (made.recipients, made.to_send, made.suppressed, made.bad_rows) == (5, 4, 1, 1)
     assert made.problems == ((7, "no '@' in 'x'; fix the row or delete it"),)
     assert by_state(path)["skipped"] == {"reader3@example.org"}
@@ -68,9 +69,9 @@ def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
 
 def test_a_list_from_a_file_is_read_as_it_is(path: Path, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("email,name,city\nada@example.org,Ada,Paris\nbad,,\nADA@example.org,,\n")
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), read_audience(ledger, read_csv(tmp_path / "list.csv")))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(read_csv(tmp_path / "list.csv")))
     assert (made.to_send, made.bad_rows) == (1, 2)
 
 
@@ -79,11 +80,11 @@ def test_a_broken_list_leaves_nothing_behind(path: Path) -> None:
         yield from enumerate(people(5), 2)
         raise NewsletterError("a quote is never closed")
 
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
         with pytest.raises(NewsletterError, match="never closed"):
-            make_plan(ledger, an_issue(), read_audience(ledger, listed()))
-        made = make_plan(ledger, an_issue(), read_audience(ledger, enumerate(people(2), 2)))
+            make_plan(ledger, an_issue(), ledger.read_audience(listed()))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(2), 2)))
     assert made.to_send == 2
 
 
@@ -91,7 +92,7 @@ async def test_newcomers_join_and_leavers_are_skipped_on_the_next_run(path: Path
     async with serving(RelayServer()) as server:
         await send(path, server.url, people(10), plan_options={"limit": 4})
         assert len(server.accepted) == 4
-        with Ledger(path) as ledger:
+        with SqliteLedger(path) as ledger:
             made = plan(ledger, [*people(12)[:8], *people(12)[10:]])
         assert (made.newcomers, made.leavers, made.to_send, made.already_sent) == (2, 2, 6, 4)
         assert made.newcomer_names == ("reader10@example.org", "reader11@example.org")
@@ -124,17 +125,17 @@ async def test_a_segment_leaves_the_others_pending(path: Path) -> None:
 
 
 async def test_what_was_frozen_is_sent_although_the_list_says_something_else_now(path: Path) -> None:
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, [Subscriber("ada@example.org", "Ada", {"city": "Paris"})])
         plan(ledger, [Subscriber("ada@example.org", "Ada Moreau", {"city": "Lyon"})])
     assert [(row["name"], row["columns"]) for row in rows(path)] == [("Ada", '{"city":"Paris"}')]
 
 
 def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Path) -> None:
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, people(3))
         with pytest.raises(NewsletterError) as caught:
-            make_plan(ledger, an_issue("Goodbye, you."), read_audience(ledger, enumerate(people(3), 2)))
+            make_plan(ledger, an_issue("Goodbye, you."), ledger.read_audience(enumerate(people(3), 2)))
     said = str(caught.value)
     assert "-Hello, you." in said
     assert "+Goodbye, you." in said
@@ -156,8 +157,8 @@ async def test_who_is_no_longer_suppressed_is_sent_to_on_the_next_run(path: Path
     suppress(path, "reader1@example.org")
     async with serving(RelayServer()) as server:
         assert (await send(path, server.url, people(3))).sent == 2
-        with Ledger(path) as ledger:
-            ledger.db.execute("DELETE FROM suppressions")
+        with SqliteLedger(path):
+            execute(path, "DELETE FROM suppressions")
         assert (await send(path, server.url, people(3))).sent == 1
     assert set(server.counts.values()) == {1}
 
@@ -175,19 +176,19 @@ async def test_the_failed_are_tried_again_when_asked(path: Path) -> None:
 
 
 def test_a_plan_is_not_frozen_by_who_has_lost_the_lease(path: Path) -> None:
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), read_audience(ledger, enumerate(people(3), 2)))
-        ledger.db.execute("UPDATE leases SET owner = 'another'")
+        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(3), 2)))
+        execute(path, "UPDATE leases SET epoch = epoch + 1")
         with pytest.raises(TryAgainLater):
-            freeze(ledger, made)
+            ledger.freeze(made)
     assert rows(path) == []
 
 
 def test_two_issues_do_not_mix(path: Path) -> None:
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, people(3))
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         made = plan(ledger, people(5), an_issue(issue_id="again"))
         assert (made.is_new, made.to_send) == (True, 5)
         assert ledger.counts() == {"pending": 5}
@@ -198,11 +199,12 @@ def test_status_and_deliveries_say_what_the_ledger_says(path: Path) -> None:
     from newsletter.delivery.ledger.report import issue_counts, iter_deliveries
     from newsletter.state import open_sqlite
 
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         plan(ledger, people(3))
-        ledger.db.execute(
+        execute(
+            path,
             "UPDATE deliveries SET state = 'failed', attempts = 1, code = 550, status = '5.1.1', text = 'no such user',"
-            " command = 'RCPT', relay = 'relay:25', updated = 86400 WHERE id = 2"
+            " command = 'RCPT', relay = 'relay:25', updated = 86400 WHERE id = 2",
         )
     engine = open_sqlite(path)
     (one,) = issue_counts(engine)

@@ -9,10 +9,10 @@ import pytest
 import trustme
 
 from newsletter.delivery.direct import send_direct
-from newsletter.delivery.pace import Rate
 from newsletter.errors import NewsletterError
 from newsletter.smtp import relay as relay_module
 from newsletter.smtp.connection import Timeouts
+from newsletter.smtp.rate import Rate
 from newsletter.smtp.relay import Relay, RelayTrouble, connect, parse_relay, tls_context
 from tests.delivery.relay_server import RelayServer, Talk, serving
 from tests.delivery.sending import SHORT, PlainWriter, people, rows, send

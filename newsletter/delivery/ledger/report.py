@@ -1,15 +1,19 @@
 """What became of the issues: read-only questions for `status` and `deliveries`, through the toolkit."""
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
 
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, sender_domain
 from newsletter.errors import NewsletterError
 from newsletter.smtp.reply import Reply
+from newsletter.state.open import explain
 from newsletter.state.schema import STATES, deliveries, issues
 
 
@@ -22,7 +26,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
     counts = select(deliveries.c.issue, deliveries.c.state, func.count()).group_by(
         deliveries.c.issue, deliveries.c.state
     )
-    with engine.connect() as connection:
+    with _reading(engine) as connection:
         if issue_id is not None:
             number = _number(engine, issue_id)
             query = query.where(issues.c.number == number)
@@ -51,7 +55,7 @@ def iter_deliveries(engine: Engine, issue_id: str, secret: bytes, state: str | N
 
 def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> Iterator[dict[str, Any]]:
     table = deliveries.c
-    with engine.connect() as connection:
+    with _reading(engine) as connection:
         frozen = connection.execute(select(issues.c.frozen).where(issues.c.number == number)).scalar_one()
         issue = Issue.loads(frozen)
         domain = sender_domain(issue)
@@ -73,8 +77,18 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
             }
 
 
+@contextlib.contextmanager
+def _reading(engine: Engine) -> Iterator[Connection]:
+    """A connection; what the database says of a damaged file is said as a NewsletterError."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise explain(error.orig or error, Path(engine.url.database or "")) from None
+
+
 def _number(engine: Engine, issue_id: str) -> int:
-    with engine.connect() as connection:
+    with _reading(engine) as connection:
         number = connection.execute(select(issues.c.number).where(issues.c.id == issue_id)).scalar()
         if number is None:
             known = [

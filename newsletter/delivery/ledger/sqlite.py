@@ -1,0 +1,204 @@
+"""The ledger in the state file: holding an issue, settling what a dead sender left, planning and counting.
+
+What one transaction of a run writes is ledger.sqlite_batch's business; who is to get what, ledger.sqlite_plan's. Every
+write of whoever holds the issue is a transaction that begins by looking at the lease's epoch (`_writing`).
+"""
+
+import contextlib
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from newsletter.audience.csv.reader import Row
+from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.issue import Issue
+from newsletter.delivery.ledger import sqlite_plan
+from newsletter.delivery.ledger.batch import Batch
+from newsletter.delivery.ledger.lease import Process, boot_id, refuse_if_alive
+from newsletter.delivery.ledger.plan import Audience, Plan, Standing
+from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, write_batch
+from newsletter.errors import TryAgainLater
+from newsletter.smtp.rate import Rate
+from newsletter.state.open import connect, explained, prepare, read_suppressions, transaction
+
+_OWNER = "SELECT host, boot, pid, process, since, heartbeat FROM leases WHERE issue = ? AND owner != ''"
+
+_ACQUIRE = """
+INSERT INTO leases (issue, owner, host, boot, pid, process, since, heartbeat, epoch)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
+ON CONFLICT (issue) DO UPDATE SET owner = ?2, host = ?3, boot = ?4, pid = ?5, process = ?6, since = ?7, heartbeat = ?7,
+  epoch = epoch + 1
+RETURNING epoch
+"""
+
+_RECOVER = """
+UPDATE deliveries SET state = 'unknown', code = NULL, status = NULL, command = NULL, not_before = NULL,
+  text = 'no reply recorded: the sender died', updated = ?2
+WHERE issue = ?1 AND (state = 'sending' OR state IN ('pending', 'deferred') AND id IN (
+  SELECT value FROM claims, json_each(claims.ids) WHERE claims.issue = ?1 AND (claims.boot != ?3 OR ?3 = '')))
+"""
+
+_USED = """
+SELECT cast((?1 - updated) / ?3 AS INTEGER) AS part, count(*) FROM deliveries
+WHERE relay = ?2 AND updated > ?1 - ?4 AND state IN ('sent', 'failed', 'unknown') GROUP BY part ORDER BY part DESC
+"""
+
+
+class SqliteLedger:
+    """The state file as one sender uses it (`Ledger`); while a run's journal is open, its thread owns the connection.
+
+    `here` is this process, as another one is to see it.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, here: Process | None = None) -> None:
+        prepare(path)
+        self.path = path
+        self.clock = clock
+        self._here = here or Process.current()
+        self._db = connect(path)
+        self._db.execute("PRAGMA cache_size = -2000")  # a larger one makes no list faster: the kernel has the pages
+        self._db.execute("PRAGMA temp_store = FILE")
+        self.held = ""  # the id of the issue that we hold
+        self._epoch = 0  # of our lease
+        self._number = 0  # issues.number, once frozen
+        self._boot = boot_id()
+        self._limit: int | None = None  # claim at most so many recipients
+        self._restricted = False  # claim only the chosen ones of temp.audience
+        self._claims = Claims(0, "")
+
+    @classmethod
+    def rehearsal(cls, path: Path, live: Path) -> "SqliteLedger":
+        """A scratch ledger at `path` that knows the suppressions of the one at `live`, which is only read."""
+        suppressions = read_suppressions(live)
+        ledger = cls(path)
+        with explained(path), transaction(ledger._db) as db:
+            db.executemany(
+                "INSERT INTO suppressions (key, email, reason, source, created) VALUES (?, ?, ?, ?, ?)", suppressions
+            )
+        return ledger
+
+    def __enter__(self) -> "SqliteLedger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the lease back and close the file."""
+        with contextlib.suppress(sqlite3.Error):  # the lease dies with the process
+            self._db.execute("UPDATE leases SET owner = '' WHERE issue = ? AND epoch = ?", (self.held, self._epoch))
+        self._db.close()
+
+    # Holding the issue
+
+    def hold(self, issue_id: str) -> None:
+        """Become the one sender of an issue, and settle what a dead one left. Raises TryAgainLater."""
+        with explained(self.path):
+            self._refuse_if_held(issue_id)  # before waiting for the write lock: the answer comes at once
+            with transaction(self._db) as db:
+                self._refuse_if_held(issue_id)
+                here, now = self._here, self.clock()
+                owner = (secrets.token_hex(16), here.host, here.boot, here.pid, here.mark)
+                self._epoch = db.execute(_ACQUIRE, (issue_id, *owner, now)).fetchone()[0]
+                self.held = issue_id
+                row = db.execute("SELECT number FROM issues WHERE id = ?", (issue_id,)).fetchone()
+                if row is not None:
+                    self._number = row[0]
+                    self._recover(db)
+
+    def _refuse_if_held(self, issue_id: str) -> None:
+        row = self._db.execute(_OWNER, (issue_id,)).fetchone()
+        if row is not None:
+            since, heartbeat = row[4:]
+            refuse_if_alive(issue_id, Process(*row[:4]), since, heartbeat, self._here, self.clock())
+
+    def _recover(self, db: sqlite3.Connection) -> None:
+        """Decide about what a dead sender left.
+
+        `sending` becomes unknown, claimed or not. What was claimed in this boot is otherwise untouched; what was
+        claimed before a power cut, and is not settled, becomes unknown.
+        """
+        now = self.clock()
+        db.execute(_RECOVER, (self._number, now, self._boot))
+        db.execute("DELETE FROM claims WHERE issue = ?", (self._number,))
+        db.execute(UNCLAIM, (now, self._number))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction of whoever holds the issue. Raises TryAgainLater where that is no longer us."""
+        with explained(self.path), transaction(self._db) as db:
+            ours = db.execute("SELECT 1 FROM leases WHERE issue = ? AND epoch = ?", (self.held, self._epoch))
+            if ours.fetchone() is None:
+                raise TryAgainLater(f"another sender has taken over {self.held!r}; see `newsletter status`")
+            yield db
+
+    def beat(self) -> None:
+        """Say that we live. Raises TryAgainLater where another sender has taken over."""
+        with self._writing() as db:
+            db.execute("UPDATE leases SET heartbeat = ? WHERE issue = ?", (self.clock(), self.held))
+
+    # Before a run
+
+    def frozen(self, issue_id: str) -> Issue | None:
+        """The issue as it was frozen, if it was."""
+        with explained(self.path):
+            row = self._db.execute("SELECT frozen FROM issues WHERE id = ?", (issue_id,)).fetchone()
+        return Issue.loads(row[0]) if row else None
+
+    def read_audience(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None) -> Audience:
+        """Read the list into a temporary table; `where` says who of it is chosen. The issue must be held."""
+        audience = Audience()
+        with explained(self.path):
+            sqlite_plan.load(self._db, audience.values(rows, where), indexed=bool(self._number))
+        return audience
+
+    def standing(self, audience: Audience | None, again: tuple[str, ...]) -> Standing:
+        """How the issue that is held stands to the list that was read; `again`: states that are to be sent to."""
+        with explained(self.path):
+            return sqlite_plan.standing(self._db, self._number, again, listed=audience is not None)
+
+    def freeze(self, plan: Plan, *, git_commit: str | None = None) -> None:
+        """Write the plan down and make it the ledger's: one row a recipient. All or nothing."""
+        with self._writing() as db:
+            self._number = sqlite_plan.write(db, self._number, plan, self.clock(), git_commit)
+        self._limit = plan.limit
+        self._restricted = plan.listed and not plan.is_new
+
+    def forget(self) -> bool:
+        """Take back an issue that nobody was sent and nobody may have: its post can then be edited."""
+        with self._writing() as db:
+            return sqlite_plan.forget(db, self._number)
+
+    # During a run
+
+    def begin(self, longest_wait: float) -> dict[str, int]:
+        """Start claiming from the first recipient; retry times that a jumping clock put out of reach come back."""
+        latest = self.clock() + 2 * longest_wait
+        with self._writing() as db:
+            db.execute(
+                "UPDATE deliveries SET not_before = ?2 WHERE issue = ?1 AND state = 'deferred' AND not_before > ?2",
+                (self._number, latest),
+            )
+        self._claims = Claims(self._number, self._boot, limit=self._limit, restricted=self._restricted)
+        return self.counts()
+
+    def counts(self) -> dict[str, int]:
+        """How many recipients of the issue are in which state."""
+        query = "SELECT state, count(*) FROM deliveries WHERE issue = ? GROUP BY state"
+        with explained(self.path):
+            return dict(self._db.execute(query, (self._number,)).fetchall())
+
+    def used(self, relay: str, rate: Rate, now: float) -> list[tuple[float, int]]:
+        """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
+        step = rate.seconds / 60
+        with explained(self.path):
+            rows = self._db.execute(_USED, (self.clock(), relay, step, rate.seconds)).fetchall()
+        return [(now - (part + 1) * step, count) for part, count in rows]
+
+    def commit(self, batch: Batch) -> None:
+        """One transaction: the batch's words, if the issue is still ours."""
+        self._claims.set_durability(self._db, batch)
+        with self._writing() as db:
+            write_batch(db, batch, self._claims, self.clock())

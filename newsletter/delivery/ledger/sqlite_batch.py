@@ -1,0 +1,150 @@
+"""What one transaction of a run writes into the state file: replies, intents, claims.
+
+The driver directly, and rows as one JSON array through json_each: the interpreter is free while SQLite works. The
+transaction itself, and whether the issue is still ours, is ledger.sqlite's business.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from newsletter.delivery.ledger.batch import Batch, Claimed
+from newsletter.smtp.transaction import Transaction
+
+UNCLAIM = "UPDATE deliveries SET not_before = ? WHERE issue = ? AND state = 'deferred' AND not_before IS NULL"
+
+_INTEND = """
+UPDATE deliveries
+SET state = 'sending', attempts = attempts + 1, first_attempt = coalesce(first_attempt, ?2), updated = ?2
+WHERE id IN (SELECT value FROM json_each(?1))
+  AND NOT EXISTS (SELECT 1 FROM suppressions WHERE suppressions.key = deliveries.key)
+"""
+
+_RECORD = """
+UPDATE deliveries SET state = r.value ->> 1, code = r.value ->> 2, status = r.value ->> 3, text = r.value ->> 4,
+  command = r.value ->> 5, relay = r.value ->> 6, not_before = r.value ->> 7, updated = r.value ->> 8,
+  attempts = attempts + (r.value ->> 9),
+  first_attempt = CASE WHEN r.value ->> 9 THEN coalesce(first_attempt, r.value ->> 8) ELSE first_attempt END
+FROM json_each(?1) AS r WHERE deliveries.id = r.value ->> 0
+"""
+
+_ROW = """
+SELECT id, email, name, columns, attempts, first_attempt,
+  (SELECT reason FROM suppressions WHERE suppressions.key = deliveries.key) FROM deliveries
+"""
+_NEXT_PENDING = _ROW + "WHERE issue = ?1 AND id > ?2 AND state = 'pending' {selected} ORDER BY id LIMIT ?3"
+_NEXT_DUE = (
+    _ROW + "WHERE issue = ?1 AND state = 'deferred' AND not_before <= ?2 {selected} ORDER BY not_before LIMIT ?3"
+)
+_FIRST_DUE = "SELECT min(not_before) FROM deliveries WHERE issue = ?1 AND state = 'deferred' {selected}"
+_SELECTED = "AND EXISTS (SELECT 1 FROM temp.audience WHERE temp.audience.key = deliveries.key AND chosen)"
+
+_SUPPRESS = """
+INSERT OR IGNORE INTO suppressions (key, email, reason, source, created)
+SELECT key, email, ?2, 'smtp', ?3 FROM deliveries WHERE id = ?1
+"""
+
+_STAYS_FULL = """
+SELECT count(*) >= 3 AND max(updated) - min(updated) >= 14 * 86400 FROM issues JOIN deliveries ON issue = number
+WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' AND state = 'failed'
+"""
+
+_SUPPRESSED = """
+SELECT id, reason FROM deliveries JOIN suppressions USING (key) WHERE id IN (SELECT value FROM json_each(?))
+"""
+
+
+@dataclass(slots=True)
+class Claims:
+    """How far a run has claimed its issue, and within which bounds."""
+
+    issue: int
+    boot: str
+    limit: int | None = None  # at most so many recipients more for the first time
+    restricted: bool = False  # only the chosen ones of temp.audience
+    cursor: int = 0  # the last recipient that was claimed for the first time
+    durable: bool | None = None  # as the connection is set
+
+    def set_durability(self, db: sqlite3.Connection, batch: Batch) -> None:
+        """Claims are on the disk before anything is sent; intents and replies survive the process, not the power."""
+        if batch.is_durable != self.durable:
+            db.execute(f"PRAGMA synchronous = {'FULL' if batch.is_durable else 'NORMAL'}")
+            self.durable = batch.is_durable
+
+    def query(self, template: str) -> str:
+        """A query for recipients, restricted where the run is."""
+        return template.format(selected=_SELECTED if self.restricted else "")
+
+
+def write_batch(db: sqlite3.Connection, batch: Batch, claims: Claims, now: float) -> None:
+    """Replies before intents, so that a crash finds at most two of a connection under way."""
+    if batch.records:
+        _record(db, list(batch.records.values()))
+    for id_, reason, only_full in batch.suppress:
+        if not only_full or db.execute(_STAYS_FULL, (id_,)).fetchone()[0]:
+            db.execute(_SUPPRESS, (id_, reason, now))
+    if batch.intents:
+        _intend(db, batch, now)
+    if batch.done_claims:
+        db.execute(
+            "DELETE FROM claims WHERE number IN (SELECT value FROM json_each(?))", (json.dumps(batch.done_claims),)
+        )
+    if batch.claim is not None:
+        batch.claimed = _claim(db, claims, batch.claim, now)
+    if batch.last:
+        db.execute(UNCLAIM, (now, claims.issue))
+
+
+def _record(db: sqlite3.Connection, rows: list[tuple[object, ...]] | list) -> None:  # type: ignore[type-arg]
+    db.execute(_RECORD, (json.dumps(rows),))
+
+
+def _intend(db: sqlite3.Connection, batch: Batch, now: float) -> None:
+    """Intents; of those who were suppressed since they were claimed, none."""
+    ids = json.dumps([transaction.id for transaction, _ in batch.intents])
+    if db.execute(_INTEND, (ids, now)).rowcount == len(batch.intents):
+        return
+    suppressed = dict(db.execute(_SUPPRESSED, (ids,)).fetchall())
+    refused = [transaction for transaction, _ in batch.intents if transaction.id in suppressed]
+    for transaction in refused:
+        transaction.withdrawn = f"suppressed: {suppressed[transaction.id]}"
+    _skip(db, refused, now)
+
+
+def _skip(db: sqlite3.Connection, transactions: list[Transaction], now: float) -> None:
+    _record(db, [(one.id, "skipped", None, None, one.withdrawn, None, None, None, now, 0) for one in transactions])
+
+
+def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Claimed:
+    """The next recipients or fewer: first who is due again, then who was not tried yet."""
+    rows = db.execute(claims.query(_NEXT_DUE), (claims.issue, now, count)).fetchall()
+    if rows:
+        db.execute(
+            "UPDATE deliveries SET not_before = NULL WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([row[0] for row in rows]),),
+        )
+    due_ones = len(rows)
+    wanted = count - due_ones if claims.limit is None else min(count - due_ones, claims.limit)
+    fresh = db.execute(claims.query(_NEXT_PENDING), (claims.issue, claims.cursor, wanted)).fetchall()
+    if fresh:
+        claims.cursor = fresh[-1][0]
+        if claims.limit is not None:
+            claims.limit -= len(fresh)
+        rows += fresh
+    if not rows:
+        return Claimed([], [], db.execute(claims.query(_FIRST_DUE), (claims.issue,)).fetchone()[0])
+    number = db.execute(
+        "INSERT INTO claims (issue, boot, ids) VALUES (?, ?, ?)",
+        (claims.issue, claims.boot, json.dumps([row[0] for row in rows])),
+    ).lastrowid
+    assert number is not None
+    found = Claimed([], [])
+    for at, (id_, email, name, columns, attempts, first_attempt, suppressed) in enumerate(rows):
+        transaction = Transaction(
+            id_, email, name, columns, attempts, first_attempt, deferred=at < due_ones, claim=number,
+            withdrawn="" if suppressed is None else f"suppressed: {suppressed}",
+        )  # fmt: skip
+        (found.skipped if transaction.withdrawn else found.transactions).append(transaction)
+    if found.skipped:
+        _skip(db, found.skipped, now)
+    return found

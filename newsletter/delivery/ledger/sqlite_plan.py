@@ -1,0 +1,143 @@
+"""The plan's SQL in the state file: the list in a temporary table, compared, counted, and written down.
+
+Rows stream through SQLite, so memory stays flat. What is planned, and why, is ledger.plan's business.
+"""
+
+# ruff: noqa: S608 (the queries are put together from the fixed pieces below)
+
+import sqlite3
+from collections.abc import Iterable
+
+from newsletter.delivery.ledger.plan import LEFT, NAMED, Listed, Plan, Standing, as_text
+from newsletter.state.open import transaction
+
+_SUPPRESSED = "EXISTS (SELECT 1 FROM suppressions s WHERE s.key = {table}.key)"
+_PLANNED = "EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = :issue AND d.key = a.key)"
+_LISTED = "EXISTS (SELECT 1 FROM temp.audience a WHERE a.key = d.key)"
+_CHOSEN = "EXISTS (SELECT 1 FROM temp.audience a WHERE a.key = d.key AND a.chosen)"
+
+
+def load(db: sqlite3.Connection, rows: Iterable[Listed], *, indexed: bool) -> None:
+    """Put the list into temp.audience; `indexed` where it is to be compared with deliveries."""
+    db.execute("DROP TABLE IF EXISTS temp.audience")
+    db.execute(
+        "CREATE TEMP TABLE audience (id INTEGER PRIMARY KEY, key TEXT, email TEXT, name TEXT, columns TEXT, chosen INT)"
+    )
+    with transaction(db, "DEFERRED"):  # nobody else has to wait while the list is read
+        db.executemany("INSERT INTO temp.audience (key, email, name, columns, chosen) VALUES (?, ?, ?, ?, ?)", rows)
+        if indexed:
+            db.execute("CREATE INDEX temp.audience_key ON audience (key, chosen)")
+
+
+def standing(db: sqlite3.Connection, number: int, again: tuple[str, ...], *, listed: bool) -> Standing:
+    """How the issue of that number (0: not frozen yet) stands to temp.audience, if it is `listed`."""
+    named = {"issue": number}
+
+    def one(query: str) -> int:
+        return int(db.execute(query, named).fetchone()[0])
+
+    def few(query: str) -> tuple[str, ...]:
+        return tuple(row[0] for row in db.execute(f"{query} LIMIT {NAMED}", named))
+
+    suppressed = 0
+    if listed:
+        suppressed = one(f"SELECT count(*) FROM temp.audience a WHERE chosen AND {_SUPPRESSED.format(table='a')}")
+    if not number:
+        total = one("SELECT count(*) FROM temp.audience WHERE chosen") if listed else 0
+        return Standing(total, total - suppressed, {}, suppressed)
+    total = one("SELECT count(*) FROM deliveries WHERE issue = :issue")
+    states = dict(
+        db.execute("SELECT state, count(*) FROM deliveries WHERE issue = :issue GROUP BY 1", named).fetchall()
+    )
+    waiting = f"d.issue = :issue AND d.state IN ({', '.join(repr(state) for state in again)})"
+    free = f"NOT {_SUPPRESSED.format(table='d')}"
+    if not listed:
+        ready = one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND {free}")
+        return Standing(
+            total, ready, states, one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND NOT ({free})")
+        )
+    new = f"FROM temp.audience a WHERE chosen AND NOT {_PLANNED}"
+    left = f"FROM deliveries d WHERE d.issue = :issue AND d.state IN ('pending', 'deferred') AND NOT {_LISTED}"
+    fresh = one(f"SELECT count(*) {new} AND NOT {_SUPPRESSED.format(table='a')}")
+    back = f"FROM deliveries d WHERE d.issue = :issue AND d.state = 'skipped' AND {_CHOSEN} AND {free}"
+    revived = one(f"SELECT count(*) {back}")
+    return Standing(
+        total=total,
+        ready=fresh + revived + one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND {_CHOSEN} AND {free}"),
+        states=states,
+        suppressed=suppressed,
+        newcomers=one(f"SELECT count(*) {new}"),
+        newcomer_names=few(f"SELECT email {new}"),
+        leavers=one(f"SELECT count(*) {left}"),
+        leaver_names=few(f"SELECT email {left}"),
+    )
+
+
+def write(db: sqlite3.Connection, number: int, plan: Plan, now: float, git_commit: str | None) -> int:
+    """Write the plan down, in the transaction that is open; the issue's number."""
+    if plan.is_new:
+        number = _insert_issue(db, plan, now, git_commit)
+    if plan.listed:
+        _insert_deliveries(db, number, plan, now)
+    again = ["unknown"] * plan.resend_unknown + ["failed"] * plan.retry_failed
+    if again:
+        chosen = _CHOSEN if plan.listed else "1"
+        db.execute(
+            f"UPDATE deliveries AS d SET state = 'pending', attempts = 0, first_attempt = NULL"
+            f" WHERE issue = ? AND state IN ({', '.join('?' * len(again))}) AND {chosen}",
+            (number, *again),
+        )
+    return number
+
+
+def forget(db: sqlite3.Connection, number: int) -> bool:
+    """Delete an issue that nobody was sent and nobody may have, in the transaction that is open; whether it was so."""
+    named = {"issue": number}
+    begun = db.execute(
+        "SELECT 1 FROM deliveries WHERE issue = :issue AND (attempts OR state NOT IN ('pending', 'skipped')) LIMIT 1",
+        named,
+    ).fetchone()
+    if begun is None:
+        for statement in (
+            "DELETE FROM claims WHERE issue = :issue",
+            "DELETE FROM deliveries WHERE issue = :issue",
+            "DELETE FROM issues WHERE number = :issue",
+        ):
+            db.execute(statement, named)
+    return begun is None
+
+
+def _insert_issue(db: sqlite3.Connection, plan: Plan, now: float, git_commit: str | None) -> int:
+    issue = plan.issue
+    number = db.execute(
+        "INSERT INTO issues (id, post, subject, created, frozen, hash, list_hash, git_commit)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (issue.id, issue.post, as_text(issue.subject), now, issue.dumps(), issue.hash, plan.list_hash, git_commit),
+    ).lastrowid
+    assert number is not None
+    return number
+
+
+def _insert_deliveries(db: sqlite3.Connection, number: int, plan: Plan, now: float) -> None:
+    named = {"issue": number, "now": now, "left": LEFT, "hash": plan.list_hash}
+    if not plan.is_new:
+        db.execute("UPDATE issues SET list_hash = :hash WHERE number = :issue", named)
+        db.execute(
+            "UPDATE deliveries AS d SET state = 'skipped', text = :left, code = NULL, status = NULL, command = NULL,"
+            f" updated = :now WHERE issue = :issue AND state IN ('pending', 'deferred') AND NOT {_LISTED}",
+            named,
+        )
+        db.execute(
+            f"UPDATE deliveries AS d SET state = 'pending', text = NULL, updated = :now"
+            f" WHERE issue = :issue AND state = 'skipped' AND {_CHOSEN} AND NOT {_SUPPRESSED.format(table='d')}",
+            named,
+        )
+    db.execute(
+        """
+        INSERT OR IGNORE INTO deliveries (issue, key, email, name, columns, state, text)
+        SELECT :issue, key, email, name, columns, iif(reason IS NULL, 'pending', 'skipped'), 'suppressed: ' || reason
+        FROM (SELECT *, (SELECT reason FROM suppressions s WHERE s.key = a.key) AS reason
+              FROM temp.audience a WHERE chosen ORDER BY id)
+        """,
+        named,
+    )
