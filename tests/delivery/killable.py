@@ -16,6 +16,7 @@ from typing import Any
 
 from newsletter.delivery.ledger import sqlite
 from newsletter.delivery.ledger.journal import Journal
+from newsletter.state.open import connect
 from tests.delivery.sending import QUICK, people, send
 
 
@@ -25,7 +26,7 @@ def run(path: Path, url: str, count: int, connections: int, domain: str = "examp
 
 def die_before(number: int) -> None:
     """Let SIGKILL come before the journal's statement of that number."""
-    begin, connect, left = Journal.__init__, sqlite.connect, itertools.count(number, -1)
+    begin, left = Journal.__init__, itertools.count(number, -1)
     opened: list[sqlite3.Connection] = []
 
     def connect_and_keep(path: Path) -> sqlite3.Connection:
@@ -40,7 +41,7 @@ def die_before(number: int) -> None:
         opened[-1].set_trace_callback(before)
         begin(self, *arguments)
 
-    sqlite.connect = connect_and_keep
+    sqlite.connect = connect_and_keep  # type: ignore[attr-defined]
     Journal.__init__ = traced  # type: ignore[method-assign,assignment]
 
 
