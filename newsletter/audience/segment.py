@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.subscriber import TAGS, Subscriber, Tags
 from newsletter.errors import NewsletterError
 
 _EXAMPLE = "write it like subscriber.city == 'Lyon'"
@@ -51,6 +51,8 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
         while True:
             subscriber = current.pop()
             fields = {"email": subscriber.email, "name": subscriber.name, **subscriber.columns}
+            if TAGS in used:
+                fields[TAGS] = Tags(fields.get(TAGS, ""))
             yield *(fields.get(field, "") for field in used), None
 
     def start() -> Iterator[str]:

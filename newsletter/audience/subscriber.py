@@ -1,7 +1,19 @@
 """A subscriber: a person on the list."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+TAGS, PAUSED_UNTIL, JOINED = "tags", "paused_until", "joined"
+"""Columns that have a meaning: tags with commas between them; days, or moments, as ISO 8601."""
+
+
+class Tags(str):
+    """A cell of tags as segments see it: a text, and what is `in` it is a whole tag, in any case."""
+
+    __slots__ = ()
+
+    def __contains__(self, tag: object) -> bool:
+        return isinstance(tag, str) and tag.strip().casefold() in map(str.casefold, split_tags(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +23,22 @@ class Subscriber:
     email: str  # as mailed: validated, domain in punycode
     name: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)  # without email and name
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags, each once, in the order in which they stand."""
+        return split_tags(self.columns.get(TAGS, ""))
+
+    def is_paused(self, today: str) -> bool:
+        """Does this person want no mail yet? `today` is a day as ISO 8601; a pause ends on its day."""
+        return self.columns.get(PAUSED_UNTIL, "")[:10] > today
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """The tags in a cell: what stands between commas."""
+    return tuple(dict.fromkeys(tag for part in text.split(",") if (tag := part.strip())))
+
+
+def join_tags(tags: Iterable[str]) -> str:
+    """Tags as a cell holds them; a comma in one would part it, and becomes a blank."""
+    return ",".join(dict.fromkeys(" ".join(tag.replace(",", " ").split()) for tag in tags if tag.strip(", ")))

@@ -4,11 +4,11 @@ One row an address, whatever its spelling. Sending looks here just before each m
 module is for those who add, remove and look up one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.audience.address import address_key, normalize_address
@@ -21,34 +21,39 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address, why it must not be mailed, who said so ("smtp", "feedback", "cli"…), since when (Unix seconds)."""
+    """An address, why it must not be mailed, who said so ("smtp", "feedback", "cli"…), since when (Unix seconds).
 
-    email: str
+    `issue` is the one over which it came about, where it is known; a person who was erased has no address.
+    """
+
+    email: str | None
     reason: Reason
     source: str
     created: float
+    issue: str | None = None
 
 
-def suppress(engine: Engine, email: str, reason: Reason, source: str, now: float) -> bool:
+def suppress(engine: Engine, email: str, reason: Reason, source: str, now: float, issue: str | None = None) -> bool:
     """Mail nothing more to `email`; whether that is new.
 
     What stands there stays, but for a bounce: what people ask for outlives what their mailbox did.
     """
     email = _address(email)
-    insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-    row = {"key": address_key(email), "email": email, "reason": reason, "source": source, "created": now}
-    statement = insert(suppressions).values(row)
     with engine.begin() as connection:
-        if connection.execute(statement.on_conflict_do_nothing(index_elements=["key"])).rowcount:
-            return True
-        if reason != "bounce":
-            table = suppressions.c
-            connection.execute(
-                suppressions.update()
-                .where(table.key == row["key"], table.reason == "bounce")
-                .values(reason=reason, source=source, created=now)
-            )
-        return False
+        return write_suppression(connection, address_key(email), Suppression(email, reason, source, now, issue or None))
+
+
+def write_suppression(connection: Connection, key: str, suppression: Suppression) -> bool:
+    """`suppress`, in the caller's transaction."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    values = {name: getattr(suppression, name) for name in ("email", "reason", "source", "created", "issue")}
+    statement = insert(suppressions).values(key=key, **values)
+    if connection.execute(statement.on_conflict_do_nothing(index_elements=["key"])).rowcount:
+        return True
+    if suppression.reason != "bounce":
+        table = suppressions.c
+        connection.execute(suppressions.update().where(table.key == key, table.reason == "bounce").values(values))
+    return False
 
 
 def unsuppress(engine: Engine, email: str) -> bool:
@@ -61,7 +66,7 @@ def unsuppress(engine: Engine, email: str) -> bool:
 def suppressed(engine: Engine, email: str) -> Suppression | None:
     """Why `email` must not be mailed, or None if it may be."""
     table = suppressions.c
-    query = select(table.email, table.reason, table.source, table.created).where(
+    query = select(table.email, table.reason, table.source, table.created, table.issue).where(
         table.key == address_key(_address(email))
     )
     with engine.connect() as connection:
@@ -69,10 +74,27 @@ def suppressed(engine: Engine, email: str) -> Suppression | None:
     return Suppression(*row) if row else None
 
 
+def suppress_all(engine: Engine, rows: Sequence[tuple[str, Reason]], source: str, now: float) -> int:
+    """`suppress` for many, all or nothing; how many are new."""
+    with engine.begin() as connection:
+        return sum(
+            write_suppression(connection, address_key(email), Suppression(email, reason, source, now))
+            for email, reason in rows
+        )
+
+
+def suppressed_keys(engine: Engine) -> frozenset[str]:
+    """The keys of all who must not be mailed."""
+    with engine.connect() as connection:
+        return frozenset(connection.scalars(select(suppressions.c.key)))
+
+
 def all_suppressions(engine: Engine) -> Iterator[Suppression]:
     """All of them, oldest first, streamed."""
     table = suppressions.c
-    query = select(table.email, table.reason, table.source, table.created).order_by(table.created, table.key)
+    query = select(table.email, table.reason, table.source, table.created, table.issue).order_by(
+        table.created, table.key
+    )
     with engine.connect() as connection:
         for row in connection.execution_options(yield_per=1000).execute(query):
             yield Suppression(*row)

@@ -31,6 +31,7 @@ COMMANDS = {
     "status": "status",
     "deliveries": "status",
     "subscribers": "subscribers",
+    "suppress": "suppress",
 }
 """Each command and the module of this room that defines it, in the order of the help."""
 

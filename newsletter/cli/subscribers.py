@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newsletter.cli import subscribers_edit, subscribers_import
 from newsletter.cli.console import note, plural, say, say_json, short_path
 
 SHOWN = 50
@@ -17,6 +18,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     group = typer.Typer(help="The list of subscribers.", no_args_is_help=True, rich_markup_mode=None)
     group.command()(check)
+    subscribers_edit.register(group)
+    subscribers_import.register(group)
     app.add_typer(group, name="subscribers")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from newsletter.config.settings import Config
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest revision in migrations/versions."""
 
 BUSY = 30.0

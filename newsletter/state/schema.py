@@ -96,12 +96,71 @@ leases = Table(
 suppressions = Table(
     "suppressions",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("email", Text, nullable=False),
+    Column("key", Text, primary_key=True),  # of somebody erased: audience.erasure's keyed hash
+    Column("email", Text),  # NULL for somebody erased
     Column("reason", Text, nullable=False),
-    Column("source", Text, nullable=False),  # who said so: "smtp", "feedback", "cli"…
+    Column("source", Text, nullable=False),  # who said so: "smtp", "feedback", "cli", "page"…
     Column("created", Double, nullable=False),
+    Column("issue", Text),  # issues.id, where one was the occasion
 )
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Integer, primary_key=True),  # ascending in the order of the list
+    Column("key", Text, nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("columns", Text, nullable=False),  # what a CSV list has in further columns, a JSON object of texts
+)
+
+subscriber_columns = Table(
+    "subscriber_columns",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+signups = Table(
+    "signups",
+    metadata,
+    Column("key", Text, primary_key=True),  # who has not confirmed yet
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("columns", Text, nullable=False),  # as in subscribers
+    Column("created", Double, nullable=False),
+    Column("asked", Double, nullable=False),  # when the last confirmation mail was written
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # what happened to a person; audience.events names the kinds
+    Column("created", Double, nullable=False),
+    Column("issue", Text),  # issues.id, where one was the occasion
+    Column("detail", Text, nullable=False),  # a JSON object: form, words, network, reason
+)
+Index("events_key", events.c.key)
+Index("events_kind", events.c.kind, events.c.created)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),  # a mail that is owed to one person; audience.notices
+    Column("key", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # confirm, welcome, goodbye
+    Column("detail", Text, nullable=False),  # a JSON object
+    Column("state", Text, nullable=False),  # pending, sending, sent, failed, unknown
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created", Double, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("reply", Text),
+)
+Index("notices_key", notices.c.key)
+Index("notices_due", notices.c.state, notices.c.not_before)
 
 
 def schema_sql() -> str:

@@ -1,5 +1,19 @@
 -- Made from state/schema.py by `make docs`.
 
+CREATE TABLE events (
+  id INTEGER NOT NULL,
+  "key" TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  created DOUBLE NOT NULL,
+  issue TEXT,
+  detail TEXT NOT NULL,
+  CONSTRAINT events_pk PRIMARY KEY (id)
+);
+
+CREATE INDEX events_key ON events ("key");
+
+CREATE INDEX events_kind ON events (kind, created);
+
 CREATE TABLE issues (
   number INTEGER NOT NULL,
   id TEXT NOT NULL,
@@ -27,12 +41,58 @@ CREATE TABLE leases (
   CONSTRAINT leases_pk PRIMARY KEY (issue)
 );
 
-CREATE TABLE suppressions (
+CREATE TABLE notices (
+  id INTEGER NOT NULL,
   "key" TEXT NOT NULL,
   email TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER DEFAULT 0 NOT NULL,
+  created DOUBLE NOT NULL,
+  not_before DOUBLE NOT NULL,
+  reply TEXT,
+  CONSTRAINT notices_pk PRIMARY KEY (id)
+);
+
+CREATE INDEX notices_due ON notices (state, not_before);
+
+CREATE INDEX notices_key ON notices ("key");
+
+CREATE TABLE signups (
+  "key" TEXT NOT NULL,
+  email TEXT NOT NULL,
+  name TEXT NOT NULL,
+  columns TEXT NOT NULL,
+  created DOUBLE NOT NULL,
+  asked DOUBLE NOT NULL,
+  CONSTRAINT signups_pk PRIMARY KEY ("key")
+);
+
+CREATE TABLE subscriber_columns (
+  number INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  CONSTRAINT subscriber_columns_pk PRIMARY KEY (number),
+  CONSTRAINT subscriber_columns_name_unique UNIQUE (name)
+);
+
+CREATE TABLE subscribers (
+  id INTEGER NOT NULL,
+  "key" TEXT NOT NULL,
+  email TEXT NOT NULL,
+  name TEXT NOT NULL,
+  columns TEXT NOT NULL,
+  CONSTRAINT subscribers_pk PRIMARY KEY (id),
+  CONSTRAINT subscribers_key_unique UNIQUE ("key")
+);
+
+CREATE TABLE suppressions (
+  "key" TEXT NOT NULL,
+  email TEXT,
   reason TEXT NOT NULL,
   source TEXT NOT NULL,
   created DOUBLE NOT NULL,
+  issue TEXT,
   CONSTRAINT suppressions_pk PRIMARY KEY ("key")
 );
 

@@ -58,8 +58,8 @@ def column_name(title: str) -> str:
     return f"column_{name}" if name[:1].isdigit() else name
 
 
-def read_header(path: Path) -> Header:
-    """The header of the list at `path`. Raises NewsletterError where it is missing or can be read in two ways."""
+def read_titles(path: Path) -> tuple[list[str], str, int]:
+    """The header row of a file as it is written, its delimiter, and its line. Raises NewsletterError without one."""
     with path.open(encoding="utf-8-sig") as file:
         lines = [line.rstrip("\n") for line in (file.readline(LINE_MAX) for _ in range(2))]
     if not lines[0].strip():
@@ -75,6 +75,12 @@ def read_header(path: Path) -> Header:
     delimiter, titles = _reading(lines[line - 1], delimiters)
     if not titles:
         raise NewsletterError("a quote in the header is not closed; mend it", path=path, line=line)
+    return titles, delimiter, line
+
+
+def read_header(path: Path) -> Header:
+    """The header of the list at `path`. Raises NewsletterError where it is missing or can be read in two ways."""
+    titles, delimiter, line = read_titles(path)
     names = _names(titles)
     _check_names(names, titles, path, line)
     return Header(tuple(names), delimiter, line, _name_parts(names))

@@ -181,6 +181,12 @@ def check_list(subscribers: SubscriberList, named: int | None = None) -> ListRep
     return ListReport(count, bad, tuple(problems), subscribers.columns, left, outside, tally.columns())
 
 
+def control_character(text: str) -> str:
+    """The first character of `text` that can't be seen and has no place in a list, as `U+202E`; empty if none."""
+    found = _CONTROL.search(text)
+    return f"U+{ord(found[0]):04X}" if found else ""
+
+
 def safe_cell(text: str) -> str:
     """A cell for an exported CSV that no spreadsheet takes for a formula."""
     return "'" + text if text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA else text

@@ -1,0 +1,144 @@
+"""All that is known about one person, and erasing it.
+
+What must outlive a person's data is the wish not to be mailed: of it a keyed hash stays, which says nothing without the
+secret. Deliveries stay as numbers under that hash, so that an issue's counts are right and a running send finds them
+suppressed. Copies elsewhere (backups, git history, the relay's log, mail already sent) are beyond this program.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, delete, select, update
+from sqlalchemy.exc import OperationalError
+
+from newsletter.audience.address import address_key
+from newsletter.audience.events import Event, events_of
+from newsletter.audience.roster import Roster
+from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.suppression import Suppression, write_suppression
+from newsletter.audience.token import digest
+from newsletter.state.schema import deliveries, events, issues, notices, signups, suppressions
+
+_PREFIX = "erased:"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about one address."""
+
+    email: str
+    subscriber: Subscriber | None
+    unconfirmed: Subscriber | None
+    suppression: Suppression | None
+    events: tuple[Event, ...]
+    deliveries: tuple[dict[str, Any], ...] = field(default=())
+    notices: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def is_nobody(self) -> bool:
+        """Is nothing known at all?"""
+        return not any(
+            (self.subscriber, self.unconfirmed, self.suppression, self.events, self.deliveries, self.notices)
+        )
+
+
+def erased_key(secret: bytes, email: str) -> str:
+    """What stands for an erased address: the same for all its spellings, and nothing without the secret."""
+    return _PREFIX + digest(secret, "erased", address_key(email))
+
+
+def was_erased(engine: Engine, secret: bytes, email: str) -> bool:
+    """Was the person with this address erased?"""
+    query = select(suppressions.c.key).where(suppressions.c.key == erased_key(secret, email))
+    with engine.connect() as connection:
+        return connection.execute(query).first() is not None
+
+
+def erased_keys(engine: Engine) -> frozenset[str]:
+    """The hashes of all who were erased; few, and read once a list."""
+    query = select(suppressions.c.key).where(suppressions.c.key.startswith(_PREFIX))
+    with engine.connect() as connection:
+        return frozenset(connection.scalars(query))
+
+
+def return_erased(connection: Connection, secret: bytes, email: str) -> None:
+    """Somebody who was erased asked to be mailed again, and confirmed."""
+    connection.execute(delete(suppressions).where(suppressions.c.key == erased_key(secret, email)))
+
+
+def known(engine: Engine, roster: Roster, email: str) -> Known:
+    """Everything about one address, to be shown to that person."""
+    key = address_key(email)
+    table, delivery, notice = suppressions.c, deliveries.c, notices.c
+    columns = (table.email, table.reason, table.source, table.created, table.issue)
+    with engine.connect() as connection:
+        stopped = connection.execute(select(*columns).where(table.key == key)).first()
+        waiting = connection.execute(
+            select(signups.c.email, signups.c.name, signups.c.columns).where(signups.c.key == key)
+        ).first()
+        sent = connection.execute(
+            select(
+                issues.c.id.label("issue"), delivery.email, delivery.name, delivery.columns, delivery.state,
+                delivery.code, delivery.text.label("reply"), delivery.relay, delivery.updated,
+            )
+            .join(issues, issues.c.number == delivery.issue)
+            .where(delivery.key == key)
+            .order_by(delivery.id)
+        ).fetchall()  # fmt: skip
+        owed = connection.execute(
+            select(notice.kind, notice.state, notice.created, notice.reply).where(notice.key == key).order_by(notice.id)
+        ).fetchall()
+    return Known(
+        email,
+        roster.find(email),
+        Subscriber(waiting[0], waiting[1], json.loads(waiting[2])) if waiting else None,
+        Suppression(*stopped) if stopped else None,
+        tuple(events_of(engine, key)),
+        tuple(_mappings(sent)),
+        tuple(_mappings(owed)),
+    )
+
+
+def erase(engine: Engine, roster: Roster, secret: bytes, email: str, now: float) -> dict[str, int]:
+    """Erase a person everywhere; what was there, by where, as counts. Twice erases nothing more.
+
+    The suppression comes first: whatever stops this half-way, nobody is mailed who asked to be erased.
+    """
+    key, hidden = address_key(email), erased_key(secret, email)
+    with engine.begin() as connection:
+        stopped = connection.execute(select(suppressions.c.created).where(suppressions.c.key == key)).first()
+        write_suppression(connection, hidden, Suppression(None, "manual", "erased", now))
+        connection.execute(delete(suppressions).where(suppressions.c.key == key))
+        connection.execute(update(deliveries).where(deliveries.c.key == key, _waits()).values(state="skipped"))
+        empty = {"key": hidden, "email": "", "name": "", "columns": "{}", "text": None}
+        counts = {
+            "deliveries": connection.execute(update(deliveries).where(deliveries.c.key == key).values(empty)).rowcount,
+            "events": connection.execute(delete(events).where(events.c.key == key)).rowcount,
+            "sign-ups": connection.execute(delete(signups).where(signups.c.key == key)).rowcount,
+            "notices": connection.execute(delete(notices).where(notices.c.key == key)).rowcount,
+            "suppressions": int(stopped is not None),
+        }
+    with roster.held():
+        counts["list"] = len(roster.remove({key}))
+    return counts
+
+
+def scrub(engine: Engine) -> bool:
+    """Write the state file anew, so that no trace of deleted rows is left in its free pages; False while it is busy."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            connection.exec_driver_sql("VACUUM")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+        except OperationalError:
+            return False
+    return busy is not None and not busy[0]
+
+
+def _waits() -> Any:
+    return deliveries.c.state.in_(("pending", "deferred"))
+
+
+def _mappings(rows: "list[Row[Any]] | Any") -> Iterator[dict[str, Any]]:
+    return (dict(row._mapping) for row in rows)

@@ -1,0 +1,49 @@
+"""What happened to whom: the record of consent, of coming and of going.
+
+Append-only, by the key of the address; erasing a person deletes that person's rows. What the list says now is the
+list's own business, and who must not be mailed the suppressions'.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from newsletter.state.schema import events
+
+Kind = Literal["asked", "confirmed", "added", "imported", "changed", "left", "returned", "removed"]
+"""asked: a confirmation mail; confirmed: double opt-in done; added: by the author's hand; imported: from a file;
+changed: preferences; left and returned: unsubscribed, and came back; removed: taken off the list by the author."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; `detail` has what is known of it: form, words, network, language, reason."""
+
+    kind: str
+    created: float  # Unix seconds
+    issue: str | None
+    detail: Mapping[str, str]
+
+
+def record(
+    connection: Connection, key: str, kind: Kind, now: float, issue: str | None = None, **detail: str | None
+) -> None:
+    """Write down that this happened, in the caller's transaction; what is None of the detail is left out."""
+    known = {name: text for name, text in detail.items() if text}
+    connection.execute(
+        insert(events).values(
+            key=key, kind=kind, created=now, issue=issue or None, detail=json.dumps(known, ensure_ascii=False)
+        )
+    )
+
+
+def events_of(engine: Engine, key: str) -> Iterator[Event]:
+    """A person's events, oldest first."""
+    table = events.c
+    query = select(table.kind, table.created, table.issue, table.detail).where(table.key == key).order_by(table.id)
+    with engine.connect() as connection:
+        for kind, created, issue, detail in connection.execute(query):
+            yield Event(kind, created, issue, json.loads(detail))

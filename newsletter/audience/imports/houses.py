@@ -1,0 +1,240 @@
+"""The houses that lists come from: what their exports call things, and what their words for leaving mean.
+
+A table, one entry a house, read from exports and from the programs that write them (listmonk, Ghost: their source;
+Mailchimp, Substack, Buttondown, Kit, beehiiv, Brevo: files that people published, and their manuals; November 2026).
+Names of columns are as `column_name` makes them. What a house is not asked about stays a column of its own.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from newsletter.errors import NewsletterError
+
+Fate = Literal["subscriber", "unsubscribe", "bounce", "complaint", "manual", "unconfirmed", "stranger"]
+"""A subscriber; a suppression, by its reason; somebody who never confirmed; somebody who never signed up at all."""
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """How one house writes a person; of several names for one thing, the first that the file has counts."""
+
+    email: tuple[str, ...] = ("email", "email_address")
+    name: tuple[tuple[str, ...], ...] = (("name",), ("first_name", "last_name"), ("first_name",))
+    tags: tuple[str, ...] = ("tags",)
+    joined: tuple[str, ...] = ("created_at",)
+    left: tuple[str, ...] = ()  # when somebody left
+    occasion: tuple[str, ...] = ()  # over which mailing, or why: kept with the suppression's record
+    unpacked: tuple[str, ...] = ()  # columns that hold a JSON object of further columns
+    dropped: frozenset[str] = frozenset()  # of no use here
+    states: Mapping[str, Mapping[str, Fate]] = field(default_factory=dict)  # column: its value in lower case: fate
+    filled: Mapping[str, Fate] = field(default_factory=dict)  # column: fate where it is not empty
+    file_names: Mapping[str, Fate] = field(default_factory=dict)  # what the file is called, where that alone tells
+
+
+_TRUE = ("true", "yes", "1", "x", "oui", "ja")
+_FALSE = ("false", "no", "0", "non", "nein")
+
+
+def _all(values: tuple[str, ...], fate: Fate) -> dict[str, Fate]:
+    return dict.fromkeys(values, fate)
+
+
+_STATES: dict[str, Fate] = {
+    **_all(
+        ("unsubscribed", "unsubscribe", "opted_out", "opted out", "cancelled", "canceled", "removed"), "unsubscribe"
+    ),
+    **_all(("bounced", "bounce", "cleaned", "undeliverable", "hard_bounced", "invalid"), "bounce"),
+    **_all(("complained", "complaint", "spam", "marked_as_spam", "abuse"), "complaint"),
+    **_all(("blocklisted", "blacklisted", "blocked", "banned", "disabled", "deleted", "archived", "spammy"), "manual"),
+    **_all(("unconfirmed", "pending", "unactivated", "validating", "awaiting confirmation"), "unconfirmed"),
+    **_all(("nonsubscribed", "non-subscribed", "transactional", "never_subscribed"), "stranger"),
+}
+"""What their words for a state have in common."""
+
+_BLOCKED = (
+    "blacklisted", "blocklisted", "email_blacklisted", "email_blocklisted", "emailblacklisted", "unsubscribed",
+    "email_unsubscribed", "blocklisted_email", "unsubscribed_email",
+)  # fmt: skip
+
+HOUSES: dict[str, House] = {
+    "mailchimp": House(
+        joined=("confirm_time", "optin_time"),
+        left=("unsub_time", "clean_time"),
+        occasion=("unsub_campaign_title", "clean_campaign_title", "unsub_reason", "unsub_reason_other"),
+        dropped=frozenset(
+            (
+                "member_rating", "latitude", "longitude", "gmtoff", "dstoff", "last_changed", "leid", "euid",
+                "unsub_campaign_id", "clean_campaign_id",
+            )
+        ),
+        states={
+            "status": _STATES,
+            "marketing_status": _STATES,
+            "unsub_reason": {"spam": "complaint", "abuse": "complaint"},
+        },
+        filled={"unsub_time": "unsubscribe", "clean_time": "bounce"},
+        file_names={"nonsubscribed_": "stranger", "unsubscribed_": "unsubscribe", "cleaned_": "bounce"},
+    ),
+    "substack": House(
+        joined=("created_at", "start_date", "subscription_date"),
+        left=("unsubscribed_at", "cancel_date"),
+        dropped=frozenset(("digest_enabled",)),
+        states={"email_disabled": _all(_TRUE, "unsubscribe")},
+        filled={"unsubscribed_at": "unsubscribe"},
+    ),
+    "ghost": House(
+        tags=("labels",),
+        left=("deleted_at",),
+        dropped=frozenset(("id",)),
+        states={"subscribed_to_emails": _all(_FALSE, "unsubscribe"), "subscribed": _all(_FALSE, "unsubscribe")},
+        filled={"deleted_at": "unsubscribe"},
+    ),
+    "buttondown": House(
+        joined=("creation_date", "created_at"),
+        left=("unsubscription_date", "churn_date"),
+        occasion=("unsubscription_reason",),
+        unpacked=("metadata",),
+        dropped=frozenset(("id", "secondary_id", "ip_address", "avatar_url")),
+        states={
+            name: {**_STATES, "removed": "manual", "paused": "unsubscribe", "upcoming": "unconfirmed"}
+            for name in ("type", "subscriber_type")
+        },
+        filled={"unsubscription_date": "unsubscribe"},
+    ),
+    "listmonk": House(
+        left=("updated_at",),
+        unpacked=("attributes", "attribs"),
+        dropped=frozenset(("uuid", "id", "updated_at")),
+        states={
+            "status": {**_STATES, "blocklisted": "unsubscribe"},
+            "subscription_status": _STATES,
+        },
+    ),
+    "kit": House(
+        left=("cancelled_at", "unsubscribed_at", "canceled_at"),
+        joined=("created_at", "subscribed_at", "date_subscribed"),
+        dropped=frozenset(("id",)),
+        states={name: {**_STATES, "inactive": "unconfirmed"} for name in ("status", "state")},
+        filled={"unsubscribed_at": "unsubscribe", "cancelled_at": "unsubscribe", "canceled_at": "unsubscribe"},
+    ),
+    "beehiiv": House(
+        joined=("created_at", "subscribed_at", "created", "subscribe_date", "subscription_created_at"),
+        left=("unsubscribed_at", "unsubscribe_date"),
+        dropped=frozenset(
+            ("id", "subscription_id", "subscriber_id", "referral_code", "open_rate", "click_through_rate")
+        ),
+        states={
+            "status": {**_STATES, "inactive": "unsubscribe", "paused": "unsubscribe", "needs_attention": "unconfirmed"}
+        },
+        filled={"unsubscribed_at": "unsubscribe", "unsubscribe_date": "unsubscribe"},
+    ),
+    "brevo": House(
+        name=(
+            ("firstname", "lastname"), ("prenom", "nom"), ("vorname", "nachname"), ("first_name", "last_name"),
+            ("name",),
+        ),
+        joined=("added_time", "createdat", "created_at"),
+        left=("unsubscribed_at", "modified_time"),
+        dropped=frozenset(("contact_id", "id", "modified_time", "_listids", "listids")),
+        states={
+            **{name: {**_all(_TRUE, "unsubscribe"), **_STATES} for name in _BLOCKED},
+            "email_marketing": _STATES,
+            "email_subscription_status": _STATES,
+            "email_status": _STATES,
+            "status": _STATES,
+            "double_opt_in": _all(_FALSE, "unconfirmed"),
+        },
+    ),
+}  # fmt: skip
+"""What `--from` takes."""
+
+ANY = House(
+    joined=("joined", "created_at", "subscribed_at", "creation_date", "optin_time", "confirm_time", "added_time"),
+    left=("unsubscribed_at", "unsub_time"),
+)
+"""A list of no house that is known: our own export, a spreadsheet."""
+
+
+def house_of(name: str | None) -> House:
+    """The house that `--from` names; ANY without one. Raises NewsletterError."""
+    if name is None:
+        return ANY
+    try:
+        return HOUSES[name.lower().replace("convertkit", "kit").replace("sendinblue", "brevo")]
+    except KeyError:
+        raise NewsletterError(f"--from {name!r} is no house; known: {', '.join(HOUSES)}") from None
+
+
+def likely_house(columns: tuple[str, ...]) -> str | None:
+    """The house whose export this may be, for a hint: by columns that no other has."""
+    marks = {
+        "mailchimp": {"euid", "leid", "member_rating"},
+        "substack": {"email_disabled", "active_subscription"},
+        "ghost": {"subscribed_to_emails", "complimentary_plan"},
+        "buttondown": {"subscriber_type", "unsubscription_date"},
+        "listmonk": {"uuid", "attributes"},
+    }
+    return next((name for name, mark in marks.items() if len(mark & set(columns)) > 1), None)
+
+
+def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Fields], Fate]:
+    """What becomes of a row, for a file with these columns; the gravest of what it says counts."""
+    named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
+    states = [(name, words) for name, words in house.states.items() if name in columns]
+    filled = [(name, fate) for name, fate in house.filled.items() if name in columns]
+
+    def fate(row: Fields) -> Fate:
+        found: list[Fate] = [words[value] for name, words in states if (value := row[name].lower()) in words]
+        found += [fate for name, fate in filled if row[name]]
+        if named is not None:
+            found.append(named)
+        return min(found, key=_GRAVEST.index) if found else "subscriber"
+
+    return fate
+
+
+_GRAVEST: tuple[Fate, ...] = ("complaint", "unsubscribe", "bounce", "manual", "stranger", "unconfirmed", "subscriber")
+
+
+def unpack(text: str) -> dict[str, str]:
+    """A cell that holds a JSON object, as columns: lists with commas, anything deeper as JSON."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {_name(str(key)): _text(item) for key, item in value.items() if _name(str(key))}
+
+
+def split_any_tags(text: str) -> list[str]:
+    """Tags as the houses write them: with commas, each in quotes or not, or as a JSON list."""
+    text = text.strip()
+    if text.startswith("["):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if isinstance(value, list):
+            return [_text(item) for item in value]
+    return [part.strip().strip('"').strip() for part in re.split(r"[,;|]", text)]
+
+
+def _name(key: str) -> str:
+    name = re.sub(r"\W+", "_", key.strip().casefold()).strip("_")
+    return f"column_{name}" if name[:1].isdigit() else name
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
+        return ",".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

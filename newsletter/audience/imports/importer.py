@@ -1,0 +1,107 @@
+"""Take a file of people over into the list: look first, then all of it or nothing.
+
+Who left in the other house becomes a suppression, never a subscriber; who never confirmed there stays unconfirmed. A
+second import of the same file finds nothing to do. Order matters where it could be cut short: suppressions are written
+before the list, so that a crash in between leaves nobody on the list who left.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from newsletter.audience.events import record
+from newsletter.audience.imports import staging as staged
+from newsletter.audience.imports.houses import house_of
+from newsletter.audience.imports.reader import open_import
+from newsletter.audience.imports.staging import Staging
+from newsletter.audience.roster import Roster
+from newsletter.audience.signup import ask_all
+from newsletter.audience.suppression import REASONS, Suppression, write_suppression
+from newsletter.state.schema import suppressions
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an import would do, or did: counts of rows, and the columns as they are mapped."""
+
+    read: int
+    added: int
+    updated: int
+    unchanged: int
+    suppressed: int  # who left there, or must not be mailed here
+    unconfirmed: int
+    refused: int
+    mapping: tuple[tuple[str, str], ...]
+    hint: str
+
+
+class Import:
+    """One import under way, while the list is held."""
+
+    def __init__(self, engine: Engine, roster: Roster, people: Staging, outcome: Outcome, source: str) -> None:
+        self.outcome = outcome
+        self._engine = engine
+        self._roster = roster
+        self._staging = people
+        self._source = source
+
+    def refused(self, most: int | None = None) -> list[tuple[int, str, str]]:
+        """Line, address and reason of the rows that can't be taken over."""
+        return self._staging.refused(most)
+
+    def apply(self, now: float, *, confirm: bool = False) -> None:
+        """Do it. With `confirm`, newcomers are asked first and join when they confirm."""
+        people = self._staging
+        gone = people.gone()
+        while chunk := list(islice(gone, _CHUNK)):
+            with self._engine.begin() as connection:
+                for key, email, fate, moment, occasion in chunk:
+                    reason = next(reason for reason in REASONS if reason == fate)
+                    row = Suppression(email, reason, self._source, min(moment, now) or now, None)
+                    if write_suppression(connection, key, row):
+                        record(connection, key, "left", row.created, house=self._source, reason=occasion)
+            self._roster.remove([key for key, *_ in chunk])
+        ask_all(self._engine, people.people("unconfirmed"), self._source, now, mail=confirm)
+        newcomers = people.people(staged.ADD)
+        if confirm:
+            ask_all(self._engine, newcomers, self._source, now, mail=True)
+            newcomers = iter(())
+        if self.outcome.updated or (self.outcome.added and not confirm):
+            self._roster.apply(people.people(staged.UPDATE), newcomers, tuple(people.columns))
+        with self._engine.begin() as connection:
+            record(connection, "", "imported", now, house=self._source, added=str(self.outcome.added))
+
+
+@contextmanager
+def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None) -> Iterator[Import]:
+    """Read and compare a file, and hold the list until the block ends; nothing is changed before `apply`."""
+    with Staging() as people, roster.held():
+        file = open_import(path, house_of(house), named=house is not None)
+        people.load(file)
+        people.refuse_strangers()
+        people.compare(roster, lambda keys: _suppressed(engine, keys))
+        counts = people.counts()
+        left = sum(counts.get(reason, 0) for reason in ("unsubscribe", "bounce", "complaint", "manual"))
+        outcome = Outcome(
+            read=people.read,
+            added=counts.get(staged.ADD, 0),
+            updated=counts.get(staged.UPDATE, 0),
+            unchanged=counts.get(staged.SAME, 0),
+            suppressed=left + counts.get(staged.SUPPRESSED, 0),
+            unconfirmed=counts.get("unconfirmed", 0),
+            refused=people.refused_count(),
+            mapping=file.mapping,
+            hint=file.hint,
+        )
+        yield Import(engine, roster, people, outcome, house or "import")
+
+
+def _suppressed(engine: Engine, keys: list[str]) -> set[str]:
+    with engine.connect() as connection:
+        return set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))

@@ -1,0 +1,182 @@
+"""Read a file of people from elsewhere, row by row: who each is, and what becomes of them.
+
+A row that can't be taken over is a `Refused` with its line, and the file goes on; what can't be read for sure at all
+(bytes, quotes) is refused whole, as `csv.scan` says. What the columns of a house mean stands in `houses`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.audience.address import address_key, normalize_address, split_mailbox
+from newsletter.audience.csv.formula import unguard
+from newsletter.audience.csv.header import column_name, read_titles
+from newsletter.audience.csv.reader import control_character
+from newsletter.audience.csv.scan import FIELD_MAX, check_quotes, read_rows, scan
+from newsletter.audience.imports.houses import ANY, Fate, House, fate_of, likely_house, split_any_tags, unpack
+from newsletter.audience.imports.moments import read_moment
+from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
+from newsletter.errors import NewsletterError
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Somebody in the file. `left` is when they left, in Unix seconds, 0 where the file does not say."""
+
+    key: str
+    email: str
+    name: str
+    columns: dict[str, str]
+    fate: Fate
+    left: float = 0.0
+    occasion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that can't be taken over, the address as it stands there, and why."""
+
+    email: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """A file that was found readable. `mapping` says what each title of its header becomes; "" is of no use."""
+
+    path: Path
+    mapping: tuple[tuple[str, str], ...]
+    hint: str  # the house that this may be from, if none was named
+    _house: House
+    _names: tuple[str, ...]
+    _delimiter: str
+
+    def __iter__(self) -> Iterator[tuple[int, Incoming | Refused]]:
+        """Each row with the line on which it begins; blank ones are passed over."""
+        names, width = self._names, len(self._names)
+        read = self._person()
+        rows = read_rows(self.path, self._delimiter)
+        next(rows)
+        for line, _, row in rows:
+            while len(row) > width and not row[-1].strip():
+                row.pop()
+            if len(row) == width:
+                yield line, read(dict(zip(names, [cell.strip() for cell in row], strict=True)))
+            elif any(map(str.strip, row)):
+                yield line, Refused(row[0][:80], f"{len(row)} fields where the header has {width}; mend the row")
+
+    def _person(self) -> Callable[[dict[str, str]], Incoming | Refused]:
+        house, names = self._house, self._names
+        email = _first(house.email, names)
+        assert email is not None
+        parts = _name_parts(house, names)
+        tags, split = _first(house.tags, names), split_any_tags if house is not ANY else split_tags
+        joined, left, occasion, unpacked = (
+            [name for name in wanted if name in names]
+            for wanted in (house.joined, house.left, house.occasion, house.unpacked)
+        )
+        fate = fate_of(house, names, self.path.name)
+        special = {"", "email", "name", TAGS, JOINED}
+        kept = [(name, new) for name, (_, new) in zip(names, self.mapping, strict=True) if new not in special]
+
+        def read(row: dict[str, str]) -> Incoming | Refused:
+            written = row[email]
+            try:
+                address, name = _address(written)
+            except (ValueError, NewsletterError) as error:
+                return Refused(written[:80], str(error).split("; write it")[0])
+            if parts:
+                name = " ".join(" ".join([unguard(row[part]) for part in parts]).split()) or name
+            columns = {new: unguard(row[name]) for name, new in kept}
+            for packed in unpacked:
+                columns.update(unpack(unguard(row[packed])))
+            if tags is not None:
+                columns[TAGS] = join_tags(split(unguard(row[tags])))
+            if joined:
+                columns[JOINED] = next((_day(unguard(row[name])) for name in joined if row[name]), "")
+            if found := control_character("\t".join((name, *columns.values()))):
+                return Refused(address, f"{found}, which can't be seen; take it out")
+            moment = next((read_moment(row[name]) for name in left if row[name]), None)
+            why = next((row[name] for name in occasion if row[name]), "")
+            when = moment.timestamp() if moment else 0.0
+            return Incoming(address_key(address), address, name, columns, fate(row), when, why[:200])
+
+        return read
+
+
+def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
+    """Open a file of people, and look through it once. Raises NewsletterError for one that can't be read for sure."""
+    found = scan(path)
+    titles, delimiter = read_titles(path)
+    names = _unique([column_name(title) or f"column_{number}" for number, title in enumerate(titles, 1)])
+    email = _first((*house.email, "e_mail", "e_mail_address", "mail", "mail_address", "address"), names)
+    if email is None:
+        hint = "the first line is a person already; put a header row above it" if any("@" in t for t in titles) else (
+            f"it has {', '.join(titles[:8])}; rename the column of the addresses to `email`"
+        )  # fmt: skip
+        raise NewsletterError(f"no column of addresses; {hint}", path=path, line=1)
+    if email not in house.email:
+        names = tuple("email" if name == email else name for name in names)
+        email = "email"
+    if found.quoted or found.longest > FIELD_MAX:
+        check_quotes(path, delimiter, names.index(email), len(names), found.longest)
+    mapping = tuple((title, _becomes(name, house, names)) for title, name in zip(titles, names, strict=True))
+    return ImportFile(path, mapping, "" if named else likely_house(names) or "", house, names, delimiter)
+
+
+def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:
+    """What a column is called here; empty if it is of no use."""
+    parts = _name_parts(house, names)
+    if name == _first(house.email, names):
+        return "email"
+    if name == _first(house.tags, names):
+        return TAGS
+    if name in parts and len(parts) == 1:
+        return "name"
+    if name == _first(house.joined, names):
+        return JOINED
+    used_up = name in house.dropped or name in house.left or name in house.states or name in house.unpacked
+    return "" if used_up else name
+
+
+def _name_parts(house: House, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that make a person's name together."""
+    group = next((group for group in house.name if set(group) & set(names)), ())
+    return tuple(part for part in group if part in names)
+
+
+def _first(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    return next((name for name in wanted if name in names), None)
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    """The names, with a number behind one that came before: Mailchimp writes a column twice."""
+    unique: list[str] = []
+    for name in names:
+        number = 2
+        fresh = name
+        while fresh in unique:
+            fresh, number = f"{name}_{number}", number + 1
+        unique.append(fresh)
+    return tuple(unique)
+
+
+def _address(written: str) -> tuple[str, str]:
+    """An address and the name that stands beside it: `Ada <ada@example.org>`, `mailto:ada@example.org`."""
+    try:
+        return normalize_address(written), ""
+    except ValueError:
+        if "<" in written:
+            name, address = split_mailbox(written)
+            return address, name
+        raise
+
+
+def _day(text: str) -> str:
+    """When somebody joined, as ISO 8601: a day where the file says no more; as written where it is no moment."""
+    moment = read_moment(text)
+    if moment is None:
+        return text
+    if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
+        return f"{moment:%Y-%m-%d}"
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,135 @@
+"""The list as it is edited, wherever it is: a CSV file or the state's table, behind one interface.
+
+Reading for a send is `source`'s business, who may not be mailed `suppression`'s; here people are found, put on the list
+and taken off it. Changes come in the order of the list, so that a file of any size is edited in one pass.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from newsletter.audience.address import address_key
+from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked, new_csv
+from newsletter.audience.csv.reader import Row, read_csv
+from newsletter.audience.database import DatabaseRoster
+from newsletter.audience.subscriber import Subscriber
+from newsletter.config.settings import Config
+
+
+class Roster(Protocol):
+    """The list. `apply` wants it held, and between reading and applying nobody else of this program edits it."""
+
+    @property
+    def path(self) -> Path:
+        """The file, for messages."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its columns, without email and name."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """Its rows, with their lines or numbers."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold it against other editors."""
+
+    def find(self, email: str) -> Subscriber | None:
+        """The one with this address, in any spelling."""
+
+    def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
+        """Change who is on it already, in its order, and add the others; `columns` are all that they have."""
+
+    def remove(self, keys: Collection[str]) -> set[str]:
+        """Take these people off it; the keys of those who were on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRoster:
+    """A list in a CSV file; made with a header at the first edit."""
+
+    path: Path
+    lock: Path
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return read_csv(self.path).columns if self.path.exists() else ()
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(read_csv(self.path)) if self.path.exists() else iter(())
+
+    def held(self) -> AbstractContextManager[None]:
+        return locked(self.lock)
+
+    def find(self, email: str) -> Subscriber | None:
+        key = address_key(email)
+        return next((row for _, row in self if isinstance(row, Subscriber) and address_key(row.email) == key), None)
+
+    def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
+        if not self.path.exists():
+            new_csv(self.path, columns)
+        edit_csv(self.path, _in_order(iter(updates)), additions, columns)
+
+    def remove(self, keys: Collection[str]) -> set[str]:
+        removed: set[str] = set()
+
+        def change(key: str, _fields: Fields) -> Fields | None:
+            if key not in keys:
+                return KEEP
+            removed.add(key)
+            return None
+
+        if self.path.exists():
+            edit_csv(self.path, change)
+        return removed
+
+
+def _in_order(updates: Iterator[Subscriber]) -> Callable[[str, Fields], Fields | None]:
+    """A change of each row whose turn it is; a second row of the same address is left as it is."""
+    person = next(updates, None)
+
+    def change(key: str, fields: Fields) -> Fields | None:
+        nonlocal person
+        if person is None or key != address_key(person.email):
+            return KEEP
+        after = {**fields, **person.columns}
+        if "name" in fields or person.name:
+            after["name"] = person.name
+        person = next(updates, None)
+        return after
+
+    return change
+
+
+def open_roster(config: Config) -> Roster:
+    """The newsletter's list, to be edited."""
+    if config.subscribers.source == "database":
+        from newsletter.state import open_state, sqlite_path
+
+        return DatabaseRoster(open_state(config), sqlite_path(config))
+    return CsvRoster(config.root / config.subscribers.source, config.state_dir / "list.lock")
+
+
+def put(roster: Roster, people: Sequence[Subscriber]) -> None:
+    """Put a few people on the list, or change those who are on it to what is given: name and columns."""
+    wanted = {address_key(person.email): person for person in people}
+    with roster.held():
+        there = [key for _, row in _known(roster, wanted) if (key := address_key(row.email)) in wanted]
+        columns = tuple(dict.fromkeys(name for person in people for name in person.columns))
+        roster.apply(
+            [wanted[key] for key in there], [person for key, person in wanted.items() if key not in there], columns
+        )
+
+
+def _known(roster: Roster, wanted: Collection[str]) -> Iterator[tuple[int, Subscriber]]:
+    if isinstance(roster, DatabaseRoster):
+        found = [roster.find(key) for key in wanted]
+        return iter([(0, row) for row in found if row is not None])
+    return ((line, row) for line, row in roster if isinstance(row, Subscriber))
+
+
+def today() -> str:
+    """The day, as ISO 8601, where this runs."""
+    return time.strftime("%Y-%m-%d")

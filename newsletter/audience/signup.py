@@ -1,0 +1,102 @@
+"""Double opt-in: who asked to join, is asked back, and joins by confirming.
+
+Until then a person stands in a table of their own, never on the list. One confirmation mail a day and address, whoever
+asks; who is on the list or must not be mailed is told nothing different. What a request must look like to get here is
+the page's business.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.dialects import sqlite
+
+from newsletter.audience.address import address_key
+from newsletter.audience.events import record
+from newsletter.audience.notices import ONCE_A, owe, owed_lately
+from newsletter.audience.roster import Roster, put, today
+from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
+from newsletter.audience.suppression import suppressed, unsuppress
+from newsletter.state.schema import signups
+
+_CHUNK = 500
+_COMES_BACK = ("unsubscribe", "bounce", "manual")
+_table = signups.c
+
+
+def ask(engine: Engine, person: Subscriber, now: float, *, mail: bool = True, **consent: str | None) -> bool:
+    """Note that somebody asked to join, and owe them a confirmation mail; whether one is owed now.
+
+    `consent` is what is kept of it: form, words, network, language, house.
+    """
+    with engine.begin() as connection:
+        return _ask(connection, person, now, mail, consent)
+
+
+def ask_all(engine: Engine, people: Iterable[Subscriber], house: str, now: float, *, mail: bool) -> None:
+    """`ask` for many; without `mail` they stay unconfirmed until they ask themselves."""
+    left = iter(people)
+    while chunk := list(islice(left, _CHUNK)):
+        with engine.begin() as connection:
+            for person in chunk:
+                _ask(connection, person, now, mail, {"house": house})
+
+
+def _ask(connection: Connection, person: Subscriber, now: float, mail: bool, consent: dict[str, str | None]) -> bool:
+    key = address_key(person.email)
+    columns = json.dumps(dict(person.columns), ensure_ascii=False)
+    due = mail and not owed_lately(connection, key, "confirm", now - ONCE_A)
+    values = {"email": person.email, "name": person.name, "columns": columns}
+    statement = sqlite.insert(signups).values(key=key, created=now, asked=now if due else 0.0, **values)
+    changes = {**values, "asked": now} if due else values
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
+    if due:
+        owe(connection, person.email, "confirm", now, language=consent.get("language") or "")
+        record(connection, key, "asked", now, **consent)
+    return due
+
+
+def unconfirmed(engine: Engine, email: str) -> Subscriber | None:
+    """Who asked to join with this address, and has not confirmed."""
+    query = select(_table.email, _table.name, _table.columns).where(_table.key == address_key(email))
+    with engine.connect() as connection:
+        row = connection.execute(query).first()
+    return Subscriber(row[0], row[1], json.loads(row[2])) if row else None
+
+
+def all_unconfirmed(engine: Engine) -> Iterator[Subscriber]:
+    """Everybody who asked to join and has not confirmed, oldest first."""
+    query = select(_table.email, _table.name, _table.columns).order_by(_table.created, _table.key)
+    with engine.connect() as connection:
+        for email, name, columns in connection.execution_options(yield_per=500).execute(query):
+            yield Subscriber(email, name, json.loads(columns))
+
+
+def confirm(engine: Engine, roster: Roster, email: str, now: float, *, welcome: bool, **consent: str | None) -> bool:
+    """Somebody confirmed: onto the list, off the suppressions, and a welcome is owed; False where there is nothing to.
+
+    A complaint is no matter of a click: it stays.
+    """
+    person = unconfirmed(engine, email)
+    there = roster.find(email)
+    if person is None:
+        return there is not None
+    stopped = suppressed(engine, email)
+    if stopped is not None and stopped.reason in _COMES_BACK:
+        unsuppress(engine, email)
+    columns = dict(person.columns)
+    columns[TAGS] = join_tags((*(there.tags if there else ()), *person.tags))
+    columns.setdefault(JOINED, today())
+    if not columns[TAGS] and (there is None or TAGS not in there.columns):
+        del columns[TAGS]
+    if there is not None:
+        columns[JOINED] = there.columns.get(JOINED) or columns[JOINED]
+    put(roster, [Subscriber(person.email, person.name or (there.name if there else ""), columns)])
+    key = address_key(email)
+    with engine.begin() as connection:
+        connection.execute(delete(signups).where(_table.key == key))
+        record(connection, key, "returned" if there or stopped else "confirmed", now, **consent)
+        if welcome and there is None:
+            owe(connection, person.email, "welcome", now, language=consent.get("language") or "")
+    return True

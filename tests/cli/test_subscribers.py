@@ -1,0 +1,194 @@
+"""The list from the command line: people come, change, leave, are taken over from elsewhere, and are erased."""
+
+import csv
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import CONFIG, Call
+from tests.cli.exports import EXPORTS
+
+DATABASE = CONFIG + '\n[subscribers]\nsource = "database"\n'
+
+
+@pytest.fixture(params=["csv", "database"])
+def listed(request: pytest.FixtureRequest, folder: Path, call: Call) -> Path:
+    """The newsletter with its three subscribers, in the file or in the database."""
+    if request.param == "database":
+        (folder / "newsletter.toml").write_text(DATABASE)
+        code, _, err = call("subscribers", "import", "subscribers.csv", "--yes")
+        assert code == 0, err
+        (folder / "subscribers.csv").unlink()
+    return folder
+
+
+def people(call: Call, *arguments: str) -> dict[str, dict[str, Any]]:
+    code, out, err = call("subscribers", "list", "--json", *arguments)
+    assert code == 0, err
+    return {row["email"]: row for row in json.loads(out)}
+
+
+def test_somebody_is_added_changed_and_removed(listed: Path, call: Call) -> None:
+    assert (
+        call("subscribers", "add", "Zoe@Example.org", "--name", "Zoë", "--tag", "vip", "--column", "city=Graz")[0] == 0
+    )
+    zoe = people(call)["Zoe@example.org"]
+    assert zoe == {
+        "email": "Zoe@example.org", "name": "Zoë", "state": "active", "columns": {"city": "Graz"}, "tags": ["vip"],
+        "joined": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+    assert call("subscribers", "add", "zoe@example.org", "--tag", "press")[0] == 0
+    assert people(call)["Zoe@example.org"]["tags"] == ["vip", "press"]
+    assert "nothing to change" in call("subscribers", "add", "zoe@example.org", "--tag", "vip")[1]
+    assert call("subscribers", "remove", "ZOE@example.org")[0] == 0
+    assert "Zoe@example.org" not in people(call)
+    assert call("subscribers", "remove", "zoe@example.org")[0] == 1
+
+
+def test_a_segment_says_how_many_it_has(listed: Path, call: Call) -> None:
+    code, out, err = call("subscribers", "list", "--where", "subscriber.city == 'Lyon'")
+    assert (code, "1 of 3 subscribers match" in err) == (0, True)
+    assert "ada@example.org" in out
+    assert "grace" not in out
+
+
+def test_a_tag_is_matched_whole(listed: Path, call: Call) -> None:
+    call("subscribers", "add", "ada@example.org", "--tag", "vip")
+    assert list(people(call, "--where", "'vip' in subscriber.tags")) == ["ada@example.org"]
+    assert not people(call, "--where", "'ip' in subscriber.tags")
+
+
+def test_who_is_suppressed_is_shown_so_and_not_added_again(listed: Path, call: Call) -> None:
+    assert call("suppress", "add", "ada@example.org", "--reason", "complaint")[0] == 0
+    assert people(call)["ada@example.org"]["state"] == "suppressed"
+    code, _, err = call("subscribers", "add", "ADA@example.org")
+    assert (code, "suppress remove" in err) == (2, True)
+    shown = json.loads(call("suppress", "list", "--json")[1])
+    assert [(row["email"], row["reason"], row["source"], row["issue"]) for row in shown] == [
+        ("ada@example.org", "complaint", "cli", None)
+    ]
+    assert call("suppress", "remove", "ada@example.org")[0] == 0
+    assert people(call)["ada@example.org"]["state"] == "active"
+
+
+def test_a_pause_shows_until_its_day(listed: Path, call: Call) -> None:
+    call("subscribers", "add", "ada@example.org", "--column", "paused_until=2999-01-01")
+    call("subscribers", "add", "grace@example.net", "--column", "paused_until=2001-01-01")
+    states = {email: row["state"] for email, row in people(call).items()}
+    assert states == {"ada@example.org": "paused", "grace@example.net": "active", "linus@example.com": "active"}
+
+
+def test_an_export_is_safe_for_spreadsheets_and_read_back_without_loss(listed: Path, call: Call) -> None:
+    odd = ["=1+1", "+33 1", "-x", "@cmd", "'=quoted", "''plain", 'say "x", y', "  @ x".strip(), "a;b|c"]
+    for number, text in enumerate(odd):
+        call("subscribers", "add", f"p{number}@example.org", "--name", text, "--column", f"note={text}", "--tag", "a;b")
+    before = people(call)
+    assert call("subscribers", "export", "-o", "out.csv")[0] == 0
+    cells = [cell for row in csv.reader((listed / "out.csv").read_text().splitlines()) for cell in row]
+    assert not [cell for cell in cells if cell.lstrip()[:1] in set("=+-@")]
+    (listed / "newsletter.toml").write_text(CONFIG + '\n[subscribers]\nsource = "fresh.csv"\n')
+    code, _, err = call("subscribers", "import", "out.csv", "--yes")
+    assert code == 0, err
+    after = people(call)
+    assert after == before
+
+
+def test_a_second_import_of_the_same_file_does_nothing(listed: Path, call: Call) -> None:
+    (listed / "more.csv").write_text("E-Mail;Name;Club\nada@example.org;Ada M.;chess\nzoe@example.org;Zoe;go\n")
+    first = json.loads(call("subscribers", "import", "more.csv", "--yes", "--json")[1])
+    assert first == {
+        "read": 2, "added": 1, "updated": 1, "unchanged": 0, "suppressed": 0, "unconfirmed": 0, "rejected": [],
+    }  # fmt: skip
+    ada = people(call)["ada@example.org"]
+    assert (ada["name"], ada["columns"]) == ("Ada M.", {"city": "Lyon", "club": "chess"})
+    second = json.loads(call("subscribers", "import", "more.csv", "--yes", "--json")[1])
+    assert (second["added"], second["updated"], second["unchanged"]) == (0, 0, 2)
+
+
+def test_an_import_is_all_or_nothing_unless_partial(listed: Path, call: Call) -> None:
+    (listed / "more.csv").write_text("email\nzoe@example.org\nbroken\nZoe@example.org\n")
+    code, _, err = call("subscribers", "import", "more.csv", "--yes")
+    assert code == 2
+    assert "more.csv:3: no '@' in 'broken'" in err
+    assert "more.csv:4:" in err
+    assert "zoe@example.org" not in people(call)
+    said = json.loads(call("subscribers", "import", "more.csv", "--yes", "--partial", "--json")[1])
+    assert (said["added"], [row["line"] for row in said["rejected"]]) == (1, [3, 4])
+    assert "zoe@example.org" in people(call)
+
+
+def test_an_import_asks_and_without_somebody_to_ask_stops(listed: Path, call: Call) -> None:
+    (listed / "more.csv").write_text("email\nzoe@example.org\n")
+    code, _, err = call("subscribers", "import", "more.csv")
+    assert (code, "--yes" in err) == (2, True)
+    assert call("subscribers", "import", "more.csv", "--dry-run")[0] == 0
+    assert "zoe@example.org" not in people(call)
+
+
+def test_who_left_elsewhere_comes_off_the_list_here(listed: Path, call: Call) -> None:
+    (listed / "gone.csv").write_text("email,status,created_at\nada@example.org,cancelled,2023-01-01\n")
+    assert call("subscribers", "import", "gone.csv", "--from", "kit", "--yes")[0] == 0
+    assert "ada@example.org" not in people(call)
+    assert [row["reason"] for row in json.loads(call("suppress", "list", "--json")[1])] == ["unsubscribe"]
+
+
+@pytest.mark.parametrize("house", EXPORTS)
+def test_a_houses_export_is_read_as_it_is(house: str, listed: Path, call: Call) -> None:
+    export = EXPORTS[house]
+    for name, text in export.files.items():
+        (listed / name).write_text(text)
+        code, _, err = call("subscribers", "import", name, "--from", house, "--yes", "--partial", "--json")
+        assert code == 0, err
+    found = people(call)
+    for email, (name, tags, joined) in export.subscribers.items():
+        row = found[email]
+        assert (row["state"], row["name"], row["tags"], row["joined"]) == ("active", name, tags, joined), email
+    gone = {row["email"]: (row["reason"], row["source"]) for row in json.loads(call("suppress", "list", "--json")[1])}
+    assert gone == {email: (reason, house) for email, reason in export.gone.items()}
+    assert {email for email, row in found.items() if row["state"] == "unconfirmed"} == export.unconfirmed
+    assert not {*export.gone, *export.strangers} & {email for email, row in found.items() if row["state"] == "active"}
+
+
+def test_a_person_is_erased_and_found_in_no_file(listed: Path, call: Call) -> None:
+    call("subscribers", "add", "zoe.quixote@example.org", "--name", "Zoe Quixote", "--tag", "quixotetag")
+    call("suppress", "add", "zoe.quixote@example.org", "--reason", "complaint")
+    known = json.loads(call("subscribers", "export", "--person", "zoe.quixote@example.org")[1])
+    assert known["subscriber"]["name"] == "Zoe Quixote"
+    assert known["suppression"]["reason"] == "complaint"
+    code, out, err = call("subscribers", "remove", "zoe.quixote@example.org", "--erase", "--yes")
+    assert (code, "1 list" in out) == (0, True), err
+    for path in listed.rglob("*"):
+        if path.is_file():
+            assert b"quixote" not in path.read_bytes().lower(), path
+    assert [row["email"] for row in json.loads(call("suppress", "list", "--json")[1])] == [None]
+    assert call("subscribers", "export", "--person", "zoe.quixote@example.org")[0] == 2
+
+
+def test_an_erased_persons_deliveries_stay_as_numbers(folder: Path, call: Call) -> None:
+    call("subscribers", "list")
+    db = sqlite3.connect(folder / "newsletter.db")
+    db.execute("INSERT INTO issues VALUES (1, 'hello', 'p', 's', 0, '{}', 'h', 'l', NULL)")
+    db.execute(
+        "INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES (1, 'ada@example.org', 'ada@example.org',"
+        " 'Ada', '{\"city\": \"Lyon\"}', 'sent'), (1, 'x@example.org', 'x@example.org', '', '{}', 'pending')"
+    )
+    db.commit()
+    call("subscribers", "remove", "ada@example.org", "x@example.org", "--erase", "--yes")
+    rows = db.execute(
+        "SELECT d.email, d.name, d.columns, d.state, s.reason FROM deliveries d JOIN suppressions s USING (key)"
+    )
+    assert rows.fetchall() == [("", "", "{}", "sent", "manual"), ("", "", "{}", "skipped", "manual")]
+
+
+def test_suppressions_are_imported_whole_or_not_at_all(folder: Path, call: Call) -> None:
+    (folder / "gone.csv").write_text("email,reason\nada@example.org,bounce\nbroken,\n")
+    assert call("suppress", "import", "gone.csv")[0] == 2
+    assert json.loads(call("suppress", "list", "--json")[1]) == []
+    (folder / "gone.csv").write_text("email,reason\nada@example.org,bounce\nzoe@example.org,\n")
+    assert call("suppress", "import", "gone.csv", "--reason", "complaint")[0] == 0
+    shown = {row["email"]: row["reason"] for row in json.loads(call("suppress", "list", "--json")[1])}
+    assert shown == {"ada@example.org": "bounce", "zoe@example.org": "complaint"}
