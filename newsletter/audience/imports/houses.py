@@ -7,7 +7,7 @@ Names of columns are as `column_name` makes them. What a house is not asked abou
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,8 +15,6 @@ from newsletter.errors import NewsletterError
 
 Fate = Literal["subscriber", "unsubscribe", "bounce", "complaint", "manual", "unconfirmed", "stranger"]
 """A subscriber; a suppression, by its reason; somebody who never confirmed; somebody who never signed up at all."""
-
-Fields = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +180,20 @@ def likely_house(columns: tuple[str, ...]) -> str | None:
     return next((name for name, mark in marks.items() if len(mark & set(columns)) > 1), None)
 
 
-def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Fields], Fate]:
-    """What becomes of a row, for a file with these columns; the gravest of what it says counts."""
-    named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
-    states = [(name, words) for name, words in house.states.items() if name in columns]
-    filled = [(name, fate) for name, fate in house.filled.items() if name in columns]
+def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Sequence[str]], Fate] | None:
+    """What becomes of a row's cells, for a file with these columns; None where that is the same for all: a subscriber.
 
-    def fate(row: Fields) -> Fate:
-        found: list[Fate] = [words[value] for name, words in states if (value := row[name].lower()) in words]
-        found += [fate for name, fate in filled if row[name]]
+    The gravest of what a row says counts.
+    """
+    named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
+    states = [(columns.index(name), words) for name, words in house.states.items() if name in columns]
+    filled = [(columns.index(name), fate) for name, fate in house.filled.items() if name in columns]
+    if not (named or states or filled):
+        return None
+
+    def fate(row: Sequence[str]) -> Fate:
+        found: list[Fate] = [words[value] for at, words in states if (value := row[at].lower()) in words]
+        found += [fate for at, fate in filled if row[at]]
         if named is not None:
             found.append(named)
         return min(found, key=_GRAVEST.index) if found else "subscriber"

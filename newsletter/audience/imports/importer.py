@@ -44,12 +44,15 @@ class Outcome:
 class Import:
     """One import under way, while the list is held."""
 
-    def __init__(self, engine: Engine, roster: Roster, people: Staging, outcome: Outcome, source: str) -> None:
+    def __init__(
+        self, engine: Engine, roster: Roster, people: Staging, outcome: Outcome, source: str, columns: tuple[str, ...]
+    ) -> None:
         self.outcome = outcome
         self._engine = engine
         self._roster = roster
         self._staging = people
         self._source = source
+        self._columns = columns
 
     def refused(self, most: int | None = None) -> list[tuple[int, str, str]]:
         """Line, address and reason of the rows that can't be taken over."""
@@ -73,7 +76,7 @@ class Import:
             ask_all(self._engine, newcomers, self._source, now, mail=True)
             newcomers = iter(())
         if self.outcome.updated or (self.outcome.added and not confirm):
-            self._roster.apply(people.people(staged.UPDATE), newcomers, tuple(people.columns))
+            self._roster.apply(people.people(staged.UPDATE), newcomers, self._columns)
         with self._engine.begin() as connection:
             record(connection, "", "imported", now, house=self._source, added=str(self.outcome.added))
 
@@ -99,7 +102,7 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
             mapping=file.mapping,
             hint=file.hint,
         )
-        yield Import(engine, roster, people, outcome, house or "import")
+        yield Import(engine, roster, people, outcome, house or "import", file.columns)
 
 
 def _suppressed(engine: Engine, keys: list[str]) -> set[str]:

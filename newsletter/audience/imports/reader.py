@@ -4,9 +4,13 @@ A row that can't be taken over is a `Refused` with its line, and the file goes o
 (bytes, quotes) is refused whole, as `csv.scan` says. What the columns of a house mean stands in `houses`.
 """
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
+from typing import NamedTuple
 
 from newsletter.audience.address import address_key, normalize_address, split_mailbox
 from newsletter.audience.csv.formula import unguard
@@ -19,14 +23,13 @@ from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
 from newsletter.errors import NewsletterError
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """Somebody in the file. `left` is when they left, in Unix seconds, 0 where the file does not say."""
 
     key: str
     email: str
     name: str
-    columns: dict[str, str]
+    columns: str  # a JSON object of texts
     fate: Fate
     left: float = 0.0
     occasion: str = ""
@@ -50,56 +53,81 @@ class ImportFile:
     _house: House
     _names: tuple[str, ...]
     _delimiter: str
+    _clean: bool
+    _extra: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that its people have; those that others are packed with, once it was read."""
+        return tuple(
+            dict.fromkeys((*(new for _, new in self.mapping if new not in ("", "email", "name")), *self._extra))
+        )
 
     def __iter__(self) -> Iterator[tuple[int, Incoming | Refused]]:
         """Each row with the line on which it begins; blank ones are passed over."""
-        names, width = self._names, len(self._names)
-        read = self._person()
+        width, read = len(self._names), self._person()
         rows = read_rows(self.path, self._delimiter)
         next(rows)
         for line, _, row in rows:
             while len(row) > width and not row[-1].strip():
                 row.pop()
             if len(row) == width:
-                yield line, read(dict(zip(names, [cell.strip() for cell in row], strict=True)))
+                yield line, read(list(map(str.strip, row)))
             elif any(map(str.strip, row)):
                 yield line, Refused(row[0][:80], f"{len(row)} fields where the header has {width}; mend the row")
 
-    def _person(self) -> Callable[[dict[str, str]], Incoming | Refused]:
-        house, names = self._house, self._names
-        email = _first(house.email, names)
-        assert email is not None
-        parts = _name_parts(house, names)
-        tags, split = _first(house.tags, names), split_any_tags if house is not ANY else split_tags
-        joined, left, occasion, unpacked = (
-            [name for name in wanted if name in names]
-            for wanted in (house.joined, house.left, house.occasion, house.unpacked)
+    def _person(self) -> Callable[[list[str]], Incoming | Refused]:
+        """A function from a row's cells to a person; what is asked of every row is decided once."""
+        house, names, clean = self._house, self._names, self._clean
+        at = names.index(_first(house.email, names) or "")
+        parts = [names.index(name) for name in _name_parts(house, names)]
+        unpacked, left, occasion, days = (
+            [names.index(name) for name in wanted if name in names]
+            for wanted in (house.unpacked, house.left, house.occasion, house.joined)
         )
+        tags = _first(house.tags, names)
+        split = split_any_tags if house is not ANY else split_tags
         fate = fate_of(house, names, self.path.name)
         special = {"", "email", "name", TAGS, JOINED}
-        kept = [(name, new) for name, (_, new) in zip(names, self.mapping, strict=True) if new not in special]
+        writers: list[tuple[str, int, Callable[[str], str]]] = [
+            (new, number, str) for number, (_, new) in enumerate(self.mapping) if new not in special
+        ]
+        if tags is not None:
+            writers.append((TAGS, names.index(tags), lru_cache(4096)(lambda text: join_tags(split(text)))))
+        prefixes = [f"{quoted(new)}:" for new, _, _ in writers]
 
-        def read(row: dict[str, str]) -> Incoming | Refused:
-            written = row[email]
+        def read(row: list[str]) -> Incoming | Refused:
+            text = "\t".join(row)
+            if "\t'" in text or text[:1] == "'":
+                row = [unguard(cell) for cell in row]
+            written = row[at]
             try:
                 address, name = _address(written)
             except (ValueError, NewsletterError) as error:
                 return Refused(written[:80], str(error).split("; write it")[0])
             if parts:
-                name = " ".join(" ".join([unguard(row[part]) for part in parts]).split()) or name
-            columns = {new: unguard(row[name]) for name, new in kept}
-            for packed in unpacked:
-                columns.update(unpack(unguard(row[packed])))
-            if tags is not None:
-                columns[TAGS] = join_tags(split(unguard(row[tags])))
-            if joined:
-                columns[JOINED] = next((_day(unguard(row[name])) for name in joined if row[name]), "")
-            if found := control_character("\t".join((name, *columns.values()))):
+                name = " ".join(" ".join([row[part] for part in parts]).split()) or name
+            if not clean and (found := control_character(text)):
                 return Refused(address, f"{found}, which can't be seen; take it out")
-            moment = next((read_moment(row[name]) for name in left if row[name]), None)
-            why = next((row[name] for name in occasion if row[name]), "")
-            when = moment.timestamp() if moment else 0.0
-            return Incoming(address_key(address), address, name, columns, fate(row), when, why[:200])
+            cells = [
+                prefix + quoted(write(row[number]))
+                for prefix, (_, number, write) in zip(prefixes, writers, strict=True)
+            ]
+            if days:
+                cells.append(f'"{JOINED}":' + quoted(next((_day(row[day]) for day in days if row[day]), "")))
+            columns = "{" + ",".join(cells) + "}"
+            for packed in unpacked:
+                further = unpack(row[packed])
+                self._extra.update(dict.fromkeys(further))
+                columns = json.dumps({**json.loads(columns), **further}, ensure_ascii=False)
+            what: Fate = fate(row) if fate is not None else "subscriber"
+            if what == "subscriber":
+                return Incoming(address_key(address), address, name, columns, what)
+            moment = next((read_moment(row[number]) for number in left if row[number]), None)
+            why = next((row[number] for number in occasion if row[number]), "")
+            return Incoming(
+                address_key(address), address, name, columns, what, moment.timestamp() if moment else 0.0, why[:200]
+            )
 
         return read
 
@@ -121,7 +149,7 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     if found.quoted or found.longest > FIELD_MAX:
         check_quotes(path, delimiter, names.index(email), len(names), found.longest)
     mapping = tuple((title, _becomes(name, house, names)) for title, name in zip(titles, names, strict=True))
-    return ImportFile(path, mapping, "" if named else likely_house(names) or "", house, names, delimiter)
+    return ImportFile(path, mapping, "" if named else likely_house(names) or "", house, names, delimiter, found.clean)
 
 
 def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:
@@ -174,6 +202,8 @@ def _address(written: str) -> tuple[str, str]:
 
 def _day(text: str) -> str:
     """When somebody joined, as ISO 8601: a day where the file says no more; as written where it is no moment."""
+    if len(text) == 10 and text[4] == text[7] == "-":
+        return text
     moment = read_moment(text)
     if moment is None:
         return text

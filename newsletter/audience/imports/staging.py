@@ -27,7 +27,7 @@ CREATE TABLE incoming (
 );
 CREATE TABLE refused (line INTEGER, email TEXT, reason TEXT);
 """
-ADD, UPDATE, SAME, SUPPRESSED = "add", "update", "same", "suppressed"
+ADD, UPDATE, SAME, SUPPRESSED = "subscriber", "update", "same", "suppressed"
 """What a subscriber of the file comes to; whoever left keeps the fate that the file says."""
 
 
@@ -39,7 +39,6 @@ class Staging:
         self._db = sqlite3.connect(Path(self._folder.name) / "import.db", isolation_level=None)
         self._db.executescript(_SCHEMA)
         self.read = 0
-        self.columns: dict[str, None] = {}  # of the people who come, in their order
 
     def __enter__(self) -> "Staging":
         return self
@@ -50,19 +49,14 @@ class Staging:
 
     def load(self, rows: Iterable[tuple[int, Incoming | Refused]]) -> None:
         """Put every row down. Of two rows with one address the first counts, unless a later one says that it left."""
-        dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-        columns = self.columns
 
-        def values() -> Iterator[tuple[int, str, str, str, str, str, float, str]]:
+        def values() -> Iterator[tuple[object, ...]]:
             for line, row in rows:
                 self.read += 1
                 if isinstance(row, Refused):
                     self._db.execute("INSERT INTO refused VALUES (?, ?, ?)", (line, row.email, row.reason))
-                    continue
-                if row.columns.keys() - columns.keys():
-                    columns.update(dict.fromkeys(row.columns))
-                fate = ADD if row.fate == "subscriber" else row.fate
-                yield line, row.key, row.email, row.name, dumps(row.columns), fate, row.left, row.occasion
+                else:
+                    yield line, *row
 
         self._db.execute("BEGIN")
         self._db.executemany("INSERT INTO incoming VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", values())
@@ -112,13 +106,13 @@ class Staging:
         while some := self._keys_after(last):
             last = some[-1]
             self._db.executemany(
-                "UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND fate = 'add'",
+                "UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND fate = 'subscriber'",
                 [(key,) for key in suppressed(some)],
             )
         self._db.execute("COMMIT")
 
     def _keys_after(self, key: str) -> list[str]:
-        query = f"SELECT key FROM incoming WHERE key > ? AND fate = 'add' ORDER BY key LIMIT {_CHUNK}"  # noqa: S608
+        query = f"SELECT key FROM incoming WHERE key > ? AND fate = 'subscriber' ORDER BY key LIMIT {_CHUNK}"  # noqa: S608
         return [row[0] for row in self._db.execute(query, (key,))]
 
     def _lookup(self, keys: list[str]) -> dict[str, tuple[int, str, str, str]]:
