@@ -90,6 +90,8 @@ class DatabaseRoster:
 
 def _add_columns(connection: Connection, names: Collection[str]) -> None:
     for name in names:
+        if name == "name":
+            continue
         connection.execute(sqlite.insert(subscriber_columns).values(name=name).on_conflict_do_nothing())
 
 

@@ -40,7 +40,10 @@ class Roster(Protocol):
         """The one with this address, in any spelling."""
 
     def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
-        """Change who is on it already, in its order, and add the others; `columns` are all that they have."""
+        """Change who is on it already, in its order, and add the others.
+
+        `columns` are all that they have; `name` is one if any of them has a name.
+        """
 
     def remove(self, keys: Collection[str]) -> set[str]:
         """Take these people off it; the keys of those who were on it."""
@@ -69,7 +72,7 @@ class CsvRoster:
 
     def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
         if not self.path.exists():
-            new_csv(self.path, columns)
+            new_csv(self.path, [name for name in columns if name != "name"])
         edit_csv(self.path, _in_order(iter(updates)), additions, columns)
 
     def remove(self, keys: Collection[str]) -> set[str]:
@@ -118,6 +121,7 @@ def put(roster: Roster, people: Sequence[Subscriber]) -> None:
     with roster.held():
         there = [key for _, row in _known(roster, wanted) if (key := address_key(row.email)) in wanted]
         columns = tuple(dict.fromkeys(name for person in people for name in person.columns))
+        columns = ("name", *columns) if any(person.name for person in people) else columns
         roster.apply(
             [wanted[key] for key in there], [person for key, person in wanted.items() if key not in there], columns
         )

@@ -11,8 +11,9 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from newsletter.audience.address import address_key, normalize_address
@@ -49,15 +50,16 @@ def locked(lock: Path) -> Iterator[None]:
 def edit_csv(path: Path, change: Change | None, add: Iterable[Subscriber] = (), columns: Iterable[str] = ()) -> bool:
     """Give each row to `change`, append the people of `add`, and put the result in the file's place.
 
-    `columns` are those that must be there; new ones go to the end of the header. Whether anything changed. The caller
-    holds the lock. Raises NewsletterError where the list can't be read for sure, or was changed by another hand.
+    `columns` are those that must be there (`name` among them, if anybody has one); new ones go to the header's end.
+    Whether anything changed. The caller holds the lock. Raises NewsletterError where the list can't be read for sure, or was changed by another hand.
     """
     target = path.resolve()
     with _reading(path):
         read_csv(path)
         before = target.stat()
         shape = _Shape.of(path)
-        wanted = [name for name in dict.fromkeys(columns) if name not in shape.names]
+        there = {*shape.names, "name"} if shape.name != "name" else {*shape.names}
+        wanted = [name for name in dict.fromkeys(columns) if name not in there]
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=target.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
@@ -94,17 +96,20 @@ class _Shape:
     delimiter: str
     end: str  # of its lines
     quote_all: bool
-    bom: str
+    header: int  # its line: a spreadsheet's `sep=;` or a title may stand above it
+    name: str  # the column that a whole name goes to
 
     @classmethod
     def of(cls, path: Path) -> "_Shape":
         header = read_header(path)
-        raw = next(_raw_rows(path, header.delimiter))[1]
+        raw = next(islice(_raw_rows(path, header.delimiter), header.line - 1, None))[1]
         end = re.search(r"(?:\r\n|\r|\n)?\Z", raw)
         assert end is not None
         bom = "\ufeff" if raw.startswith("\ufeff") else ""
         cells = _raw_cells(raw[len(bom) : end.start()], header.delimiter)
-        return cls(header.names, header.delimiter, end[0] or "\n", all(cell[:1] == '"' for cell in cells), bom)
+        all_quoted = all(cell[:1] == '"' for cell in cells)
+        name = header.names[header.name_parts[0]] if header.name_parts else "name"
+        return cls(header.names, header.delimiter, end[0] or "\n", all_quoted, header.line, name)
 
     def cell(self, text: str) -> str:
         """`text` as a cell of this file."""
@@ -129,6 +134,8 @@ def _write(
     width, email = len(shape.names), shape.names.index("email")
     changed = bool(wanted)
     rows = _raw_rows(path, shape.delimiter)
+    for _, above, _ in islice(rows, shape.header - 1):
+        write(above)
     _, header, _ = next(rows)
     write(_widened(header, shape, [shape.cell(name) for name in wanted], width) if wanted else header)
     ended = header.endswith(("\n", "\r"))
@@ -154,7 +161,9 @@ def _write(
             write(shape.end)
             ended = True
         changed = True
-        fields: Mapping[str, str] = {**person.columns, "email": person.email, "name": person.name}
+        fields: Fields = {**person.columns, "email": person.email}
+        if shape.name == "name" or not fields.get(shape.name):
+            fields[shape.name] = person.name
         write(shape.line(shape.cell(fields.get(name, "")) for name in names))
     return changed
 

@@ -68,7 +68,7 @@ def read_titles(path: Path) -> tuple[list[str], str, int]:
     delimiters, line = _DELIMITERS, 1
     if told := re.fullmatch(r'\s*"?sep=(.)"?[,;\s]*', lines[0], re.IGNORECASE):
         delimiters, line = told[1] + _DELIMITERS, 2
-    elif _is_title(lines[0]) and "email" in _names(_reading(lines[1], _DELIMITERS)[1]):
+    elif _is_title(lines[0]) and "email" in column_names(_reading(lines[1], _DELIMITERS)[1]):
         line = 2
     if not lines[line - 1].strip():
         raise NewsletterError("the line of the header is blank; write `email,name`", path=path, line=line)
@@ -81,7 +81,7 @@ def read_titles(path: Path) -> tuple[list[str], str, int]:
 def read_header(path: Path) -> Header:
     """The header of the list at `path`. Raises NewsletterError where it is missing or can be read in two ways."""
     titles, delimiter, line = read_titles(path)
-    names = _names(titles)
+    names = column_names(titles)
     _check_names(names, titles, path, line)
     return Header(tuple(names), delimiter, line, _name_parts(names))
 
@@ -101,13 +101,13 @@ def _reading(line: str, delimiters: str) -> tuple[str, list[str]]:
             titles = []
         while titles and not titles[-1].strip():
             titles.pop()
-        if "email" in _names(titles):
+        if "email" in column_names(titles):
             return delimiter, titles
         readings.append((delimiter, titles))
     return readings[0]
 
 
-def _names(titles: list[str]) -> list[str]:
+def column_names(titles: list[str]) -> list[str]:
     """The columns' names as templates write them; where none is called `email` or `name`, what is meant for it is."""
     names = [column_name(title) for title in titles]
     for wanted, others in (("email", _emails(names)), ("name", [name for name in _ALSO_NAME if name in names])):

@@ -8,13 +8,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import NamedTuple
 
 from newsletter.audience.address import address_key, normalize_address, split_mailbox
 from newsletter.audience.csv.formula import unguard
-from newsletter.audience.csv.header import column_name, read_titles
+from newsletter.audience.csv.header import column_name, column_names, read_titles
 from newsletter.audience.csv.reader import control_character
 from newsletter.audience.csv.scan import FIELD_MAX, check_quotes, read_rows, scan
 from newsletter.audience.imports.houses import ANY, Fate, House, fate_of, likely_house, split_any_tags, unpack
@@ -53,6 +54,7 @@ class ImportFile:
     _house: House
     _names: tuple[str, ...]
     _delimiter: str
+    _header: int  # its line
     _clean: bool
     _extra: dict[str, None] = field(default_factory=dict)
 
@@ -67,8 +69,7 @@ class ImportFile:
         """Each row with the line on which it begins; blank ones are passed over."""
         width, read = len(self._names), self._person()
         rows = read_rows(self.path, self._delimiter)
-        next(rows)
-        for line, _, row in rows:
+        for line, _, row in islice(rows, self._header, None):
             while len(row) > width and not row[-1].strip():
                 row.pop()
             if len(row) == width:
@@ -135,21 +136,23 @@ class ImportFile:
 def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     """Open a file of people, and look through it once. Raises NewsletterError for one that can't be read for sure."""
     found = scan(path)
-    titles, delimiter = read_titles(path)
+    titles, delimiter, header = read_titles(path)
     names = _unique([column_name(title) or f"column_{number}" for number, title in enumerate(titles, 1)])
-    email = _first((*house.email, "e_mail", "e_mail_address", "mail", "mail_address", "address"), names)
-    if email is None:
-        hint = "the first line is a person already; put a header row above it" if any("@" in t for t in titles) else (
-            f"it has {', '.join(titles[:8])}; rename the column of the addresses to `email`"
-        )  # fmt: skip
-        raise NewsletterError(f"no column of addresses; {hint}", path=path, line=1)
-    if email not in house.email:
-        names = tuple("email" if name == email else name for name in names)
-        email = "email"
+    if _first(house.email, names) is None:
+        known = column_names(titles)  # as a list's own header is read
+        if "email" not in known:
+            hint = f"it has {', '.join(titles[:8])}; rename the column of the addresses to `email`"
+            if any("@" in title for title in titles):
+                hint = "the first line is a person already; put a header row above it"
+            raise NewsletterError(f"no column of addresses; {hint}", path=path, line=header)
+        names = tuple("email" if at == known.index("email") else name for at, name in enumerate(names))
+    email = names.index(_first(house.email, names) or "")
     if found.quoted or found.longest > FIELD_MAX:
-        check_quotes(path, delimiter, names.index(email), len(names), found.longest)
+        check_quotes(path, delimiter, email, len(names), found.longest)
     mapping = tuple((title, _becomes(name, house, names)) for title, name in zip(titles, names, strict=True))
-    return ImportFile(path, mapping, "" if named else likely_house(names) or "", house, names, delimiter, found.clean)
+    return ImportFile(
+        path, mapping, "" if named else likely_house(names) or "", house, names, delimiter, header, found.clean
+    )
 
 
 def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:
