@@ -173,8 +173,9 @@ def test_an_erased_persons_deliveries_stay_as_numbers(folder: Path, call: Call) 
     db = sqlite3.connect(folder / "newsletter.db")
     db.execute("INSERT INTO issues VALUES (1, 'hello', 'p', 's', 0, '{}', 'h', 'l', NULL)")
     db.execute(
-        "INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES (1, 'ada@example.org', 'ada@example.org',"
-        " 'Ada', '{\"city\": \"Lyon\"}', 'sent'), (1, 'x@example.org', 'x@example.org', '', '{}', 'pending')"
+        "INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES "
+        "(1, 'ada@example.org', 'ada@example.org', 'Ada', '{\"city\": \"Lyon\"}', 'sent'), "
+        "(1, 'x@example.org', 'x@example.org', '', '{}', 'pending')"
     )
     db.commit()
     call("subscribers", "remove", "ada@example.org", "x@example.org", "--erase", "--yes")

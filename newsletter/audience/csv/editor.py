@@ -51,7 +51,8 @@ def edit_csv(path: Path, change: Change | None, add: Iterable[Subscriber] = (), 
     """Give each row to `change`, append the people of `add`, and put the result in the file's place.
 
     `columns` are those that must be there (`name` among them, if anybody has one); new ones go to the header's end.
-    Whether anything changed. The caller holds the lock. Raises NewsletterError where the list can't be read for sure, or was changed by another hand.
+    Whether anything changed. The caller holds the lock. Raises NewsletterError where the list can't be read for sure,
+    or was changed by another hand.
     """
     target = path.resolve()
     with _reading(path):
