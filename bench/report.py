@@ -1,14 +1,13 @@
 """Figures in words: tables for RESULTS.md, and the bars of the README as SVG."""
 
-import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
 
-from contenders import Run
-from sinks import ENV, WORK
+from contenders import Run, version
+from sinks import ENV
 
 HEADER = (
     "| sender | messages/s | of smtp-source | newsletter is … times as fast | CPU s per 1,000 | peak MB |\n"
@@ -35,13 +34,12 @@ def versions() -> str:
         return subprocess.run(command, env=ENV, capture_output=True, text=True, check=False).stdout.strip()
 
     postfix = out("postconf", "-h", "mail_version")
-    mailer = json.loads((WORK / "node/node_modules/nodemailer/package.json").read_text())["version"]
     names = "import aiosmtplib, uvloop; print(aiosmtplib.__version__, uvloop.__version__)"
     aio, uv = out(sys.executable, "-c", names).split()
-    merge = [line for line in out(str(WORK / "mailmerge/bin/pip"), "list").splitlines() if line.startswith("mailmerge")]
     return (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, aiosmtplib {aio}, uvloop {uv}, "
-        f"Postfix {postfix}, Node {out('node', '--version')}, nodemailer {mailer}, {merge[0] if merge else ''}"
+        f"Postfix {postfix}, Node {out('node', '--version')}, "
+        f"nodemailer {version('nodemailer')}, mailmerge {version('mailmerge')}"
     )
 
 
