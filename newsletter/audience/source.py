@@ -10,6 +10,7 @@ from pathlib import Path
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import SubscriberList, read_csv
+from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import Subscriber
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
@@ -23,7 +24,12 @@ def open_list(config: Config) -> SubscriberList:
     if config.subscribers.source == "database":
         what = '[subscribers] source = "database" is not there yet; name a CSV file'
         raise NewsletterError(what, **config.where("subscribers", "source"))
-    return read_csv(config.root / config.subscribers.source)
+    rows = read_csv(config.root / config.subscribers.source)
+    if not config.subscribers.where:
+        return rows
+    option = "[subscribers] where"
+    with config.naming("subscribers", "where"):
+        return replace(rows, where=compile_segment(config.subscribers.where, rows.columns, option))
 
 
 def list_path(config: Config) -> Path | None:

@@ -52,12 +52,20 @@ def build_app(*names: str) -> typer.Typer:
     return app
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"newsletter {__version__}")
+        raise typer.Exit
+
+
 def _options(
     context: typer.Context,
     config: Annotated[
         Path | None, typer.Option("--config", help="The newsletter.toml to use; looked up from here upward.")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Publish a newsletter from a git repository.
 
@@ -70,9 +78,6 @@ def _options(
       newsletter send POST                  send it; safe to repeat
     """
     context.obj = config
-    if version:
-        say(f"newsletter {__version__}")
-        raise typer.Exit
 
 
 def run(arguments: list[str]) -> int:

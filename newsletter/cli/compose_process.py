@@ -105,9 +105,20 @@ async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[
 
 def missing(config: "Config") -> list[tuple[str, str]]:
     """What the law, or mailbox providers, ask of a newsletter and this one lacks: (what, how to mend it)."""
+    from newsletter.config.settings import PLACEHOLDER
+
     lacks = []
     if not (config.unsubscribe.url or config.unsubscribe.mailto):
         lacks.append(("there is no way to unsubscribe", "set [unsubscribe] url or mailto"))
     if not config.newsletter.postal_address:
         lacks.append(("there is no postal address, which the law asks for", "set [newsletter] postal_address"))
+    own = (
+        ("newsletter", "author", config.newsletter.author),
+        ("newsletter", "reply_to", config.newsletter.reply_to),
+        ("smtp", "mail_from", config.smtp.mail_from),
+        ("unsubscribe", "mailto", config.unsubscribe.mailto),
+    )
+    for table, key, value in own:
+        if value.rpartition("<")[2].strip("> ").lower() == PLACEHOLDER:
+            lacks.append((f"{PLACEHOLDER} stands for an address of yours", f"set [{table}] {key} to it"))
     return lacks

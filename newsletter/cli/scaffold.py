@@ -210,11 +210,12 @@ def _first_valid(key: str, values: list[str]) -> str:
 def _mailbox(author: str) -> str:
     """What stands for From until the writer says better: the site's author as far as it can be one."""
     from newsletter.audience.address import split_mailbox
+    from newsletter.config.settings import PLACEHOLDER
 
     name, bracket, address = author.rpartition("<")
     name, address = name.strip(' "'), address.strip(" >")
     if "@" not in address:
-        name, bracket, address = author, "<", "you@example.org"
+        name, bracket, address = author, "<", PLACEHOLDER
     if not bracket:
         return address
     mailbox = f"{name or 'Your Name'} <{address}>"

@@ -38,6 +38,9 @@ CONFIG_NAME = "newsletter.toml"
 STATE_DIR = ".newsletter"
 """Beside newsletter.toml: the secret, the test inbox. Ignored by git."""
 
+PLACEHOLDER = "you@example.org"
+"""What `init` writes where the writer's own address belongs; it never goes out."""
+
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*\Z")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\\]+@[^\s@<>,;:\"()\\]+\Z")

@@ -3,6 +3,7 @@
 How Jekyll and Hugo say what they say is in `jekyll` and `hugo`; finding posts and sites is in `discover`.
 """
 
+import difflib
 import re
 from dataclasses import replace
 from datetime import UTC
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.config.settings import Config, Newsletter, Posts
+from newsletter.errors import NewsletterError
 from newsletter.site import hugo, jekyll
 from newsletter.site.dates import zone_named
 from newsletter.site.paths import inside, is_inside
+from newsletter.site.permalink import check_pattern
 from newsletter.site.site import Author, Site, one_line, without_address
 
 _HOST = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
@@ -22,10 +25,13 @@ def load_site(config: Config) -> Site:
     """The site in the folder of newsletter.toml. Raises NewsletterError where its configuration is broken."""
     root = config.root.resolve()
     site = read_site(root)
+    with config.naming("posts", "permalink"):
+        check_pattern(config.posts.permalink, hugo=site.kind == "hugo")
     own = config.newsletter
     folders = site.post_folders
     if config.posts.dir != Posts().dir or not folders:  # what is not set is the site's
         folder = inside(root, config.posts.dir)
+        _check_folder(folder, config)
         if folder not in folders[:1]:  # `init` writes the site's first folder; its others go with it
             drafts = folder.parent / "_drafts"
             folders = (folder, drafts) if site.kind == "jekyll" and drafts.is_dir() else (folder,)
@@ -38,6 +44,17 @@ def load_site(config: Config) -> Site:
         default_author=site.default_author or without_address(own.author),
         post_folders=folders,
     )
+
+
+def _check_folder(folder: Path, config: Config) -> None:
+    """Refuse a folder of posts that is not there where one beside it goes by nearly the same name."""
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+    if near := difflib.get_close_matches(folder.name, beside, n=1, cutoff=0.7):
+        meant = (Path(config.posts.dir).parent / near[0]).as_posix()
+        what = f"[posts] dir: there is no folder {config.posts.dir!r}; did you mean {meant!r}?"
+        raise NewsletterError(what, **config.where("posts", "dir"))
 
 
 def read_site(root: Path) -> Site:

@@ -4,12 +4,14 @@ Pure: a pattern and a post give a path such as `/2018/07/01/hello/`, percent-enc
 which address the path stands, is `site`'s business. Sources: Jekyll's url.rb and url_drop.rb, Hugo's permalinks.go.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from newsletter.errors import NewsletterError
 from newsletter.site.post import Post
 from newsletter.site.slug import slugify, split_name
 
@@ -53,6 +55,37 @@ _DATE: Mapping[str, Callable[[datetime], str]] = {
     "weekdayname": lambda d: _DAYS[d.weekday()].lower(),
     "yearday": lambda d: str(d.timetuple().tm_yday),
 }
+
+
+_JEKYLL = (
+    "title",
+    "slug",
+    "name",
+    "categories",
+    "slugified_categories",
+    "path",
+    "basename",
+    "collection",
+    "output_ext",
+)
+_HUGO = (
+    "section", "sections", "title", "slug", "filename", "slugorfilename", "contentbasename", "slugorcontentbasename",
+)  # fmt: skip
+
+
+def check_pattern(pattern: str, *, hugo: bool) -> None:
+    """Raise NewsletterError for a pattern with a token, or a style, that nobody knows; it names the nearest."""
+    known = [*(_HUGO if hugo else _JEKYLL), *_DATE]
+    if not hugo and pattern and not re.search(r"[/:]", pattern) and pattern not in STYLES:
+        near = difflib.get_close_matches(pattern, STYLES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"write tokens, as in /:year/:title/, or {', '.join(STYLES)}"
+        raise NewsletterError(f"{pattern!r} is no permalink; {hint}")
+    for name in re.findall(r":([a-z]+)" if hugo else r":([a-z_]+)", pattern):
+        if name in known or name.rstrip("_") in known:
+            continue
+        near = difflib.get_close_matches(name.rstrip("_"), known, n=1, cutoff=0.5)
+        hint = f"did you mean ':{near[0]}'?" if near else f"known: {', '.join(f':{token}' for token in known[:8])} …"
+        raise NewsletterError(f"':{name}' in {pattern!r} stands for nothing; {hint}")
 
 
 def jekyll_path(pattern: str, post: Post, date: datetime | None, relative: PurePosixPath, collection: str = "") -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.source import MADE_UP, addressees, find_list, first_subscriber, one_subscriber
+from newsletter.audience.csv.reader import LeftOut, check_list
+from newsletter.audience.source import MADE_UP, addressees, find_list, first_subscriber, one_subscriber, open_list
 from newsletter.audience.subscriber import Subscriber
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
@@ -53,3 +54,13 @@ def test_an_address_on_the_list_gets_its_own_message_and_any_other_the_firsts(co
 def test_whoever_is_looked_at_decides_what_is_sent(config: Config) -> None:
     rows = find_list(listed(config, "ada@example.org,Ada,Lyon", "ben@example.org,Ben,Oslo"))
     assert addressees(rows, ["ada@example.org"], BEN) == [Subscriber("ada@example.org", "Ben", BEN.columns)]
+
+
+def test_whoever_is_outside_the_standing_segment_is_nobody_to_render_for(config: Config) -> None:
+    config.path.write_text(config.path.read_text() + "[subscribers]\nwhere = \"subscriber.city == 'Oslo'\"\n")
+    config = listed(load_config(config.path), "ada@example.org,Ada,Lyon", "ben@example.org,Ben,Oslo")
+    assert one_subscriber(config)[0] == BEN
+    rows = open_list(config)
+    assert [type(row) for _, row in rows] == [LeftOut, Subscriber]
+    report = check_list(rows)
+    assert (report.subscribers, report.left, report.outside) == (1, 0, 1)

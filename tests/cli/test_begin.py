@@ -209,6 +209,12 @@ def test_the_help_kept_as_text_is_the_help_of_the_commands() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_version_is_said_without_a_command(run: Run) -> None:
+    said = run("--version")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert re.fullmatch(r"newsletter \d+\.\d+\.\d+\S*\n", said.stdout)
+
+
 def test_every_command_answers_help_with_an_example(run: Run) -> None:
     from newsletter.cli.app import COMMANDS
 

@@ -1,5 +1,7 @@
 """Wrong input ends in one line that says where, what and the next step, with exit 2 and nothing sent."""
 
+# ruff: noqa: E501 (a case a line)
+
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,27 @@ def test_a_folder_without_config_says_how_to_begin(run: Run) -> None:
         ("[smtp]\nconnections = 'many'\n", "newsletter.toml:2: [smtp] connections"),
         ("[smtp]\npassword = 'x'\n", "NEWSLETTER_SMTP__PASSWORD"),
         ("[newsletter]\ntitle = x\n", "newsletter.toml:2: "),
+        (
+            "[newsletter]\ntimezone = 'Europe/Pariss'\n",
+            "newsletter.toml:2: [newsletter] timezone: 'Europe/Pariss' is no",
+        ),
+        (
+            "[posts]\npermalink = '/:titel/'\n",
+            ":2: [posts] permalink: ':titel' in '/:titel/' stands for nothing; did you mean",
+        ),
+        (
+            "[posts]\npermalink = 'prety'\n",
+            "newsletter.toml:2: [posts] permalink: 'prety' is no permalink; did you mean 'pretty'",
+        ),
+        ("[posts]\ndir = 'post'\n", "newsletter.toml:2: [posts] dir: there is no folder 'post'; did you mean 'posts'?"),
+        (
+            "[newsletter]\nauthor = 'ada@example.org'\n[subscribers]\nwhere = \"subscriber.citty == 'Lyon'\"\n",
+            "newsletter.toml:4: [subscribers] where \"subscriber.citty == 'Lyon'\": the list has no column 'citty'; did you mean 'city'",
+        ),
+        (
+            "[newsletter]\nauthor = 'ada@example.org'\n[subscribers]\nwhere = \"subscriber.city = 'Lyon'\"\n",
+            "newsletter.toml:4: [subscribers] where \"subscriber.city = 'Lyon'\" can't be read: `=` sets a value",
+        ),
     ],
 )
 def test_a_wrong_config_is_named_with_its_line(folder: Path, run: Run, config: str, said: str) -> None:
@@ -68,6 +91,14 @@ def test_a_wrong_command_line_is_one_line(folder: Path, run: Run, arguments: tup
     [
         (CONFIG.replace('mailto = "unsubscribe@example.org"', ""), "no way to unsubscribe"),
         (CONFIG.replace("postal_address", "# "), "no postal address"),
+        (
+            CONFIG.replace("Ada Moreau <ada@", "Your Name <you@"),
+            "you@example.org stands for an address of yours",
+        ),
+        (
+            CONFIG.replace("unsubscribe@", "you@"),
+            "set [unsubscribe] mailto to it",
+        ),
     ],
 )
 def test_a_live_send_needs_what_the_law_asks_and_a_dry_run_only_warns(
