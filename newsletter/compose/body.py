@@ -30,6 +30,7 @@ def render_body(page: Page, source: str | None = None) -> str:
     if ending in _FOREIGN:
         raise NewsletterError(f"is {_FOREIGN[ending]}; a post is Markdown or HTML", path=post.path)
     body = excerpt(post, source)
+    places: dict[str, str] = {}
     if source is None and not post.personalize:
         if (
             kind == "jekyll"
@@ -42,5 +43,5 @@ def render_body(page: Page, source: str | None = None) -> str:
         elif kind == "hugo" and ("{{<" in body or "{{%" in body):
             from newsletter.compose.shortcodes.render import render_shortcodes
 
-            body = render_shortcodes(body, page)
-    return fit_for_mail(body, page) if ending in _HTML else render_markdown(body, page)
+            body = render_shortcodes(body, page, places)
+    return fit_for_mail(body, page) if ending in _HTML else render_markdown(body, page, places)

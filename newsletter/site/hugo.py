@@ -98,6 +98,14 @@ def pattern_for(relative: PurePosixPath, config: Mapping[str, Any]) -> str:
     return ""
 
 
+def setting(config: object, *path: str, default: object) -> object:
+    """The value at `path` of the configuration, whose keys have no case; `default` where it says nothing."""
+    for name in path:
+        found = config if isinstance(config, Mapping) else {}
+        config = next((value for key, value in found.items() if str(key).lower() == name.lower()), None)
+    return default if config is None else config
+
+
 def params_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """`[params]`, or an empty mapping."""
     params = config.get("params")

@@ -1,95 +1,129 @@
-"""Find where raw HTML in Markdown begins and ends, as kramdown and CommonMark have it.
+"""Find where raw HTML in Markdown begins and ends, as CommonMark and kramdown have it.
 
-kramdown reads an element up to its closing tag, CommonMark up to a blank line. Pure: lines go in, what stands there
-comes out; where it is put is `blocks`'s business. Sources: CommonMark 0.31 section 4.6; kramdown's syntax page.
+CommonMark reads a block up to a blank line, kramdown an element up to its closing tag. Pure: lines go in, what stands
+there comes out. Sources: CommonMark 0.31 section 4.6; kramdown's parser/kramdown/html.rb and parser/html.rb.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-Dialect = Literal["kramdown", "commonmark"]
-
-_HTML = re.compile(
-    r"<(/?)(address|article|aside|blockquote|body|canvas|center|dd|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure"
-    r"|footer|form|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|nav|noscript|object|ol|optgroup|option"
-    r"|p|picture|pre|script|section|style|summary|svg|table|tbody|td|template|textarea|tfoot|th|thead|title|tr|track|ul|video"
-    r"|audio)(?=[\s/>]|\Z)",
-    re.IGNORECASE,
+BLOCKS = (
+    "address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
+    "|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu"
+    "|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|source|summary|table|tbody|td|tfoot|th|thead|title"
+    "|tr|track|ul"
 )
-_VERBATIM = frozenset({"pre", "script", "style", "textarea", "svg", "iframe", "video", "audio"})
-_VOID = frozenset({"hr", "link", "track"})
+ATTRIBUTE = r"\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s\"'=<>`]+|'[^']*'|\"[^\"]*\"))?"
+OPEN_TAG = rf"<[A-Za-z][A-Za-z0-9-]*(?:{ATTRIBUTE})*\s*/?>"
+CLOSE_TAG = r"</[A-Za-z][A-Za-z0-9-]*\s*>"
+
+_RAW = "script|pre|style|textarea"
+_STARTS: tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...] = (
+    (re.compile(rf"<(?:{_RAW})(?:[\s>]|\Z)", re.I), re.compile(rf"</(?:{_RAW})>", re.I)),
+    (re.compile(r"<!--"), re.compile(r"-->")),
+    (re.compile(r"<\?"), re.compile(r"\?>")),
+    (re.compile(r"<![A-Za-z]"), re.compile(r">")),
+    (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
+    (re.compile(rf"</?(?:{BLOCKS})(?:\s|/?>|\Z)", re.I), None),
+)  # fmt: skip
+_ALONE = re.compile(rf"(?:{OPEN_TAG}|{CLOSE_TAG})[ \t]*\Z")
+
+_SPANS = frozenset({
+    "a", "abbr", "acronym", "b", "big", "bdo", "br", "button", "cite", "code", "del", "dfn", "em", "i", "img",
+    "input", "ins", "kbd", "label", "mark", "option", "q", "rb", "rbc", "rp", "rt", "rtc", "ruby", "samp", "select",
+    "small", "span", "strong", "sub", "sup", "tt", "u", "var",
+})  # fmt: skip
+_VOID = frozenset({
+    "area", "base", "br", "col", "command", "embed", "hr", "img", "input", "keygen", "link", "meta", "param",
+    "source", "track", "wbr",
+})  # fmt: skip
+_SPAN_CONTENT = re.compile(r"p|h[1-6]|dt|td|th|summary|legend|figcaption|caption|label|button|address")
+_TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]*)")
 _MARKDOWN = re.compile(r"\smarkdown\s*=\s*[\"']?(?:1|block|span)[\"']?", re.IGNORECASE)
-_FENCE = re.compile(r"`{3,}|~{3,}")
+
+
+def html_block(lines: Sequence[str], at: int, text: str, *, in_paragraph: bool = False) -> int:
+    """The line after the raw HTML that `text`, line `at` without its blanks, begins; 0 where it begins none."""
+    for start, end in _STARTS:
+        if start.match(text):
+            if end is None:
+                return _blank(lines, at)
+            return next((n + 1 for n in range(at, len(lines)) if end.search(lines[n])), len(lines))
+    if not in_paragraph and _ALONE.match(text):
+        return _blank(lines, at)
+    return 0
+
+
+def _blank(lines: Sequence[str], at: int) -> int:
+    while at < len(lines) and lines[at].strip():
+        at += 1
+    return at
 
 
 @dataclass(frozen=True, slots=True)
-class RawHtml:
-    """Raw HTML that stands at a line's start."""
+class RawElement:
+    """An element of raw HTML at a line's start, in kramdown."""
 
     html: str  # as written; with `inner`, the opening tag; empty for a comment
     end: int  # the line (from 0) that follows, or that `rest` is on
     rest: str = ""  # what stands behind it on its last line
-    name: str = ""  # of an element with `inner`
     inner: str | None = None  # Markdown inside an element with markdown="1"
+    spans: bool = False  # whether that is a line's Markdown, not blocks
     close: str = ""  # its closing tag
     unclosed: bool = False  # an element that never ends, its opening tag alone
 
 
-def opens_html(text: str) -> re.Match[str] | None:
-    """Whether `text` begins with the tag of a block; groups: the slash of a closing one, the name."""
-    return _HTML.match(text)
+def ends_paragraph(text: str) -> bool:
+    """Whether kramdown takes `text` for HTML that a paragraph gives way to."""
+    match = _TAG.match(text)
+    return match is not None and match[2].lower() not in _SPANS and match[2].lower() != "script"
 
 
-def read_html(lines: Sequence[str], at: int, text: str, dialect: Dialect, *, look_for_end: bool) -> RawHtml | None:
+def html_element(lines: Sequence[str], at: int, text: str, *, look_for_end: bool) -> RawElement | None:
     """The raw HTML on line `at`, which is `text` without its indentation; None where there is none.
 
     Without `look_for_end` an element is taken for one that never ends.
     """
     if text.startswith("<!--"):
         return _comment(lines, at)
-    match = _HTML.match(text)
-    if match is None:
+    match = _TAG.match(text)
+    if match is None or match[2].lower() in _SPANS:
         return None
     name = match[2].lower()
     if match[1] or name in _VOID:
         tag = re.match(r"<[^>]*>", text)
         return _until(lines, at, text, tag[0], tag.end()) if tag else None
-    if dialect == "commonmark" and name not in _VERBATIM:
-        end = at
-        while end < len(lines) and lines[end].strip():
-            if end > at and lines[end - 1].rstrip().endswith(">") and _FENCE.match(lines[end]):
-                break  # older Hugo ended the block with the tag
-            end += 1
-        return RawHtml("\n".join(lines[at:end]), end)
     source = "\n".join([text, *lines[at + 1 :]])
-    opening = re.match(r"<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>", source)
+    opening = re.match(rf"<[A-Za-z_][\w:.-]*(?:{ATTRIBUTE})*\s*(/?)>", source)
     if opening is None:
         return None
+    if opening[1]:
+        return _until(lines, at, source, opening[0], opening.end())
     stop = _closing(source, name) if look_for_end else None
     if stop is None:
         return replace(_until(lines, at, source, opening[0], opening.end()), unclosed=True)
     if _MARKDOWN.search(opening[0]):
         close = source.rindex("<", 0, stop)
         found = _until(lines, at, source, _MARKDOWN.sub("", opening[0]), stop)
-        return replace(found, name=name, inner=source[opening.end() : close], close=source[close:stop])
+        spans = _SPAN_CONTENT.fullmatch(name) is not None
+        return replace(found, inner=source[opening.end() : close], spans=spans, close=source[close:stop])
     return _until(lines, at, source, source[:stop], stop)
 
 
-def _until(lines: Sequence[str], at: int, source: str, html: str, stop: int) -> RawHtml:
+def _until(lines: Sequence[str], at: int, source: str, html: str, stop: int) -> RawElement:
     """`html`, which ends at offset `stop` of `source`, the text from line `at` on."""
     end = at + source.count("\n", 0, stop)
     rest = source[stop:].partition("\n")[0].lstrip()
-    return RawHtml(html, end, rest) if rest.strip() else RawHtml(html, end + 1)
+    return RawElement(html, end, rest) if rest.strip() else RawElement(html, end + 1)
 
 
-def _comment(lines: Sequence[str], at: int) -> RawHtml | None:
+def _comment(lines: Sequence[str], at: int) -> RawElement | None:
     end = next((number for number in range(at, len(lines)) if "-->" in lines[number]), None)
     if end is None:
         return None
     after = lines[end][lines[end].index("-->") + 3 :].strip()
-    return RawHtml("", end, after) if after else RawHtml("", end + 1)
+    return RawElement("", end, after) if after else RawElement("", end + 1)
 
 
 def _closing(source: str, name: str) -> int | None:
@@ -98,7 +132,7 @@ def _closing(source: str, name: str) -> int | None:
     if name == "p":  # may be closed by what follows
         match = re.search(r"</p\s*>|\n[ \t]*\n", source, re.IGNORECASE)
         return (match.end() if match[0].startswith("<") else match.start()) if match else len(source)
-    for match in re.finditer(rf"<(/?){name}(?=[\s/>])[^>]*>", source, re.IGNORECASE):
+    for match in re.finditer(rf"<(/?){re.escape(name)}(?=[\s/>])[^>]*>", source, re.IGNORECASE):
         if match[0].endswith("/>"):
             continue
         depth += -1 if match[1] else 1

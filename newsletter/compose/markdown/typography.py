@@ -1,125 +1,228 @@
-"""Quotes, dashes and ellipses as kramdown and Hugo set them, in a tree of python-markdown.
+"""Quotes, dashes and ellipses as the blog's generator sets them, in a tree of python-markdown.
 
-Straight quotes curl by what stands before and after them, across inline elements; `--` is an en dash, `---` an em dash,
-`...` an ellipsis. Code, mathematics and addresses keep what was written, and so does what a backslash escapes.
+A block's text is laid out as it was written, marks of emphasis and links included, because both generators look at what
+stands before and after a quote in the source. What is set is put back; code, addresses and what a backslash escapes
+stay. Sources: kramdown's smart_quotes.rb and typographic_symbol.rb; goldmark's typographer.go.
 """
 
 import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
-_SKIPPED = frozenset({"code", "pre", "script", "style", "kbd", "samp", "math"})
-_INLINE = frozenset({
-    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "img", "ins", "kbd", "mark",
-    "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "u", "var",
-})  # fmt: skip
-_MARKS = re.compile(r"\"|'|-{2,}|(?<!\.)\.{3}(?!\.)|\x02[^\x03]*\x03")
-_ESCAPE = re.compile(r"\x02(\d+)\x03")
-_OPENERS = frozenset("([{<–—-/=«“‘\u00a0")
-_DECADE = re.compile(r"\d\ds?(?!\w)")
-_ELIDED = re.compile(r"(?:tis|twas|twere|twill|round|cause|em|til|n)\b", re.IGNORECASE)
+if TYPE_CHECKING:
+    from newsletter.compose.markdown.convert import Converter
+
+_SKIPPED = frozenset({"code", "pre"})
+_MARKS = {"em": ("*", "*"), "strong": ("**", "**"), "del": ("~~", "~~"), "a": ("[", "](x)"), "sup": ("[^", "]")}
+_INLINE = frozenset({"a", "abbr", "br", "code", "del", "em", "img", "span", "strong", "sup"})
+_PLACE = re.compile(r"\x02(?:wzxhzdk:(\d+)|(\d+)|[^\x03]*)\x03")
+_SIGNS = re.compile(r"-{2,}|\.\.\.|<< ?| ?>>|[\"']")
+
+_PUNCTUATION = r"[!\"#$%'()*+,\-./:;<=>?@\[\\\]^_`{|}~]"
+_KRAMDOWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), side)
+    for pattern, side in (
+        (r"[\"'](?=[_*]{1,2}\S)", "l"),
+        (rf"[\"'](?={_PUNCTUATION}(?!\.\.)\B)", "r"),
+        (r"\s?\"'(?=\w)", "ll"),
+        (r"\s?'\"(?=\w)", "ll"),
+        (r"\s?'(?=\d\ds)", "r"),
+        (r"\s[\"'](?=\w)", "l"),
+        (r"[^ \\\t\r\n\[{(\-][\"']", "r"),
+        (r"[\"'](?=\s|s\b|$)", "r"),
+    )
+)
+_CONTRACTED = re.compile(r"'(?:[smtd]|ve|ll|re)(?![^\W_])")
 
 
 class Typography(Treeprocessor):
     """Runs after inline Markdown, before escapes are undone."""
 
+    md: "Converter"
+
     def run(self, root: Element) -> None:
-        _Setter().element(root)
+        for element in root.iter():
+            if element.tag not in _INLINE and element.tag not in _SKIPPED:
+                _Block(self.md, element).set()
 
 
-class _Setter:
-    def __init__(self) -> None:
-        self.before = ""  # the character before, in the same block
+class _Block:
+    """The inline content of a block, laid out as one text."""
 
-    def element(self, element: Element) -> None:
-        inline = element.tag in _INLINE
-        if not inline:
-            self.before = ""
-        if element.tag in _SKIPPED:
-            self.before = "x"
-        else:
-            following = self._first_of(element)
-            if element.text and not isinstance(element.text, AtomicString):
-                element.text = self.text(element.text, following)
-            elif element.text:
-                self.before = element.text[-1]
-            children = list(element)
-            for index, child in enumerate(children):
-                self.element(child)
-                if child.tag == "br":
-                    self.before = " "
-                elif child.tag == "img":
-                    self.before = "x"
-                if child.tail:
-                    after = self._start(children[index + 1]) if index + 1 < len(children) else ""
-                    child.tail = self.text(child.tail, after)
-        if not inline:
-            self.before = ""
+    def __init__(self, md: "Converter", element: Element) -> None:
+        self.md = md
+        self.source = ""
+        self.parts: list[tuple[Element, str, int, int]] = []  # whose text or tail stands where
+        self.editable: list[tuple[int, int]] = []
+        self.element = element
 
-    def text(self, text: str, following: str) -> str:
-        """`text` set, between `self.before` and `following`."""
-        if not text.strip():
-            self.before = text[-1]
-            return text
-        if '"' not in text and "'" not in text and "--" not in text and "..." not in text:
-            self.before = _last(text, self.before)
-            return text
-        pieces: list[str] = []
-        end = 0
-        for match in _MARKS.finditer(text):
-            start = match.start()
-            if start > end:
-                pieces.append(text[end:start])
-                self.before = text[start - 1]
-            end = match.end()
-            mark = match[0]
-            after = text[end:] or following
-            if mark[0] == "\x02":
-                escaped = _ESCAPE.match(mark)
-                self.before = chr(int(escaped[1])) if escaped else self.before
-            elif mark == '"':
-                mark = self._quote(after, "“", "”")
-                self.before = mark
-            elif mark == "'":
-                mark = self._quote(after, "‘", "’")
-                if mark == "‘" and (_DECADE.match(after) or _ELIDED.match(after)):
-                    mark = "’"
-                self.before = mark
-            elif mark[0] == "-":
-                mark = {2: "–", 3: "—"}.get(len(mark), mark)
-                self.before = mark[-1]
+    def set(self) -> None:
+        for run in self._runs():
+            self.source, self.parts, self.editable = "", [], []
+            for node, which in run:
+                self._lay(node, which)
+            if _SIGNS.search(self.source):
+                self._put_back(self._replaced())
+
+    def _runs(self) -> Iterator[list[tuple[Element, str]]]:
+        """The stretches of text and inline elements between blocks in this one."""
+        run = [(self.element, "text")]
+        for child in self.element:
+            if child.tag in _INLINE:
+                run.append((child, "whole"))
             else:
-                mark = "…"
-                self.before = "x"
-            pieces.append(mark)
-        pieces.append(text[end:])
-        if end < len(text):
-            self.before = text[-1]
-        return "".join(pieces)
+                yield run
+                run = []
+            run.append((child, "tail"))
+        yield run
 
-    def _quote(self, after: str, opening: str, closing: str) -> str:
-        opens = not self.before or self.before.isspace() or self.before in _OPENERS
-        follows = bool(after) and not after[0].isspace()
-        if not self.before and not follows:
-            return opening
-        # `("a")` opens after the bracket; `a-"b"` too; but a quote before a blank or the end closes.
-        return opening if opens and follows and after[0] not in ".,;:!?)]" else closing
+    def _lay(self, element: Element, which: str) -> None:
+        if which == "whole":
+            opening, closing = _MARKS.get(element.tag, ("", ""))
+            if element.tag == "br":
+                self.source += "\n"
+            elif element.tag in {"code", "img"} or isinstance(element.text, AtomicString):
+                mark = "`" if element.tag == "code" else "<" if element.tag == "a" else "x"
+                self.source += f"{mark}x{mark.replace('<', '>')}"
+            else:
+                self.source += opening
+                self._lay(element, "text")
+                for child in element:
+                    self._lay(child, "whole")
+                    self._lay(child, "tail")
+                self.source += closing
+            return
+        text = getattr(element, which)
+        if not text or isinstance(text, AtomicString):
+            return
+        at = 0
+        for place in [*_PLACE.finditer(text), None]:
+            end = place.start() if place else len(text)
+            if end > at:
+                self.parts.append((element, which, at, end))
+                self.editable.append((len(self.source), len(self.source) + end - at))
+                self.source += text[at:end]
+            if place:
+                at = place.end()
+                if place[1]:
+                    self.source += str(self.md.htmlStash.rawHtmlBlocks[int(place[1])])
+                elif place[2]:
+                    self.source += "\\" + chr(int(place[2]))
 
-    def _first_of(self, element: Element) -> str:
-        return self._start(element[0]) if len(element) else ""
+    def _replaced(self) -> list[str]:
+        """Each editable part as it is set."""
+        kind = self.md.grammar.typography
+        quote: Callable[[str, int, int], str] = (
+            _Goldmark(self.md.grammar.quotes).quote if kind == "goldmark" else _Kramdown(self.md.grammar.quotes).quote
+        )
+        found = []
+        for start, end in self.editable:
+            pieces: list[str] = []
+            at = free = start  # `free`: from where on what stands before a quote is seen with it
+            for sign in _SIGNS.finditer(self.source, start, end):
+                if sign.start() < at:
+                    continue
+                pieces.append(self.source[at : sign.start()])
+                if sign[0] in "\"'":
+                    set_ = quote(self.source, sign.start(), free)
+                    at = sign.start() + len(set_)
+                else:
+                    set_, at = _sign(sign[0], kind), sign.end()
+                free = at
+                pieces.append(set_)
+            pieces.append(self.source[at:end])
+            found.append("".join(pieces))
+        return found
 
-    def _start(self, element: Element) -> str:
-        """A character that stands for how `element` begins."""
-        if element.tag == "br":
-            return " "
-        if element.tag not in _INLINE:
-            return ""
-        return (element.text or "")[:12] or (self._start(element[0]) if len(element) else "x")
+    def _put_back(self, replaced: list[str]) -> None:
+        texts: dict[tuple[int, str], list[tuple[int, int, str]]] = {}
+        holders: dict[int, Element] = {}
+        for (element, which, start, end), text in zip(self.parts, replaced, strict=True):
+            holders[id(element)] = element
+            texts.setdefault((id(element), which), []).append((start, end, text))
+        for (key, which), edits in texts.items():
+            old = getattr(holders[key], which)
+            pieces, at = [], 0
+            for start, end, text in edits:
+                pieces += [old[at:start], text]
+                at = end
+            setattr(holders[key], which, "".join([*pieces, old[at:]]))
 
 
-def _last(text: str, before: str) -> str:
-    """The last visible character of `text`; words that stand for raw HTML are looked through."""
-    plain = re.sub(r"\x02[^\x03]*\x03", "", text)
-    return plain[-1] if plain else before
+def _sign(written: str, kind: str) -> str:
+    """Dashes, ellipses and guillemets."""
+    if written[0] == "-":
+        return "—" * (len(written) // 3) + {0: "", 1: "-", 2: "–"}[len(written) % 3]
+    if written[0] == ".":
+        return "…"
+    if kind == "kramdown":
+        return {"<< ": "«\u00a0", " >>": "\u00a0»", "<<": "«", ">>": "»"}[written]
+    return written.replace("<<", "«").replace(">>", "»")
+
+
+class _Kramdown:
+    """kramdown's rules, the first that matches; the character before belongs to them where nothing else took it."""
+
+    def __init__(self, quotes: str) -> None:
+        self.quotes = quotes
+
+    def quote(self, source: str, at: int, free: int) -> str:
+        """The quote or two at offset `at`, set."""
+        start = at - 1 if at > free and source[at - 1] not in "\\*_`<&" else at
+        rules = ((pattern.match(source, start), side) for pattern, side in _KRAMDOWN)
+        side = next((side for found, side in rules if found and found.end() > at), "l")
+        return "".join(
+            self.quotes[(0 if mark == "'" else 2) + (which == "r")]
+            for mark, which in zip(source[at : at + len(side)], side, strict=True)
+        )
+
+
+class _Goldmark:
+    """goldmark's rules: by what flanks the quote, and whether one is open."""
+
+    def __init__(self, quotes: str) -> None:
+        self.quotes = quotes
+        self.single = self.double = 0
+
+    def quote(self, source: str, at: int, free: int) -> str:
+        """The quote at offset `at`, set; straight where it neither opens nor closes."""
+        mark = source[at]
+        before, after = source[at - 1 : at] or "\n", source[at + 1 : at + 2] or "\n"
+        third = source[at + 2 : at + 3] or "\n"
+        left = not after.isspace() and (not _punctuation(after) or before.isspace() or _punctuation(before))
+        right = not before.isspace() and (not _punctuation(before) or after.isspace() or _punctuation(after))
+        closes = right and (not left or (_punctuation(after) and (_punctuation(third) or third.isspace())))
+        if mark == '"':
+            if left and not right:
+                self.double += 1
+                return self.quotes[2]
+            if self.double and closes and not (after == '"' and before.isdigit()):
+                self.double -= 1
+                return self.quotes[3]
+            return mark
+        if left and not right and re.match(r"'\d\d[sS](?![^\W_])", source[at:]):
+            return self.quotes[1]
+        if (before.isspace() or _punctuation(before)) and after in "tenl":
+            return self.quotes[1]
+        if before.isalnum() and after.isalpha():
+            return self.quotes[1]
+        if left and not right:
+            if _CONTRACTED.match(source, at):
+                return self.quotes[1]
+            self.single += 1
+            return self.quotes[0]
+        if self.single and closes:
+            self.single -= 1
+            return self.quotes[1]
+        if right and not left and not after.isdigit():
+            return self.quotes[1]
+        return mark
+
+
+def _punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] == "P" or character in "$+<=>^`|~"

@@ -31,17 +31,19 @@ FOR_MAIL = "email_templates/shortcodes"
 """Where a site says what its shortcodes are in mail."""
 
 
-def render_shortcodes(source: str, page: Page) -> str:
-    """`source`, the post's body from its start, with its shortcodes as Markdown or HTML.
+def render_shortcodes(source: str, page: Page, places: dict[str, str] | None = None) -> str:
+    """`source`, the post's body from its start, with its shortcodes as Markdown.
 
-    Raises NewsletterError with the line for one that isn't known, isn't closed, or names what isn't there.
+    What comes to HTML is put into `places`, if given, under the word that stands for it in the Markdown, as Hugo does
+    it: raw HTML in a post may be left out, a shortcode's never is. Raises NewsletterError with the line for one that
+    isn't known, isn't closed, or names what isn't there.
     """
-    return _Reader(source, page).run()
+    return _Reader(source, page, places).run()
 
 
 class _Reader:
-    def __init__(self, source: str, page: Page) -> None:
-        self.source, self.page, self.root = source, page, page.site.root
+    def __init__(self, source: str, page: Page, places: dict[str, str] | None) -> None:
+        self.source, self.page, self.root, self.places = source, page, page.site.root, places
         self.marks = list(_CODE.finditer(source))
 
     def run(self) -> str:
@@ -71,8 +73,13 @@ class _Reader:
                 call.inner, index = self._until(index + 1, start, call.name, depth + 1)
                 start = self.marks[index].end()
             written = self._render(call, mark)
-            # What follows on the next line is Markdown; CommonMark would take it for a part of the HTML.
-            out.append(written + "\n" if _BLOCK.match(written) and self.source.startswith("\n", start) else written)
+            # What follows on the next line is a paragraph of its own, no part of the HTML.
+            apart = "\n" if _BLOCK.match(written) and self.source.startswith("\n", start) else ""
+            if self.places is not None and written.lstrip().startswith("<"):
+                word = f"\ue000{len(self.places)}\ue001"
+                self.places[word] = written.strip()
+                written = word
+            out.append(written + apart)
             index += 1
         out.append(self.source[start:])
         return "".join(out), index

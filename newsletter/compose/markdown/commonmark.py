@@ -1,0 +1,358 @@
+"""Read blocks as CommonMark and GFM have them, for Hugo sites and plain folders.
+
+Containers (quotes, list items, footnotes, definitions) take their lines, which are then read in turn. Hugo's
+extensions are on: tables, definition lists, footnotes, attributes of headings. Plain folders also take kramdown's
+attributes, mathematics and tables without a header. Sources: CommonMark 0.31, sections 4 and 5; GFM's tables; goldmark.
+"""
+
+import re
+from xml.etree.ElementTree import Element, SubElement
+
+from newsletter.compose.markdown.blocks import TIGHT, Blocks
+from newsletter.compose.markdown.extras import (
+    ADMONITION,
+    ALERT,
+    ATTRIBUTES,
+    DEFINITION,
+    FOOTNOTE,
+    abbreviation,
+    extension,
+    math,
+)  # fmt: skip
+from newsletter.compose.markdown.lazy import OpenParagraph, lazily
+from newsletter.compose.markdown.lines import ATX, ITEM, RULE, SETEXT, closes, lead, opens_fence, strip
+from newsletter.compose.markdown.raw_html import html_block, html_element
+from newsletter.compose.markdown.tables import gfm_table, headless_table
+
+
+class CommonMark(Blocks):
+    """The reader of Hugo's posts and of plain ones."""
+
+    def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
+        at, spread, blank, any_before = 0, False, False, False
+        while at < len(lines):
+            if not lines[at].strip():
+                blank, at = any_before, at + 1
+                continue
+            self.check(first + at)
+            spread = spread or blank
+            at = self._block(parent, lines, at, first, base)
+            blank, any_before = not lines[min(at, len(lines)) - 1].strip(), True
+        return spread
+
+    def _block(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
+        """Read the block on line `at`; the line that follows it."""
+        width, text = lead(lines[at], base)
+        if width >= 4:
+            return self._indented(parent, lines, at, base)
+        start = text[0]
+        if start in "`~" and (fence := opens_fence(text)):
+            return self._fence(parent, lines, at, width, fence, base)
+        if start == "#" and (heading := ATX.match(text)):
+            written = re.sub(r"(?:\A|[ \t]+)#+\Z", "", heading[2] or "")
+            self.add(parent, f"h{len(heading[1])}", written, first + at)
+            return at + 1
+        if start == ">":
+            return self._quote(parent, lines, at, first, base)
+        if start in "-*_" and RULE.match(text):
+            SubElement(parent, "hr")
+            return at + 1
+        if ITEM.match(text):
+            return self._list(parent, lines, at, first, base)
+        if start == "<" and self.md.grammar.kramdown and "markdown=" in text:
+            found = html_element(lines, at, text, look_for_end=True)
+            if found is not None and found.inner is not None and not found.rest:
+                self.markdown_inside(parent, found, first + at)
+                return found.end
+        if start == "<" and (end := html_block(lines, at, text)):
+            html = "\n".join(lines[at:end])
+            self.raw(parent, html if self.md.grammar.unsafe else "")
+            return end
+        if start in "[!?*{$|:":
+            end = self._extra(parent, lines, at, first, base, text)
+            if end:
+                return end
+        return self._paragraph(parent, lines, at, first, base)
+
+    def _extra(self, parent: Element, lines: list[str], at: int, first: int, base: int, text: str) -> int:
+        """Blocks that are extensions; 0 where there is none."""
+        if match := FOOTNOTE.match(text):
+            return self._footnote(parent, lines, at, first, base, match)
+        if match := ADMONITION.match(text):
+            end = self._indented_part(lines, at + 1, base)
+            inner = [strip(line, 4, base) for line in lines[at + 1 : end]]
+            title = match[1].split()[0].capitalize() if match[2] is None else match[2][1:-1]
+            self.admonition(parent, match[1], title, inner, first + at + 1)
+            return end
+        if abbreviation(text, self.md.abbreviations):
+            return at + 1
+        if self.md.grammar.kramdown:
+            if end := extension(self, parent, lines, at, text) or math(self, parent, lines, at, text):
+                return end
+            if ATTRIBUTES.match(text):
+                self._attributes(parent, text)
+                return at + 1
+        return 0
+
+    # -- leaves
+
+    def _indented(self, parent: Element, lines: list[str], at: int, base: int) -> int:
+        code: list[str] = []
+        end = at
+        for number in range(at, len(lines)):
+            if lines[number].strip():
+                if lead(lines[number], base)[0] < 4:
+                    break
+                end = number + 1
+            code.append(strip(lines[number], 4, base))
+        self.code(parent, "\n".join(code[: end - at]))
+        return end
+
+    def _fence(self, parent: Element, lines: list[str], at: int, width: int, fence: re.Match[str], base: int) -> int:
+        code: list[str] = []
+        at += 1
+        while at < len(lines) and not closes(lines[at], fence[1], base):
+            code.append(strip(lines[at], width, base))
+            at += 1
+        self.code(parent, "\n".join(code), fence[2])
+        return at + 1
+
+    def _paragraph(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
+        start = at
+        texts: list[str] = []
+        while at < len(lines) and lines[at].strip():
+            width, text = lead(lines[at], base)
+            if at > start and width < 4:
+                if SETEXT.match(text) and (heading := self.definitions("\n".join(texts))).strip():
+                    self.add(parent, "h1" if text[0] == "=" else "h2", heading.strip(), first + start)
+                    return at + 1
+                if self.interrupts(text):
+                    break
+                if text[0] == "{" and self.md.grammar.kramdown and ATTRIBUTES.match(text):
+                    texts.append(text.strip())
+                    at += 1
+                    break
+            if text[0] == ":" and texts and DEFINITION.match(text):
+                break
+            if "|" in text and width < 4:
+                end = self._table(parent, lines, at, first, base, texts, first + start)
+                if end:
+                    return end
+            texts.append(text)
+            at += 1
+        ahead = at + 1 if at < len(lines) and not lines[at].strip() else at
+        if ahead < len(lines) and DEFINITION.match(lead(lines[ahead], base)[1]) and lead(lines[ahead], base)[0] < 4:
+            return self._definitions(parent, texts, lines, ahead, first, base)
+        self._end_paragraph(parent, texts, first + start)
+        return at
+
+    def _end_paragraph(self, parent: Element, texts: list[str], line: int) -> None:
+        text = self.definitions("\n".join(texts)) if texts and texts[0].startswith("[") else "\n".join(texts)
+        if text.strip():
+            self.add(parent, "p", text.strip(), line)
+
+    def interrupts(self, text: str) -> bool:
+        """Whether a block begins with `text` that a paragraph gives way to."""
+        start = text[0]
+        if start in "`~":
+            return opens_fence(text) is not None
+        if start == "#":
+            return ATX.match(text) is not None
+        if start == ">" or (start in "-*_" and RULE.match(text)):
+            return True
+        if start == "<":
+            return html_block([text], 0, text, in_paragraph=True) > 0
+        if start == "[":
+            return FOOTNOTE.match(text) is not None
+        item = ITEM.match(text)
+        return item is not None and bool(text[item.end() :].strip()) and (bool(item[1]) or item[2] == "1")
+
+    def _breaks_off(self, text: str) -> bool:
+        """Whether `text`, outside of a container whose paragraph is open, is more than the paragraph going on."""
+        return (
+            self.interrupts(text)
+            or ITEM.match(text) is not None
+            or html_block([text], 0, text) > 0
+            or (self.md.grammar.kramdown and ATTRIBUTES.match(text) is not None)
+        )
+
+    def _table(
+        self, parent: Element, lines: list[str], at: int, first: int, base: int, texts: list[str], line: int
+    ) -> int:
+        """A table on line `at`, after the lines of a paragraph; 0 where there is none."""
+        table = gfm_table(lines, at)
+        if table is None and self.md.grammar.kramdown and not texts:
+            table = headless_table(lines, at)
+        if table is None:
+            return 0
+        self._end_paragraph(parent, texts, line)
+        end = at + table.lines
+        for number in range(at + 1, at + table.lines):  # another block ends it
+            width, text = lead(lines[number], base)
+            if number > at + (1 if table.head else 0) and width < 4 and self._breaks_off(text):
+                end = number
+                break
+        table.rows = table.rows[: max(end - at - (2 if table.head else 0), 0)]
+        table.write(self, parent, first + at)
+        return end
+
+    # -- containers
+
+    def _quote(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
+        inner: list[str] = []
+        start, state = at, OpenParagraph(self.interrupts)
+        while at < len(lines) and lines[at].strip():
+            width, text = lead(lines[at], base)
+            if width < 4 and text.startswith(">"):
+                inner.append(strip(text[1:], 1, base + width + 1))
+            elif state.open and not (width < 4 and self._breaks_off(text)):
+                inner.append(lazily(width, text))
+            else:
+                break
+            state.feed(inner[-1])
+            at += 1
+        alert = ALERT.match(inner[0].strip())
+        self.quote(parent, inner[1:] if alert else inner, first + start + bool(alert), alert[1] if alert else "")
+        return at
+
+    def _list(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
+        opening = ITEM.match(lead(lines[at], base)[1])
+        assert opening is not None
+        mark = opening[1] or opening[3]
+        box = SubElement(parent, "ul" if opening[1] else "ol")
+        if opening[2] and int(opening[2]) != 1:
+            box.set("start", str(int(opening[2])))
+        loose = False
+        while at < len(lines):
+            width, text = lead(lines[at], base)
+            item = ITEM.match(text) if width < 4 else None
+            if item is None or (item[1] or item[3]) != mark or RULE.match(text):
+                break
+            inner, column, end = self._item(lines, at, width, text, item, base)
+            while inner and not inner[-1].strip():
+                inner.pop()
+            loose = self._fill(SubElement(box, "li"), inner, first + at, column) or loose
+            apart = end > at and not lines[end - 1].strip()
+            if apart and end < len(lines):
+                width, text = lead(lines[end], base)
+                again = ITEM.match(text) if width < 4 and not RULE.match(text) else None
+                loose = loose or (again is not None and (again[1] or again[3]) == mark)
+            at = end
+        if not loose:
+            for item_element in box:
+                for child in item_element:
+                    if child.tag == "p" and not child.attrib:
+                        child.set(TIGHT, TIGHT)
+        return at
+
+    def _fill(self, item: Element, inner: list[str], first: int, column: int) -> bool:
+        """Read an item's lines; whether blank lines stand between its blocks."""
+        if inner and (task := re.match(r"\[([ xX])\](?=[ \t]+\S)", inner[0])):
+            inner[0] = ("☐" if task[1] == " " else "☑") + inner[0][3:]
+        return self.read(item, inner, first, column) if inner else False
+
+    def _item(
+        self, lines: list[str], at: int, width: int, text: str, item: re.Match[str], base: int
+    ) -> tuple[list[str], int, int]:
+        """The lines in an item, the column they begin in, and the line that follows."""
+        marker = width + item.end()
+        spaces, rest = lead(text[item.end() :], base + marker)
+        content = marker + (1 if not rest or spaces > 4 else spaces)
+        head = strip(text[item.end() :], content - marker, base + marker)
+        inner = [head if rest else ""]
+        state = OpenParagraph(self.interrupts)
+        state.feed(inner[0])
+        end = at + 1
+        if not rest and end < len(lines) and not lines[end].strip():
+            while end < len(lines) and not lines[end].strip():
+                end += 1
+            return inner, (base + content) % 4, end
+        while end < len(lines):
+            line = lines[end]
+            if not line.strip():
+                inner.append("")
+            else:
+                inward, words = lead(line, base)
+                if inward >= content:
+                    inner.append(strip(line, content, base))
+                elif state.open and not (inward < 4 and self._breaks_off(words)):
+                    inner.append(lazily(inward, words))
+                else:
+                    break
+            state.feed(inner[-1])
+            end += 1
+        return inner, (base + content) % 4, end
+
+    def _indented_part(self, lines: list[str], at: int, base: int) -> int:
+        """The end of the lines from `at` on that are indented by four columns, or blank."""
+        end = at
+        while at < len(lines) and (not lines[at].strip() or lead(lines[at], base)[0] >= 4):
+            at += 1
+            end = at if lines[at - 1].strip() else end
+        return end
+
+    def _footnote(self, parent: Element, lines: list[str], at: int, first: int, base: int, match: re.Match[str]) -> int:
+        inner, state = [match[2].strip()], OpenParagraph(self.interrupts)
+        state.feed(inner[0])
+        end = at + 1
+        while end < len(lines):
+            width, text = lead(lines[end], base)
+            if not text or width >= 4:
+                inner.append(strip(lines[end], 4, base))
+            elif state.open and not self._breaks_off(text):
+                inner.append(lazily(width, text))
+            else:
+                break
+            state.feed(inner[-1])
+            end += 1
+        self.footnote(match[1], inner, first + at)
+        return end
+
+    def _definitions(self, parent: Element, terms: list[str], lines: list[str], at: int, first: int, base: int) -> int:
+        """Terms and what they mean."""
+        last = parent[-1] if len(parent) else None
+        box = last if last is not None and last.tag == "dl" else SubElement(parent, "dl")
+        for term in terms:
+            self.add(box, "dt", term.strip(), first + at - 1)
+        apart = at > 0 and not lines[at - 1].strip()
+        while at < len(lines):
+            width, text = lead(lines[at], base)
+            match = DEFINITION.match(text) if width < 4 else None
+            if match is None:
+                break
+            spaces, _ = lead(text[1:], base + width + 1)
+            content = width + 1 + (spaces if spaces <= 4 else 1)
+            inner, state = [strip(text[1:], content - width - 1, base + width + 1)], OpenParagraph(self.interrupts)
+            state.feed(inner[0])
+            end = at + 1
+            while end < len(lines):
+                inward, words = lead(lines[end], base)
+                if not words or inward >= min(content, 4):
+                    inner.append(strip(lines[end], min(content, 4), base))
+                elif state.open and not self._breaks_off(words) and not DEFINITION.match(words):
+                    inner.append(lazily(inward, words))
+                else:
+                    break
+                state.feed(inner[-1])
+                end += 1
+            trailing = not inner[-1].strip()
+            while not inner[-1].strip():
+                inner.pop()
+            body = SubElement(box, "dd")
+            spread = self.read(body, inner, first + at, (base + content) % 4)
+            if not apart and not spread:
+                for child in body:
+                    if child.tag == "p" and not child.attrib:
+                        child.set(TIGHT, TIGHT)
+            apart, at = trailing, end
+        return at
+
+    def _attributes(self, parent: Element, text: str) -> None:
+        """kramdown's `{: .class}` after a block: kept for headings; `{:toc}` takes the list before it away."""
+        last = parent[-1] if len(parent) else None
+        if last is None:
+            return
+        if re.match(r"\{:\s*toc\b", text):
+            parent.remove(last)
+        elif re.fullmatch(r"h[1-6]", last.tag) and "{" not in (last.text or ""):
+            last.text = f"{last.text} {text.strip()}"

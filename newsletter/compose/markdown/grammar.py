@@ -1,0 +1,95 @@
+"""What a site wants of its Markdown: which grammar, and the settings of its generator that change what a post says.
+
+Sources: Hugo's `markup` configuration (goldmark), Jekyll's `markdown`, `kramdown` and `plugins`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from newsletter.site import hugo
+from newsletter.site.site import Site
+
+QUOTES = "‘’“”"
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """One way to read Markdown."""
+
+    name: Literal["kramdown", "commonmark"]
+    kramdown: bool = False  # kramdown's own marks: attributes, extensions, mathematics
+    unsafe: bool = True  # raw HTML is kept
+    linkify: bool = True
+    hard_wrap: bool = False
+    emoji: bool = False
+    typography: Literal["kramdown", "goldmark", ""] = "kramdown"
+    quotes: str = QUOTES  # single and double, opening and closing
+
+
+def grammar_of(site: Site) -> Grammar:
+    """The grammar of a site's posts."""
+    if site.kind == "hugo":
+        return _hugo(site.config)
+    if site.kind == "jekyll":
+        return _jekyll(site.config)
+    return Grammar("commonmark", kramdown=True)
+
+
+def _hugo(config: Any) -> Grammar:
+    def setting(*path: str, default: object) -> object:
+        return hugo.setting(config, "markup", "goldmark", *path, default=default)
+
+    typographer = setting("extensions", "typographer", default=True)
+    if isinstance(typographer, dict):
+        typographer = not hugo.setting(typographer, "disable", default=False)
+    return Grammar(
+        "commonmark",
+        unsafe=setting("renderer", "unsafe", default=False) is True,
+        linkify=setting("extensions", "linkify", default=True) is not False,
+        hard_wrap=setting("renderer", "hardWraps", default=False) is True,
+        emoji=hugo.setting(config, "enableEmoji", default=False) is True,
+        typography="goldmark" if typographer else "",
+    )
+
+
+def _jekyll(config: Any) -> Grammar:
+    plugins = [*_names(config.get("plugins")), *_names(config.get("gems"))]
+    emoji = "jemoji" in plugins
+    if "commonmark" in str(config.get("markdown") or "").lower():
+        options = config.get("commonmark")
+        chosen = [str(word).upper() for word in _names(options.get("options"))] if isinstance(options, dict) else []
+        return Grammar(
+            "commonmark",
+            unsafe="UNSAFE" in chosen or "ghpages" in str(config["markdown"]).lower(),
+            hard_wrap="HARDBREAKS" in chosen,
+            emoji=emoji,
+            typography="goldmark" if "SMART" in chosen else "",
+        )
+    kramdown = config.get("kramdown")
+    own = kramdown if isinstance(kramdown, dict) else {}
+    quirks = _names(own.get("gfm_quirks"))
+    return Grammar(
+        "kramdown",
+        kramdown=True,
+        hard_wrap=own.get("hard_wrap") is True,
+        emoji=emoji,
+        typography="" if "no_auto_typographic" in quirks else "kramdown",
+        quotes=_quotes(own.get("smart_quotes")),
+    )
+
+
+def _quotes(written: object) -> str:
+    """kramdown's `smart_quotes`: four names or numbers of characters; `apos,apos,quot,quot` keeps quotes straight."""
+    from html import unescape
+
+    names = [name.strip() for name in written.split(",")] if isinstance(written, str) else _names(written)
+    if len(names) != 4:
+        return QUOTES
+    marks = [unescape(f"&#{name};" if name.isdigit() else f"&{name};") for name in names]
+    return "".join(marks) if all(len(mark) == 1 for mark in marks) else QUOTES
+
+
+def _names(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",")]
+    return [str(word) for word in value] if isinstance(value, list) else []

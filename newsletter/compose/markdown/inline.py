@@ -1,0 +1,280 @@
+"""Read inline Markdown from left to right, as CommonMark and kramdown do.
+
+Takes the place of python-markdown's own inline tree processor, which runs one pattern after another over the whole
+text. Its registry of patterns stays: at each mark, those that `patterns` and python-markdown's extensions have
+registered for that mark are tried; brackets and emphasis, which need to see what is around them, are read here.
+Sources: CommonMark 0.31, section 6 and the appendix on parsing; kramdown's parser/kramdown/emphasis.rb and link.rb.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element
+
+from markdown.inlinepatterns import InlineProcessor
+from markdown.treeprocessors import Treeprocessor
+from markdown.util import AtomicString
+
+from newsletter.compose.markdown.blocks import TIGHT, normal
+from newsletter.compose.markdown.emphasis import Run, emphasise
+from newsletter.compose.markdown.patterns import decoded, literal
+
+if TYPE_CHECKING:
+    from newsletter.compose.markdown.convert import Converter
+
+Node = str | Element | Run
+_MARK = re.compile(r"[\\`<&\n\[\]!*_~$:@{]|https?://|ftp://|www\.")
+_HREF = re.compile(
+    r"[ \t\n]*(?:<((?:[^<>\n\\]|\\.)*)>"
+    r"|((?!<)(?:[^ \t\n\r\f\v()\\]|\\.|\((?:[^ \t\n\r\f\v()\\]|\\.|\((?:[^ \t\n\r\f\v()\\]|\\.)*\))*\))*))"
+)
+_TITLE = re.compile(
+    r"[ \t\n]+(?:\"((?:[^\"\\]|\\.){0,2000})\"|'((?:[^'\\]|\\.){0,2000})'|\(((?:[^()\\]|\\.){0,2000})\))", re.DOTALL
+)
+_CLOSE = re.compile(r"[ \t\n]*\)")
+_LOOSE = re.compile(r"[ \t\n]*([^\"'<>\n]{0,300}?)(?:[ \t]+(?:\"(.{0,300}?)\"|'(.{0,300}?)'))?[ \t]*\)(?![^\s.,;:!?)])")
+_REFERENCE = re.compile(r"(\s?)\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:[._-]+[A-Za-z0-9-]+)*\.[A-Za-z0-9]+(?![A-Za-z0-9_-])")
+LONGEST_LABEL = 999
+
+
+@dataclass(slots=True, eq=False)
+class _Bracket:
+    image: bool
+    node: int  # where it stands in the nodes
+    start: int  # of the text behind it
+    active: bool = True
+
+
+class Inline(Treeprocessor):
+    """Runs where python-markdown's own would."""
+
+    md: "Converter"
+
+    def run(self, root: Element) -> None:
+        """Parse the text of every element that holds inline Markdown; take tight paragraphs' tags away."""
+        self.patterns = _by_mark(self.md)
+        for element in list(root.iter()):
+            if element in self.md.line_of and not isinstance(element.text, AtomicString):
+                text, element.text = element.text or "", None
+                self.md.parser.check(self.md.line_of[element])
+                behind = list(element)  # a footnote's way back
+                for child in behind:
+                    element.remove(child)
+                _fill(element, [*self.parse(text, self.md.line_of[element]), *behind])
+        _untie(root)
+
+    def parse(self, text: str, line: int) -> list[str | Element]:
+        """`text` as text and elements."""
+        return _Scan(self, text, line).run()
+
+
+class _Scan:
+    def __init__(self, inline: Inline, text: str, line: int) -> None:
+        self.md, self.patterns = inline.md, inline.patterns
+        self.text, self.line = text, line
+        self.nodes: list[Node] = []
+        self.brackets: list[_Bracket] = []
+        self.kramdown = inline.md.grammar.name == "kramdown"
+
+    def run(self) -> list[str | Element]:
+        at, steps = 0, 0
+        while match := _MARK.search(self.text, at):
+            steps += 1
+            if steps % 256 == 0:
+                self.md.parser.check(self.line + self.text.count("\n", 0, at))
+            if match.start() > at:
+                self.nodes.append(self.text[at : match.start()])
+            at = self._mark(match[0], match.start())
+        if at < len(self.text):
+            self.nodes.append(self.text[at:])
+        return emphasise(self.nodes, 0)
+
+    def _mark(self, mark: str, at: int) -> int:
+        """What `mark` at offset `at` comes to; the offset behind it."""
+        if mark == "<" and self.text.startswith("<!--", at) and self.text.find("-->", at) < 0:
+            self.nodes.append(mark)
+            return at + 1
+        for pattern in self.patterns.get(mark[0], ()):
+            match = pattern.compiled_re.match(self.text, at)
+            if match is None:
+                continue
+            node, start, end = pattern.handleMatch(match, self.text)
+            if start is None or end is None or node is None:
+                continue
+            if mark[0] == "\n" and self.nodes and isinstance(self.nodes[-1], str):
+                self.nodes[-1] = self.nodes[-1].rstrip(" ")
+            if isinstance(node, Element) and node.tag == "a" and any(b.active and not b.image for b in self.brackets):
+                if mark[0] in "hwf":  # a bare address in a link's text is text
+                    continue
+                self._deactivate()
+            self.nodes.append(node)
+            return int(end)
+        if mark == "@" and self.md.grammar.linkify and not self.kramdown and (end := self._mail(at)):
+            return end
+        if mark == "\n":
+            if self.nodes and isinstance(self.nodes[-1], str):
+                self.nodes[-1] = self.nodes[-1].rstrip(" \t")
+            self.nodes.append("\n")
+            return at + 1
+        if mark == "[" or (mark == "!" and self.text.startswith("[", at + 1)):
+            end = at + len(mark) + (mark == "!")
+            self.brackets.append(_Bracket(mark == "!", len(self.nodes), end))
+            self.nodes.append(self.text[at:end])
+            return end
+        if mark == "]" and self.brackets:
+            return self._close(at)
+        if mark in "*_~":
+            run = Run.of(self.text, at, kramdown=self.kramdown)
+            self.nodes.append(run)
+            return at + run.count
+        self.nodes.append(literal(mark))
+        return at + len(mark)
+
+    def _mail(self, at: int) -> int:
+        """A bare address to write to, of which the text before `at` is the first half; 0 where it is none."""
+        first = len(self.nodes)
+        before = ""
+        while first and re.fullmatch(r"[A-Za-z0-9._+-]*", before):
+            node = self.nodes[first - 1]
+            if not isinstance(node, str) and not (isinstance(node, Run) and node.mark == "_"):
+                break
+            before = (node if isinstance(node, str) else node.mark * node.count) + before
+            first -= 1
+        name = re.search(r"[A-Za-z0-9._+-]+\Z", before)
+        host = _HOST.match(self.text, at + 1)
+        if name is None or host is None or any(each.active and not each.image for each in self.brackets):
+            return 0
+        self.nodes[first:] = [before[: name.start()]]
+        address = f"{name[0]}@{host[0]}"
+        link = Element("a", {"href": f"mailto:{address}"})
+        link.text = AtomicString(address)
+        self.nodes.append(link)
+        return host.end()
+
+    def _close(self, at: int) -> int:
+        """A closing bracket: a link, a picture, or a bracket."""
+        opener = self.brackets.pop()
+        found = self._target(opener, at) if opener.active else None
+        if found is None:
+            self.nodes.append("]")
+            return at + 1
+        href, title, end = found
+        inner = emphasise(self.nodes[opener.node + 1 :], 0)
+        del self.nodes[opener.node :]
+        if opener.image:
+            words = decoded(self.text[opener.start : at]) if self.kramdown else _words(inner)
+            element = Element("img", {"src": href, "alt": words})
+        else:
+            element = Element("a", {"href": href})
+            _fill(element, inner)
+            self._deactivate()
+        if title:
+            element.set("title", title)
+        self.nodes.append(element)
+        return end
+
+    def _deactivate(self) -> None:
+        """No link inside a link."""
+        for bracket in self.brackets:
+            if not bracket.image:
+                bracket.active = False
+
+    def _target(self, opener: _Bracket, at: int) -> tuple[str, str, int] | None:
+        """Address, title and end of what follows the closing bracket at `at`, or what the label itself names."""
+        text = self.text
+        if text.startswith("(", at + 1) and (found := _inline_target(text, at + 2, self.kramdown)):
+            return found
+        label = text[opener.start : at]
+        if len(label) > LONGEST_LABEL:
+            return None
+        end = at + 1
+        written = _REFERENCE.match(text, at + 1)
+        if written and (self.kramdown or not written[1]) and (written[2].strip() or not written[1]):
+            own = normal(written[2]) if written[2].strip() else normal(label)
+            if own in self.md.references:
+                return *self._named(own), written.end()
+            if written[2].strip():
+                return None
+        own = normal(label)
+        if not own or own not in self.md.references:
+            return None
+        return *self._named(own), end
+
+    def _named(self, label: str) -> tuple[str, str]:
+        href, title = self.md.references[label]
+        return decoded(href), decoded(title or "")
+
+
+def _inline_target(text: str, at: int, kramdown: bool) -> tuple[str, str, int] | None:
+    """Address, title and end of a link's target that starts at `at`, behind the bracket."""
+    href = _HREF.match(text, at)
+    if href:
+        title = _TITLE.match(text, href.end())
+        end = _CLOSE.match(text, title.end() if title else href.end())
+        if end:
+            written = next((part for part in title.groups() if part is not None), "") if title else ""
+            return decoded(href[1] if href[1] is not None else href[2]), decoded(written), end.end()
+    if kramdown and (loose := _LOOSE.match(text, at)):
+        return decoded(loose[1].strip()), decoded(loose[2] or loose[3] or ""), loose.end()
+    return None
+
+
+def _by_mark(md: "Converter") -> dict[str, list[InlineProcessor]]:
+    """python-markdown's registered patterns by the characters that they begin with."""
+    found: dict[str, list[InlineProcessor]] = {}
+    for pattern in md.inlinePatterns:
+        for mark in getattr(pattern, "MARKS", "["):
+            assert isinstance(pattern, InlineProcessor)
+            found.setdefault(mark, []).append(pattern)
+    return found
+
+
+def _fill(element: Element, nodes: list[str | Element]) -> None:
+    last: Element | None = None
+    for node in nodes:
+        if isinstance(node, Element):
+            element.append(node)
+            last = node
+        elif last is None:
+            element.text = (element.text or "") + node
+        else:
+            last.tail = (last.tail or "") + node
+
+
+def _words(nodes: list[str | Element]) -> str:
+    """The words of a picture's description, without their marks."""
+    return "".join(
+        node if isinstance(node, str) else node.get("alt") or "".join(node.itertext()) for node in nodes
+    ).replace("\n", " ")
+
+
+def _untie(root: Element) -> None:
+    """Take away the tags of tight paragraphs, level by level."""
+    for parent in root.iter():
+        if not any(child.get(TIGHT) for child in parent):
+            continue
+        children = list(parent)
+        text = parent.text or ""
+        for child in children:
+            parent.remove(child)
+        parent.text = None
+        nodes: list[str | Element] = [text] if text.strip() else []
+        for child in children:
+            if child.get(TIGHT):
+                nodes.extend([child.text or "", *child])
+            else:
+                nodes.append(child)
+        _append(parent, nodes)
+
+
+def _append(parent: Element, nodes: list[str | Element]) -> None:
+    """Text and elements, whose tails stay, at the end of `parent`."""
+    for node in nodes:
+        if isinstance(node, Element):
+            parent.append(node)
+        elif node:
+            if len(parent):
+                parent[-1].tail = (parent[-1].tail or "") + node
+            else:
+                parent.text = (parent.text or "") + node

@@ -1,0 +1,55 @@
+"""Lines and their columns: how far a line is indented, and what is left when a container has taken its part.
+
+Tabs stop at every fourth column and stay tabs in what is left, because code keeps them. `base` is the column, in the
+whole line, at which the text given begins.
+"""
+
+import re
+
+FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^\n]*?)[ \t]*\Z")
+RULE = re.compile(r"([-*_])(?:[ \t]*\1){2,}[ \t]*\Z")
+ATX = re.compile(r"(#{1,6})(?:[ \t]+(.*?))?[ \t]*\Z")
+ITEM = re.compile(r"(?:([-*+])|(\d{1,9})([.)]))(?=[ \t]|\Z)", re.ASCII)
+SETEXT = re.compile(r"(?:=+|-+)[ \t]*\Z")
+
+
+def lead(line: str, base: int = 0) -> tuple[int, str]:
+    """The columns of blanks that `line` begins with, and the rest of it."""
+    text = line.lstrip(" \t")
+    blanks = line[: len(line) - len(text)]
+    if "\t" not in blanks:
+        return len(blanks), text
+    column = base
+    for blank in blanks:
+        column += 1 if blank == " " else 4 - column % 4
+    return column - base, text
+
+
+def strip(line: str, columns: int, base: int = 0) -> str:
+    """`line` without its first `columns` columns of blanks; a tab that reaches further leaves blanks."""
+    if "\t" not in line[:columns]:
+        head = line[:columns]
+        return line[columns:] if not head.strip(" ") else line[len(head) - len(head.lstrip(" ")) :]
+    column, end, at = base, base + columns, 0
+    while at < len(line) and column < end and line[at] in " \t":
+        column += 1 if line[at] == " " else 4 - column % 4
+        at += 1
+    rest = " " * max(column - end, 0) + line[at:]
+    blanks = len(rest) - len(rest.lstrip(" \t"))
+    if end % 4 and "\t" in rest[:blanks]:  # the tabs that follow stop elsewhere, seen from here
+        width, text = lead(line, base)
+        return " " * max(width - columns, 0) + text
+    return rest
+
+
+def closes(line: str, mark: str, base: int = 0) -> bool:
+    """Whether `line` closes a fence that `mark` opened."""
+    width, text = lead(line, base)
+    text = text.rstrip(" \t")
+    return width < 4 and len(text) >= len(mark) and not text.strip(mark[0])
+
+
+def opens_fence(text: str) -> re.Match[str] | None:
+    """The fence that `text` opens: its mark and its info string."""
+    match = FENCE.match(text)
+    return None if match is None or (match[1][0] == "`" and "`" in match[2]) else match

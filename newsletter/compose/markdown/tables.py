@@ -1,0 +1,146 @@
+"""Tables of pipes: GFM's, and kramdown's, which need no header.
+
+A pipe with a backslash is a pipe in a cell, in code too. Sources: GFM section 4.10; kramdown's table.rb.
+"""
+
+import re
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element, SubElement
+
+from newsletter.compose.markdown.blocks import Blocks
+
+_DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
+_PIPE = re.compile(r"\\.|(\|)", re.DOTALL)
+_SEPARATOR = re.compile(r"[+|: \t-]*?-[+|: \t-]*\Z")
+_FOOT = re.compile(r"[+|: \t=]*?=[+|: \t=]*\Z")
+_PIPED = re.compile(r"\||.*?[^\\\n]\|")
+_CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)|<code.*?>.*?</code>")
+
+
+@dataclass(slots=True)
+class Table:
+    """A table's cells as inline Markdown; `head` is empty where there is no header."""
+
+    lines: int
+    head: list[list[str]]
+    rows: list[list[str]]
+    aligns: list[str] = field(default_factory=list)
+    foot: list[list[str]] = field(default_factory=list)
+
+    def write(self, reader: Blocks, parent: Element, line: int) -> None:
+        """Add the table to `parent`; its first row stands on `line`."""
+        table = SubElement(parent, "table")
+        width = max(len(row) for row in [*self.head, *self.rows, *self.foot])
+        for tag, rows in (("thead", self.head), ("tbody", self.rows), ("tfoot", self.foot)):
+            part = SubElement(table, tag) if rows else table
+            for row in rows:
+                cells = row + [""] * (width - len(row))
+                reader.row(part, cells, "th" if tag == "thead" else "td", self.aligns, line)
+                line += 1
+
+
+def gfm_table(lines: list[str], at: int) -> Table | None:
+    """The table whose header is on line `at`; it ends at a blank line, or where the caller sees another block."""
+    if at + 1 >= len(lines) or "-" not in lines[at + 1] or not _DELIMITER.match(lines[at + 1]):
+        return None
+    if "|" not in lines[at]:
+        return None
+    head, marks = cells(lines[at]), cells(lines[at + 1])
+    if len(head) != len(marks):
+        return None
+    end = at + 2
+    while end < len(lines) and lines[end].strip():
+        end += 1
+    rows = [(cells(line) + [""] * len(head))[: len(head)] for line in lines[at + 2 : end]]
+    return Table(end - at, [head], rows, [_align(mark.strip()) for mark in marks])
+
+
+def headless_table(lines: list[str], at: int) -> Table | None:
+    """Rows that each begin and end with a pipe, without a header: kramdown's, taken in plain folders too."""
+    if at + 1 < len(lines) and _DELIMITER.match(lines[at + 1]):
+        return None
+    end = at
+    while end < len(lines) and re.match(r"[ \t]*\|.*\|[ \t]*\Z", lines[end]):
+        end += 1
+    rows = [cells(line) for line in lines[at:end] if not _SEPARATOR.match(line.strip())]
+    return Table(end - at, [], rows) if rows else None
+
+
+def cells(line: str) -> list[str]:
+    """A row's cells; a pipe behind a backslash belongs to its cell, which then has the pipe alone."""
+    text = line.strip()
+    found, start = [], 0
+    for match in _PIPE.finditer(text):
+        if match[1]:
+            found.append(text[start : match.start()])
+            start = match.end()
+    found.append(text[start:])
+    if found and not found[0].strip() and text.startswith("|"):
+        found = found[1:]
+    if found and not found[-1].strip() and start:
+        found = found[:-1]
+    return [cell.replace("\\|", "|").strip() for cell in found]
+
+
+def kramdown_table(lines: list[str], at: int) -> Table | None:
+    """The table that starts on line `at`, as kramdown reads it; None where a line has its pipes in code alone."""
+    leading = lines[at].lstrip().startswith("|")
+    end = at
+    groups: list[tuple[str, list[list[str]]]] = []
+    rows: list[list[str]] = []
+    aligns: list[str] | None = None
+    footed = False
+    while end < len(lines) and _PIPED.match(lines[end]) and lines[end].strip():
+        line = lines[end].strip() if end == at else lines[end].rstrip(" \t")
+        end += 1
+        if _SEPARATOR.match(line):
+            if rows and aligns is None and not footed:
+                groups.append(("head", rows))
+                aligns = [_align(mark) for mark in re.findall(r":?-+:?", line)]
+                rows = []
+            continue
+        if _FOOT.match(line):
+            if rows:
+                groups.append(("body", rows))
+                rows = []
+            footed = True
+            continue
+        found = _kramdown_cells(line)
+        if found is None:
+            return None
+        if leading and found and not found[0].strip():
+            found = found[1:]
+        if found and not found[-1].strip():
+            found = found[:-1]
+        rows.append([cell.strip() for cell in found])
+    if end < len(lines) and lines[end].strip() and not re.match(r" {0,3}(?:\{:|\^\s*\Z)", lines[end]):
+        return None
+    if rows:
+        groups.append(("foot" if footed else "body", rows))
+    if not any(kind == "body" for kind, _ in groups):
+        return None
+    parts = {
+        kind: [row for name, group in groups if name == kind for row in group] for kind in ("head", "body", "foot")
+    }
+    return Table(end - at, parts["head"], parts["body"], aligns or [], parts["foot"])
+
+
+def _kramdown_cells(line: str) -> list[str] | None:
+    """A row's cells, pipes in code left alone; None where no pipe stands outside of code."""
+    found, start, piped = [""], 0, False
+    for code in [*_CODE.finditer(line), None]:
+        text = line[start : code.start() if code else len(line)]
+        parts = re.split(r"(?<!\\)\|", text)
+        piped = piped or len(parts) > 1
+        parts = [part.replace("\\|", "|") for part in parts]
+        found[-1] += parts[0]
+        found.extend(parts[1:])
+        if code:
+            found[-1] += code[0]
+            start = code.end()
+    return found if piped else None
+
+
+def _align(mark: str) -> str:
+    left, right = mark.startswith(":"), mark.endswith(":")
+    return "center" if left and right else "left" if left else "right" if right else ""
