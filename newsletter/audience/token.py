@@ -19,6 +19,7 @@ from pathlib import Path
 
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
+from newsletter.state.private import state_folder
 
 MAC_BYTES = 16
 TOKEN_MAX = 1000
@@ -119,10 +120,7 @@ def load_secret(config: Config) -> bytes:
 
 def _make_secret(path: Path) -> None:
     """Write a new secret, whole or not at all; whoever comes second keeps the first one's."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    ignore = path.parent / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="ascii")
+    state_folder(path.parent)
     handle, draft = tempfile.mkstemp(prefix=".secret-", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:

@@ -68,13 +68,13 @@ async def _serve(
 ) -> None:
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
-    from newsletter.state.private import private_folder
+    from newsletter.state.private import state_folder
     from newsletter.web.inbox.app import inbox_app
     from newsletter.web.local import bind_free
     from newsletter.web.local_token import door, open_browser, with_token
     from newsletter.web.server import serve_app
 
-    private_folder(folder)
+    state_folder(folder)
     spare = bind_free(smtp_port)  # finds the port; the server binds it itself
     free = spare.getsockname()[1]
     spare.close()

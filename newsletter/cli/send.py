@@ -245,9 +245,10 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
         return
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
+    from newsletter.state.private import state_folder
 
     folder = config.state_dir / "inbox"
-    config.state_dir.mkdir(mode=0o700, exist_ok=True)
+    state_folder(config.state_dir)
     with Store(folder) as store:
         async with InboxServer(store) as server:
             yield (parse_relay(server.url, connections=connections),), Rehearsal(str(folder), store, server)

@@ -16,6 +16,7 @@ from typing import Any
 
 from newsletter.inbox.maildir import Entry
 from newsletter.inbox.search import Condition
+from newsletter.state.private import private_file
 
 COUNT_LIMIT = 10_000
 """Matches are counted up to this; beyond, "more than 10,000" is answer enough, and quick."""
@@ -92,6 +93,7 @@ class Index:
         self.fts = "fts5" in str(self._reader.execute("SELECT sql FROM sqlite_master WHERE name = 'words'").fetchone())
 
     def _connect(self) -> sqlite3.Connection:
+        private_file(self.path)  # its journals (-wal, -shm) take its mode
         database = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter.state.private import private_folder
+
 _count = itertools.count(1)
 
 
@@ -37,8 +39,10 @@ class Maildir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path)
         for folder in ("tmp", "new", "cur"):
-            (path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path / folder)
         self._tmp, self._new = str(path / "tmp") + "/", str(path / "new") + "/"
 
     def add(self, message: bytes) -> Entry:

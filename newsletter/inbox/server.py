@@ -21,6 +21,10 @@ from newsletter.inbox.store import Store
 
 MAX_SIZE = 25_000_000
 """Bytes of a message; more is refused with 552, as large providers do."""
+MAX_UNFINISHED = 100_000_000
+"""Bytes of all messages that are under way; a message that would need more is refused with 452, and may come again."""
+MAX_CONNECTIONS = 500
+"""More are turned away with 421: each holds a buffer and a file descriptor."""
 QUIET = 0.05
 """Seconds without a new message before the waiting ones are indexed."""
 AT_LEAST_EVERY = 1.0
@@ -44,14 +48,16 @@ class InboxServer:
 
     def __init__(
         self, store: Store, host: str = "127.0.0.1", port: int = 0, *, faults: Faults | None = None,
-        public: bool = False, max_size: int = MAX_SIZE,
+        public: bool = False, max_size: int = MAX_SIZE, max_unfinished: int = MAX_UNFINISHED,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:  # fmt: skip
         host = "127.0.0.1" if host == "localhost" else host  # two addresses could not share port 0
         if not public and not _is_loopback(host):
             raise NewsletterError(f"{host} can be reached from other machines; use 127.0.0.1, or say that it is meant")
         self.store, self.host, self.port = store, host, port
         self.faults = faults if faults is not None else Faults()
-        self.max_size = max_size
+        self.max_size, self.max_unfinished, self.max_connections = max_size, max_unfinished, max_connections
+        self.unfinished = 0  # bytes held of messages under way
         self.accepted = 0  # messages
         self.refused = 0  # logins, senders, recipients and messages that were refused or cut off
         self.largest = 0  # bytes, of those accepted
@@ -171,6 +177,10 @@ class _Connection(SMTP):
 
     async def _handle_client(self) -> None:
         with contextlib.suppress(ConnectionError):  # the client went away in the middle
+            if len(self._inbox._connections) > self._inbox.max_connections and self.transport is not None:
+                await self._refuse("421 4.3.2 too many connections; close some")
+                self.transport.close()
+                return
             if fault := await self._fault("connect"):
                 if fault.code and self.transport is not None:
                     await self._refuse(fault.reply)
@@ -266,8 +276,8 @@ class _Connection(SMTP):
             return
         message = await self._body()
         self._set_post_data_state()  # type: ignore[no-untyped-call]
-        if message is None:
-            await self._refuse(f"552 5.3.4 the message is larger than {self._inbox.max_size} bytes")
+        if isinstance(message, str):
+            await self._refuse(message)
             return
         fault = await self._fault("dot", *recipients)
         if fault and fault.code:
@@ -281,26 +291,39 @@ class _Connection(SMTP):
             return
         await self.push(f"250 2.0.0 OK kept as {entry.key}")
 
-    async def _body(self) -> bytes | None:
-        """The message, its dots unstuffed (RFC 5321 section 4.5.2); None if it is too large.
+    async def _body(self) -> bytes | str:
+        """The message, its dots unstuffed (RFC 5321 section 4.5.2); the reply that refuses it where it is too large.
 
         Read in steps that end with a dot and a line end, of which a message has few, instead of line by line.
         """
+        inbox, refusal = self._inbox, ""
         pieces: list[bytes] = []
-        size, tail = 0, b"\r\n"
-        while tail != b"\r\n.\r\n":
-            try:
-                piece: bytes = await self._reader.readuntil(b".\r\n")
-            except asyncio.LimitOverrunError as long:
-                piece = await self._reader.read(max(1, long.consumed))
-            size += len(piece)
-            tail = (tail + piece)[-5:]
-            if size <= self._inbox.max_size + 3:
-                pieces.append(piece)
-            else:
-                pieces.clear()
-        if size > self._inbox.max_size + 3:
-            return None
+        size = held = 0
+        tail = b"\r\n"
+        try:
+            while tail != b"\r\n.\r\n":
+                try:
+                    piece: bytes = await self._reader.readuntil(b".\r\n")
+                except asyncio.LimitOverrunError as long:
+                    piece = await self._reader.read(max(1, long.consumed))
+                size += len(piece)
+                tail = (tail + piece)[-5:]
+                if size > inbox.max_size + 3:
+                    refusal = f"552 5.3.4 the message is larger than {inbox.max_size} bytes"
+                elif inbox.unfinished + len(piece) > inbox.max_unfinished:
+                    refusal = "452 4.3.1 too many unfinished messages; try again when they are over"
+                if refusal:
+                    inbox.unfinished -= held
+                    held = 0
+                    pieces.clear()
+                else:
+                    inbox.unfinished += len(piece)
+                    held += len(piece)
+                    pieces.append(piece)
+        finally:
+            inbox.unfinished -= held
+        if refusal:
+            return refusal
         message = b"".join(pieces)[:-3].replace(b"\r\n.", b"\r\n")
         return message[1:] if message.startswith(b".") else message
 

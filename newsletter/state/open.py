@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.state.private import private_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -123,6 +124,8 @@ def read_suppressions(path: Path) -> list[tuple[str, str, str, str, float]]:
 def prepare(path: Path) -> None:
     """Make the file or bring it up to date; nothing but one small query when it is."""
     try:
+        with contextlib.suppress(OSError):  # SQLite says what is wrong
+            private_file(path)  # its journals (-wal, -shm) take its mode
         connection = sqlite3.connect(path, isolation_level=None)
     except sqlite3.Error as error:
         raise NewsletterError(f"the state file can't be opened ({error}); see [state] url", path=path) from None

@@ -13,16 +13,21 @@ FOLDER, FILE = 0o700, 0o600
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
+def state_folder(path: Path) -> Path:
+    """The folder for what is ours and never in git, private and ignored. Raises OSError."""
+    if not (private_folder(path) / ".gitignore").exists():
+        write_private(path / ".gitignore", "*\n")
+    return path
+
+
 def private_folder(path: Path) -> Path:
     """The folder `path`, made with mode 0700 where it is missing, and closed to others where it was open.
 
-    Its parents must be there. A new one is ignored by git. Raises OSError.
+    Its parents must be there. Raises OSError.
     """
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=FOLDER)
         path.chmod(FOLDER)  # the umask may have taken even the owner's rights
-        (path / ".gitignore").write_text("*\n", encoding="ascii")
-        (path / ".gitignore").chmod(FILE)
     if path.stat().st_mode & OTHERS:
         path.chmod(FOLDER)
     return path

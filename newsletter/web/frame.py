@@ -2,7 +2,7 @@
 
 Only what a view changes is rewritten, tag by tag; all else is passed on as it was sent, so that what is broken in a
 message is broken in its preview. Nothing here makes hostile HTML safe: that is done by the frame's sandbox and policy
-(`security.mail_policy`). Pure.
+(`security.mail_policy`), and by `inert`. Pure.
 """
 
 import html as entities
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from newsletter.web.dark_mode import Inversion, invert_attribute, invert_sheet, invert_style
+from newsletter.web.inert import inert
 
 Theme = Literal["light", "dark", "inverted", "partial"]
 THEMES: tuple[Theme, ...] = ("light", "dark", "inverted", "partial")
@@ -52,8 +53,11 @@ class Appearance:
     clip: bool = False  # cut where Gmail cuts
 
 
-def frame_document(html: str, appearance: Appearance, map_url: Callable[[str], str] | None = None) -> str:
-    """`html` as the document of a frame. `map_url` may send an image's address, decoded, elsewhere.
+def frame_document(
+    html: str, appearance: Appearance, map_url: Callable[[str], str] | None = None, *, foreign: bool = False
+) -> str:
+    """`html` as the document of a frame. `map_url` may send an image's address, decoded, elsewhere; from a `foreign`
+    message all is taken out that connects by itself.
 
     Links open in a new tab, but those within the message. Dark mode does not depend on the browser's own setting: media
     queries and `color-scheme` are rewritten to what `appearance.theme` says.
@@ -69,6 +73,8 @@ def frame_document(html: str, appearance: Appearance, map_url: Callable[[str], s
     if clipped:
         inverted = inversion is not None
         document += _CLIPPED.format(ink="#bbb" if inverted else "#555", link="#8ab4f8" if inverted else "#1155cc")
+    if foreign:  # the last of all changes: none may put together what is taken out
+        document = inert(document)
     return _insert(document, '<base target="_blank">' + (_INVERTED_PAGE if inversion else ""))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from newsletter.errors import NewsletterError
-from newsletter.state.private import OTHERS, private_folder, write_private
+from newsletter.state.private import OTHERS, state_folder, write_private
 from newsletter.web.local import PARAMETER
 
 FILE_NAME = "page-token"
@@ -28,7 +28,7 @@ def load_token(folder: Path) -> str:
     """The secret kept in the state folder, made at first use with mode 0600. Raises NewsletterError."""
     path = folder / FILE_NAME
     try:
-        private_folder(folder)
+        state_folder(folder)
         with contextlib.suppress(FileExistsError):
             _make(path)
         if path.stat().st_mode & OTHERS:
@@ -63,7 +63,7 @@ def with_token(url: str, token: str) -> str:
 @contextlib.contextmanager
 def door(folder: Path, url: str) -> Iterator[Path]:
     """A file of the owner's that leads a browser to `url`; gone afterwards."""
-    path = private_folder(folder) / f"open-{secrets.token_hex(4)}.html"
+    path = state_folder(folder) / f"open-{secrets.token_hex(4)}.html"
     write_private(path, _DOOR.format(url=html.escape(url)))
     try:
         yield path

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import smtplib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,56 @@ async def test_chance_is_seeded(store: Store) -> None:
 def test_a_fault_that_is_none_is_refused_with_what_would_be(spec: str) -> None:
     with pytest.raises(NewsletterError, match="write"):
         Faults.parse([spec])
+
+
+async def test_unfinished_messages_are_bounded_in_all_and_what_they_held_is_given_back(store: Store) -> None:
+    part = b"x" * 39_997 + b".\r\n"
+    async with InboxServer(store, max_unfinished=100_000) as server:
+        first, second = [await _unfinished(server, part) for _ in range(2)]
+        await _until(lambda: server.unfinished == 80_000)
+        third = await _unfinished(server, part + b"\r\n.\r\n")
+        assert (await third.reader.readline()).startswith(b"452 4.3.1")
+        for one in (first, second):
+            one.writer.write(b"\r\n.\r\n")
+            assert (await one.reader.readline()).startswith(b"250")
+        assert server.unfinished == 0
+        cut = await _unfinished(server, part)
+        await _until(lambda: server.unfinished == 40_000)
+        cut.writer.close()
+        await _until(lambda: server.unfinished == 0)
+        for one in (first, second, third):
+            one.writer.close()
+    assert store.counts()["kept"] == 2
+
+
+async def test_more_connections_than_can_be_held_are_turned_away(store: Store) -> None:
+    async with InboxServer(store, max_connections=2) as server:
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        greetings = [await reader.readline() for reader, _ in held]
+        assert [greeting[:3] for greeting in greetings] == [b"220", b"220", b"421"]
+        for _, writer in held:
+            writer.close()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Let the server's tasks go on until something holds."""
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 (what is counted has no event)
+            await asyncio.sleep(0)
+
+
+@dataclass
+class _Open:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+async def _unfinished(server: InboxServer, body: bytes) -> _Open:
+    """A connection in the middle of a message."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n")
+    while not (await reader.readline()).startswith(b"354"):
+        pass
+    writer.write(body)
+    await writer.drain()
+    return _Open(reader, writer)

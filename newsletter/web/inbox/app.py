@@ -37,6 +37,7 @@ from newsletter.web.inbox.context import (
     inbox_of,
     whole_number,
 )
+from newsletter.web.inert import inert
 from newsletter.web.local import LocalGuard
 from newsletter.web.pages import fragment, page, static_files
 from newsletter.web.security import SecurityHeaders, mail_policy
@@ -206,10 +207,8 @@ async def _message_context(request: Request) -> dict[str, Any]:
     message = await run_in_threadpool(read_message, data)
     store, query = inbox_of(request).store, request.query_params.get("q", "").strip()
     number = whole_number(request, "page", 1, 1, 10**7)
-    if row.unread and request.query_params.get("keep") != "unread":
-        await run_in_threadpool(store.mark, [row.id], unread=False)
-        marked: IndexRow | None = await run_in_threadpool(lambda: store.get(row.id))
-        row = marked or row
+    # To look changes nothing; the page marks it as read by a request of its own, unless it was just marked as unread.
+    is_opened = row.unread and request.query_params.get("keep") != "unread"
     try:
         newer, older = await run_in_threadpool(store.neighbours, row.id, query)
     except SearchError:
@@ -218,7 +217,7 @@ async def _message_context(request: Request) -> dict[str, Any]:
     view = request.query_params.get("view", "")
     view = view if view in views else views[0]
     return {
-        "message": message, "row": row, "view": view, "query": query, "number": number,
+        "message": message, "row": row, "is_opened": is_opened, "view": view, "query": query, "number": number,
         "views": [(name, _url(f"/message/{row.id}", query, number, view=name)) for name in views],
         "newer_message": _url(f"/message/{newer}", query, number) if newer else "",
         "older_message": _url(f"/message/{older}", query, number) if older else "",
@@ -260,10 +259,14 @@ async def _frame(request: Request) -> Response:
     theme: Theme = next((theme for theme in THEMES if theme == wanted), "light")
     html = message.html
     if len(html) <= REWRITE_MOST:
-        document = await run_in_threadpool(frame_document, html, Appearance(theme=theme), _embedder(message))
+        document = await run_in_threadpool(_shown, html, theme, message)
     else:
-        document = html
+        document = inert(html)
     return HTMLResponse(document, headers={"Content-Security-Policy": mail_policy(remote_images=images)})
+
+
+def _shown(html: str, theme: Theme, message: Message) -> str:
+    return frame_document(html, Appearance(theme=theme), _embedder(message), foreign=True)
 
 
 def _embedder(message: Message) -> Callable[[str], str]:

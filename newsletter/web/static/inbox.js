@@ -55,6 +55,7 @@ function settle({ focus = false } = {}) {
   const row = rowOf(open.dataset.id);
   row?.classList.toggle("unread", open.dataset.unread === "true");
   row?.scrollIntoView({ block: "nearest" });
+  if ("opened" in open.dataset) request(`${api}/messages/${open.dataset.id}/read`, { method: "PUT", json: { read: true } }).catch(say);
   document.getElementById("wanted")?.scrollIntoView({ block: "center" });
   document.title = `${pane.querySelector("h1").textContent} · Test inbox`;
   dressFrame(open);

@@ -10,7 +10,7 @@ export async function showFindings(url, { current, links = false }) {
   body.setAttribute("aria-busy", "true");
   if (links) $("check-links").disabled = true;
   try {
-    const html = await request(url + (links ? `${url.includes("?") ? "&" : "?"}links=1` : ""));
+    const html = await request(url, { method: links ? "POST" : "GET" });
     if (!current()) return;
     const opened = body.querySelector("details")?.open;
     body.innerHTML = html;

@@ -37,6 +37,7 @@ def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
     except OSError as error:
         raise NewsletterError(f"can't be made: {error.strerror}; name another folder", path=out_dir) from None
     written = []
+    name = _file_name(rendered.post.slug)
     token = load_token(config.state_dir)
     with _serving(studio, token) as address, browser() as page:
         page.visit(with_token(address, token))
@@ -44,11 +45,16 @@ def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
             for width in WIDTHS:
                 url = f"{address}mail/{quote(key)}?theme={scheme}"
                 png = page.photograph(url, width, scheme=scheme)
-                written.append(_write(out_dir / f"{rendered.post.slug}-{width}-{scheme}.png", png))
+                written.append(_write(out_dir / f"{name}-{width}-{scheme}.png", png))
             url = f"{address}rows/{quote(key)}?theme={scheme}"
             png = page.photograph(url, ROWS_WIDTH, scheme=scheme, within="main")
-            written.append(_write(out_dir / f"{rendered.post.slug}-inbox-{scheme}.png", png))
+            written.append(_write(out_dir / f"{name}-inbox-{scheme}.png", png))
     return written
+
+
+def _file_name(slug: str) -> str:
+    """The slug as the beginning of a file's name, and nothing that leads out of its folder."""
+    return "".join(mark if mark.isalnum() or mark in "-_." else "-" for mark in slug).strip(".-")[:100] or "post"
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -313,3 +313,57 @@ async def test_axe_finds_nothing_serious(site: Site, browser: Browser, scheme: s
     await judge("gone")
     await context.close()
     assert serious == []
+
+
+ELSEWHERE = """<!doctype html><title>elsewhere</title><body><script type="module">
+const there = "THERE", all = { credentials: "include" };
+const ask = (path, more) => fetch(there + path, { ...all, ...more }).then((answer) => answer.type, () => "refused");
+const said = await Promise.all([
+  ask("message/1"), ask("message/1/pane", { mode: "no-cors" }), ask("api/v1/messages"),
+  ask("api/v1/messages", { mode: "no-cors" }),
+  ask("api/v1/messages", { method: "DELETE" }), ask("api/v1/messages/1/read", { method: "PUT", body: "{}" }),
+  ask("api/v1/messages/read", { method: "POST", body: '{"read": true}', mode: "no-cors" }),
+]);
+const load = (element, name) => new Promise((done) => {
+  element.onload = element.onerror = done;
+  element[name] = there + "message/1";
+  document.body.append(element);
+});
+await Promise.all([load(new Image(), "src"), load(document.createElement("iframe"), "src")]);
+document.title = said.join(" ");
+</script>"""
+
+
+async def test_a_page_on_another_port_can_do_nothing_with_the_owners_cookie(site: Site, browser: Browser) -> None:
+    await site.mail(plain("One"))
+    context = await browser.new_context()
+    page = await context.new_page()
+    await enter(page, site.entry)
+    statuses: list[int] = []
+    page.on("response", lambda answer: statuses.append(answer.status) if answer.url.startswith(site.url) else None)
+
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        content = ELSEWHERE.replace("THERE", site.url).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + content)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(elsewhere, "127.0.0.1", 0) as server:
+        # The same name on another port is the same site: the browser does send the cookie.
+        await page.goto(f"http://localhost:{server.sockets[0].getsockname()[1]}/")
+        await expect(page).to_have_title(" ".join(["refused"] * 7))
+    await context.close()
+    assert set(statuses) <= {401, 403}
+    assert 403 in statuses
+    assert site.store.counts()["kept"] == site.store.counts()["unread"] == 1
+
+
+async def test_to_look_at_a_message_marks_it_as_read_only_by_the_page_itself(site: Site, page: Page) -> None:
+    await site.mail(plain("One"))
+    assert (await site.ask("GET", "/message/1"))[0] == 200
+    assert site.store.counts()["unread"] == 1
+    async with page.expect_response(lambda answer: answer.url.endswith("/messages/1/read")):
+        await page.goto(f"{site.url}message/1")
+    assert site.store.counts()["unread"] == 0
+    await expect(page.get_by_role("button", name="Mark as unread")).to_be_visible()

@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from newsletter.config.settings import load_config
 from newsletter.web.local import bind_free
 from newsletter.web.studio.app import serve_preview
-from newsletter.web.studio.export import export_pngs
+from newsletter.web.studio.export import _file_name, export_pngs
 
 from .site import PIXEL, StudioSite, make_site, running
 
@@ -250,3 +250,27 @@ def test_export_without_a_chromium_says_what_to_install(tmp_path: Path, monkeypa
     with pytest.raises(Exception, match="install chromium"):
         export_pngs(config, site.post, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("slug", ["../..", "../../outside", "/tmp/outside", "a/b", "..", "ö.ü"])
+def test_the_names_of_exported_pictures_stay_in_their_folder(slug: str) -> None:
+    name = _file_name(slug)
+    assert name
+    assert (Path("/out") / f"{name}-375-light.png").resolve().parent == Path("/out")
+
+
+async def test_links_are_asked_by_post_alone(site: StudioSite) -> None:
+    asked: list[str] = []
+
+    async def far(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(far, "127.0.0.1", 0) as elsewhere:
+        site.write(f"See [there](http://localhost:{elsewhere.sockets[0].getsockname()[1]}/there).")
+        for query in ("", "?links=1"):
+            assert (await site.ask("/findings/oaks" + query))[0] == 200
+        assert asked == []
+    status, _, body = await site.ask("/findings/oaks", "POST")
+    assert (status, b"localhost" in body) == (200, True)  # asked, and refused: it is no address of the internet
