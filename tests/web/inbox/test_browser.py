@@ -339,6 +339,7 @@ async def test_a_page_on_another_port_can_do_nothing_with_the_owners_cookie(site
     context = await browser.new_context()
     page = await context.new_page()
     await enter(page, site.entry)
+    await page.goto("about:blank")
     statuses: list[int] = []
     page.on("response", lambda answer: statuses.append(answer.status) if answer.url.startswith(site.url) else None)
 
