@@ -3,7 +3,8 @@
 import contextlib
 import random
 import sqlite3
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import parse_relay
+from newsletter.state.open import prepare
 
 QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
 SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2, back_off=0.05)
@@ -71,13 +73,14 @@ async def send(
     plan_options: dict[str, Any] | None = None,
     relay_options: dict[str, Any] | None = None,
     writer: Any = None,
+    clock: Callable[[], float] = time.time,
     **options: Any,
 ) -> Report:
     """Plan and deliver with short times; the ledger is closed afterwards."""
     options.setdefault("retry", QUICK)
     options.setdefault("timeouts", SHORT)
     options.setdefault("chance", random.Random(1))
-    with SqliteLedger(path) as ledger:
+    with SqliteLedger(path, clock) as ledger:
         plan(ledger, subscribers, **(plan_options or {}))
         relays = [
             parse_relay(url, connections=connections, **(relay_options or {}))
@@ -90,6 +93,13 @@ def execute(path: Path, statement: str, *values: Any) -> list[Any]:
     """Run one statement on the state file by SQLite alone, as another process would."""
     with contextlib.closing(sqlite3.connect(path, timeout=5)) as db, db:
         return db.execute(statement, values).fetchall()
+
+
+def suppress(path: Path, email: str) -> None:
+    """Never mail this address again, says another process."""
+    prepare(path)
+    insert = "INSERT OR IGNORE INTO suppressions (key, email, reason, source, created)"
+    execute(path, f"{insert} VALUES (lower(?1), ?1, 'asked', 'test', 0)", email)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -1,14 +1,16 @@
 """Each row of the failure table, against a server that fails that way."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from newsletter.delivery.pace import RetryPolicy
+from newsletter.delivery.progress import Progress
 
 from .relay_server import ABORT, CLOSE, SWALLOW, RelayServer, Talk, serving
-from .sending import PlainWriter, by_state, people, rows, send, suppressed
+from .sending import PlainWriter, by_state, people, rows, send, suppress, suppressed
 
 
 @pytest.fixture
@@ -153,8 +155,7 @@ async def test_no_wait_leaves_the_deferred_for_the_next_run(path: Path) -> None:
         report = await send(path, server.url, people(4), no_wait=True)
         assert (report.sent, report.deferred) == (0, 4)
         assert report.replies == (("450 4.2.0 greylisted, come back", 4),)
-        await asyncio.sleep(0.3)
-        report = await send(path, server.url, people(4), no_wait=True)
+        report = await send(path, server.url, people(4), no_wait=True, clock=lambda: time.time() + 60)
     assert (report.sent, report.deferred) == (4, 0)
 
 
@@ -255,16 +256,9 @@ async def test_a_full_mailbox_is_no_reason_to_suppress(path: Path) -> None:
 
 
 async def test_a_recipient_suppressed_during_the_run_is_not_mailed(path: Path) -> None:
-    import sqlite3
-
     def suppress_the_last(count: int) -> None:
         if count == 1:
-            db = sqlite3.connect(path, timeout=5)
-            db.execute(
-                "INSERT INTO suppressions VALUES ('reader39@example.org', 'reader39@example.org', 'asked', 'test', 0)"
-            )
-            db.commit()
-            db.close()
+            suppress(path, "reader39@example.org")
 
     async with serving(RelayServer(on_message=suppress_the_last)) as server:
         report = await send(path, server.url, people(40), connections=1)
@@ -296,17 +290,21 @@ async def test_a_relay_that_was_never_there_is_said_at_once(path: Path) -> None:
 
 async def test_a_relay_that_goes_away_is_waited_for(path: Path) -> None:
     server = RelayServer()
-    gone = asyncio.Event()
+    gone, missed = asyncio.Event(), asyncio.Event()
     server.on_message = lambda count: gone.set() if count == 20 else None
+
+    def noticed(now: Progress) -> None:
+        if any("can't connect" in note for note in now.notes):
+            missed.set()
 
     async with serving(server):
         pass  # to learn of a free port
     context = serving(server)
     await context.__aenter__()
-    sending = asyncio.ensure_future(send(path, server.url, people(200), connections=2))
+    sending = asyncio.ensure_future(send(path, server.url, people(200), connections=2, on_progress=noticed))
     await gone.wait()
     await context.__aexit__(None, None, None)
-    await asyncio.sleep(0.4)
+    await missed.wait()
     async with serving(server):
         report = await sending
     assert report.sent + report.unknown == 200

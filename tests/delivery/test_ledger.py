@@ -16,7 +16,7 @@ from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.smtp.reply import Reply
 from newsletter.smtp.transaction import Transaction
 
-from .sending import execute, people, plan, rows
+from .sending import execute, people, plan, rows, suppress
 
 COUNT = 12
 FINAL = {
@@ -138,7 +138,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.suppressed.add(id_)
         self.settle()
         email = people(COUNT)[id_ - 1].email
-        execute(self.path, "INSERT OR IGNORE INTO suppressions VALUES (?1, ?1, 'asked', 'test', 0)", email)
+        suppress(self.path, email)
 
     @rule()
     def time_passes(self) -> None:

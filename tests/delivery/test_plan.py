@@ -11,21 +11,14 @@ from newsletter.compose.issue import Slot
 from newsletter.delivery.ledger.plan import LEFT, make_plan
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import NewsletterError, TryAgainLater
-from newsletter.state.open import prepare
 
 from .relay_server import RelayServer, serving
-from .sending import an_issue, by_state, execute, people, plan, rows, send
+from .sending import an_issue, by_state, execute, people, plan, rows, send, suppress
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "newsletter.db"
-
-
-def suppress(path: Path, *emails: str) -> None:
-    prepare(path)
-    for email in emails:
-        execute(path, "INSERT INTO suppressions VALUES (lower(?1), ?1, 'asked', 'test', 0)", email)
 
 
 def test_planning_changes_nothing(path: Path) -> None:

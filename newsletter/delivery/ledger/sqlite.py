@@ -36,7 +36,7 @@ RETURNING epoch
 _RECOVER = """
 UPDATE deliveries SET state = 'unknown', code = NULL, status = NULL, command = NULL, not_before = NULL,
   text = 'no reply recorded: the sender died', updated = ?2
-WHERE issue = ?1 AND (state = 'sending' OR state IN ('pending', 'deferred') AND id IN (
+WHERE issue = ?1 AND (state = 'sending' OR (state = 'pending' OR state = 'deferred' AND not_before IS NULL) AND id IN (
   SELECT value FROM claims, json_each(claims.ids) WHERE claims.issue = ?1 AND (claims.boot != ?3 OR ?3 = '')))
 """
 
