@@ -32,6 +32,7 @@ COMMANDS = {
     "deliveries": "status",
     "subscribers": "subscribers",
     "suppress": "suppress",
+    "dkim": "dkim",
 }
 """Each command and the module of this room that defines it, in the order of the help."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.audience.token import load_secret
 from newsletter.compose.issue import Issue
+from newsletter.compose.message.dkim_key import load_keys
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
@@ -80,6 +81,7 @@ class Composer:
 def issue_writer(config: Config, issue: Issue, columns: Collection[str] | None = None) -> MessageWriter:
     """What turns an issue, fresh or frozen, into messages.
 
-    `columns` are those of the list, where there is one, so that a slot that has none is refused at once.
+    `columns` are those of the list, where there is one, so that a slot that has none is refused at once. Raises
+    NewsletterError also for a key of `[dkim]` that can't be used.
     """
-    return MessageWriter(issue, load_secret(config), columns=columns)
+    return MessageWriter(issue, load_secret(config), columns=columns, keys=load_keys(config))

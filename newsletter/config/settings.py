@@ -174,9 +174,9 @@ class Feedback(Section):
 
 
 class Dkim(Section):
-    domain: str = ""
-    selector: str = ""
-    key_file: str = ""
+    domain: str | list[str] = ""  # with selector and key_file: one each, or lists of equal length
+    selector: str | list[str] = ""
+    key_file: str | list[str] = ""
 
 
 Client = Literal[

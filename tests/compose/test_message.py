@@ -26,7 +26,8 @@ from .writing import SECRET, issue, part_template
 ADA = Subscriber("ada@example.net", "Ada", {"city": "Lyon"})
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FIELDS = [
-    "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "List-Id", "Feedback-ID", "Precedence",
+    "From", "To", "Subject", "Date", "Message-ID", "X-Newsletter-Ref", "MIME-Version", "List-Id", "Feedback-ID",
+    "Precedence",
     "List-Unsubscribe", "List-Unsubscribe-Post", "Content-Type",
 ]  # fmt: skip
 HOSTILE = [

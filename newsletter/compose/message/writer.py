@@ -3,14 +3,14 @@
 A message is multipart/alternative, text first, HTML second, both quoted-printable in UTF-8 (RFC 5322, 2045, 2046), for
 one recipient. What all recipients share is encoded once; for each, slots and a few header fields are spliced in. The
 bytes depend on issue, subscriber, secret and date alone. How slots are filled: `fill`; header fields: `headers`; what
-the token of an unsubscribe link says: `audience.token`. Signing (DKIM) comes later, in delivery.
+the token of an unsubscribe link says: `audience.token`; signatures: `dkim`.
 """
 
 import hashlib
 import itertools
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -20,8 +20,10 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import make_token
 from newsletter.compose.issue import Issue, Part
 from newsletter.compose.message import headers
+from newsletter.compose.message.dkim import Signer, split_fields
+from newsletter.compose.message.dkim_key import SigningKey
 from newsletter.compose.message.envelope import Envelope
-from newsletter.compose.message.ids import message_id, sender_domain
+from newsletter.compose.message.ids import message_id, reference, sender_domain
 from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 from newsletter.compose.templating.fill import Fill, Filler, Reader
 from newsletter.errors import NewsletterError
@@ -45,10 +47,17 @@ class MessageWriter:
     """Writes one issue's messages. Not to be shared by threads.
 
     `columns`, when given, are those of the list: an issue that mentions another is refused at once, with the template's
-    file and line. NewsletterError also for what can't stand in a header.
+    file and line. NewsletterError also for what can't stand in a header. With `keys`, messages are signed by each.
     """
 
-    def __init__(self, issue: Issue, secret: bytes, *, columns: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        issue: Issue,
+        secret: bytes,
+        *,
+        columns: Collection[str] | None = None,
+        keys: Sequence[SigningKey] = (),
+    ) -> None:
         self.issue = issue
         self._secret = secret
         name, address = split_mailbox(issue.sender, "[newsletter] author")
@@ -71,17 +80,18 @@ class MessageWriter:
             self._before_to += headers.mailbox_field(
                 "Reply-To", *split_mailbox(issue.reply_to, "[newsletter] reply_to")
             )
-        self._fixed_subject = None if self._subject else headers.text_field("Subject", _plain(issue.subject))
+        self._fixed_subject = b"" if self._subject else headers.text_field("Subject", _plain(issue.subject))
         self._after_id = (
             b"MIME-Version: 1.0\r\n"
             + headers.list_id_field(issue.list_id)
             + headers.id_field("Feedback-ID", feedback_id(issue.id, self._domain))
             + b"Precedence: list\r\n"
         )
-        top = (
-            f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
-            f"--{boundary}\r\n{_part_header('plain')}"
+        one_click = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"  # RFC 8058
+        self._after_list = (one_click if self._unsubscribe_base.startswith("https://") else b"") + (
+            f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode("ascii")
         )
+        top = f"--{boundary}\r\n{_part_header('plain')}"
         between = f"\r\n--{boundary}\r\n{_part_header('html')}"
         self._body: list[bytes] = [top.encode("ascii")]
         self._fills: list[tuple[Fill, list[int]]] = []
@@ -90,6 +100,7 @@ class MessageWriter:
         self._add(issue.html, self._html)
         self._body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
         self._unite()
+        self._signer = self._make_signer(keys) if keys else None
 
     def envelope(self, subscriber: Subscriber, date: datetime | None = None) -> Envelope:
         """The envelope for one subscriber; `date` is an aware datetime, now if None.
@@ -107,20 +118,22 @@ class MessageWriter:
             for place in places:
                 body[place] = octets
         id_ = self.message_id(subscriber.email)
-        body[0] = b"".join(
-            (
-                self._before_to,
-                headers.mailbox_field("To", subscriber.name, subscriber.email),
-                self._fixed_subject
-                or headers.text_field("Subject", self._join(self.issue.subject, self._subject, reader)),
-                self._date_field(date),
-                f"Message-ID: {id_}\r\n".encode("ascii"),
-                self._after_id,
-                self._unsubscribe_field(reader),
-            )
+        ref = reference(id_)
+        to = headers.mailbox_field("To", subscriber.name, subscriber.email)
+        subject = self._fixed_subject or headers.text_field(
+            "Subject", self._join(self.issue.subject, self._subject, reader)
         )
-        envid = id_[1 : id_.index("@")]
-        return Envelope(self.return_path(subscriber.email), subscriber.email, body, envid)
+        dated = self._date_field(date)
+        ids = f"Message-ID: {id_}\r\nX-Newsletter-Ref: {ref}\r\n".encode("ascii")
+        leave = self._unsubscribe_field(reader)
+        header = (self._before_to, to, subject, dated, ids, self._after_id, leave, self._after_list, b"\r\n")
+        body[0] = b"".join(header)
+        if self._signer is not None:
+            own = (to, dated, *split_fields(ids), *([leave] if leave else ()))
+            moment = int(date.timestamp()) if date is not None else self._now[0]
+            signature = self._signer.sign(own if self._fixed_subject else (*own, subject), body[1:], moment)
+            body[0] = signature + body[0]
+        return Envelope(self._return_path(ref), subscriber.email, body, id_[1 : id_.index("@")])
 
     def parts(self, subscriber: Subscriber) -> Parts:
         """Subject, text and HTML as this subscriber reads them, for the preview and the checks."""
@@ -135,9 +148,16 @@ class MessageWriter:
         """The Message-ID for this address, the same on every attempt, in angle brackets."""
         return message_id(self._secret, self.issue.id, email, self._domain)
 
-    def return_path(self, email: str) -> str:
-        """MAIL FROM for this address: where its bounces go (VERP belongs here)."""
+    def _return_path(self, ref: str) -> str:
+        """MAIL FROM of one message: where its bounces go."""
         return self.issue.mail_from
+
+    def _make_signer(self, keys: Sequence[SigningKey]) -> Signer:
+        shared = split_fields(self._before_to + self._fixed_subject + self._after_id + self._after_list)
+        names = ["To", "Date", "Message-ID", "X-Newsletter-Ref"]
+        names += ["List-Unsubscribe"] if self._list_unsubscribe else []
+        names += ["Subject"] if not self._fixed_subject else []
+        return Signer(keys, shared, names, self._body[1:], [at - 1 for _, ours in self._fills for at in ours])
 
     def _reader(self, subscriber: Subscriber) -> Reader:
         columns = {**subscriber.columns, "email": subscriber.email, "name": subscriber.name}
@@ -159,17 +179,14 @@ class MessageWriter:
         return self.issue.view_url if name == "view_url" else ""
 
     def _unsubscribe_frame(self) -> tuple[bytes, ...]:
-        """List-Unsubscribe and its -Post (RFC 2369, 8058), the pieces around the token; empty where there is no way."""
+        """List-Unsubscribe (RFC 2369), the pieces around the token; empty where there is no way."""
         mark = "TOKEN" + "x" * _LONGEST_TOKEN
         uris = [f"{self._unsubscribe_base}/u/{mark}"] if self._unsubscribe_base else []
         if self.issue.unsubscribe_mailto:
             uris.append(f"mailto:{self.issue.unsubscribe_mailto}?subject=unsubscribe%20{mark}")
         if not uris:
             return ()
-        field = headers.uris_field("List-Unsubscribe", uris)
-        if self._unsubscribe_base.startswith("https://"):
-            field += b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-        return tuple(field.split(mark.encode("ascii")))
+        return tuple(headers.uris_field("List-Unsubscribe", uris).split(mark.encode("ascii")))
 
     def _unsubscribe_field(self, reader: Reader) -> bytes:
         if not self._list_unsubscribe:
