@@ -46,7 +46,7 @@ def html_of(post: str, config: Config) -> str:
     """The HTML part that READER gets of posts/`post`, its pictures read from this checkout."""
     composer = Composer(config)
     issue = composer.compose(composer.read(ROOT / "posts" / post)).issue
-    html = MessageWriter(issue, b"a secret for pictures alone").parts(READER).html
+    html = MessageWriter(issue, b"a secret for pictures alone").decoded(READER).html
     return html.replace(f'src="{config.newsletter.url}/', f'src="file://{ROOT}/')
 
 

@@ -50,7 +50,7 @@ def render(
     if form is Format.eml:
         data = writer.envelope(subscriber).message
     else:
-        parts = writer.parts(subscriber)
+        parts = writer.decoded(subscriber)
         data = (parts.html if form is Format.html else parts.text).encode()
         data += b"" if data.endswith(b"\n") else b"\n"
     if output is None:

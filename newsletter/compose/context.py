@@ -12,7 +12,7 @@ from html import unescape
 from pathlib import PurePath
 from typing import Any
 
-from newsletter.compose.long_date import write_day
+from newsletter.compose.long_date import long_date
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
@@ -40,7 +40,7 @@ def post_context(page: Page) -> dict[str, Any]:
         "title": post.title,
         "subtitle": post.subtitle,
         "date": post.date,
-        "date_text": write_day(post.date, page.language) if post.date else "",
+        "date_text": long_date(post.date, page.language) if post.date else "",
         "author": {"name": page.author.name, "picture": page.author.picture},
         "image": page.image,
         "image_alt": _image_alt(post),
@@ -122,7 +122,7 @@ def replace_surrogates(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def frozen(value: Any, depth: int = 8) -> Any:
+def json_value(value: Any, depth: int = 8) -> Any:
     """`value` as JSON has it: dates as ISO 8601, what has no form in JSON left out."""
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -135,9 +135,9 @@ def frozen(value: Any, depth: int = 8) -> Any:
     if isinstance(value, PurePath):
         return value.as_posix()
     if isinstance(value, Mapping):
-        return {str(key): frozen(item, depth - 1) for key, item in value.items()} if depth else {}
+        return {str(key): json_value(item, depth - 1) for key, item in value.items()} if depth else {}
     if isinstance(value, (list, tuple)):
-        return [frozen(item, depth - 1) for item in value] if depth else []
+        return [json_value(item, depth - 1) for item in value] if depth else []
     return None
 
 

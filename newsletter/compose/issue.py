@@ -1,10 +1,23 @@
-"""The issue: a post rendered once through a template, frozen; all that its messages are made of but the subscriber."""
+"""The issue: a post rendered once through a template, frozen; all that its messages are made of but the subscriber.
+
+An issue is kept in the ledger as JSON, and finished by whatever `newsletter` comes later, so its JSON has a format: 1
+is that of the first releases (they did not write it down), 2 is today's. A field that joins says since which format it
+is there, and has a default for those that were frozen before; nothing leaves, and the names in the JSON stay.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from newsletter.errors import NewsletterError
+
+FORMAT = 2
+"""The format that issues are frozen in. A field of a later one has `field(default=…, metadata={"since": 3})`."""
+
+_STORED_NAMES = {"context": "facts"}
+"""What a field is called in the JSON, where that differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +29,8 @@ class Slot:
     line: int  # from 1
 
 
-Part = str | Slot
-"""Fixed text, or a slot; a text with slots is a tuple of parts."""
+Piece = str | Slot
+"""Fixed text, or a slot; a text with slots is a tuple of pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class Issue:
 
     id: str
     post: str  # the post's path relative to the newsletter's root
-    subject: tuple[Part, ...]
+    subject: tuple[Piece, ...]
     preheader: str
     sender: str  # From, "Ada Moreau <ada@example.org>"
     reply_to: str  # or empty
@@ -36,23 +49,56 @@ class Issue:
     unsubscribe_mailto: str  # or empty
     view_url: str  # where the post stands on the web, or empty
     language: str
-    html: tuple[Part, ...]
-    text: tuple[Part, ...]
-    facts: Mapping[str, Any]  # post, site, newsletter, issue: what slots may mention beside the subscriber
+    html: tuple[Piece, ...]
+    text: tuple[Piece, ...]
+    context: Mapping[str, Any]  # post, site, newsletter, issue: what slots may mention beside the subscriber
+    format: int = FORMAT  # that it was frozen in
 
     def dumps(self) -> str:
         """The issue as JSON, for the ledger; `loads` reads it back equal."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return self._dumps_as(self.format)
 
     @classmethod
     def loads(cls, text: str) -> "Issue":
-        """The issue that `dumps` wrote."""
-        fields = json.loads(text)
-        for name in ("subject", "html", "text"):
-            fields[name] = tuple(part if isinstance(part, str) else Slot(**part) for part in fields[name])
-        return cls(**fields)
+        """The issue that `dumps` wrote, today or in an earlier release.
+
+        Raises NewsletterError for one that a newer release froze, and for what is no issue.
+        """
+        try:
+            stored = json.loads(text)
+            format_ = stored.get("format", 1)
+            if format_ > FORMAT:
+                raise NewsletterError(
+                    f"the issue {stored.get('id')!r} was frozen by a newer newsletter (format {format_}, read here is "
+                    f"{FORMAT}); update newsletter and run it again"
+                )
+            found = {field.name: stored[name] for field in fields(cls) if (name := _stored_name(field.name)) in stored}
+            for name in ("subject", "html", "text"):
+                found[name] = tuple(part if isinstance(part, str) else Slot(**part) for part in found[name])
+            return cls(**{**found, "format": format_})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise NewsletterError(
+                "the state file holds an issue that can't be read; restore the file from a copy of it"
+            ) from None
 
     @property
     def hash(self) -> str:
         """SHA-256 of everything, in hex: the same hash means the same messages."""
-        return hashlib.sha256(self.dumps().encode()).hexdigest()
+        return self.hash_as(self.format)
+
+    def hash_as(self, format: int) -> str:  # noqa: A002 (the field's name)
+        """The hash that the same issue has when it was frozen in `format`: to compare with one that was."""
+        return hashlib.sha256(self._dumps_as(format).encode()).hexdigest()
+
+    def _dumps_as(self, format: int) -> str:  # noqa: A002
+        known = {field.name for field in fields(self) if field.metadata.get("since", 1) <= format}
+        stored = {_stored_name(name): value for name, value in asdict(self).items() if name in known}
+        if format == 1:
+            del stored["format"]
+        else:
+            stored["format"] = format
+        return json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _stored_name(name: str) -> str:
+    return _STORED_NAMES.get(name, name)

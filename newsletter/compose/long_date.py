@@ -35,7 +35,7 @@ _FORMS = {
 _SAME = {"no": "nb", "nn": "nb", "iw": "he"}
 
 
-def write_day(day: date, language: str) -> str:
+def long_date(day: date, language: str) -> str:
     """`day` in `language` (BCP 47, `de-AT` say): `1. Juni 2026`; `2026-06-01` where the language isn't known."""
     parts = language.lower().replace("_", "-").split("-")
     name = _SAME.get(parts[0], parts[0])

@@ -16,7 +16,7 @@ from newsletter.audience.address import split_mailbox
 from newsletter.compose.body import render_body
 from newsletter.compose.context import (
     body_context,
-    frozen,
+    json_value,
     newsletter_context,
     post_context,
     preheader,
@@ -24,7 +24,7 @@ from newsletter.compose.context import (
     site_context,
 )
 from newsletter.compose.html.inline_css import inline_css
-from newsletter.compose.issue import Issue, Part
+from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.templating.dynamic import TokenMarkup
 from newsletter.compose.templating.environment import FOLDER, Rendering, Templates
 from newsletter.compose.templating.personalize import set_apart, unwrap
@@ -51,8 +51,8 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
     layout = _layout(page, config, templates)
     id_ = issue_id or post.slug
     newsletter = newsletter_context(page, config, name)
-    facts = {"site": site_context(page.site), "newsletter": newsletter}
-    rendering = templates.start(f"{id_}\0{post.title}\0{post.body}", facts)
+    site = site_context(page.site)
+    rendering = templates.start(f"{id_}\0{post.title}\0{post.body}", {"site": site, "newsletter": newsletter})
     slots = rendering.slots
 
     about = post_context(page)
@@ -85,7 +85,8 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
     rendering.update(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
     text = slots.cut(_normalize_lines(replace_surrogates(rendering.template(text_template))))
     subject = replace_surrogates(subject)
-    parts = (*slots.cut(subject), *html, *text)
+    pieces = (*slots.cut(subject), *html, *text)
+    named = {"title": page.site.title, "url": page.site.url}
 
     return Issue(
         id=id_,
@@ -102,11 +103,11 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
         language=newsletter["language"],
         html=html,
         text=text,
-        facts={
-            "post": frozen(about),
-            "newsletter": frozen(newsletter),
+        context={
+            "post": json_value(about),
+            "newsletter": json_value(newsletter),
             "issue": issue,
-            "site": frozen(facts["site"] if _mention_site(parts) else {"title": page.site.title, "url": page.site.url}),
+            "site": json_value(site if _mention_site(pieces) else named),
         },
     )
 
@@ -198,8 +199,8 @@ def _line_of(post: Post, key: str) -> int | None:
     return next((number for number, line in enumerate(lines, 1) if pattern.match(line)), None)
 
 
-def _mention_site(parts: tuple[Part, ...]) -> bool:
-    return any(re.search(r"\bsite\b", slot.source) for slot in slots_of(parts))
+def _mention_site(pieces: tuple[Piece, ...]) -> bool:
+    return any(re.search(r"\bsite\b", slot.source) for slot in slots_of(pieces))
 
 
 def _normalize_lines(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Within bounds (size, depth, aliases, no tags), text for keys, and with the line of the file in every error. A key that
 stands twice counts as its generator has it: the last one in YAML (Jekyll), an error in TOML and JSON. YAML 1.1 as
-PyYAML's safe loader has it, TOML 1.0 by tomllib, JSON by RFC 8259. Where such texts stand is `frontmatter`'s business.
+PyYAML's safe loader has it, TOML 1.0 by tomllib, JSON by RFC 8259. Where such texts stand is `front_matter`'s business.
 """
 
 import json
@@ -125,7 +125,7 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         if "nesting" in str(error.problem):  # newer libyaml has a bound of its own
             raise _too_deep(path, line + (error.problem_mark.line if error.problem_mark else 0)) from None
-        raise _explain(error, path, line, source) from None
+        raise _yaml_error(error, path, line, source) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise NewsletterError(f"{error}; mend the YAML", path=path, line=line) from None
     if node is not None:
@@ -161,7 +161,7 @@ def _construct(node: yaml.Node, path: Path, line: int) -> Any:
     try:
         return _plain(loader.construct_document(node), path, line)
     except yaml.MarkedYAMLError as error:
-        raise _explain(error, path, line, "") from None
+        raise _yaml_error(error, path, line, "") from None
     except (ValueError, OverflowError, RecursionError) as error:
         raise NewsletterError(f"{error}; mend the YAML", path=path, line=_line(node, line)) from None
     finally:
@@ -188,7 +188,7 @@ def _keep_wrong_dates(node: yaml.Node) -> None:
                 current.tag = "tag:yaml.org,2002:str"
 
 
-def _explain(error: yaml.MarkedYAMLError, path: Path, line: int, source: str) -> NewsletterError:
+def _yaml_error(error: yaml.MarkedYAMLError, path: Path, line: int, source: str) -> NewsletterError:
     mark = error.problem_mark or error.context_mark
     at = mark.line if mark is not None else 0
     if mark is not None and at >= len(source.splitlines()) > 0 and error.context_mark is not None:

@@ -1,7 +1,7 @@
 """What a Hugo site says about itself: its configuration, permalinks, authors, and where its posts are.
 
 Reads, never writes. Keys of the configuration are looked up in lower case, because Hugo doesn't tell cases apart.
-What follows from it for a post is `site`'s business.
+What follows from it for a post is `page`'s business.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """What a Jekyll site says about itself: _config.yml, front matter defaults, authors, data, and where its posts are.
 
-Reads, never writes. What follows from it for a post is `site`'s business.
+Reads, never writes. What follows from it for a post is `page`'s business.
 """
 
 import csv

@@ -20,7 +20,6 @@ from newsletter.site.post import Post, read_post
 from newsletter.site.site import Author, Site, one_line, without_address
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_TOKEN = re.compile(r"slot[0-9a-f]{12}n\d+z")  # what stands for a reader's value: see `slots`
 _MARKDOWN_LINK = re.compile(r"\[([^\]\[]+)\]\([^()\s]*\)")
 _PICTURES = ("picture", "author_picture", "author_image", "avatar")
 
@@ -43,8 +42,8 @@ class Page:
         """`url`, as the post writes it, as a reader's mail needs it: absolute, where the site's address is known.
 
         What starts with `/` is under the site's `url`, the rest under the post's page (or under the site, with
-        `of_site`), and a link to another post's file is a link to its page. Addresses with a scheme, fragments of
-        this mail, and what depends on the reader stay as they are.
+        `of_site`), and a link to another post's file is a link to its page. Addresses with a scheme and fragments of
+        this mail stay as they are.
         """
         return _absolute(url, self.site, "" if of_site else self.url, self.post.path)
 
@@ -170,7 +169,7 @@ def _image(post: Post, site: Site, url: str, defaults: Mapping[str, Any]) -> str
 def _absolute(url: str, site: Site, page: str, file: Path) -> str:
     """`url`, which stands in the post at `file`, absolute: under `page`, or under the site where that is empty."""
     url = url.strip()
-    if not url or url.startswith("#") or _SCHEME.match(url) or _TOKEN.match(url):
+    if not url or url.startswith("#") or _SCHEME.match(url):
         return url
     url = _encode(url)
     if url.startswith("//"):

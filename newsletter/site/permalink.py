@@ -1,7 +1,7 @@
 """Where a post stands on the web: Jekyll's and Hugo's permalink patterns, filled in.
 
 Pure: a pattern and a post give a path such as `/2018/07/01/hello/`, percent-encoded. Which pattern holds, and under
-which address the path stands, is `site`'s business. Sources: Jekyll's url.rb and url_drop.rb, Hugo's permalinks.go.
+which address the path stands, is `page`'s business. Sources: Jekyll's url.rb and url_drop.rb, Hugo's permalinks.go.
 """
 
 import difflib

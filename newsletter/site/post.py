@@ -70,7 +70,7 @@ def read_post(path: Path, timezone: tzinfo = UTC) -> Post:
     """
     path = path.absolute()
     matter = split_front_matter(read_text(path), path)
-    fields = _Fields(matter, path)
+    fields = _TypedFields(matter, path)
     written_date, slug = split_name(path.parent.name if path.stem in {"index", "_index"} else path.stem)
     title, body = _decoded(fields.text("title")), matter.body
     if not title:
@@ -130,7 +130,7 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-class _Fields:
+class _TypedFields:
     """Typed access to front matter; a wrong type is an error with the line of its key."""
 
     def __init__(self, matter: FrontMatter, path: Path) -> None:

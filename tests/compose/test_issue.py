@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.context import first_words, frozen, reading_minutes
+from newsletter.compose.context import first_words, json_value, reading_minutes
 from newsletter.compose.issue import Issue, Slot
-from newsletter.compose.long_date import write_day
-from newsletter.compose.message.writer import MessageWriter, Parts
+from newsletter.compose.long_date import long_date
+from newsletter.compose.message.writer import DecodedMessage, MessageWriter
 from newsletter.compose.pipeline import compose, list_id
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
@@ -69,8 +69,8 @@ def made(root: Path, body: str = "Hello *you*.", more: str = "", text: str = "",
     return compose(read_page(path, load_site(config)), config, **options)
 
 
-def parts(issue: Issue, who: Subscriber | None = None) -> Parts:
-    return MessageWriter(issue, SECRET).parts(who or Subscriber("ada@example.net", "Ada", {"city": "Lyon"}))
+def parts(issue: Issue, who: Subscriber | None = None) -> DecodedMessage:
+    return MessageWriter(issue, SECRET).decoded(who or Subscriber("ada@example.net", "Ada", {"city": "Lyon"}))
 
 
 def template(root: Path, text: str, name: str = "post.html") -> None:
@@ -89,9 +89,9 @@ def test_an_issue_is_all_that_its_messages_are_made_of(root: Path) -> None:
     assert issue.list_id == "The Long View <example.org>"
     assert issue.view_url == "https://example.org/oaks/"
     assert issue.language == "en"
-    assert issue.facts["post"]["date"] == "2026-06-01T09:00:00+02:00"
-    assert issue.facts["post"]["date_text"] == "1 June 2026"
-    assert "content" not in issue.facts["post"]
+    assert issue.context["post"]["date"] == "2026-06-01T09:00:00+02:00"
+    assert issue.context["post"]["date_text"] == "1 June 2026"
+    assert "content" not in issue.context["post"]
     assert Issue.loads(issue.dumps()) == issue
     assert made(root).hash == issue.hash
     assert made(root, "Another").hash != issue.hash
@@ -285,7 +285,7 @@ def test_a_right_to_left_language_sets_the_direction(root: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_date_is_in_the_posts_language_or_in_numbers(language: str, written: str) -> None:
-    assert write_day(date(2026, 6, 1), language) == written
+    assert long_date(date(2026, 6, 1), language) == written
 
 
 def test_a_german_letter_has_a_german_date(root: Path) -> None:
@@ -324,7 +324,7 @@ def test_reading_takes_a_minute_at_least() -> None:
 
 def test_what_json_has_no_form_for_is_left_out() -> None:
     value = {"a": object(), 1: [float("nan"), (1, {"b"})], "p": Path("x/y")}
-    assert frozen(value) == {"a": None, "1": [None, [1, None]], "p": "x/y"}
+    assert json_value(value) == {"a": None, "1": [None, [1, None]], "p": "x/y"}
 
 
 def test_composing_is_quick(root: Path) -> None:

@@ -21,7 +21,7 @@ from newsletter.compose.message.quoted_printable import normal
 from newsletter.compose.message.writer import MessageWriter, feedback_id
 from newsletter.errors import NewsletterError
 
-from .writing import SECRET, issue, part_template
+from .writing import SECRET, cut_template, issue
 
 ADA = Subscriber("ada@example.net", "Ada", {"city": "Lyon"})
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -126,7 +126,7 @@ def test_whatever_a_subscriber_is_called_the_message_says_it_and_nothing_else(na
     envelope = writer.envelope(who, NOON)
     assert_fit_for_the_wire(envelope.message)
     message = parsed(envelope.message)
-    parts = writer.parts(who)
+    parts = writer.decoded(who)
     assert message.keys() == FIELDS
     assert body_of(message, "plain") == parts.text
     assert body_of(message, "html") == parts.html
@@ -147,7 +147,7 @@ def test_a_dry_run_and_the_live_message_differ_in_date_alone() -> None:
 
 
 def test_an_issue_read_back_from_the_ledger_writes_the_same_bytes() -> None:
-    what = issue(html=("<p>é</p>", slot("{{ subscriber.name }}")), facts={"post": {"title": "é"}})
+    what = issue(html=("<p>é</p>", slot("{{ subscriber.name }}")), context={"post": {"title": "é"}})
     assert write(Issue.loads(what.dumps())) == write(what)
 
 
@@ -167,7 +167,7 @@ def test_the_message_id_is_the_same_on_every_attempt_and_another_for_each_recipi
 def test_unsubscribe_links_carry_a_token_of_the_reader_and_the_issue() -> None:
     what = issue(html=(slot("{{ unsubscribe_url }}"), "|", slot("{{ preferences_url }}")))
     writer = MessageWriter(what, SECRET)
-    leave, choose = writer.parts(ADA).html.split("|")
+    leave, choose = writer.decoded(ADA).html.split("|")
     assert read_token(SECRET, "unsubscribe", leave.removeprefix("https://example.org/n/u/")) == (
         "ada@example.net",
         "oaks",
@@ -196,8 +196,8 @@ def test_one_click_is_offered_with_https_alone(url: str, mailto: str, fields: li
     writer = MessageWriter(what, SECRET)
     message = parsed(writer.envelope(ADA, NOON).message)
     assert [name for name in message if name.startswith("List-Unsubscribe")] == fields
-    assert writer.parts(ADA).html.startswith(link)
-    assert bool(writer.parts(ADA).html) == bool(link)
+    assert writer.decoded(ADA).html.startswith(link)
+    assert bool(writer.decoded(ADA).html) == bool(link)
 
 
 def test_reply_to_is_written_when_there_is_one() -> None:
@@ -242,7 +242,7 @@ def test_values_are_escaped_in_html_and_plain_elsewhere() -> None:
     name = "<img src=x onerror=alert(1)> & 'co'"
     for source in ("{{ subscriber.name }}", "{% if true %}{{ subscriber.name }}{% endif %}"):
         what = issue(html=(slot(source),), text=(slot(source),), subject=(slot(source),))
-        parts = MessageWriter(what, SECRET).parts(Subscriber("a@example.net", name))
+        parts = MessageWriter(what, SECRET).decoded(Subscriber("a@example.net", name))
         assert "<" not in parts.html
         assert parts.html.startswith("&lt;img")
         assert (parts.text, parts.subject) == (name, name)
@@ -269,7 +269,7 @@ def test_a_column_that_the_list_lacks_is_refused_at_once_with_the_templates_line
     "source", ['{{ (subscriber.town|default("x")) }}', "{% if (subscriber.town is defined) %}y{% else %}x{% endif %}"]
 )
 def test_a_column_that_may_lack_is_asked_for_with_default(source: str) -> None:
-    assert MessageWriter(issue(html=(slot(source),)), SECRET, columns=["city"]).parts(ADA).html == "x"
+    assert MessageWriter(issue(html=(slot(source),)), SECRET, columns=["city"]).decoded(ADA).html == "x"
 
 
 def test_columns_may_have_any_name() -> None:
@@ -288,7 +288,7 @@ def test_columns_may_have_any_name() -> None:
             )
         )
     )
-    assert MessageWriter(what, SECRET).parts(who).text == "12A9a@example.net"
+    assert MessageWriter(what, SECRET).decoded(who).text == "12A9a@example.net"
 
 
 FAULTS = [
@@ -325,9 +325,9 @@ def test_a_slot_with_a_filter_or_test_that_is_none_is_refused_at_once(source: st
     assert str(caught.value) == f"email_templates/post.html:7: {what}"
 
 
-def test_facts_can_be_asked_for_by_a_readers_value() -> None:
-    what = issue(html=(slot("{{ post[subscriber.city] }}"),), facts={"post": {"Lyon": "Rhône"}})
-    assert MessageWriter(what, SECRET).parts(ADA).html == "Rhône"
+def test_the_context_can_be_asked_for_by_a_readers_value() -> None:
+    what = issue(html=(slot("{{ post[subscriber.city] }}"),), context={"post": {"Lyon": "Rhône"}})
+    assert MessageWriter(what, SECRET).decoded(ADA).html == "Rhône"
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_hostile_text_anywhere_in_an_issue_adds_no_field(fixed: str) -> None:
 
 
 def test_equal_slots_are_filled_once(tmp_path: Path) -> None:
-    parts = part_template(
+    parts = cut_template(
         tmp_path, "{{ subscriber.name }} and {{ subscriber.name }}{% if subscriber.city %}!{% endif %}"
     )
-    assert MessageWriter(issue(html=parts), SECRET).parts(ADA).html == "Ada and Ada!"
+    assert MessageWriter(issue(html=parts), SECRET).decoded(ADA).html == "Ada and Ada!"

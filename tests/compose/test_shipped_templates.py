@@ -8,7 +8,7 @@ import pytest
 from lxml import html as lxml_html
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.message.writer import MessageWriter, Parts
+from newsletter.compose.message.writer import DecodedMessage, MessageWriter
 from newsletter.compose.pipeline import compose
 from newsletter.config.settings import Config, load_config
 from newsletter.site.load import load_site
@@ -21,7 +21,7 @@ LAYOUTS = ("post", "letter")
 READER = Subscriber("zoe@example.net", "Zoë <Brontë> & Co", {"city": "Salamanca"})
 CLIP = 102 * 1024
 
-_made: dict[tuple[str, str, str], Parts] = {}
+_made: dict[tuple[str, str, str], DecodedMessage] = {}
 
 
 def config_with(**newsletter: object) -> Config:
@@ -30,17 +30,17 @@ def config_with(**newsletter: object) -> Config:
     return config.model_copy(update={"newsletter": config.newsletter.model_copy(update=newsletter)})
 
 
-def parts_of(post: Path, layout: str, **newsletter: object) -> Parts:
+def parts_of(post: Path, layout: str, **newsletter: object) -> DecodedMessage:
     """What READER gets of `post` through `layout`; made once for each combination."""
     key = (post.name, layout, repr(newsletter))
     if key not in _made:
         config = config_with(**newsletter)
         issue = compose(resolve(replace(read_post(post), layout=layout), load_site(config)), config)
-        _made[key] = MessageWriter(issue, b"a secret of thirty-two bytes....").parts(READER)
+        _made[key] = MessageWriter(issue, b"a secret of thirty-two bytes....").decoded(READER)
     return _made[key]
 
 
-def tree_of(parts: Parts) -> lxml_html.HtmlElement:
+def tree_of(parts: DecodedMessage) -> lxml_html.HtmlElement:
     return lxml_html.document_fromstring(parts.html)
 
 

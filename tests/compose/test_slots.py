@@ -17,7 +17,7 @@ from newsletter.compose.templating.slots import Slots, Tag
 from newsletter.compose.templating.tokens import TOKEN
 from newsletter.errors import NewsletterError
 
-from .writing import ADDRESSES, FACTS, fill, part_template, reader
+from .writing import ADDRESSES, CONTEXT, cut_template, fill, reader
 
 READERS = (
     {"name": "Ada", "city": "Lyon", "tags": "a,b", "n": "3"},
@@ -32,12 +32,12 @@ def at_once(source: str, columns: dict[str, str], **others: str) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
-    environment.globals.update(FACTS | ADDRESSES | {"subscriber": {"email": "ada@example.org", **columns}})
+    environment.globals.update(CONTEXT | ADDRESSES | {"subscriber": {"email": "ada@example.org", **columns}})
     return environment.get_template("t.html").render()
 
 
 def assert_same_in_two_stages(root: Path, source: str, **others: str) -> None:
-    parts = part_template(root, source, **others)
+    parts = cut_template(root, source, **others)
     for columns in READERS:
         assert fill(parts, reader(**columns)) == at_once(source, columns, **others)
 
@@ -171,12 +171,12 @@ def test_any_template_says_the_same_in_two_stages_as_in_one(tmp_path: Path, body
 
 
 def test_what_is_known_now_stands_in_a_slot_as_a_literal(tmp_path: Path) -> None:
-    parts = part_template(tmp_path, "\n{{ subscriber.name ~ post.title }}")
+    parts = cut_template(tmp_path, "\n{{ subscriber.name ~ post.title }}")
     assert parts[1] == Slot('{{ (subscriber.name ~ "Oaks & <Elms>") }}', "email_templates/t.html", 2)
 
 
 def test_a_block_is_one_slot_from_its_first_tag_to_its_last(tmp_path: Path) -> None:
-    parts = part_template(tmp_path, "a{% if subscriber.x %}<b>{{ post.title }}</b>{% else %}c{% endif %}d")
+    parts = cut_template(tmp_path, "a{% if subscriber.x %}<b>{{ post.title }}</b>{% else %}c{% endif %}d")
     assert parts == (
         "a",
         Slot("{% if subscriber.x %}<b>Oaks &amp; &lt;Elms&gt;</b>{% else %}c{% endif %}", "email_templates/t.html", 1),
@@ -247,7 +247,7 @@ REFUSED = [
 @pytest.mark.parametrize(("source", "what"), REFUSED)
 def test_what_can_not_be_promised_is_refused_with_file_and_line(tmp_path: Path, source: str, what: str) -> None:
     with pytest.raises(NewsletterError, match=what) as caught:
-        part_template(tmp_path, "\n\n" + source)
+        cut_template(tmp_path, "\n\n" + source)
     assert (caught.value.path, caught.value.line) == ("email_templates/t.html", 3)
 
 

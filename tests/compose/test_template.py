@@ -8,7 +8,7 @@ import pytest
 from newsletter.compose.templating.environment import Templates, shipped_templates
 from newsletter.errors import NewsletterError
 
-from .writing import FACTS, part_template
+from .writing import CONTEXT, cut_template
 
 FAULTS = [
     ("{{ nothing }}", "'nothing' is undefined"),
@@ -51,19 +51,19 @@ FAULTS = [
 @pytest.mark.parametrize(("source", "what"), FAULTS)
 def test_a_fault_is_told_with_file_and_line(tmp_path: Path, source: str, what: str) -> None:
     with pytest.raises(NewsletterError, match=what) as caught:
-        part_template(tmp_path, "\n\n" + source)
+        cut_template(tmp_path, "\n\n" + source)
     assert (caught.value.path, caught.value.line) == ("email_templates/t.html", 3)
     assert "; " in caught.value.what
 
 
 def test_a_fault_in_an_included_template_names_that_one(tmp_path: Path) -> None:
     with pytest.raises(NewsletterError, match=r"\Aemail_templates/inc\.html:2: 'nothing' is undefined"):
-        part_template(tmp_path, "\n\n\n{% include 'inc.html' %}", inc="\n{{ nothing }}")
+        cut_template(tmp_path, "\n\n\n{% include 'inc.html' %}", inc="\n{{ nothing }}")
 
 
 def test_output_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(NewsletterError, match="writes more than"):
-        part_template(tmp_path, "{% for i in range(90000) %}" + "x" * 100 + "{% endfor %}")
+        cut_template(tmp_path, "{% for i in range(90000) %}" + "x" * 100 + "{% endfor %}")
 
 
 def test_the_newsletters_own_templates_come_before_the_shipped_ones(tmp_path: Path) -> None:
@@ -99,17 +99,17 @@ def test_a_bom_and_crlf_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_html_is_escaped_and_text_is_not(tmp_path: Path) -> None:
-    assert part_template(tmp_path, "{{ post.title }}") == ("Oaks &amp; &lt;Elms&gt;",)
-    assert part_template(tmp_path, "{{ post.title }}", name="t.txt") == ("Oaks & <Elms>",)
+    assert cut_template(tmp_path, "{{ post.title }}") == ("Oaks &amp; &lt;Elms&gt;",)
+    assert cut_template(tmp_path, "{{ post.title }}", name="t.txt") == ("Oaks & <Elms>",)
 
 
 def test_an_edited_template_is_read_again(tmp_path: Path) -> None:
-    assert part_template(tmp_path, "one") == ("one",)
-    assert part_template(tmp_path, "two") == ("two",)
+    assert cut_template(tmp_path, "one") == ("one",)
+    assert cut_template(tmp_path, "two") == ("two",)
 
 
 def test_a_source_that_is_no_file_has_lines_of_its_own(tmp_path: Path) -> None:
-    rendering: Any = Templates(tmp_path).start("x", FACTS)
+    rendering: Any = Templates(tmp_path).start("x", CONTEXT)
     assert rendering.source("a {{ post.title }}\nb", "posts/x.md", 9) == "a Oaks & <Elms>\nb"
     with pytest.raises(NewsletterError, match=r"posts/x\.md:10: 'nothing' is undefined"):
         rendering.source("a\n{{ nothing }}", "posts/x.md", 9)

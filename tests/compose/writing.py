@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from newsletter.compose.issue import Issue, Part
+from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.templating.environment import Templates
 from newsletter.compose.templating.fill import Filler, Reader
 
 SECRET = b"a secret of thirty-two bytes, ok"
-FACTS: dict[str, Any] = {
+CONTEXT: dict[str, Any] = {
     "post": {
         "title": "Oaks & <Elms>",
         "tags": ["wood", "walk"],
@@ -28,14 +28,14 @@ ADDRESSES = {
 }
 
 
-def part_template(root: Path, source: str, name: str = "t.html", **others: str) -> tuple[Part, ...]:
+def cut_template(root: Path, source: str, name: str = "t.html", **others: str) -> tuple[Piece, ...]:
     """Stage one of `source` as email_templates/`name`, without inlining; `others` are further .html templates."""
     folder = root / "email_templates"
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(source, encoding="utf-8")
     for other, text in others.items():
         (folder / f"{other}.html").write_text(text, encoding="utf-8")
-    rendering = Templates(root).start(source, FACTS)
+    rendering = Templates(root).start(source, CONTEXT)
     text = rendering.template(name)
     if not name.endswith(".html"):
         return rendering.slots.cut(text)
@@ -47,9 +47,9 @@ def reader(**columns: str) -> Reader:
     return Reader({"email": "ada@example.org", "name": "", **columns}, lambda name, _: ADDRESSES[name])
 
 
-def fill(parts: tuple[Part, ...], who: Reader, html: bool = True, facts: Mapping[str, Any] = FACTS) -> str:
+def fill(parts: tuple[Piece, ...], who: Reader, html: bool = True, context: Mapping[str, Any] = CONTEXT) -> str:
     """Stage two: the text for one reader."""
-    fills = iter(Filler(parts, facts, html=html).fills)
+    fills = iter(Filler(parts, context, html=html).fills)
     return "".join(part if isinstance(part, str) else next(fills)(who) for part in parts)
 
 
@@ -71,7 +71,7 @@ def issue(**fields: Any) -> Issue:
             "language": "en",
             "html": ("<p>Hello</p>\n",),
             "text": ("Hello\n",),
-            "facts": {},
+            "context": {},
             **fields,
         }
     )

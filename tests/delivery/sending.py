@@ -28,7 +28,7 @@ def an_issue(text: str = "Hello, you.", issue_id: str = "hello") -> Issue:
         id=issue_id, post=f"posts/{issue_id}.md", subject=("Hello",), preheader="", sender="Ada <ada@example.org>",
         reply_to="", mail_from="ada@example.org", list_id="The Long View <example.org>",
         unsubscribe_url="https://example.org", unsubscribe_mailto="", view_url="", language="en",
-        html=(f"<p>{text}</p>",), text=(text,), facts={},
+        html=(f"<p>{text}</p>",), text=(text,), context={},
     )  # fmt: skip
 
 

@@ -221,7 +221,6 @@ def test_an_author_is_a_key_or_a_name(jekyll, front, author):
         ("", ""),
         ("2019-01-02-second-one.md#x", "https://example.org/log/2019/second-one/#x"),
         ("missing.md", "https://example.org/log/news/2018/first/missing.md"),
-        ("slot0123456789abn0z", "slot0123456789abn0z"),
         ("/u/slot0123456789abn0z?x", "https://example.org/log/u/slot0123456789abn0z?x"),
     ],
 )

@@ -31,17 +31,17 @@ def fit(attributes: dict[str, str], natural: Size | None) -> dict[str, str]:
     A share (`50%`) is of the text's width, and stays one in its style; a height stays in proportion, and goes where it
     can't be known.
     """
-    said = attributes.get("width", "")
+    written = attributes.get("width", "")
     if styled := _STYLE_WIDTH.search(attributes.get("style", "")):
-        said = styled[1]
+        written = styled[1]
     height = int(found[1]) if (found := _PIXELS.match(attributes.get("height", ""))) else 0
     style = {"style": attributes["style"]} if attributes.get("style") else {}
-    if share := _SHARE.match(said):
+    if share := _SHARE.match(written):
         percent = min(int(share[1]), 100)
         if not styled:
             style = {"style": f"width: {percent}%; {attributes.get('style', '')}".strip().rstrip(";")}
         return {"width": str(max(1, round(WIDEST * percent / 100))), **style}
-    if pixels := _PIXELS.match(said):
+    if pixels := _PIXELS.match(written):
         width = int(pixels[1])
     elif natural is None:
         return {name: attributes[name] for name in ("width", "height", "style") if attributes.get(name)}

@@ -51,9 +51,9 @@ Sized = Callable[[str, dict[str, str]], dict[str, str]]
 """Takes a picture's absolute address and its attributes, gives its width, height and style."""
 
 
-def tidy(html: str, absolute: Callable[[str], str], sized: Sized | None = None) -> str:
+def sanitize(html: str, absolute: Callable[[str], str], sized: Sized | None = None) -> str:
     """`html` for mail; `absolute` makes an address absolute, or returns it as it is; `sized` sizes pictures."""
-    parser = _Tidy(absolute, sized)
+    parser = _Sanitizer(absolute, sized)
     parser.feed(html)
     parser.close()
     return parser.result()
@@ -74,7 +74,7 @@ def video_link(address: str, title: str = "") -> str:
     return f'<p class="video"><a href="{escape(address)}">{escape(what)}</a></p>'
 
 
-class _Tidy(HTMLParser):
+class _Sanitizer(HTMLParser):
     def __init__(self, absolute: Callable[[str], str], sized: Sized | None) -> None:
         super().__init__(convert_charrefs=False)
         self.absolute = absolute

@@ -1,7 +1,7 @@
 """How a tag of Liquid is made: nodes for python-liquid that call a function of ours when a post is rendered.
 
 Here is also what tags and filters ask of a rendering: its page, values, other templates. What the tags are is
-in `liquid_tags` (Jekyll's) and `liquid_plugins` (its well-known plugins').
+in `tags` (Jekyll's) and `plugins` (its well-known plugins').
 """
 
 from collections.abc import Callable

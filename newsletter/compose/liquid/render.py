@@ -1,7 +1,7 @@
 """Evaluate Liquid in a Jekyll post, as Jekyll would: `site`, `page`, includes, its tags and filters.
 
 python-liquid does the work, strictly: what it can't make out is an error with the file and line. Output, loops and
-memory are bounded, and nothing outside the site is read. Tags are in `liquid_tags`, filters in `liquid_filters`.
+memory are bounded, and nothing outside the site is read. Tags are in `tags`, filters in `filters`.
 """
 
 import functools
@@ -47,7 +47,7 @@ def render_liquid(source: str, page: Page) -> str:
         template = environment.from_string(source, name=post.path.name)
         return template.render({"site": _site_drop(page), "page": _page_drop(page), "layout": {}, SCENE: scene})
     except LiquidError as error:
-        raise _explain(error, scene) from None
+        raise _located(error, scene) from None
     except (RecursionError, MemoryError, OverflowError):
         raise NewsletterError("its Liquid never ends; look for an include of itself", path=post.path) from None
     except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
@@ -62,7 +62,7 @@ def _environment(site: Site) -> Bounded:
     return environment
 
 
-def _explain(error: LiquidError, scene: Scene) -> NewsletterError:
+def _located(error: LiquidError, scene: Scene) -> NewsletterError:
     if isinstance(error.__cause__, NewsletterError):
         inner = error.__cause__
         if inner.path is not None:

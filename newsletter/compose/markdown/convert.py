@@ -19,7 +19,7 @@ from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 
 from newsletter.compose.html.images import fit, natural_size
-from newsletter.compose.html.sanitize import tidy
+from newsletter.compose.html.sanitize import sanitize
 from newsletter.compose.markdown import patterns
 from newsletter.compose.markdown.blocks import RAW, Blocks
 from newsletter.compose.markdown.commonmark import CommonMark
@@ -28,6 +28,7 @@ from newsletter.compose.markdown.grammar import Grammar, grammar_of
 from newsletter.compose.markdown.inline import Inline
 from newsletter.compose.markdown.kramdown import Kramdown
 from newsletter.compose.markdown.typography import Typography
+from newsletter.compose.templating.tokens import TOKEN
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
 
@@ -76,7 +77,10 @@ def fit_for_mail(html: str, page: Page) -> str:
     def sized(address: str, attributes: dict[str, str]) -> dict[str, str]:
         return fit(attributes, natural_size(address, page))
 
-    return tidy(html, page.absolute, sized)
+    def absolute(url: str) -> str:
+        return url if TOKEN.match(url.strip()) else page.absolute(url)
+
+    return sanitize(html, absolute, sized)
 
 
 def _converter(grammar: Grammar) -> "Converter":

@@ -2,7 +2,7 @@
 
 Unstructured text and display names are encoded; identifiers and URLs never are, because no mailbox provider decodes
 them there: they are folded between, and refused where they can't stand. A field holds one line of meaning: control
-characters and line ends become spaces, so no value adds a header. Which fields a message has is `message`'s business.
+characters and line ends become spaces, so no value adds a header. Which fields a message has is `writer`'s business.
 """
 
 import binascii

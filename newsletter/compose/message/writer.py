@@ -18,7 +18,7 @@ from email.utils import format_datetime
 from newsletter.audience.address import split_mailbox
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import make_token
-from newsletter.compose.issue import Issue, Part
+from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.message import headers
 from newsletter.compose.message.dkim import Signer, split_fields
 from newsletter.compose.message.dkim_key import SigningKey
@@ -35,7 +35,7 @@ _LONGEST_TOKEN = 700  # characters, of the longest id and the longest address (2
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class DecodedMessage:
     """What one reader sees: the texts that a mail program decodes from the message."""
 
     subject: str
@@ -67,9 +67,9 @@ class MessageWriter:
                 f"the issue's id {issue.id[:40]!r}… is over {LONGEST_ID} bytes; give the post a shorter `slug:`",
                 path=issue.post,
             )
-        self._subject = Filler(issue.subject, issue.facts, html=False, columns=columns).fills
-        self._text = Filler(issue.text, issue.facts, html=False, columns=columns).fills
-        self._html = Filler(issue.html, issue.facts, html=True, columns=columns).fills
+        self._subject = Filler(issue.subject, issue.context, html=False, columns=columns).fills
+        self._text = Filler(issue.text, issue.context, html=False, columns=columns).fills
+        self._html = Filler(issue.html, issue.context, html=True, columns=columns).fills
         self._unsubscribe_base = issue.unsubscribe_url.rstrip("/")
         self._list_unsubscribe = self._unsubscribe_frame()
         self._now = (0, b"")
@@ -135,10 +135,10 @@ class MessageWriter:
             body[0] = signature + body[0]
         return Envelope(self._return_path(ref), subscriber.email, body, id_[1 : id_.index("@")])
 
-    def parts(self, subscriber: Subscriber) -> Parts:
+    def decoded(self, subscriber: Subscriber) -> DecodedMessage:
         """Subject, text and HTML as this subscriber reads them, for the preview and the checks."""
         reader = self._reader(subscriber)
-        return Parts(
+        return DecodedMessage(
             headers.clean(self._join(self.issue.subject, self._subject, reader)),
             self._join(self.issue.text, self._text, reader),
             self._join(self.issue.html, self._html, reader),
@@ -201,7 +201,7 @@ class MessageWriter:
             self._now = (second, _date(datetime.fromtimestamp(second, UTC)))
         return self._now[1]
 
-    def _add(self, parts: tuple[Part, ...], fills: list[Fill]) -> None:
+    def _add(self, parts: tuple[Piece, ...], fills: list[Fill]) -> None:
         """Put a text's parts into the body: fixed ones encoded, slots as places between soft line breaks."""
         waiting = iter(fills)
         for fixed, group in itertools.groupby(parts, lambda part: isinstance(part, str)):
@@ -236,7 +236,7 @@ class MessageWriter:
                 pieces.append(b"")
         self._body, self._fills = pieces, list(fills.items())
 
-    def _join(self, parts: tuple[Part, ...], fills: list[Fill], reader: Reader) -> str:
+    def _join(self, parts: tuple[Piece, ...], fills: list[Fill], reader: Reader) -> str:
         waiting = iter(fills)
         return "".join(normal(part if isinstance(part, str) else next(waiting)(reader)) for part in parts)
 
@@ -269,5 +269,5 @@ def _part_header(subtype: str) -> str:
     return f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
 
 
-def _plain(parts: tuple[Part, ...]) -> str:
+def _plain(parts: tuple[Piece, ...]) -> str:
     return "".join(part for part in parts if isinstance(part, str))

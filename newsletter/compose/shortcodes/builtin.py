@@ -1,6 +1,6 @@
 """What Hugo's own shortcodes, and the usual ones of themes, mean in mail: text, pictures and links.
 
-Each takes a use of a shortcode, and gives Markdown or HTML. How they are found in a post is in `shortcodes`. Sources:
+Each takes a use of a shortcode, and gives Markdown or HTML. How they are found in a post is in `render`. Sources:
 Hugo's embedded shortcodes and its documentation of them.
 """
 
@@ -50,7 +50,7 @@ class Call:
         return self.positional[position] if position < len(self.positional) else ""
 
 
-def meaning(call: Call, page: Page) -> str | None:
+def render_builtin(call: Call, page: Page) -> str | None:
     """What the use of a shortcode comes to; None for one that nobody here knows."""
     name = call.name.removesuffix(".html")
     if name in _NOTHING:

@@ -1,6 +1,6 @@
 """Evaluate Hugo's shortcodes in a post.
 
-What Hugo's own mean in mail is in `shortcode_meanings`. A site's own, in layouts/shortcodes, is evaluated when it only
+What Hugo's own mean in mail is in `builtin`. A site's own, in layouts/shortcodes, is evaluated when it only
 puts its arguments and its content in their places, because Go's templates are another program's language; one written
 for mail, in email_templates/shortcodes, comes first. Any other is an error with its line.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from newsletter.compose.shortcodes.builtin import EMPTY, Call, meaning
+from newsletter.compose.shortcodes.builtin import EMPTY, Call, render_builtin
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
 from newsletter.site.paths import is_inside
@@ -38,10 +38,10 @@ def render_shortcodes(source: str, page: Page, places: dict[str, str] | None = N
     it: raw HTML in a post may be left out, a shortcode's never is. Raises NewsletterError with the line for one that
     isn't known, isn't closed, or names what isn't there.
     """
-    return _Reader(source, page, places).run()
+    return _Expander(source, page, places).run()
 
 
-class _Reader:
+class _Expander:
     def __init__(self, source: str, page: Page, places: dict[str, str] | None) -> None:
         self.source, self.page, self.root, self.places = source, page, page.site.root, places
         self.marks = list(_CODE.finditer(source))
@@ -115,9 +115,9 @@ class _Reader:
                     filled = _fill(read_text(own), call)
                     if filled is not None:
                         return filled
-            meant = meaning(call, self.page)
-            if meant is not None:
-                return meant
+            written = render_builtin(call, self.page)
+            if written is not None:
+                return written
         except NewsletterError as error:
             raise self._error(mark, error.what) from None
         shown = f"{{{{</* {name} */>}}}}"

@@ -27,7 +27,7 @@ FACTS = ("post", "site", "newsletter", "issue")
 
 
 class TokenSink(Protocol):
-    """What a late value needs of the place where slots are gathered."""
+    """What a dynamic value needs of the place where slots are gathered."""
 
     def token(self, kind: Any, source: str, path: str, line: int) -> str: ...
 
@@ -95,14 +95,14 @@ class DynamicNamespace(Namespace):
 
 
 def is_dynamic(value: Any) -> bool:
-    """Whether an expression that reads `value` depends on the reader; the counters of a late loop do."""
+    """Whether an expression that reads `value` depends on the reader; the counters of a dynamic loop do."""
     return isinstance(value, (Dynamic, TokenMarkup)) or (
         isinstance(value, LoopContext) and isinstance(value._iterable, Turn)
     )
 
 
 class Turn(Iterator[Any]):
-    """The iterator of a late loop; `name` is what `loop` is called in its slot."""
+    """The iterator of a dynamic loop; `name` is what `loop` is called in its slot."""
 
     def __init__(self, item: Any, name: str) -> None:
         self._items, self.name = iter((item,)), name
@@ -140,11 +140,11 @@ class Tracer(Unparser):
         self,
         values: Mapping[str, Any],
         evaluate: Callable[[nodes.Expr, Mapping[str, Any]], Any],
-        facts: Mapping[str, Any],
+        known: Mapping[str, Any],
         path: str,
         line: int,
     ) -> None:
-        self._values, self._evaluate, self._facts, self._path, self._line = values, evaluate, facts, path, line
+        self._values, self._evaluate, self._known, self._path, self._line = values, evaluate, known, path, line
         self._dynamic = {name for name, value in values.items() if is_dynamic(value)}
 
     def write(self, node: nodes.Expr) -> str:
@@ -159,7 +159,7 @@ class Tracer(Unparser):
         value = self._now(node)
         if isinstance(value, Undefined):
             raise NewsletterError(f"{value._undefined_message}; correct it or set it", path=self._path, line=self._line)
-        if isinstance(node, nodes.Name) and value is self._facts.get(node.name, self):
+        if isinstance(node, nodes.Name) and value is self._known.get(node.name, self):
             return node.name
         try:
             return literal(value)

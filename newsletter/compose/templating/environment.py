@@ -2,7 +2,7 @@
 
 Looked up in the newsletter's own email_templates/, then in the shipped one. They run in Jinja2's immutable sandbox,
 with strict undefined names, autoescaping in .html, and bounds on loops, text and memory. A fault of a template is a
-NewsletterError with its file and line. How late names become slots: `rewrite`, `runtime` and `slots`.
+NewsletterError with its file and line. How dynamic names become slots: `rewrite`, `runtime` and `slots`.
 """
 
 import difflib
@@ -107,26 +107,25 @@ class Templates:
         """The file of a template, the user's before the shipped one."""
         return self._loader.find(name)
 
-    def start(self, seed: str, facts: Mapping[str, Any]) -> "Rendering":
-        """Begin one issue: `facts` are the names known now, `seed` is text that tells its tokens from all others."""
-        return Rendering(self._loader, Runtime(seed, facts), facts)
+    def start(self, seed: str, known: Mapping[str, Any]) -> "Rendering":
+        """Begin one issue: `known` are the names known now, `seed` is text that tells its tokens from all others."""
+        return Rendering(self._loader, Runtime(seed, known))
 
 
 class Rendering:
     """The first stage of one issue; what it leaves for the second is gathered in `slots`."""
 
-    def __init__(self, loader: "_Loader", runtime: Runtime, facts: Mapping[str, Any]) -> None:
+    def __init__(self, loader: "_Loader", runtime: Runtime) -> None:
         self._environment = _Stage(loader, runtime)
-        self._facts = facts
 
     @property
     def slots(self) -> Slots:
         """The slots of everything rendered so far."""
         return self._environment.runtime.slots
 
-    def update(self, **facts: Any) -> None:
-        """Add facts that became known on the way."""
-        self._environment.globals.update(facts)
+    def update(self, **names: Any) -> None:
+        """Add names that became known on the way."""
+        self._environment.globals.update(names)
 
     def template(self, name: str) -> str:
         """The text of a template file, tokens in the places of slots."""
@@ -150,7 +149,7 @@ class Rendering:
             path, line = _where(error.__traceback__, name)
             raise NewsletterError(error.what, path=path, line=line) from error
         except Exception as error:
-            raise explain(error, name, known=self._environment.globals) from error
+            raise template_error(error, name, known=self._environment.globals) from error
 
 
 class _Stage(Sandbox):
@@ -246,7 +245,7 @@ def bounded(pieces: Iterable[str]) -> str:
     return "".join(kept)
 
 
-def explain(error: Exception, name: str, known: Iterable[str] = ()) -> NewsletterError:
+def template_error(error: Exception, name: str, known: Iterable[str] = ()) -> NewsletterError:
     """What went wrong in a template, for its author: where, what, and the next step."""
     path, line = _where(error.__traceback__, name)
     if isinstance(error, TemplateSyntaxError):

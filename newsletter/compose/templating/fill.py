@@ -14,9 +14,9 @@ from jinja2 import meta, nodes
 from jinja2.filters import do_urlencode
 from markupsafe import escape
 
-from newsletter.compose.issue import Part, Slot
+from newsletter.compose.issue import Piece, Slot
 from newsletter.compose.templating.dynamic import shorten
-from newsletter.compose.templating.environment import Sandbox, bounded, explain
+from newsletter.compose.templating.environment import Sandbox, bounded, template_error
 from newsletter.compose.templating.slots import slots_of
 from newsletter.errors import NewsletterError
 
@@ -70,9 +70,9 @@ class Filler:
     """
 
     def __init__(
-        self, parts: Sequence[Part], facts: Mapping[str, Any], *, html: bool, columns: Collection[str] | None = None
+        self, pieces: Sequence[Piece], context: Mapping[str, Any], *, html: bool, columns: Collection[str] | None = None
     ) -> None:
-        slots = list(slots_of(tuple(parts)))
+        slots = list(slots_of(tuple(pieces)))
         self._environment = _Environment(html)
         self._reader: Reader | None = None
         known: dict[str, Fill] = {}
@@ -87,13 +87,13 @@ class Filler:
                 logic.append(slot)
                 known[slot.source] = _unfilled
         if logic:
-            known.update(self._compile(logic, facts))
+            known.update(self._compile(logic, context))
         self.fills: list[Fill] = [known[slot.source] for slot in slots]
 
-    def _compile(self, slots: Sequence[Slot], facts: Mapping[str, Any]) -> dict[str, Fill]:
+    def _compile(self, slots: Sequence[Slot], issue_context: Mapping[str, Any]) -> dict[str, Fill]:
         source = "".join(f"{{% block slot{n} %}}{slot.source}{{% endblock %}}" for n, slot in enumerate(slots))
         template = self._environment.from_string(source)
-        context = template.new_context(dict(facts))
+        context = template.new_context(dict(issue_context))
         names: dict[str, Any] = context.parent
         mentioned = meta.find_undeclared_variables(self._environment.parse(source))
         addresses = [
@@ -208,7 +208,7 @@ def _fault(error: Exception, slot: Slot, reader: Reader) -> NewsletterError:
         has = ", ".join(sorted(reader.columns))
         what = f"{error.message}; the list has {has}: correct the name, or use `default`"
     else:
-        what = explain(error, slot.path).what
+        what = template_error(error, slot.path).what
     return NewsletterError(
         f"{shorten(slot.source)} for {reader.columns['email']}: {what}", path=slot.path, line=slot.line
     )

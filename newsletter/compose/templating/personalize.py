@@ -34,8 +34,8 @@ def unwrap(html: str, slots: Slots) -> str:
     for name in ("ul", "ol"):
         start, end = rf"<{name}(?: start=\"\d+\")?>", f"</{name}>"
         one = rf"{start}(?:(?!</?(?:ul|ol|p)\b).)*?{end}"
-        whole = re.compile(rf"{word}\s*{one}\s*(?:{word}\s*{one}\s*)*{word}", re.DOTALL)
-        html = whole.sub(functools.partial(_as_items, start, end, slots), html)
+        blocks = re.compile(rf"{word}\s*{one}\s*(?:{word}\s*{one}\s*)*{word}", re.DOTALL)
+        html = blocks.sub(functools.partial(_as_items, start, end, slots), html)
         # What was one list to the author is one list again.
         html = re.sub(rf"{end}\s*{start}(?={word})", "\n", html)
         html = re.sub(rf"({word}){end}\s*{start}", r"\1\n", html)

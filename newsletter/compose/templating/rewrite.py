@@ -1,6 +1,6 @@
-"""Make a template ready for two stages: its syntax tree, rewritten so that late values are noticed wherever they go.
+"""Make a template ready for two stages: its syntax tree, rewritten so that dynamic values are noticed wherever they go.
 
-Whether a value is late (`subscriber`, or what was made of it) is known only while the template renders: a macro's
+Whether a value is dynamic (`subscriber`, or what was made of it) is known only while the template renders: a macro's
 argument may be one thing here and another there. So each expression asks first, and each `if` and `for` writes tags
 around itself that are empty for values known now. The answers, as Jinja2 tests and filters whose names no template can
 write, are given by `runtime`; this module only places them. Tree: jinja2.nodes (3.1).
@@ -31,7 +31,7 @@ _TEMPORARY = "_two_stages_"
 
 
 def rewrite(template: nodes.Template, environment: Environment, path: str) -> nodes.Template:
-    """`template` with every place guarded where a late value may turn up; `path` is named in slots and errors."""
+    """`template` with every place guarded where a dynamic value may turn up; `path` is named in slots and errors."""
     template.body = _Rewriter(path).statements(template.body)
     template.set_environment(environment)
     return template
@@ -76,7 +76,7 @@ class _Rewriter:
         return [node]
 
     def expression(self, node: Any, bare: bool = False) -> Any:
-        """`node`, traced instead of evaluated when one of its names is late; `bare`: even if it is but a name.
+        """`node`, traced instead of evaluated when one of its names is dynamic; `bare`: even if it is but a name.
 
         A call of a macro is made now, with traced arguments: its markup is then inlined like the rest.
         """
@@ -104,7 +104,7 @@ class _Rewriter:
         call.kwargs = [nodes.Keyword(keyword.key, self.expression(keyword.value)) for keyword in keywords]
 
     def _if(self, node: nodes.If) -> list[nodes.Node]:
-        """`{% if %}`: for a late condition both branches render, between tags; the reader chooses what they set."""
+        """`{% if %}`: for a dynamic condition both branches render, between tags; the reader chooses what they set."""
         otherwise: list[nodes.Node] = node.else_
         for branch in reversed(node.elif_):
             otherwise = [nodes.If(branch.test, branch.body, [], otherwise).set_lineno(branch.lineno)]
@@ -128,7 +128,7 @@ class _Rewriter:
         return made
 
     def _for(self, node: nodes.For) -> list[nodes.Node]:
-        """`{% for %}`: over late values the body renders once, for a stand-in of each item, between tags."""
+        """`{% for %}`: over dynamic values the body renders once, for a stand-in of each item, between tags."""
         loop = self._fresh()
         opening = self._opening(self.expression(node.iter), OPEN_FOR, node.lineno)
         opening.args.append(nodes.Const(_pattern(node.target)))

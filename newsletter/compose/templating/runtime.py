@@ -1,4 +1,4 @@
-"""The answers that a rewritten template asks for while it renders: is this late, and what becomes of it?
+"""The answers that a rewritten template asks for while it renders: is this dynamic, and what becomes of it?
 
 One `Runtime` belongs to one rendering of one issue. It gathers tokens in its `Slots`, and bounds what a template may
 do: turns of loops here, characters written in `environment`. Where the questions are placed is `rewrite`'s business.
@@ -38,35 +38,35 @@ class _Block:
 
     path: str
     line: int
-    late: bool
+    dynamic: bool
     value: Any = None  # an early condition, as a bool; what a loop runs over
-    source: str = ""  # the opening tag, when late
-    condition: str = ""  # of a late `if`
-    name: str = ""  # of a late loop: what `loop` is called there
+    source: str = ""  # the opening tag, when dynamic
+    condition: str = ""  # of a dynamic `if`
+    name: str = ""  # of a dynamic loop: what `loop` is called there
 
 
 class Runtime:
     """The state of one rendering; `install` makes an environment ask it."""
 
-    def __init__(self, seed: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, seed: str, known: Mapping[str, Any]) -> None:
         self.slots = Slots(seed)
-        self.facts = facts
-        self.late = {name: Dynamic(self, name) for name in NAMES}
+        self.known = known
+        self.dynamic = {name: Dynamic(self, name) for name in NAMES}
         self._names = itertools.count(1)
-        self._open: list[int] = []  # the late blocks that are being written, each by a number of its own
+        self._open: list[int] = []  # the dynamic blocks that are being written, each by a number of its own
         self._turns = 0
 
     def install(self, environment: Environment) -> None:
         """Give `environment` this rendering's names, tests and filters."""
-        environment.globals.update(self.facts)
-        environment.globals.update(self.late)
+        environment.globals.update(self.known)
+        environment.globals.update(self.dynamic)
         environment.globals["namespace"] = functools.partial(DynamicNamespace, lambda: tuple(self._open))
         environment.tests.update(
             {
                 rewrite.IS_DYNAMIC: lambda values: any(map(is_dynamic, values)),
                 rewrite.IS_MACRO: lambda value: isinstance(value, Macro),
-                rewrite.ENTER: lambda block: block.late or block.value is True,
-                rewrite.ENTER_ELSE: lambda block: block.late or block.value is False,
+                rewrite.ENTER: lambda block: block.dynamic or block.value is True,
+                rewrite.ENTER_ELSE: lambda block: block.dynamic or block.value is False,
             }
         )
         environment.filters.update(
@@ -87,12 +87,12 @@ class Runtime:
 
     @pass_environment
     def _trace(self, environment: Any, values: Mapping[str, Any], source: str, path: str, line: int) -> Any:
-        """A late expression: its source, with the values that are known now."""
+        """A dynamic expression: its source, with the values that are known now."""
         if isinstance(values.get(source), TokenMarkup):
             return values[source]
         try:
             node = environment.expression(source)
-            tracer = Tracer(values, environment.evaluate, self.facts, path, line)
+            tracer = Tracer(values, environment.evaluate, self.known, path, line)
             return Dynamic(self, tracer.write(node), path, line)
         except NewsletterError as error:
             raise error if error.path else NewsletterError(error.what, path=path, line=line) from None
@@ -125,7 +125,7 @@ class Runtime:
 
     def _turn(self, block: _Block) -> Iterable[Any]:
         """What a loop runs over: its own items, counted, or one stand-in for all that come later."""
-        return Turn(block.value, block.name) if block.late else self._counted(block)
+        return Turn(block.value, block.name) if block.dynamic else self._counted(block)
 
     def _counted(self, block: _Block) -> Iterator[Any]:
         for item in block.value:
@@ -137,7 +137,7 @@ class Runtime:
             yield item
 
     def _tag(self, block: _Block, name: str) -> str:
-        if not block.late:
+        if not block.dynamic:
             return ""
         kind: Kind = "middle" if name == "else" else "close" if name.startswith("end") else "open"
         source = block.source if kind == "open" else name
@@ -149,7 +149,7 @@ class Runtime:
 
     def _either(self, block: _Block, first: Any, second: Any) -> Any:
         """What a name holds after an `if` that set it."""
-        if not block.late:
+        if not block.dynamic:
             return first if block.value else second
         if first is second:
             return first

@@ -1,19 +1,19 @@
 """Tokens become slots: what a template left for later, found again after inlining, and cut out of the fixed text.
 
-A token is a word of ASCII letters and digits that no parser of HTML, Markdown or CSS takes apart. In HTML text it
-travels as a comment, which may stand anywhere, even between table rows; in attributes, URLs and the title as the word.
+A token (`tokens`) travels in HTML text as a comment, which may stand anywhere, even between table rows; in attributes,
+URLs and the title as the word.
 Every token must come back, once and in order, and the markup between the tags of a block must be whole: whatever can't
 be promised is refused, with the template's file and line. What a token stands for is decided in `runtime`.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from newsletter.compose.issue import Part, Slot
+from newsletter.compose.issue import Piece, Slot
 from newsletter.compose.templating.dynamic import shorten
+from newsletter.compose.templating.tokens import mark_of, number_of, token, tokens_of
 from newsletter.errors import NewsletterError
 
 Kind = Literal["value", "open", "middle", "close"]
@@ -58,15 +58,15 @@ class Slots:
     _remains: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._mark = "slot" + hashlib.sha256(self.seed.encode("utf-8", "replace")).hexdigest()[:12]
-        self._token = re.compile(rf"{self._mark}n(\d+)z")
-        self._comment = re.compile(rf"<!--({self._mark}n\d+z)-->")
+        self._mark = mark_of(self.seed)
+        self._token = re.compile(f"({self.word})")
+        self._comment = re.compile(f"<!--({self.word})-->")
         self._remains = re.compile(self._mark, re.IGNORECASE)
 
     def add(self, tag: Tag) -> str:
         """The token for `tag`."""
         self.tags.append(tag)
-        return f"{self._mark}n{len(self.tags) - 1}z"
+        return token(self._mark, len(self.tags) - 1)
 
     def holds(self, text: str) -> bool:
         """Whether a token, or what is left of one, stands in `text`."""
@@ -75,19 +75,19 @@ class Slots:
     @property
     def word(self) -> str:
         """A pattern of these tokens, without groups."""
-        return rf"{self._mark}n\d+z"
+        return tokens_of(self._mark)
 
     def tag(self, word: str) -> Tag:
         """What the token `word` stands for."""
-        return self.tags[int(self._token.findall(word)[0])]
+        return self.tags[number_of(self._token.findall(word)[0])]
 
     def is_block(self, text: str) -> bool:
         """Whether `text` is tags of blocks and nothing else."""
-        numbers = self._token.findall(text)
+        words = self._token.findall(text)
         return (
-            bool(numbers)
+            bool(words)
             and not self._token.sub("", text).strip()
-            and all(self.tags[int(number)].kind != "value" for number in numbers)
+            and all(self.tags[number_of(word)].kind != "value" for word in words)
         )
 
     def place(self, html: str) -> str:
@@ -111,7 +111,7 @@ class Slots:
         self._check_blocks(html)
         return html
 
-    def cut_html(self, placed: str, inlined: str) -> tuple[Part, ...]:
+    def cut_html(self, placed: str, inlined: str) -> tuple[Piece, ...]:
         """`inlined` as fixed text and slots; `placed` is the same page before, whose tokens must all have come back."""
         if not self.holds(placed):
             return (inlined,)
@@ -120,15 +120,16 @@ class Slots:
             lost = next((b for b, a in zip(before, after, strict=False) if b != a), None)
             lost = lost or (before[len(after)] if len(before) > len(after) else after[len(before)])
             raise self._error(
-                int(lost), "did not survive the inlining of CSS where it stands; put it into the text, a URL or a class"
+                number_of(lost),
+                "did not survive the inlining of CSS where it stands; put it into the text, a URL or a class",
             )
-        self._check_blocks(inlined, whole=True)
+        self._check_blocks(inlined, complete=True)
         return self.cut(self._comment.sub(r"\1", inlined))
 
-    def cut(self, text: str) -> tuple[Part, ...]:
+    def cut(self, text: str) -> tuple[Piece, ...]:
         """`text` as fixed text and slots: a value is a slot, and so is a block from its first tag to its last."""
         self._check_remains(text)
-        parts: list[Part] = []
+        pieces: list[Piece] = []
         source: list[str] = []
         opened: list[Tag] = []
         for position, piece in enumerate(self._token.split(text)):
@@ -136,14 +137,14 @@ class Slots:
                 if opened:
                     source.append(_fixed(piece))
                 elif piece:
-                    parts.append(piece)
+                    pieces.append(piece)
                 continue
-            tag = self.tags[int(piece)]
+            tag = self.tags[number_of(piece)]
             if tag.kind == "value" and not opened:
-                parts.append(Slot(f"{{{{ {tag.source} }}}}", tag.path, tag.line))
+                pieces.append(Slot(f"{{{{ {tag.source} }}}}", tag.path, tag.line))
                 continue
             if tag.kind in ("middle", "close") and not opened:
-                raise self._error(int(piece), "has lost its beginning; write the block out where it is made")
+                raise self._error(number_of(piece), "has lost its beginning; write the block out where it is made")
             source.append(f"{{{{ {tag.source} }}}}" if tag.kind == "value" else f"{{% {tag.source} %}}")
             if tag.kind == "open":
                 opened.append(tag)
@@ -151,11 +152,11 @@ class Slots:
                 first = opened.pop()
                 if not opened:
                     if any(part and not part.startswith("{%") for part in source):
-                        parts.append(Slot("".join(source), first.path, first.line))
+                        pieces.append(Slot("".join(source), first.path, first.line))
                     source = []
         if opened:
             raise _at(opened[0], "has lost its end; write the block out where it is made")
-        return tuple(parts)
+        return tuple(pieces)
 
     def sample(self, text: str) -> str:
         """`text` without its tokens, for summaries and lengths."""
@@ -169,24 +170,24 @@ class Slots:
             raise self._refuse(outside, 'can\'t stand in a tag beside its attributes; put it inside a value: class="…"')
         for value in values:
             depth = 0
-            for number in self._token.findall(value):
-                depth += {"open": 1, "close": -1}.get(self.tags[int(number)].kind, 0)
+            for word in self._token.findall(value):
+                depth += {"open": 1, "close": -1}.get(self.tags[number_of(word)].kind, 0)
                 if depth < 0:
                     break
             if depth:
                 raise self._refuse(value, "begins and ends in different attributes; begin and end it in one")
 
-    def _check_blocks(self, html: str, whole: bool = False) -> None:
-        """Every branch of a block opens and closes its own elements; `whole`: none is left for a parser to close."""
+    def _check_blocks(self, html: str, complete: bool = False) -> None:
+        """Every branch of a block opens and closes its own elements; `complete`: none is left for a parser to close."""
         branches: list[tuple[Tag, list[str]]] = []
         for match in _PIECES.finditer(html):
             piece = match[0]
-            if match["comment"] and (token := self._comment.fullmatch(piece)):
-                tag = self.tags[int(self._token.findall(token[1])[0])]
+            if match["comment"] and (comment := self._comment.fullmatch(piece)):
+                tag = self.tags[number_of(comment[1])]
                 if tag.kind in ("middle", "close") and branches:
                     opener, left = branches.pop()
-                    if any(whole or name not in _MAY_STAY_OPEN for name in left):
-                        raise _at(opener, f"opens <{left[-1]}> and leaves it open; {_whole(opener)}")
+                    if any(complete or name not in _MAY_STAY_OPEN for name in left):
+                        raise _at(opener, f"opens <{left[-1]}> and leaves it open; {_way_out(opener)}")
                 if tag.kind in ("open", "middle"):
                     branches.append((tag, []))
             elif match["tag"] and branches:
@@ -205,7 +206,7 @@ class Slots:
         if not left or left[-1] != name:
             if name in _VOID or name == "p":
                 return
-            raise _at(opener, f"closes </{name}>, which it has not opened; {_whole(opener)}")
+            raise _at(opener, f"closes </{name}>, which it has not opened; {_way_out(opener)}")
         left.pop()
 
     def _check_remains(self, text: str) -> None:
@@ -216,7 +217,7 @@ class Slots:
                 raise self._error(number, "was changed by a filter around it; apply the filter inside {{ }} instead")
 
     def _refuse(self, piece: str, what: str) -> NewsletterError:
-        return self._error(int(self._token.findall(piece)[0]), what)
+        return self._error(number_of(self._token.findall(piece)[0]), what)
 
     def _error(self, number: int, what: str) -> NewsletterError:
         return _at(self.tags[number], what)
@@ -227,7 +228,7 @@ def _at(tag: Tag, what: str) -> NewsletterError:
     return NewsletterError(f"{shown} {what}", path=tag.path, line=tag.line)
 
 
-def _whole(tag: Tag) -> str:
+def _way_out(tag: Tag) -> str:
     if tag.path.endswith((".html", ".txt")):
         return "open and close it in the same branch"
     return "give each tag of the block a line of its own, with empty lines around"
@@ -238,6 +239,6 @@ def _fixed(text: str) -> str:
     return _BRACE.sub('{{ "{" }}', text)
 
 
-def slots_of(parts: tuple[Part, ...]) -> Iterator[Slot]:
-    """The slots among `parts`."""
-    return (part for part in parts if isinstance(part, Slot))
+def slots_of(pieces: tuple[Piece, ...]) -> Iterator[Slot]:
+    """The slots among `pieces`."""
+    return (piece for piece in pieces if isinstance(piece, Slot))

@@ -1,7 +1,7 @@
 """The words within a paragraph as plain text: emphasis, code, links, images, footnote marks.
 
 A link is numbered and its address given at the end of the text; one that depends on the reader stands in place, because
-its value may exist only there. Blocks, and where lines end, are `text`'s.
+its value may exist only there. Blocks, and where lines end, are `render`'s.
 """
 
 import re
@@ -34,7 +34,7 @@ class Inline:
         """One paragraph on one line, LF where a `<br>` stands; `plain` leaves the marks of emphasis out."""
         self._plain += plain
         try:
-            return tidy("".join(item if isinstance(item, str) else self._element(item) for item in items))
+            return collapse("".join(item if isinstance(item, str) else self._element(item) for item in items))
         finally:
             self._plain -= plain
 
@@ -82,10 +82,10 @@ class Inline:
         if not text.strip():
             return text
         end = len(text) - len(text.rstrip())
-        return text.rstrip() + self.address(href, tidy(text)) + " " * (end > 0)
+        return text.rstrip() + self.address(href, collapse(text)) + " " * (end > 0)
 
     def _img(self, element: Node) -> str:
-        alt = tidy(_SPACE.sub(" ", element.get("alt", "")))
+        alt = collapse(_SPACE.sub(" ", element.get("alt", "")))
         if not alt:
             return "[image]" if tag_of(element.getparent()) == "a" and element.getnext() is None else ""
         return alt if _SIGN_ONLY.match(alt) else f"[{alt}]"
@@ -100,7 +100,7 @@ class Inline:
         return f"_{text}" if len(text) == 1 else f"_({text})"
 
     def _abbr(self, element: Node) -> str:
-        text, title = self._content(element), tidy(_SPACE.sub(" ", element.get("title", "")))
+        text, title = self._content(element), collapse(_SPACE.sub(" ", element.get("title", "")))
         if not title or text in self._explained or self._plain:
             return text
         self._explained.add(text)
@@ -139,7 +139,7 @@ _ELEMENTS: dict[str, Callable[[Inline, Node], str]] = {
 }
 
 
-def tidy(text: str) -> str:
+def collapse(text: str) -> str:
     """White space made one space, what can't be seen taken out, LF where a `<br>` (as VT) stood."""
     text = text.translate(INVISIBLE)
     if "\u200c" in text or "\u200d" in text:

@@ -1,6 +1,6 @@
 """The plain-text part, from the HTML of a post or a mail, for people who read plain text.
 
-Pure. Words within a paragraph are `text_inline`'s, tables `text_table`'s, line breaks `wrap`'s; here are blocks: what
+Pure. Words within a paragraph are `inline`'s, tables `tables`'s, line breaks `wrap`'s; here are blocks: what
 stands below what, how far in, and how much room is between. Slots' tokens stay where they are: a tag of a block goes in
 front of the next line, so that what the block leaves out leaves no gap.
 """
@@ -14,7 +14,7 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from newsletter.compose.templating.tokens import TOKEN, TOKENS_ONLY
-from newsletter.compose.text.inline import INVISIBLE, Inline, tidy
+from newsletter.compose.text.inline import INVISIBLE, Inline, collapse
 from newsletter.compose.text.lists import list_marks
 from newsletter.compose.text.nodes import Item, Node, contents, has_block, is_comment, is_hidden, token_of
 from newsletter.compose.text.tables import draw_table, is_layout, read_rows
@@ -43,7 +43,7 @@ def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = l
         f"<html><body>{source}</body></html>".encode() if "<body" not in source.lower() else source.encode(), parser
     )
     if root is None or "Excessive depth" in str(parser.error_log):
-        return "\n".join(wrap(tidy(unescape(_TAG.sub(" ", source))), width)).strip()
+        return "\n".join(wrap(collapse(unescape(_TAG.sub(" ", source))), width)).strip()
     inline = Inline()
     flow = _Flow(inline, width, is_value)
     flow.walk(_flatten(root))
@@ -144,7 +144,7 @@ class _Flow:
             return
         self.walk(element)
         if tag == "a" and self._lines:
-            shown = tidy(" ".join(str(text) for text in element.itertext()))
+            shown = collapse(" ".join(str(text) for text in element.itertext()))
             self._lines[-1] += self._inline.address(element.get("href", "").strip(), shown).replace("\u00a0", " ")
         self.room(margin)
 

@@ -24,7 +24,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row of the grid; `before` holds slots' tokens that stand between it and the row above."""
 
     cells: tuple[Cell, ...]
@@ -32,9 +32,9 @@ class Row:
     before: str = ""
 
 
-def read_rows(table: Node, inline: Inline) -> tuple[list[Row], str]:
+def read_rows(table: Node, inline: Inline) -> tuple[list[TableRow], str]:
     """The grid of a table, spans filled, and the tokens that come after its last row."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     reaching: dict[int, int] = {}  # column: rows that a cell above still reaches down
     tokens = ""
     for item in _row_items(table):
@@ -45,7 +45,7 @@ def read_rows(table: Node, inline: Inline) -> tuple[list[Row], str]:
         if found:
             cells = _read_cells(found, inline, reaching)
             head = tag_of(item.getparent()) == "thead" or (not rows and all(cell.tag == "th" for cell in found))
-            rows.append(Row(tuple(cells), head, tokens))
+            rows.append(TableRow(tuple(cells), head, tokens))
             tokens = ""
     return rows, tokens
 
@@ -103,15 +103,15 @@ def _is_right(cell: Node) -> bool:
     return cell.get("align") == "right" or bool(re.search(r"text-align\s*:\s*(?:right|end)", cell.get("style", "")))
 
 
-def draw_table(rows: list[Row], width: int) -> list[str]:
+def draw_table(rows: list[TableRow], width: int) -> list[str]:
     """The lines of a table: in columns, their cells wrapped if need be; as records if columns would be too narrow."""
     count = max(len(row.cells) for row in rows)
-    grid = [Row(row.cells + (Cell(""),) * (count - len(row.cells)), row.head, row.before) for row in rows]
+    grid = [TableRow(row.cells + (Cell(""),) * (count - len(row.cells)), row.head, row.before) for row in rows]
     sizes = _column_sizes(grid, width - len(_GAP) * (count - 1))
     return _columns(grid, sizes) if sizes else _records(grid, width)
 
 
-def _column_sizes(grid: list[Row], room: int) -> list[int] | None:
+def _column_sizes(grid: list[TableRow], room: int) -> list[int] | None:
     """How wide each column is, the widest giving way first; None if one would be cut below a word or `_NARROW`."""
     columns = list(zip(*(row.cells for row in grid), strict=True))
     sizes = [max(map(_size, cells), default=0) for cells in columns]
@@ -129,7 +129,7 @@ def _column_sizes(grid: list[Row], room: int) -> list[int] | None:
     return sizes
 
 
-def _columns(grid: list[Row], sizes: list[int]) -> list[str]:
+def _columns(grid: list[TableRow], sizes: list[int]) -> list[str]:
     drawn = []
     for number, row in enumerate(grid):
         cells = [wrap(cell.text, size) for cell, size in zip(row.cells, sizes, strict=True)]
@@ -154,7 +154,7 @@ def _columns(grid: list[Row], sizes: list[int]) -> list[str]:
     return result
 
 
-def _records(grid: list[Row], width: int) -> list[str]:
+def _records(grid: list[TableRow], width: int) -> list[str]:
     """Each row below its first cell, the others named by the header; a blank line between rows."""
     heads = [row for row in grid if row.head]
     names = [" ".join(filter(None, (row.cells[column].text for row in heads))) for column in range(len(grid[0].cells))]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import LeftOut, Row
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.issue import Issue, Part
+from newsletter.compose.issue import Issue, Piece
 from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.errors import NewsletterError
 
@@ -137,7 +137,7 @@ def make_plan(
     )
 
 
-def as_text(parts: Iterable[Part]) -> str:
+def as_text(parts: Iterable[Piece]) -> str:
     """Parts as a reader of lists may see them: slots stand for themselves."""
     return "".join(part if isinstance(part, str) else part.source for part in parts)
 
