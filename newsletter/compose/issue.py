@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from newsletter.errors import NewsletterError
@@ -59,10 +60,11 @@ class Issue:
         return self._dumps_as(self.format)
 
     @classmethod
-    def loads(cls, text: str) -> "Issue":
+    def loads(cls, text: str, path: Path | None = None) -> "Issue":
         """The issue that `dumps` wrote, today or in an earlier release.
 
-        Raises NewsletterError for one that a newer release froze, and for what is no issue.
+        Raises NewsletterError, which names the state file `path`, for one that a newer release froze, and for what is
+        no issue.
         """
         try:
             stored = json.loads(text)
@@ -70,15 +72,16 @@ class Issue:
             if format_ > FORMAT:
                 raise NewsletterError(
                     f"the issue {stored.get('id')!r} was frozen by a newer newsletter (format {format_}, read here is "
-                    f"{FORMAT}); update newsletter and run it again"
+                    f"{FORMAT}); update newsletter and run it again",
+                    path=path,
                 )
             found = {field.name: stored[name] for field in fields(cls) if (name := _stored_name(field.name)) in stored}
             for name in ("subject", "html", "text"):
-                found[name] = tuple(part if isinstance(part, str) else Slot(**part) for part in found[name])
+                found[name] = tuple(piece if isinstance(piece, str) else Slot(**piece) for piece in found[name])
             return cls(**{**found, "format": format_})
         except (ValueError, TypeError, KeyError, AttributeError):
             raise NewsletterError(
-                "the state file holds an issue that can't be read; restore the file from a copy of it"
+                "the state file holds an issue that can't be read; restore the file from a copy of it", path=path
             ) from None
 
     @property

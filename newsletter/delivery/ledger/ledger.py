@@ -31,6 +31,9 @@ class Ledger(Protocol):
     def frozen(self, issue_id: str) -> Issue | None:
         """The issue as it was frozen, if it was."""
 
+    def frozen_hash(self, issue_id: str) -> str | None:
+        """The hash that the issue was given when it was frozen, in the format of that day."""
+
     def hold(self, issue_id: str) -> None:
         """Become the one sender of an issue, and settle what a dead one left."""
 

@@ -109,13 +109,13 @@ def make_plan(
     The ledger must hold the issue. Raises NewsletterError when the issue was frozen with another content.
     """
     frozen = ledger.frozen(issue.id)
-    if frozen is not None and frozen.hash != issue.hash:
+    if frozen is not None and ledger.frozen_hash(issue.id) != issue.hash_as(frozen.format):
         raise NewsletterError(_edited(frozen, issue))
     again = ("pending", "deferred", *["unknown"] * resend_unknown, *["failed"] * retry_failed)
     found = ledger.standing(audience, again)
     read = audience or Audience()
     return Plan(
-        issue=issue,
+        issue=frozen or issue,
         is_new=frozen is None,
         recipients=found.total + found.newcomers,
         to_send=found.ready if limit is None else min(found.ready, limit),
@@ -146,9 +146,8 @@ def _edited(frozen: Issue, issue: Issue) -> str:
     """Say what has changed since the issue was frozen, and the ways on."""
     before = [f"Subject: {as_text(frozen.subject)}", "", *as_text(frozen.text).splitlines()]
     after = [f"Subject: {as_text(issue.subject)}", "", *as_text(issue.text).splitlines()]
-    lines = [
-        line for line in difflib.unified_diff(before, after, lineterm="", n=0) if line[:2] not in ("--", "++", "@@")
-    ]
+    diff = itertools.islice(difflib.unified_diff(before, after, lineterm="", n=0), 2, None)  # without its header
+    lines = [line for line in diff if not line.startswith("@@")]
     shown = "\n".join(f"    {line[:120]}" for line in itertools.islice(lines, _DIFF_LINES))
     if len(lines) > _DIFF_LINES:
         shown += f"\n    … {len(lines) - _DIFF_LINES} more lines"

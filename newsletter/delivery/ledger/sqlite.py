@@ -145,7 +145,13 @@ class SqliteLedger:
         """The issue as it was frozen, if it was."""
         with explained(self.path):
             row = self._db.execute("SELECT frozen FROM issues WHERE id = ?", (issue_id,)).fetchone()
-        return Issue.loads(row[0]) if row else None
+        return Issue.loads(row[0], self.path) if row else None
+
+    def frozen_hash(self, issue_id: str) -> str | None:
+        """The hash that the issue was given when it was frozen, in the format of that day."""
+        with explained(self.path):
+            row = self._db.execute("SELECT hash FROM issues WHERE id = ?", (issue_id,)).fetchone()
+        return str(row[0]) if row else None
 
     def read_audience(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None) -> Audience:
         """Read the list into a temporary table; `where` says who of it is chosen. The issue must be held."""
