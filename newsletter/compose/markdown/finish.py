@@ -8,6 +8,8 @@ from markdown.extensions.attr_list import AttrListTreeprocessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
+from newsletter.compose.templating.tokens import TOKEN
+
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
 
@@ -88,7 +90,7 @@ class Finish(Treeprocessor):
 def _name(text: str, names: set[str]) -> str:
     """A heading's id as kramdown and GitHub make it; none for what depends on the reader."""
     text = re.sub(r"\x02[^\x03]*\x03", "", text)
-    if re.search(r"slot[0-9a-f]{12}n\d+z", text):
+    if TOKEN.search(text):
         return ""
     base = re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") or "section"
     name, number = base, 0
