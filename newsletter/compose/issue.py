@@ -8,7 +8,7 @@ is there, and has a default for those that were frozen before; nothing leaves, a
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Issue:
     text: tuple[Piece, ...]
     context: Mapping[str, Any]  # post, site, newsletter, issue: what slots may mention beside the subscriber
     format: int = FORMAT  # that it was frozen in
+    verp: bool = field(default=False, metadata={"since": 2})  # a return path of its own for each message
 
     def dumps(self) -> str:
         """The issue as JSON, for the ledger; `loads` reads it back equal."""

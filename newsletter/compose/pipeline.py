@@ -96,6 +96,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
         sender=config.newsletter.author,
         reply_to=config.newsletter.reply_to,
         mail_from=config.smtp.mail_from or address,
+        verp=bool(config.smtp.mail_from) and config.smtp.verp,
         list_id=list_id(newsletter["title"], newsletter["url"], address),
         unsubscribe_url=config.unsubscribe.url,
         unsubscribe_mailto=config.unsubscribe.mailto,

@@ -133,6 +133,7 @@ class Posts(Section):
 class Smtp(Section):
     url: str | list[str] = ""  # empty: none yet
     mail_from: MailAddress = ""
+    verp: bool = True  # where mail_from is set: a return path of its own for each message
     connections: Number = Field(default=10, ge=1, le=1000)
     rate: str = ""
     password: SecretStr = SecretStr("")

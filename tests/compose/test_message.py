@@ -1,5 +1,6 @@
 """Messages, read back by the standard library's parser, byte for byte and field for field."""
 
+import base64
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,6 +18,7 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import read_token
 from newsletter.compose.issue import Issue, Slot
 from newsletter.compose.message import headers
+from newsletter.compose.message.ids import reference
 from newsletter.compose.message.quoted_printable import normal
 from newsletter.compose.message.writer import MessageWriter, feedback_id
 from newsletter.errors import NewsletterError
@@ -220,6 +222,24 @@ def test_the_date_has_the_zone_it_was_given() -> None:
         b"\r\nDate: Mon, 04 May 2026 04:00:00 -0800\r\n" in MessageWriter(issue(), SECRET).envelope(ADA, west).message
     )
     assert b"\r\nDate: " in MessageWriter(issue(), SECRET).envelope(ADA).message
+
+
+def test_each_message_has_a_return_path_of_its_own_that_names_it() -> None:
+    writer = MessageWriter(issue(mail_from="bounces@example.org", verp=True), SECRET)
+    for name, email in (("Ada", "ada@example.net"), ("", "grace@example.com")):
+        envelope = writer.envelope(Subscriber(email, name), NOON)
+        ref = parsed(envelope.message)["X-Newsletter-Ref"]
+        assert envelope.mail_from == f"bounces+{ref}@example.org"
+        assert ref == reference(writer.message_id(email)) == ref.lower()
+        assert len(envelope.mail_from.partition("@")[0]) <= 64
+        assert base64.b32decode(f"{ref}======".upper()).hex() == envelope.envid
+
+
+def test_a_return_path_without_room_for_a_reference_is_refused() -> None:
+    MessageWriter(issue(mail_from=f"{'b' * 37}@example.org", verp=True), SECRET)
+    with pytest.raises(NewsletterError, match="verp = false"):
+        MessageWriter(issue(mail_from=f"{'b' * 38}@example.org", verp=True), SECRET)
+    MessageWriter(issue(mail_from=f"{'b' * 38}@example.org"), SECRET)
 
 
 def test_the_envelope_names_the_return_path_and_one_recipient() -> None:

@@ -31,6 +31,9 @@ from newsletter.errors import NewsletterError
 LONGEST_ID = 200
 """Bytes of an issue's id; it stands in tokens, and they in a header line of 998 characters."""
 
+LONGEST_RETURN = 64 - len("+") - 26
+"""Characters of the return path's local part, where each message has one of its own (RFC 5321 section 4.5.3.1.1)."""
+
 _LONGEST_TOKEN = 700  # characters, of the longest id and the longest address (254)
 
 
@@ -66,6 +69,12 @@ class MessageWriter:
             raise NewsletterError(
                 f"the issue's id {issue.id[:40]!r}… is over {LONGEST_ID} bytes; give the post a shorter `slug:`",
                 path=issue.post,
+            )
+        if issue.verp and len(issue.mail_from.rpartition("@")[0].encode()) > LONGEST_RETURN:
+            raise NewsletterError(
+                f"[smtp] mail_from: over {LONGEST_RETURN} characters before the @ leave no room for what tells bounces "
+                "apart; give a shorter address, or set verp = false",
+                path="newsletter.toml",
             )
         self._subject = Filler(issue.subject, issue.context, html=False, columns=columns).fills
         self._text = Filler(issue.text, issue.context, html=False, columns=columns).fills
@@ -149,8 +158,11 @@ class MessageWriter:
         return message_id(self._secret, self.issue.id, email, self._domain)
 
     def _return_path(self, ref: str) -> str:
-        """MAIL FROM of one message: where its bounces go."""
-        return self.issue.mail_from
+        """MAIL FROM of one message: where its bounces go, and by which they tell whose they are (VERP)."""
+        if not self.issue.verp:
+            return self.issue.mail_from
+        local, _, domain = self.issue.mail_from.rpartition("@")
+        return f"{local}+{ref}@{domain}"
 
     def _make_signer(self, keys: Sequence[SigningKey]) -> Signer:
         shared = split_fields(self._before_to + self._fixed_subject + self._after_id + self._after_list)
