@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def find_post(config: "Config", site: "Site", typed: str) -> Path:
     """The post that `typed` names: a Markdown file, a folder with an index.md, or the slug of one of the posts."""
     from newsletter.site.discover import find_posts
-    from newsletter.site.jekyll import MARKDOWN
+    from newsletter.site.jekyll import POSTS
 
     for place in (typed, os.path.join(config.root, typed)):
-        for file in (place, os.path.join(place, "index.md")):
+        for file in (place, os.path.join(place, "index.md"), os.path.join(place, "index.html")):
             if os.path.exists(file) and not os.path.isdir(file):
-                if Path(file).suffix.lower() not in MARKDOWN:
+                if Path(file).suffix.lower() not in POSTS:
                     raise NewsletterError("is no Markdown file; name a post, such as posts/hello.md", path=file)
                 return Path(file)
     posts = find_posts(config, site)

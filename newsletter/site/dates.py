@@ -4,6 +4,7 @@ What Jekyll (Ruby's Time.parse), Hugo and YAML take: ISO 8601 in its everyday fo
 or a zone's name, and a few written-out forms. A date without an offset is in the timezone given.
 """
 
+import calendar
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
@@ -24,10 +25,11 @@ _ZONES = {"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST":
           "CET": 1, "CEST": 2, "BST": 1, "JST": 9}  # fmt: skip
 
 
-def as_date(value: object, zone: tzinfo = UTC) -> datetime:
+def as_date(value: object, zone: tzinfo = UTC, *, roll: bool = False) -> datetime:
     """An aware datetime from a datetime, a date, a number such as 20180701, or text; `zone` where it names none.
 
-    Raises ValueError with a reason for anything else.
+    With `roll`, a month's missing 31st is the first of the next one, as in Ruby, and so in Jekyll. Raises ValueError
+    with a reason for anything else.
     """
     if isinstance(value, datetime):
         return value if value.tzinfo is not None else value.replace(tzinfo=zone)
@@ -38,7 +40,13 @@ def as_date(value: object, zone: tzinfo = UTC) -> datetime:
     text = _DAY_FIRST.sub(r"\4-\3-\1", " ".join(str(value).split()), count=1)  # day before month, as Ruby has it
     if slip := _SLIP.match(text.replace("::", ":")):  # `00:10::00`, a year said again: Ruby reads over them
         text = "".join(part or "" for part in (slip[1], " ", slip[2], slip[3]))
-    found = _iso(text, zone) if _ISO.match(text) else _other(text)
+    over = 0
+    if roll and (day := re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", text)) and 1 <= int(day[2]) <= 12:
+        last = calendar.monthrange(max(int(day[1]), 1), int(day[2]))[1]
+        if last < int(day[3]) <= 31:
+            over = int(day[3]) - last
+            text = f"{day[1]}-{day[2]}-{last}{text[day.end() :]}"
+    found = (_iso(text, zone) if _ISO.match(text) else _other(text)) + timedelta(days=over)
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from newsletter.config.settings import Config
 from newsletter.site.dates import as_date
 from newsletter.site.hugo import find_hugo
-from newsletter.site.jekyll import MARKDOWN, find_jekyll
+from newsletter.site.jekyll import MARKDOWN, POSTS, find_jekyll
 from newsletter.site.load import read_site
 from newsletter.site.site import Site
 from newsletter.site.slug import split_name
@@ -64,20 +64,20 @@ def find_posts(config: Config, site: Site) -> list[Path]:
     """Every post and draft in the site's folders, newest first; those without a date come first, as drafts do."""
     found: dict[Path, tuple[datetime, str]] = {}
     for folder in site.post_folders:
-        for path in _markdown_files(folder):
+        for path in _files(folder, MARKDOWN if site.kind == "plain" else POSTS):
             found.setdefault(path, (_date_of(path, site.timezone), path.name))
     own = config.root / "newsletter.toml"
     return sorted((path for path in found if path != own), key=lambda path: found[path], reverse=True)
 
 
-def _markdown_files(folder: Path) -> list[Path]:
+def _files(folder: Path, endings: frozenset[str]) -> list[Path]:
     files = []
     base = os.path.realpath(folder)
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
         for name in names:
             stem, ending = os.path.splitext(name)
-            if ending.lower() not in MARKDOWN or stem.lower() in _NO_POSTS or name.startswith("."):
+            if ending.lower() not in endings or stem.lower() in _NO_POSTS or name.startswith("."):
                 continue
             path = os.path.join(parent, name)
             if os.path.islink(path) and not os.path.realpath(path).startswith(base + os.sep):

@@ -71,10 +71,10 @@ def split_front_matter(text: str, path: Path) -> FrontMatter:
 
 
 class Yaml(YAMLHandler):
-    """Between `---` and `---` or `...`, as Jekyll has it."""
+    """Between `---` and `---` or `...`, as Jekyll has it; what a longer line has over three dashes is text, in Hugo."""
 
     FM_BOUNDARY = re.compile(r"---[ \t]*(?:\n|\Z)")
-    _END = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE)
+    _END = re.compile(r"^(?:(?:---|\.\.\.)[ \t]*(?:\n|\Z)|---(?=-+[ \t]*$))", re.MULTILINE)
 
     def split(self, text: str) -> tuple[str, str]:
         return _cut(text, self._END)

@@ -59,13 +59,23 @@ def content_folder(root: Path, config: Mapping[str, Any]) -> Path:
 def own_language(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the configuration says of the default language, where there are several."""
     languages = config.get("languages")
-    own = languages.get(language_of(config)) if isinstance(languages, dict) else None
+    named = {str(key).lower(): value for key, value in languages.items()} if isinstance(languages, dict) else {}
+    own = named.get(language_key(config).lower())
     return own if isinstance(own, dict) else {}
 
 
+def language_key(config: Mapping[str, Any]) -> str:
+    """The key of the default language, which is English where nothing else is said."""
+    return str(config.get("defaultcontentlanguage") or "en")
+
+
 def language_of(config: Mapping[str, Any]) -> str:
-    """The default language, or empty."""
-    return str(config.get("defaultcontentlanguage") or config.get("languagecode") or config.get("locale") or "")
+    """The language that the default one's pages say they are in, or empty where nothing says it."""
+    own = setting(own_language(config), "languageCode", default="") or setting(
+        own_language(config), "locale", default=""
+    )
+    known = config.get("languagecode") or config.get("locale") or config.get("defaultcontentlanguage")
+    return str(own or known or (language_key(config) if own_language(config) else ""))
 
 
 def post_folders(root: Path, config: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -75,7 +85,7 @@ def post_folders(root: Path, config: Mapping[str, Any]) -> tuple[Path, ...]:
     named = next((value for key, value in params.items() if key.lower() == "mainsections"), config.get("mainsections"))
     names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     for group in ([str(name) for name in names], _USUAL):
-        found = tuple(content / name for name in group if (content / name).is_dir() and is_inside(root, content / name))
+        found = tuple(content / name for name in group if (content / name).is_dir() and ".." not in Path(name).parts)
         if found:
             return found
     if not content.is_dir():

@@ -19,6 +19,8 @@ from newsletter.site.post import read_text
 
 CONFIGS = ("_config.yml", "_config.yaml")
 MARKDOWN = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mkdown"})
+POSTS = MARKDOWN | {".html", ".htm"}
+"""Endings of posts; Hugo publishes the same."""
 DATA = frozenset({".yml", ".yaml", ".json", ".csv", ".tsv"})
 MOST_FILES = 2000
 """Data files read at most."""
@@ -84,7 +86,7 @@ def post_folders(root: Path, config: Mapping[str, Any]) -> tuple[Path, ...]:
             parts = folder.relative_to(root).parts
             if folder.is_dir() and folder not in found and not any(p in _SKIPPED or p[0] == "." for p in parts):
                 found.append(folder)
-    return tuple(folder for folder in found if is_inside(root, folder))
+    return tuple(found)
 
 
 def categories_in_path(relative: PurePosixPath) -> tuple[str, ...]:
@@ -115,6 +117,7 @@ def pattern_for(collection: str, config: Mapping[str, Any], permalink: str) -> s
         return str(own["permalink"])
     if collection == "posts":
         return permalink or "date"
+    permalink = permalink or "date"
     if permalink == "pretty" or permalink.endswith("/"):
         suffix = "/"
     else:

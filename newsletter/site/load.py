@@ -14,7 +14,7 @@ from newsletter.config.settings import Config, Newsletter, Posts
 from newsletter.errors import NewsletterError
 from newsletter.site import hugo, jekyll
 from newsletter.site.dates import zone_named
-from newsletter.site.paths import inside, is_inside
+from newsletter.site.paths import below, inside, is_inside
 from newsletter.site.permalink import check_pattern
 from newsletter.site.site import Author, Site, one_line, without_address
 
@@ -30,7 +30,7 @@ def load_site(config: Config) -> Site:
     own = config.newsletter
     folders = site.post_folders
     if config.posts.dir != Posts().dir or not folders:  # what is not set is the site's
-        folder = inside(root, config.posts.dir)
+        folder = below(root, config.posts.dir)
         _check_folder(folder, config)
         if folder not in folders[:1]:  # `init` writes the site's first folder; its others go with it
             drafts = folder.parent / "_drafts"
@@ -116,7 +116,9 @@ def _hugo_site(root: Path, config: dict[str, Any]) -> Site:
         kind="hugo",
         root=root,
         title=one_line(hugo.own_language(config).get("title")) or one_line(config.get("title")),
-        url=_base_url(one_line(config.get("baseurl"))),
+        url=_base_url(
+            one_line(hugo.setting(hugo.own_language(config), "baseURL", default="")) or one_line(config.get("baseurl"))
+        ),
         pattern="",
         language=hugo.language_of(config),
         timezone=zone or UTC,

@@ -97,6 +97,10 @@ def _jekyll_path(post: Post, site: Site, file: PurePosixPath, defaults: Mapping[
         pattern = site.pattern
     else:
         pattern = jekyll.pattern_for(collection, site.config, one_line(site.config.get("permalink")))
+    if place.stem == "index" and collection != "posts":
+        pattern, place = ("/:path/" if pattern.startswith("/:path") else pattern), place.parent
+    elif site.kind == "plain" and place.stem in {"index", "_index"} and len(place.parts) > 1:  # a folder is a post
+        place = place.parent.with_name(place.parent.name + place.suffix)
     date = post.date
     if date is not None and site.kind == "jekyll":  # Hugo keeps the offset that the post gives
         date = date.astimezone(site.timezone)
@@ -108,7 +112,7 @@ def _hugo_path(post: Post, site: Site, file: PurePosixPath) -> str:
         place = PurePosixPath(post.path.relative_to(hugo.content_folder(site.root, site.config)).as_posix())
     except ValueError:
         place = file
-    language = hugo.language_of(site.config)
+    language = hugo.language_key(site.config)
     if language and place.stem.endswith(f".{language}"):
         place = place.with_name(place.stem.removesuffix(f".{language}") + place.suffix)
     lower = not site.config.get("disablepathtolower")

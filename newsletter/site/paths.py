@@ -1,5 +1,6 @@
 """Keep paths inside a folder: what a post or a site names is never read from elsewhere."""
 
+import os
 from pathlib import Path
 
 from newsletter.errors import NewsletterError
@@ -18,6 +19,15 @@ def inside(root: Path, path: Path | str) -> Path:
     except (OSError, ValueError, RuntimeError):  # NUL in the name; a link to itself
         pass
     raise NewsletterError(f"{str(path)[:200]!r} leads out of {root}; name a file inside it")
+
+
+def below(root: Path, path: Path | str) -> Path:
+    """`path` in `root`, its links not followed: a folder that the author names may be a link to anywhere.
+
+    Raises NewsletterError as `inside` does.
+    """
+    found = Path(os.path.normpath(root / path))
+    return found if found.is_relative_to(root) else inside(root, path)
 
 
 def is_inside(root: Path, path: Path | str) -> bool:

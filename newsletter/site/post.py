@@ -185,7 +185,7 @@ class _TypedFields:
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         try:
-            return as_date(value, timezone)
+            return as_date(value, timezone, roll="_posts" in self.path.parts)
         except (ValueError, OverflowError):
             written = value if isinstance(value, str | int | float) else type(value).__name__
             raise NewsletterError(
@@ -238,7 +238,7 @@ class _TypedFields:
 
 def _date_in_name(written: str, timezone: tzinfo) -> datetime | None:
     try:
-        return as_date(written, timezone) if written else None
+        return as_date(written, timezone, roll=True) if written else None
     except ValueError:
         return None
 

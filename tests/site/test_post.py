@@ -364,3 +364,19 @@ def test_any_front_matter_is_read_or_refused(text):
 def test_any_text_is_a_date_or_isnt(text):
     with suppress(ValueError, OverflowError):
         assert as_date(text).tzinfo is not None
+
+
+def test_a_missing_thirty_first_is_the_first_of_the_next_month_in_jekyll(tmp_path):
+    path = tmp_path / "_posts/2011-04-31-rolls-over.md"
+    path.parent.mkdir()
+    path.write_text("Body.\n")
+    assert read_post(path).date == datetime(2011, 5, 1, tzinfo=UTC)
+    path.write_text("---\ndate: 2023-02-30 10:00\n---\nBody.\n")
+    assert read_post(path).date == datetime(2023, 3, 2, 10, tzinfo=UTC)
+
+
+def test_a_longer_line_of_dashes_ends_front_matter_too(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text("---\ntitle: Long\n------\nBody.\n")
+    post = read_post(path)
+    assert (post.title, post.body, post.body_line) == ("Long", "---\nBody.\n", 3)

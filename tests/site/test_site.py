@@ -313,3 +313,45 @@ def test_a_jekyll_site_needs_no_configuration(tmp_path):
     site = make(tmp_path, {"newsletter.toml": "", "_posts/2018-07-03-a.md": "A.\n", "_layouts/post.html": ""})
     assert site.kind == "jekyll"
     assert os.path.basename(site.post_folders[0]) == "_posts"
+
+
+def test_hugos_default_language_is_english(tmp_path):
+    config = {
+        "newsletter.toml": "",
+        "hugo.yaml": "baseURL: https://example.org/\nlanguages:\n  en:\n    title: My blog\n    contentDir: content/en\n",
+        "content/en/blog/hi.md": "---\ntitle: Hi\ndate: 2026-01-02\n---\nBody.\n",
+    }
+    site = make(tmp_path, config)
+    assert (site.title, site.language) == ("My blog", "en")
+    assert page_of(site, "content/en/blog/hi.md").url == "https://example.org/blog/hi/"
+
+
+def test_a_folder_with_an_index_is_a_post_of_the_folders_name(tmp_path):
+    site = make(tmp_path, PLAIN)
+    page = page_of(site, "posts/trip/index.md", "---\ntitle: Trip\n---\nWords.\n")
+    assert page.url == "https://example.org/x/trip/"
+
+
+def test_a_folder_of_posts_may_be_a_link_to_elsewhere(tmp_path):
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault/2026-05-04-hello.md").write_text("---\ntitle: Hello\n---\nHello.\n")
+    (tmp_path / "news").mkdir()
+    (tmp_path / "news/posts").symlink_to(tmp_path / "vault")
+    config = write(tmp_path / "news", {"newsletter.toml": ""})
+    site = load_site(config)
+    assert [post.name for post in find_posts(config, site)] == ["2026-05-04-hello.md"]
+
+
+def test_jekyll_and_hugo_publish_posts_of_html(tmp_path):
+    files = {**JEKYLL, "_posts/2021-01-01-page.html": "---\ntitle: Page\n---\n<p>Hi</p>\n"}
+    config = write(tmp_path, files)
+    assert "2021-01-01-page.html" in [post.name for post in find_posts(config, load_site(config))]
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("about.md", "/log/about.html"), ("team/index.md", "/log/team/"), ("team/ada.md", "/log/team/ada.html")],
+)
+def test_a_jekyll_page_stands_where_jekyll_puts_it(tmp_path, name, url):
+    site = make(tmp_path, {**JEKYLL, "_config.yml": "url: https://example.org\nbaseurl: /log\n"})
+    assert page_of(site, name, "---\ntitle: T\n---\nT.\n").url == "https://example.org" + url

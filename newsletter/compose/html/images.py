@@ -79,8 +79,13 @@ def _files(address: str, page: Page) -> Iterator[Path]:
         rest = unquote(urlsplit(address[len(start) :].lstrip("/")).path)
         for folder in candidates:
             path = folder / rest
-            if rest and "\0" not in rest and is_inside(site.root, path) and path.is_file():
+            if rest and "\0" not in rest and _may_read(path, page) and path.is_file():
                 yield path
+
+
+def _may_read(path: Path, page: Page) -> bool:
+    """Whether `path` is in the site, or beside the post, whose folder may be a link out of it."""
+    return is_inside(page.site.root, path) or is_inside(page.post.path.parent, path)
 
 
 def _read(head: bytes) -> Size | None:

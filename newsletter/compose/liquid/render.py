@@ -7,7 +7,7 @@ memory are bounded, and nothing outside the site is read. Tags are in `tags`, fi
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from newsletter.site import jekyll
 from newsletter.site.page import Page, read_page, resolve
 from newsletter.site.post import Post, read_post
 from newsletter.site.site import Site
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Bounded(Environment):
@@ -134,12 +136,12 @@ def _site_drop(page: Page) -> Lazy:
         "title": site.title,
         "url": site.origin,
         "baseurl": site.base_path,
-        "time": _date(page),
+        "time": page.post.date,  # never the clock's or the file's: the same post is the same mail
     }
 
     def posts() -> list[Lazy]:
         found = [_page_drop(resolve(other, site)) for other in _posts(site) if not other.draft]
-        return sorted(found, key=lambda other: other["date"], reverse=True)
+        return sorted(found, key=lambda other: other["date"] or _NEVER, reverse=True)
 
     def grouped(key: str) -> dict[str, list[Lazy]]:
         groups: dict[str, list[Lazy]] = {}
@@ -172,7 +174,7 @@ def _page_drop(page: Page) -> Lazy:
         **page.defaults,
         **post.front_matter,
         "title": post.title,
-        "date": _date(page),
+        "date": post.date,
         "categories": list(post.categories),
         "tags": list(post.tags),
         "slug": post.slug,
@@ -186,11 +188,6 @@ def _page_drop(page: Page) -> Lazy:
         "content": post.body,
     }
     return Lazy(values, {"excerpt": lambda: post.front_matter.get("excerpt") or excerpt_of(page)})
-
-
-def _date(page: Page) -> datetime:
-    """The post's date, else that of its file: Jekyll knows no page without one."""
-    return page.post.date or datetime.fromtimestamp(page.post.path.stat().st_mtime, page.site.timezone)
 
 
 @functools.lru_cache(maxsize=2)

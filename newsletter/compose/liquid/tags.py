@@ -29,8 +29,10 @@ from newsletter.compose.liquid.nodes import (
 from newsletter.compose.liquid.plugins import add_plugins
 from newsletter.compose.markdown.highlight import fence
 from newsletter.errors import NewsletterError
+from newsletter.site.jekyll import POSTS
 from newsletter.site.page import read_page
 from newsletter.site.paths import inside, is_inside
+from newsletter.site.post import read_text
 
 OWN_TAGS = "email_templates/tags"
 """Where a site says what its plugins' tags are in mail: a file of Liquid a tag."""
@@ -158,10 +160,9 @@ def _link(context: RenderContext, markup: str, token: Token) -> str:
     path = inside(site.root, name.lstrip("/"))
     if not path.is_file():
         raise NewsletterError(f"link: no file {name!r} in the site; check the path")
-    if path.suffix.lower() in {".md", ".markdown", ".mkd", ".html", ".htm"}:
+    if path.suffix.lower() in POSTS and read_text(path).startswith("---"):
         target = read_page(path, site)
-        if target.post.front_matter or path.suffix.lower() not in {".html", ".htm"}:
-            return target.url or target.path
+        return target.url or target.path
     return site.url + "/" + path.relative_to(site.root.resolve()).as_posix()
 
 

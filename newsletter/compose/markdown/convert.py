@@ -9,6 +9,7 @@ been evaluated before (`body`).
 import re
 import threading
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -42,6 +43,8 @@ _FOOTNOTES: dict[str, Any] = {
     "USE_DEFINITION_ORDER": False,
 }
 _WORD = re.compile("<p>\\s*(\ue000\\d+\ue001)\\s*</p>|(\ue000\\d+\ue001)")
+_NAMED = re.compile(r'\s(?:id|name)="([^"]*)"')
+_FRAGMENT = re.compile(r'(<a\b[^<>]*?\shref=")#([^"]+)"')
 _LOCAL = threading.local()
 
 
@@ -80,7 +83,15 @@ def fit_for_mail(html: str, page: Page) -> str:
     def absolute(url: str) -> str:
         return url if TOKEN.match(url.strip()) else page.absolute(url)
 
-    return sanitize(html, absolute, sized)
+    return _with_targets(sanitize(html, absolute, sized), page.url)
+
+
+def _with_targets(html: str, url: str) -> str:
+    """`html`, its links to a place that is on the page but not in this mail (its comments) leading to the page."""
+    if not url or 'href="#' not in html:
+        return html
+    names = set(_NAMED.findall(html))
+    return _FRAGMENT.sub(lambda found: found[0] if found[2] in names else f'{found[1]}{escape(url)}#{found[2]}"', html)
 
 
 def _converter(grammar: Grammar) -> "Converter":

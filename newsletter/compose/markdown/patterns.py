@@ -185,6 +185,21 @@ class Math(_Pattern):
         return span, m.start(0), m.end(0)
 
 
+class Emoji(_Pattern):
+    """`:wave:`, by GitHub's names."""
+
+    MARKS = ":"
+
+    def handleMatch(self, m: re.Match[str], data: str) -> Found:  # type: ignore[override]  # noqa: N802
+        from pymdownx import gemoji_db  # two thousand names, which most posts don't need
+
+        name = gemoji_db.aliases.get(m[0], m[0])
+        code = gemoji_db.emoji.get(name, {}).get("unicode")
+        if not code:
+            return NOTHING
+        return "".join(chr(int(part, 16)) for part in code.split("-")), m.start(0), m.end(0)
+
+
 class Extension(_Pattern):
     """kramdown's `{::nomarkdown}…{:/}` and `{::comment}…{:/}` in a line."""
 
@@ -216,6 +231,8 @@ def register(md: "Converter") -> None:
     add(Entity(_ENTITY, md), "entity", 80)
     if md.grammar.linkify:
         add(BareAddress(r"(?:https?://|ftp://|www\.)[^\s<>\x02\x03]+", md), "bare", 85)
+    if md.grammar.emoji:
+        add(Emoji(r":[a-z0-9_+-]+:", md), "emoji", 60)
     if md.grammar.kramdown:
         add(Extension(r"\{::(nomarkdown|comment)\b[^{}\n]*\}(.*?)\{:/(?:\1)?\}", md), "extension", 70)
         add(Math(r"\$\$.+?\$\$", md), "math", 185)

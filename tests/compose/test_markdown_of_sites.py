@@ -1,0 +1,109 @@
+"""A site's own Markdown settings are heard, and bounds hold whatever the post."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from newsletter.compose.body import render_body
+from newsletter.compose.markdown.convert import render_markdown
+from newsletter.compose.markdown.grammar import grammar_of
+from newsletter.errors import NewsletterError
+
+from .sites import HUGO, JEKYLL, PLAIN, make, page_of
+
+
+def _page(tmp_path, kind, config=None):
+    files, name = {
+        "hugo": (HUGO, "content/posts/2024-05-06-hello.md"),
+        "jekyll": (JEKYLL, "_posts/2018-07-03-first.md"),
+        "plain": (PLAIN, "posts/2026-05-04-hello.md"),
+    }[kind]
+    page = page_of(make(tmp_path, files), name)
+    return replace(page, site=replace(page.site, config={**page.site.config, **(config or {})}))
+
+
+def _goldmark(**parts):
+    return {"markup": {"goldmark": parts}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "source", "output"),
+    [
+        ("hugo", _goldmark(renderer={"hardWraps": True}), "a\nb", "<p>a<br>\nb</p>"),
+        ("hugo", _goldmark(renderer={"unsafe": True}), "<b>a</b>", "<p><b>a</b></p>"),
+        ("hugo", _goldmark(renderer={"unsafe": False}), "<b>a</b>", "<p>a</p>"),
+        ("hugo", _goldmark(extensions={"typographer": False}), '"a" -- b', '<p>"a" -- b</p>'),
+        ("hugo", _goldmark(extensions={"typographer": {"disable": True}}), "it's", "<p>it's</p>"),
+        ("hugo", _goldmark(extensions={"linkify": False}), "https://a.example.org", "<p>https://a.example.org</p>"),
+        ("hugo", {"enableemoji": True}, "hi :wave: :nothing:", "<p>hi 👋 :nothing:</p>"),
+        ("hugo", {}, "hi :wave:", "<p>hi :wave:</p>"),
+        ("hugo", {}, "* a\n- b", "<ul>\n<li>a</li>\n</ul>\n<ul>\n<li>b</li>\n</ul>"),
+        ("hugo", {}, "| a |\n|---|\n| `x\\|y` |", "<code>x|y</code>"),
+        ("jekyll", {"kramdown": {"hard_wrap": True}}, "a\nb", "<p>a<br>\nb</p>"),
+        ("jekyll", {"kramdown": {"smart_quotes": "apos,apos,quot,quot"}}, '"a" it\'s', '<p>"a" it\'s</p>'),
+        ("jekyll", {"plugins": ["jemoji"]}, ":wave:", "<p>👋</p>"),
+        ("jekyll", {"markdown": "CommonMarkGhPages"}, "1. a\n  - b", "<li>a</li>\n</ol>\n<ul>"),
+        ("plain", {}, "Text[^1].\n\n[^1]: Two:\n    1. one\n    2. two", "<ol>\n<li>one</li>\n<li>two</li>\n</ol>"),
+        ("plain", {}, "<table>\n<tr>\n<td>\n\n* a\n</td>\n</tr>\n</table>", "<td>\n<ul>\n<li>a</li>\n</ul>\n</td>"),
+        ("plain", {}, "```html\n<p>Hello</p>\n```", "&lt;"),
+        ("plain", {}, "```make\nall:\n\tcc -o x\n```", "\n\t"),
+    ],
+)  # fmt: skip
+def test_a_sites_own_settings_change_what_its_posts_say(tmp_path, kind, config, source, output):
+    assert output in render_markdown(source, _page(tmp_path, kind, config))
+
+
+def test_a_shortcodes_html_is_kept_where_raw_html_is_not(tmp_path):
+    page = _page(tmp_path, "hugo", _goldmark(renderer={"unsafe": False}))
+    body = 'A {{< loud "x" >}} b.\n\n{{< loud "y" >}}\n\n<b>raw</b>\n'
+    assert grammar_of(page.site).unsafe is False
+    html = render_body(replace(page, post=replace(page.post, body=body)))
+    assert html == "<p>A <b>x</b> b.</p>\n<b>y</b>\n<p>raw</p>"
+
+
+def test_a_link_to_what_only_the_page_has_leads_to_the_page(tmp_path):
+    page = _page(tmp_path, "plain")
+    html = render_markdown("[c](#comments) and [n](#notes)\n\n## Notes\n", page)
+    assert f'href="{page.url}#comments"' in html
+    assert 'href="#notes"' in html
+
+
+@pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("Text.\n\n" + "- " * 600 + "x", 3),
+        ("> " * 300 + "x", 1),
+        ("".join("    " * depth + "!!! note\n\n" for depth in range(100)), 83),
+    ],
+)
+def test_what_is_nested_too_deep_is_told_with_its_line(tmp_path, kind, source, line):
+    page = _page(tmp_path, kind)
+    with pytest.raises(NewsletterError, match="more than 40 deep") as raised:
+        render_markdown(source, page)
+    if "!!!" not in source:
+        assert raised.value.line == page.post.body_line + line - 1
+
+
+@pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
+@pytest.mark.parametrize(
+    "source",
+    ["[" * 20_000, "![" * 10_000, "[a](" * 5_000, "*a _b " * 5_000, "`" * 3_000 + "a", "<!-- " * 5_000, "\"'" * 10_000,
+     "[a] " * 10_000, "<div>\n" * 2_000, "".join("`" * n + " a " for n in range(1, 300)), "http://" * 5_000],
+)  # fmt: skip
+def test_contrived_markdown_ends(tmp_path, kind, source):
+    begun = time.monotonic()
+    raised = None
+    try:
+        render_markdown(source, _page(tmp_path, kind))
+    except NewsletterError as error:
+        raised = error
+    assert time.monotonic() - begun < 20
+    assert raised is None or (raised.line is not None and "takes too long" in raised.what)
+
+
+def test_an_honest_glossary_is_not_too_much(tmp_path):
+    source = "".join(f"Term {number}\n: What term {number} means, at *some* length.\n\n" for number in range(500))
+    for kind in ("jekyll", "hugo", "plain"):
+        assert render_markdown(source, _page(tmp_path / kind, kind)).count("<dd>") == 500
