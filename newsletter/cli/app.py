@@ -33,6 +33,7 @@ COMMANDS = {
     "subscribers": "subscribers",
     "suppress": "suppress",
     "dkim": "dkim",
+    "serve": "serve",
 }
 """Each command and the module of this room that defines it, in the order of the help."""
 

@@ -154,6 +154,7 @@ class Delivery(Section):
 class Subscribers(Section):
     source: str = "subscribers.csv"
     where: str = ""  # a segment that always holds
+    topics: list[str] = []  # tags that readers may choose on the public pages; empty: whatever a sign-up names
 
 
 class Unsubscribe(Section):

@@ -1,0 +1,54 @@
+"""Put the public pages together: routes, guards, the style sheet, what is said when something fails."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from newsletter.web.pages import FOLDER, static_files
+from newsletter.web.public import preferences, signup, unsubscribe
+from newsletter.web.public.challenge import Limits
+from newsletter.web.public.context import Public
+from newsletter.web.public.forms import TooLarge
+from newsletter.web.public.guard import PublicGuard
+from newsletter.web.public.look import stylesheet
+from newsletter.web.security import SecurityHeaders
+
+
+def public_app(public: Public, *, proxy_headers: bool = False) -> ASGIApp:
+    """The public pages as an ASGI application, guarded."""
+    sheet = stylesheet(public.config.newsletter, (FOLDER / "static" / "public.css").read_text(encoding="utf-8"))
+
+    async def style(_request: Request) -> Response:
+        return Response(sheet, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+
+    app = Starlette(
+        routes=[
+            *signup.routes(public, Limits()),
+            *unsubscribe.routes(public),
+            *preferences.routes(public),
+            Route("/style.css", style, methods=["GET"]),
+            static_files(),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={
+            404: _answer(public, "error.not_found", 404),
+            405: _answer(public, "error.not_found", 405),
+            TooLarge: _answer(public, "error.too_large", 413),
+            500: _answer(public, "error.failed", 500),
+        },
+    )
+    return PublicGuard(app, public.base, proxy_headers=proxy_headers)
+
+
+def _answer(public: Public, key: str, status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_request: Request, error: Exception) -> Response:
+        response = public.message(key, status)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    return answer

@@ -1,0 +1,83 @@
+"""Read what a form sends: urlencoded, multipart (RFC 7578) or JSON, bounded in size.
+
+RFC 8058 lets a mail program send either of the first two; the pages' own forms are urlencoded.
+"""
+
+import json
+from email.parser import BytesParser
+from email.policy import HTTP
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+LARGEST = 64 * 1024
+"""Bytes of a body at most."""
+FIELDS = 50
+
+
+class TooLarge(Exception):  # noqa: N818 (said as a page, not to a caller)
+    """More than a form holds."""
+
+
+Form = dict[str, list[str]]
+
+
+async def read_form(request: Request) -> Form:
+    """The fields of a body; what can't be read as a form has none. Raises TooLarge."""
+    body = await _body(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _json(body)
+    if kind == "multipart/form-data":
+        return _multipart(request.headers["content-type"], body)
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS)
+    except ValueError:
+        return {}
+    form: Form = {}
+    for name, value in pairs:
+        form.setdefault(name, []).append(value)
+    return form
+
+
+def first(form: Form, name: str, most: int = 500) -> str:
+    """The first value of a field, on one line and cut; empty without one."""
+    values = form.get(name) or [""]
+    return " ".join(values[0][:most].split())
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise TooLarge
+    return body
+
+
+def _json(body: bytes) -> Form:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    form: Form = {}
+    for name, item in list(value.items())[:FIELDS]:
+        values = item if isinstance(item, list) else [item]
+        form[str(name)] = [value for value in values if isinstance(value, str)]
+    return form
+
+
+def _multipart(content_type: str, body: bytes) -> Form:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    form: Form = {}
+    if not message.is_multipart():
+        return form
+    for part in list(message.walk())[1:FIELDS]:
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(payload, bytes) and not part.get_filename():
+            form.setdefault(name, []).append(payload.decode("utf-8", "replace").removesuffix("\r\n"))
+    return form

@@ -1,0 +1,106 @@
+"""Who may ask the public pages for what: the hosts that they answer to, the path they stand under, what a proxy says.
+
+ASGI middleware. `/health` is answered whoever asks; other hosts than ours get 421 (RFC 9110 section 15.5.20), so that
+no page can be had under a name that is not the newsletter's.
+"""
+
+import ipaddress
+import logging
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from newsletter.web.local import is_loopback
+
+HEALTH = "/health"
+access = logging.getLogger("newsletter.access")
+"""One line a request, without address, token or query: method, kind of page, status, milliseconds."""
+
+
+class PublicGuard:
+    """The outermost of the public pages; `base` is their public address."""
+
+    def __init__(self, app: ASGIApp, base: str, *, proxy_headers: bool) -> None:
+        parts = urlsplit(base)
+        self.app = app
+        self.prefix = parts.path.rstrip("/")
+        self.host = (parts.hostname or "").lower()
+        self.secure = parts.scheme == "https"
+        self.proxy_headers = proxy_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 0
+        path = scope["path"]
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self.secure:
+                    MutableHeaders(scope=message)["Strict-Transport-Security"] = "max-age=31536000"
+            await send(message)
+
+        await self._answer(path)(self._scope(scope), receive, send_counted)
+        took = (time.perf_counter() - began) * 1000
+        access.info("%s %s %d %.1f", scope["method"], kind_of_page(path, self.prefix), status, took)
+
+    def _answer(self, path: str) -> ASGIApp:
+        if path in (HEALTH, self.prefix + HEALTH):
+            return PlainTextResponse("ok\n")
+        return self._for_host
+
+    async def _for_host(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host", "")
+        if not (is_loopback(host) or _name(host) == self.host):
+            await PlainTextResponse("This newsletter is not served under this name.\n", 421)(scope, receive, send)
+        elif self.prefix and not f"{scope['path']}/".startswith(self.prefix + "/"):
+            await PlainTextResponse("Not found\n", 404)(scope, receive, send)
+        else:
+            await self.app({**scope, "root_path": self.prefix}, receive, send)
+
+    def _scope(self, scope: Scope) -> Scope:
+        """With the network of the visitor in its state: the last that the proxy in front of us has seen."""
+        client = scope["client"][0] if scope.get("client") else ""
+        if self.proxy_headers:
+            forwarded = Headers(scope=scope).get("x-forwarded-for", "").rpartition(",")[2].strip()
+            client = forwarded or client
+        return {**scope, "state": {**scope.get("state", {}), "network": network_of(client)}}
+
+
+def network_of(client: str) -> str:
+    """The network that an address is counted under and kept as: a /24, or a /56 of IPv6; empty where it is none."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 56), strict=False))
+
+
+def kind_of_page(path: str, prefix: str) -> str:
+    """The path without what stands for a person: `/u/…` for every unsubscribe page."""
+    first = path.removeprefix(prefix).split("/")[1:2]
+    known = first and first[0] in (
+        "u",
+        "p",
+        "c",
+        "v",
+        "subscribe",
+        "issues",
+        "static",
+        "health",
+        "webhooks",
+        "feed.xml",
+    )
+    return f"/{first[0]}" if known else "/" if first in ([], [""]) else "/…"
+
+
+def _name(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or "" if host.isascii() and "/" not in host and "@" not in host else ""
