@@ -98,7 +98,7 @@ class Sample:
         if self.html is None or not self.html.text.strip():
             return None
         parser = etree.HTMLParser(encoding="utf-8")  # stops at a depth of 256
-        text = _bounded(self.html.text)
+        text = bounded(self.html.text)
         try:
             return etree.fromstring(text.encode("utf-8", "replace"), parser)
         except (etree.ParserError, etree.XMLSyntaxError):
@@ -260,7 +260,7 @@ def _body(part: Part | None, most: int | None = None) -> Body | None:
     return Body(part.text()[:most], len(content), part.charset, part.mislabelled)
 
 
-def _bounded(html: str) -> str:
+def bounded(html: str) -> str:
     """What is looked at of a message's HTML, so that a hostile one costs no more than a large one.
 
     The data of pictures says nothing; tags of more than 10,000 characters cost libxml2 the square of their attributes.

@@ -204,7 +204,7 @@ class Dispatcher:
     def closed(self, connection: Connection, reply: Reply | None) -> None:
         """Another connection takes its place, if there is work."""
         if reply is not None and reply.code:
-            self.tally.said(str(reply))
+            self.tally.count_reply(str(reply))
         self._pool.closed(connection, reply)
 
     def _try_elsewhere(self, transaction: Transaction, reply: Reply, route: Route) -> None:

@@ -79,11 +79,11 @@ class Tally:
     def settled(self, state: str, email: str, said: str) -> None:
         """Somebody is settled for this run, and not sent; `said`: the reply, or the reason."""
         self.count[state] += 1
-        self.said(said)
+        self.count_reply(said)
         if state == "unknown" and len(self.unknown_names) < NAMED:
             self.unknown_names.append(email)
 
-    def said(self, text: str) -> None:
+    def count_reply(self, text: str) -> None:
         """Count what was said."""
         self.replies[text if text in self.replies or len(self.replies) < KINDS else "other replies"] += 1
 

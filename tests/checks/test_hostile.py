@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.checks import check_message, client_support, sample_of
-from newsletter.checks.sample import _bounded
+from newsletter.checks.sample import bounded
 from tests.checks.mail import here, message, rules
 
 SECONDS = 20.0
@@ -100,7 +100,7 @@ def test_a_picture_in_the_page_does_not_hide_what_follows():
 
 def test_an_honest_page_is_looked_at_whole():
     page = here("<p>Words &lt; <a href='https://example.org/?a=1&amp;b=2'>more</a></p>" * 900)
-    assert _bounded(page) == page
+    assert bounded(page) == page
 
 
 MARKUP = [

@@ -19,8 +19,18 @@ from newsletter.compose.markdown.extras import (
     extension,
     math,
 )  # fmt: skip
-from newsletter.compose.markdown.lazy import OpenParagraph, lazily
-from newsletter.compose.markdown.lines import ATX, ITEM, RULE, SETEXT, closes, lead, opens_fence, strip
+from newsletter.compose.markdown.lines import (
+    ATX,
+    ITEM,
+    RULE,
+    SETEXT,
+    OpenParagraph,
+    closes,
+    lazily,
+    lead,
+    opens_fence,
+    strip,
+)
 from newsletter.compose.markdown.raw_html import html_block, html_element
 from newsletter.compose.markdown.tables import gfm_table, headless_table
 

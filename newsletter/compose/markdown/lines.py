@@ -1,10 +1,14 @@
-"""Lines and their columns: how far a line is indented, and what is left when a container has taken its part.
+"""Lines: how far one is indented, what is left when a container has taken its part, and which go on lazily.
 
 Tabs stop at every fourth column and stay tabs in what is left, because code keeps them. `base` is the column, in the
-whole line, at which the text given begins.
+whole line, at which the text given begins. Laziness: a line goes on with a paragraph inside a quote or an item, without
+that one's marks (CommonMark 0.31 section 5.1).
 """
 
 import re
+from collections.abc import Callable
+
+from newsletter.compose.markdown.raw_html import html_block
 
 FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^\n]*?)[ \t]*\Z")
 RULE = re.compile(r"([-*_])(?:[ \t]*\1){2,}[ \t]*\Z")
@@ -53,3 +57,46 @@ def opens_fence(text: str) -> re.Match[str] | None:
     """The fence that `text` opens: its mark and its info string."""
     match = FENCE.match(text)
     return None if match is None or (match[1][0] == "`" and "`" in match[2]) else match
+
+
+def lazily(width: int, text: str) -> str:
+    """A line that goes on with a paragraph, written so that it can't be read as anything else."""
+    if width >= 4:
+        return "    " + text
+    return "\\" + text if SETEXT.match(text) else text
+
+
+class OpenParagraph:
+    """Whether a paragraph is open at the end of the lines fed so far, however deep: the next line may go on with it."""
+
+    def __init__(self, interrupts: Callable[[str], bool]) -> None:
+        self.interrupts = interrupts
+        self.open = False
+        self.fence = ""
+        self.html = False
+        self.listed = False
+
+    def feed(self, line: str) -> None:
+        width, text = lead(line)
+        while text and not self.fence:
+            item = ITEM.match(text)
+            if text[0] == ">":
+                width, text = lead(text[1:].removeprefix(" "))
+            elif item and not RULE.match(text) and (not self.open or self.interrupts(text)):
+                self.listed, self.open = True, False
+                width, text = lead(text[item.end() + 1 :])
+            else:
+                break
+        if not text:
+            self.open = self.html = False
+        elif self.fence:
+            if closes(text, self.fence):
+                self.fence = ""
+        elif fence := opens_fence(text):
+            self.fence, self.open = fence[1], False
+        elif self.html or ATX.match(text) or RULE.match(text):
+            self.open = False
+        elif not self.open and (html_block([text], 0, text) or (width >= 4 and not self.listed)):
+            self.html, self.open = text[0] == "<", False
+        else:
+            self.open = True

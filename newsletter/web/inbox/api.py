@@ -85,7 +85,7 @@ def summary(row: IndexRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def whole(row: IndexRow, message: Message) -> dict[str, Any]:
+def message_fields(row: IndexRow, message: Message) -> dict[str, Any]:
     """A message with everything but the contents of its parts."""
     return {
         **summary(row),
@@ -232,7 +232,7 @@ async def _set_faults(request: Request) -> Response:
 
 async def _get(request: Request) -> Response:
     row, message = await find_message(request)
-    return JSONResponse(await run_in_threadpool(whole, row, message))
+    return JSONResponse(await run_in_threadpool(message_fields, row, message))
 
 
 async def _delete(request: Request) -> Response:

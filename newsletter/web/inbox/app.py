@@ -72,7 +72,7 @@ def inbox_app(
 
         def listener(event: Event) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended before a last thread
-                loop.call_soon_threadsafe(here.tell, event)
+                loop.call_soon_threadsafe(here.announce, event)
 
         unsubscribe = store.subscribe(listener)
         follower = asyncio.create_task(_follow(store), name="inbox follower")

@@ -35,7 +35,7 @@ class InboxContext:
         """The address of the SMTP server, or empty."""
         return self.server.url if self.server else ""
 
-    def tell(self, event: Event) -> None:
+    def announce(self, event: Event) -> None:
         """Pass a change in the store on to open pages and to those who wait; in the loop's thread."""
         self.events.publish(event.kind, {"ids": list(event.ids[-100:])})
         for waiter in self._waiters:

@@ -15,7 +15,7 @@ from newsletter.web.public.challenge import Limits
 from newsletter.web.public.context import Public
 from newsletter.web.public.forms import TooLarge
 from newsletter.web.public.guard import PublicGuard
-from newsletter.web.public.look import stylesheet
+from newsletter.web.public.theme import stylesheet
 from newsletter.web.security import SecurityHeaders
 
 

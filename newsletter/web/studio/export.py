@@ -37,7 +37,7 @@ def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
     except OSError as error:
         raise NewsletterError(f"can't be made: {error.strerror}; name another folder", path=out_dir) from None
     written = []
-    name = _file_name(rendered.post.slug)
+    name = file_name(rendered.post.slug)
     token = load_token(config.state_dir)
     with _serving(studio, token) as address, browser() as page:
         page.visit(with_token(address, token))
@@ -52,7 +52,7 @@ def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
     return written
 
 
-def _file_name(slug: str) -> str:
+def file_name(slug: str) -> str:
     """The slug as the beginning of a file's name, and nothing that leads out of its folder."""
     return "".join(mark if mark.isalnum() or mark in "-_." else "-" for mark in slug).strip(".-")[:100] or "post"
 

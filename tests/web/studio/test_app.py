@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from newsletter.config.settings import load_config
 from newsletter.web.local import bind_free
 from newsletter.web.studio.app import serve_preview
-from newsletter.web.studio.export import _file_name, export_pngs
+from newsletter.web.studio.export import export_pngs, file_name
 
 from .site import PIXEL, StudioSite, make_site, running
 
@@ -254,7 +254,7 @@ def test_export_without_a_chromium_says_what_to_install(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("slug", ["../..", "../../outside", "/tmp/outside", "a/b", "..", "ö.ü"])
 def test_the_names_of_exported_pictures_stay_in_their_folder(slug: str) -> None:
-    name = _file_name(slug)
+    name = file_name(slug)
     assert name
     assert (Path("/out") / f"{name}-375-light.png").resolve().parent == Path("/out")
 
