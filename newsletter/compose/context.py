@@ -8,11 +8,11 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date
-from html import unescape
 from pathlib import PurePath
 from typing import Any
 
 from newsletter.compose.long_date import long_date
+from newsletter.compose.text.words import first_words, reading_minutes, words_of
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
@@ -23,13 +23,6 @@ _RIGHT_TO_LEFT = frozenset(
     {"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ku", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
 )
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
-_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # a letter of these is about half a word
-_TAGS = re.compile(r"<!--.*?-->|<(style|script|pre)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_BLOCK_END = re.compile(r"</(?:p|h[1-6]|li|blockquote|td|th|dd|dt|div|figcaption)>|<br\s*/?>", re.IGNORECASE)
-_HEADING = re.compile(r"<h[1-6]\b.*?</h[1-6]>", re.DOTALL | re.IGNORECASE)
-_WORDS_A_MINUTE = 230
-_SUMMARY = 100
-"""Characters of a preheader made from the first words: what most inbox rows show, and the check allows."""
 
 
 def post_context(page: Page) -> dict[str, Any]:
@@ -53,13 +46,13 @@ def post_context(page: Page) -> dict[str, Any]:
 
 def body_context(post: Post, body: str) -> dict[str, Any]:
     """What `post` in templates has of its body, which is HTML: `summary` and `reading_minutes`."""
-    summary = post.text_field("description", "summary") or post.subtitle or first_words(without_headings(body))
-    return {"summary": summary, "reading_minutes": reading_minutes(text_of(body))}
+    summary = post.text_field("description", "summary") or post.subtitle or first_words(words_of(body, headings=False))
+    return {"summary": summary, "reading_minutes": reading_minutes(words_of(body))}
 
 
 def preheader(post: Post, body: str) -> str:
     """What inboxes show behind the subject: the author's words for it, else the post's first ones."""
-    return post.text_field("preheader", "description") or post.subtitle or first_words(without_headings(body))
+    return post.text_field("preheader", "description") or post.subtitle or first_words(words_of(body, headings=False))
 
 
 def newsletter_context(page: Page, config: Config, name: str) -> dict[str, Any]:
@@ -91,30 +84,6 @@ def newsletter_context(page: Page, config: Config, name: str) -> dict[str, Any]:
 def site_context(site: Site) -> dict[str, Any]:
     """`site` in templates: what its own configuration says, and its title and address."""
     return {**{str(key): value for key, value in site.config.items()}, "title": site.title, "url": site.url}
-
-
-def without_headings(html: str) -> str:
-    """The words of `html` on one line, those of its headings left out."""
-    return text_of(_HEADING.sub(" ", html))
-
-
-def text_of(html: str) -> str:
-    """The words of `html` on one line."""
-    return " ".join(unescape(_TAGS.sub("", _BLOCK_END.sub(" ", html))).split())
-
-
-def first_words(text: str, most: int = _SUMMARY) -> str:
-    """The beginning of `text`: whole words, with an ellipsis where it was cut."""
-    if len(text) <= most:
-        return text
-    cut = text[: most - 1]
-    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:–—-") + "…"
-
-
-def reading_minutes(text: str) -> int:
-    """Minutes that reading takes, at least one."""
-    wide = len(_WIDE.findall(text))
-    return max(1, math.ceil((len(_WIDE.sub(" ", text).split()) + wide / 2) / _WORDS_A_MINUTE))
 
 
 def replace_surrogates(text: str) -> str:

@@ -56,7 +56,7 @@ def test_an_issue_begun_by_the_first_release_is_finished(begun: Path, run: Run, 
     assert relay.recipients == ["cem@example.net", "dora@example.net", "eve@example.net"]
     assert json.loads(done.stdout)["already_sent"] == 2
     first, later = parse((RELEASED / "first.eml").read_bytes()), parse(relay.messages[0][1])
-    assert list(later) == list(first)
+    assert set(first) <= set(later)
     assert later["Content-Type"] == first["Content-Type"]
     assert "See you in Oslo." in text_of(later)
     assert without_token(text_of(later)) == without_token(text_of(first).replace("Ada", "Cem").replace("Lyon", "Oslo"))

@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -167,3 +169,17 @@ def test_parting_leaves_nothing_out() -> None:
     inlined, kept = part_stylesheet("a, b:hover > c, td:nth-child(2), d[x='a,b'] { color: red } @media x { e { } }")
     assert inlined == 'a, td:nth-child(2), d[x="a,b"] {color: red}'
     assert kept.startswith("b:hover > c {color: red !important}\n@media x {")
+
+
+def test_the_inliner_leaves_modules_and_environment_to_others() -> None:
+    """premailer imports requests, which nobody needs here: it waits, the real one, until somebody does."""
+    code = (
+        "import os, sys; before = dict(os.environ)\n"
+        "from newsletter.compose.html.inline_css import inline_css\n"
+        "assert dict(os.environ) == before\n"
+        "assert 'requests.sessions' not in sys.modules\n"
+        "import requests\n"
+        "assert requests.Session().headers['User-Agent'].startswith('python-requests/')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.context import first_words, json_value, reading_minutes
+from newsletter.compose.context import json_value
 from newsletter.compose.issue import Issue, Slot
 from newsletter.compose.long_date import long_date
 from newsletter.compose.message.writer import DecodedMessage, MessageWriter
 from newsletter.compose.pipeline import compose, list_id
+from newsletter.compose.text.words import first_words, reading_minutes
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
 from newsletter.site.load import load_site

@@ -6,8 +6,8 @@ network or from disk. The page comes back as libxml2 writes it: not pretty-print
 """
 
 import functools
+import importlib.util
 import logging
-import os
 import re
 import sys
 from types import ModuleType
@@ -18,16 +18,37 @@ from lxml import etree
 
 from newsletter.compose.html.stylesheet import part_stylesheet
 
-_with_requests = "requests" in sys.modules
-if not _with_requests:  # premailer fetches with it; nothing is fetched here, and it weighs 7 MB and 70 ms
-    sys.modules["requests"] = ModuleType("requests")
-# Its cache of styles already read holds 128 by default: fewer than a mail has, so that a save would read most anew.
-os.environ.update(PREMAILER_CACHE="LRU", PREMAILER_CACHE_MAXSIZE="2048")
-from premailer import Premailer  # noqa: E402 (see above)
 
-del os.environ["PREMAILER_CACHE"], os.environ["PREMAILER_CACHE_MAXSIZE"]
-if not _with_requests:
-    del sys.modules["requests"]
+class _Deferred(ModuleType):
+    """A module that is loaded when something of it is used; importlib's LazyLoader does so when it is imported."""
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self.__spec__
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        assert spec is not None
+        assert spec.loader is not None
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _import_when_used(name: str) -> None:
+    """Let what `import name` loads wait until something of the module is used."""
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is not None:
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        module.__class__ = _Deferred
+
+
+_import_when_used("requests")  # premailer fetches with it; nothing is fetched here, and it weighs 7 MB and 70 ms
+import premailer.merge_style  # noqa: E402 (see above)
+import premailer.premailer  # noqa: E402
+from premailer import Premailer  # noqa: E402
+
+# premailer's cache holds 128 selectors and styles together: fewer than a mail has, so that a save would read most anew.
+_CACHED = functools.lru_cache(maxsize=2048)
+_pairs = _CACHED(premailer.merge_style.csstext_to_pairs)
+premailer.merge_style.csstext_to_pairs = premailer.premailer.csstext_to_pairs = _pairs
+premailer.premailer._create_cssselector = _CACHED(premailer.premailer._create_cssselector)
 
 _DOCTYPE = re.compile(r"<!doctype[^>]*>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")

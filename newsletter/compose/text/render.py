@@ -7,7 +7,6 @@ front of the next line, so that what the block leaves out leaves no gap.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from html import unescape
 from itertools import count
 
 from lxml import etree
@@ -18,6 +17,7 @@ from newsletter.compose.text.inline import INVISIBLE, Inline, collapse
 from newsletter.compose.text.lists import list_marks
 from newsletter.compose.text.nodes import Item, Node, contents, has_block, is_comment, is_hidden, token_of
 from newsletter.compose.text.tables import draw_table, is_layout, read_rows
+from newsletter.compose.text.words import words_of
 from newsletter.compose.text.wrap import display_width, wrap
 
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~"}
@@ -25,7 +25,6 @@ _MARGINS = {"p": 1, "figure": 1, "address": 1, "details": 1, "td": 1, "th": 1, "
 _NARROWEST = 20  # columns left for text, however deep it is nested
 _DEEPEST = 120  # elements; deeper ones are flattened
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
-_TAG = re.compile("<[^>]*>")
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
@@ -43,7 +42,7 @@ def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = l
         f"<html><body>{source}</body></html>".encode() if "<body" not in source.lower() else source.encode(), parser
     )
     if root is None or "Excessive depth" in str(parser.error_log):
-        return "\n".join(wrap(collapse(unescape(_TAG.sub(" ", source))), width)).strip()
+        return "\n".join(wrap(words_of(source), width)).strip()
     inline = Inline()
     flow = _Flow(inline, width, is_value)
     flow.walk(_flatten(root))

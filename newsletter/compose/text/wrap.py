@@ -1,12 +1,14 @@
 """Break text into lines by the width it has on a screen: 2 columns for a Chinese character, 0 for a combining accent.
 
-Widths: Unicode Standard Annex 11. Words, addresses and URLs are never broken; between ideographs and kana a line may
-end, but not before a closing mark or after an opening one (JIS X 4051, the part that everybody notices).
+Widths are wcwidth's (Unicode Standard Annexes 11 and 29). Words, addresses and URLs are never broken; between
+ideographs and kana a line may end, but not before a closing mark or after an opening one (JIS X 4051, the part that
+everybody notices).
 """
 
 import re
 import unicodedata
-from functools import lru_cache
+
+import wcwidth
 
 from newsletter.compose.templating.tokens import TOKEN
 
@@ -20,18 +22,13 @@ _NOT_LAST = frozenset("‘“（「『【〈《〔［｛￥＄")
 _IDEOGRAPHIC = re.compile(
     "[\u2e80-\u303f\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
 )
-_JOINED = re.compile("\u200d.")
 
 
 def display_width(text: str) -> int:
     """Columns that `text` takes in a monospaced window; a slot's token counts as a short word."""
     if "slot" in text:
         text = TOKEN.sub("x" * _SLOT_WIDTH, text)
-    if text.isascii():
-        return len(text)
-    if "\u200d" in text:  # what a zero-width joiner adds to an emoji takes no room
-        text = _JOINED.sub("", text)
-    return sum(map(_width, text))
+    return len(text) if text.isascii() else wcwidth.width(text)
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -80,10 +77,3 @@ def _units(word: str) -> list[str]:
         else:
             units.append(char)
     return units
-
-
-@lru_cache(maxsize=4096)
-def _width(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Cc"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
