@@ -18,10 +18,8 @@ from newsletter.audience.events import Event, events_of
 from newsletter.audience.roster import Roster
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.suppression import Suppression, write_suppression
-from newsletter.audience.token import digest
+from newsletter.audience.token import erased_key
 from newsletter.state.schema import deliveries, events, issues, notices, signups, suppressions
-
-_PREFIX = "erased:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +42,11 @@ class Known:
         )
 
 
-def erased_key(secret: bytes, email: str) -> str:
-    """What stands for an erased address: the same for all its spellings, and nothing without the secret."""
-    return _PREFIX + digest(secret, "erased", address_key(email))
-
-
 def was_erased(engine: Engine, secret: bytes, email: str) -> bool:
     """Was the person with this address erased?"""
     query = select(suppressions.c.key).where(suppressions.c.key == erased_key(secret, email))
     with engine.connect() as connection:
         return connection.execute(query).first() is not None
-
-
-def erased_keys(engine: Engine) -> frozenset[str]:
-    """The hashes of all who were erased; few, and read once a list."""
-    query = select(suppressions.c.key).where(suppressions.c.key.startswith(_PREFIX))
-    with engine.connect() as connection:
-        return frozenset(connection.scalars(query))
 
 
 def return_erased(connection: Connection, secret: bytes, email: str) -> None:

@@ -4,57 +4,112 @@ One behaviour for `render`, `check`, `send --to` and the studio: who is shown wh
 address is written to that is not on the list.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from newsletter.audience.address import address_key
-from newsletter.audience.csv.reader import SubscriberList, read_csv
+from newsletter.audience.csv.reader import LeftOut, Listing, Row, read_csv
 from newsletter.audience.segment import compile_segment
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
+from newsletter.audience.token import erased_key, load_secret
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
+from newsletter.state.open import read_erased, sqlite_path
 
 MADE_UP = Subscriber("reader@example.org", "Robin Reader")
 """Who reads where there is no subscriber yet."""
 
 
-def open_list(config: Config) -> SubscriberList:
+@dataclass(frozen=True, slots=True)
+class MailingList:
+    """The list as a message goes to it, from a file or from the database; iterate over its rows as often as you like.
+
+    Who has paused, was erased, or is outside the standing segment is left out, and said to be.
+    """
+
+    path: Path  # of the file or of the state, for messages
+    columns: tuple[str, ...]  # as templates name them, without email and name
+    _rows: Iterable[Row]
+    _why: Callable[[Subscriber], str]
+    _where: Callable[[Subscriber], bool] | None = None  # the standing segment, of a list that knows none itself
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows with their lines or numbers, in the order of the list."""
+        why, where = self._why, self._where
+        for line, row in self._rows:
+            if not isinstance(row, Subscriber):
+                yield line, row
+            elif what := why(row):
+                yield line, LeftOut(row, what)
+            elif where is not None and not where(row):
+                yield line, LeftOut(row, "outside [subscribers] where", left=False)
+            else:
+                yield line, row
+
+
+def open_list(config: Config) -> MailingList:
     """The newsletter's list of subscribers. Raises NewsletterError where there is none, or none that is fit to read."""
+    path = sqlite_path(config)
+    segment = config.subscribers.where
     if config.subscribers.source == "database":
-        what = '[subscribers] source = "database" is not there yet; name a CSV file'
-        raise NewsletterError(what, **config.where("subscribers", "source"))
+        from newsletter.audience.database import DatabaseRoster
+        from newsletter.state import open_state
+
+        roster = DatabaseRoster(open_state(config), path)
+        columns = roster.columns
+        return MailingList(
+            path, columns, roster, _reasons(config, path), _standing(config, columns) if segment else None
+        )
     rows = read_csv(config.root / config.subscribers.source)
-    if not config.subscribers.where:
-        return rows
-    option = "[subscribers] where"
+    listed = replace(rows, where=_standing(config, rows.columns)) if segment else rows
+    return MailingList(rows.path, rows.columns, listed, _reasons(config, path))
+
+
+def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool]:
     with config.naming("subscribers", "where"):
-        return replace(rows, where=compile_segment(config.subscribers.where, rows.columns, option))
+        return compile_segment(config.subscribers.where, columns, "[subscribers] where")
 
 
-def list_path(config: Config) -> Path | None:
-    """The file that the list is in; None where it is in no file."""
-    return None if config.subscribers.source == "database" else config.root / config.subscribers.source
+def _reasons(config: Config, state: Path) -> Callable[[Subscriber], str]:
+    """Why somebody who is on the list gets nothing now; empty for all others."""
+    today = time.strftime("%Y-%m-%d")
+    erased = read_erased(state)
+    secret = load_secret(config) if erased else b""
+
+    def why(person: Subscriber) -> str:
+        if person.is_paused(today):
+            return f"paused until {person.columns[PAUSED_UNTIL][:10]}"
+        if erased and erased_key(secret, person.email) in erased:
+            return "asked to be erased"
+        return ""
+
+    return why
 
 
-def find_list(config: Config) -> SubscriberList | None:
+def list_path(config: Config) -> Path:
+    """The file that the list is in: a CSV file, or the state's."""
+    return sqlite_path(config) if config.subscribers.source == "database" else config.root / config.subscribers.source
+
+
+def find_list(config: Config) -> MailingList | None:
     """The list, or None where there is none yet."""
-    path = list_path(config)
-    return open_list(config) if path is not None and path.exists() else None
+    return open_list(config) if list_path(config).exists() else None
 
 
-def subscribers_of(rows: SubscriberList | None) -> Iterator[Subscriber]:
+def subscribers_of(rows: Listing | None) -> Iterator[Subscriber]:
     """The rows that can be mailed, streamed."""
     return (row for _, row in rows or () if isinstance(row, Subscriber))
 
 
-def first_subscriber(rows: SubscriberList | None) -> Subscriber:
+def first_subscriber(rows: Listing | None) -> Subscriber:
     """The list's first; somebody made up, with the list's columns empty, where it has none."""
     made_up = replace(MADE_UP, columns=dict.fromkeys(rows.columns if rows else (), ""))
     return next(subscribers_of(rows), made_up)
 
 
-def find_subscriber(rows: SubscriberList | None, email: str) -> Subscriber | None:
+def find_subscriber(rows: Listing | None, email: str) -> Subscriber | None:
     """The subscriber of this address, or None."""
     wanted = address_key(email.strip())
     return next((row for row in subscribers_of(rows) if address_key(row.email) == wanted), None)
@@ -74,9 +129,7 @@ def one_subscriber(config: Config, email: str | None = None) -> tuple[Subscriber
     return found, rows.columns if rows is not None else None
 
 
-def addressees(
-    rows: SubscriberList | None, addresses: Iterable[str], viewed: Subscriber | None = None
-) -> list[Subscriber]:
+def addressees(rows: Listing | None, addresses: Iterable[str], viewed: Subscriber | None = None) -> list[Subscriber]:
     """Whom each of `addresses` is written to as, in their order, when a message goes there to be looked at.
 
     As `viewed` where somebody was chosen to look through the eyes of; else as the subscriber of that address, whose own

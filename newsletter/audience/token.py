@@ -17,11 +17,14 @@ import stat
 import tempfile
 from pathlib import Path
 
+from newsletter.audience.address import address_key
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.state.private import state_folder
 
 MAC_BYTES = 16
+ERASED = "erased:"
+"""Begins the key of a suppression whose address was erased."""
 TOKEN_MAX = 1000
 """Characters of a token at most: an address of 254 and a long issue id need about 700."""
 
@@ -90,6 +93,11 @@ def _mac(secret: bytes, message: bytes) -> bytes:
 def _keyed(secret: bytes) -> hmac.HMAC:
     """The MAC with the key in it, to be copied: making one takes longer than the message does."""
     return hmac.new(secret, digestmod=hashlib.sha256)
+
+
+def erased_key(secret: bytes, email: str) -> str:
+    """What stands for an address that was erased: the same for all its spellings, and nothing without the secret."""
+    return ERASED + digest(secret, "erased", address_key(email))
 
 
 def load_secret(config: Config) -> bytes:

@@ -20,7 +20,7 @@ from newsletter.cli.send_report import Rehearsal, exit_code, progress_line, repo
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.audience.csv.reader import SubscriberList
+    from newsletter.audience.source import MailingList
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.ledger import Ledger
@@ -205,7 +205,7 @@ def _nobody(options: Options, plan: "Plan") -> str:
     return "there are no subscribers; add a row under the header"
 
 
-def _segment(expression: str | None, rows: "SubscriberList") -> Any:
+def _segment(expression: str | None, rows: "MailingList") -> Any:
     if expression is None:
         return None
     from newsletter.audience.segment import compile_segment

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from newsletter.audience.address import normalize_address
-from newsletter.audience.csv.reader import SubscriberList
+from newsletter.audience.csv.reader import Listing
 from newsletter.audience.source import addressees
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composed
@@ -23,7 +23,7 @@ from newsletter.smtp.transaction import Transaction
 
 def envelopes_to(
     composed: Composed,
-    rows: SubscriberList | None,
+    rows: Listing | None,
     addresses: Iterable[str],
     *,
     viewed: Subscriber | None = None,

@@ -103,12 +103,21 @@ def explained(path: Path) -> Iterator[None]:
         raise explain(error, path) from None
 
 
-def read_suppressions(path: Path) -> list[tuple[str, str, str, str, float]]:
+def read_suppressions(path: Path) -> list[tuple[str, str | None, str, str, float]]:
     """Who must not be mailed, as (key, email, reason, source, created), by a file that is only looked at.
 
     It may be older than this program, and is left so; none at all is an empty one. Raises NewsletterError where it is
     newer, damaged, or no state file.
     """
+    return _look(path, "SELECT key, email, reason, source, created FROM suppressions")
+
+
+def read_erased(path: Path) -> frozenset[str]:
+    """The keys of suppressions whose addresses were erased (audience.erasure), by a file that is only looked at."""
+    return frozenset(key for (key,) in _look(path, "SELECT key FROM suppressions WHERE email IS NULL"))
+
+
+def _look(path: Path, query: str) -> list[Any]:
     if not path.exists():
         return []
     with explained(path), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -118,7 +127,7 @@ def read_suppressions(path: Path) -> list[tuple[str, str, str, str, float]]:
             return []
         if found > VERSION:
             raise NewsletterError(_NEWER.format(found), path=path)
-        return db.execute("SELECT key, email, reason, source, created FROM suppressions").fetchall()
+        return db.execute(query).fetchall()
 
 
 def prepare(path: Path) -> None:

@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 
 from newsletter.audience.csv.reader import LeftOut, check_list
+from newsletter.audience.erasure import erase
+from newsletter.audience.roster import open_roster, put
 from newsletter.audience.source import MADE_UP, addressees, find_list, first_subscriber, one_subscriber, open_list
 from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.token import load_secret
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
+from newsletter.state import open_state
 
 ADA = Subscriber("ada@example.org", "Ada", {"city": "Lyon"})
 BEN = Subscriber("ben@example.org", "Ben", {"city": "Oslo"})
@@ -64,3 +68,38 @@ def test_whoever_is_outside_the_standing_segment_is_nobody_to_render_for(config:
     assert [type(row) for _, row in rows] == [LeftOut, Subscriber]
     report = check_list(rows)
     assert (report.subscribers, report.left, report.outside) == (1, 0, 1)
+
+
+def test_who_has_paused_is_left_out_until_the_day(config: Config) -> None:
+    text = (
+        "email,name,city,paused_until\nada@example.org,,,2999-01-01\nben@example.org,,,2001-01-01\neve@example.org,,,\n"
+    )
+    (config.root / "subscribers.csv").write_text(text)
+    rows = [row for _, row in open_list(config)]
+    assert [type(row) for row in rows] == [LeftOut, Subscriber, Subscriber]
+    assert isinstance(rows[0], LeftOut)
+    assert rows[0].what == "paused until 2999-01-01"
+
+
+def test_who_was_erased_is_left_out_though_put_back_on_the_list(config: Config) -> None:
+    listed(config, "ada@example.org,Ada,Lyon", "ben@example.org,Ben,Oslo")
+    roster, engine = open_roster(config), open_state(config)
+    erase(engine, roster, load_secret(config), "ada@example.org", 1.0)
+    assert [row.email for _, row in open_list(config) if isinstance(row, Subscriber)] == ["ben@example.org"]
+    listed(config, "Ada@Example.org,Ada,Lyon")
+    (row,) = [row for _, row in open_list(config)]
+    assert isinstance(row, LeftOut)
+    assert row.what == "asked to be erased"
+    engine.dispose()
+
+
+def test_the_database_is_a_list_like_a_file(config: Config) -> None:
+    config.path.write_text(
+        config.path.read_text() + '[subscribers]\nsource = "database"\nwhere = "subscriber.city == \'Oslo\'"\n'
+    )
+    config = load_config(config.path)
+    assert find_list(config) is None
+    put(open_roster(config), [Subscriber("seg@example.org", "", {"city": "Lyon"}), BEN])
+    assert one_subscriber(config) == (BEN, ("city",))
+    report = check_list(open_list(config))
+    assert (report.subscribers, report.outside, report.columns) == (1, 1, ("city",))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
+from typing import Protocol
 
 from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.duplicates import Seen
@@ -44,6 +45,17 @@ class LeftOut:
 
 Row = tuple[int, Subscriber | LeftOut | Problem]
 """The line of the file (from 1) on which a row begins, and what it says."""
+
+
+class Listing(Protocol):
+    """A list of people, wherever it is."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """As templates name them, without email and name."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """Its rows, with their lines or numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +173,7 @@ def read_csv(path: Path) -> SubscriberList:
     return SubscriberList(path, columns, header, found)
 
 
-def check_list(subscribers: SubscriberList, named: int | None = None) -> ListReport:
+def check_list(subscribers: Listing, named: int | None = None) -> ListReport:
     """Read the whole list as a send would, and count; at most `named` problems are kept, so that memory is flat."""
     count = bad = left = outside = 0
     tally = StatusTally(subscribers.columns)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from newsletter.audience.csv.reader import SubscriberList
+from newsletter.audience.csv.reader import Listing
 from newsletter.audience.source import find_subscriber, first_subscriber
 from newsletter.audience.subscriber import Subscriber
 
@@ -39,7 +39,7 @@ PERSONAS: tuple[Persona, ...] = (
 )
 
 
-def find(rows: SubscriberList | None, key: str) -> Subscriber | None:
+def find(rows: Listing | None, key: str) -> Subscriber | None:
     """The persona of that key, with the columns of the list's first; or the subscriber of that address."""
     if persona := next((one for one in PERSONAS if one.key == key), None):
         return Subscriber(persona.email, persona.name, first_subscriber(rows).columns)

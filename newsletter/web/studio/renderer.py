@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.audience.csv.reader import SubscriberList
-from newsletter.audience.source import find_list, first_subscriber, list_path, subscribers_of
+from newsletter.audience.source import MailingList, find_list, first_subscriber, list_path, subscribers_of
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composed, Composer
 from newsletter.compose.issue import Issue
@@ -39,7 +38,7 @@ class RenderedMessage:
     composed: Composed
     subscriber: Subscriber
     chosen: bool  # whether somebody was chosen to look through the eyes of
-    rows: SubscriberList | None  # the list, where there is one
+    rows: MailingList | None  # the list, where there is one
     envelope: Envelope
     message: Message  # parsed from the envelope's bytes
     seconds: float  # that it took to compose and write; 0.0 if it was at hand
@@ -82,7 +81,7 @@ class Renderer:
         self._lock = threading.RLock()
         self._path = config.path.absolute()
         self._composer: Composer | None = Composer(config)
-        self._list: SubscriberList | None = None
+        self._list: MailingList | None = None
         self._issues: dict[Path, Composed] = {}
         self._messages: dict[tuple[Path, str], RenderedMessage] = {}
         self._shelf = PostList()
@@ -183,7 +182,7 @@ class Renderer:
             elif not all(path.suffix.lower() in MARKDOWN or _TEMPLATES in path.parts for path in files):
                 self._composer = Composer(self.config)
 
-    def _open_list(self) -> SubscriberList | None:
+    def _open_list(self) -> MailingList | None:
         with self._lock:
             if self._list is None:
                 self._list = find_list(self.config)
