@@ -124,7 +124,7 @@ class Blocks(BlockParser):
             return
         self.raw(parent, found.html)
         lines = inner.strip("\n").split("\n")
-        margin = min((lead(text)[0] for text in lines if text.strip()), default=0)
+        margin = min((lead(text)[0] for text in lines if text.strip(" \t")), default=0)
         self.read(parent, [strip(text, margin) for text in lines], line)
         self.raw(parent, found.close)
 
@@ -132,7 +132,7 @@ class Blocks(BlockParser):
         """A row of a table."""
         row = SubElement(parent, "tr")
         for number, text in enumerate(cells):
-            cell = self.add(row, tag, text.strip(), line)
+            cell = self.add(row, tag, text.strip(" \t"), line)
             if number < len(aligns) and aligns[number]:
                 cell.set("style", f"text-align: {aligns[number]};")
 

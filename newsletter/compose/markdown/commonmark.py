@@ -41,13 +41,13 @@ class CommonMark(Blocks):
     def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
         at, spread, blank, any_before = 0, False, False, False
         while at < len(lines):
-            if not lines[at].strip():
+            if not lines[at].strip(" \t"):
                 blank, at = any_before, at + 1
                 continue
             self.check(first + at)
             spread = spread or blank
             at = self._block(parent, lines, at, first, base)
-            blank, any_before = not lines[min(at, len(lines)) - 1].strip(), True
+            blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t"), True
         return spread
 
     def _block(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
@@ -110,7 +110,7 @@ class CommonMark(Blocks):
         code: list[str] = []
         end = at
         for number in range(at, len(lines)):
-            if lines[number].strip():
+            if lines[number].strip(" \t"):
                 if lead(lines[number], base)[0] < 4:
                     break
                 end = number + 1
@@ -130,19 +130,19 @@ class CommonMark(Blocks):
     def _paragraph(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
         start = at
         texts: list[str] = []
-        while at < len(lines) and lines[at].strip():
+        while at < len(lines) and lines[at].strip(" \t"):
             width, text = lead(lines[at], base)
             if at > start and width < 4:
-                if SETEXT.match(text) and (heading := self.definitions("\n".join(texts))).strip():
-                    self.add(parent, "h1" if text[0] == "=" else "h2", heading.strip(), first + start)
+                if SETEXT.match(text) and (heading := self.definitions("\n".join(texts))).strip(" \t"):
+                    self.add(parent, "h1" if text[0] == "=" else "h2", heading.strip(" \t"), first + start)
                     return at + 1
                 if self.interrupts(text):
                     break
                 if text[0] == "{" and self.md.grammar.kramdown and ATTRIBUTES.match(text):
-                    texts.append(text.strip())
+                    texts.append(text.strip(" \t"))
                     at += 1
                     break
-            if text[0] == ":" and texts and DEFINITION.match(text):
+            if text[0] == ":" and width == 0 and texts and DEFINITION.match(text):
                 break
             if "|" in text and width < 4:
                 end = self._table(parent, lines, at, first, base, texts, first + start)
@@ -150,16 +150,16 @@ class CommonMark(Blocks):
                     return end
             texts.append(text)
             at += 1
-        ahead = at + 1 if at < len(lines) and not lines[at].strip() else at
-        if ahead < len(lines) and DEFINITION.match(lead(lines[ahead], base)[1]) and lead(lines[ahead], base)[0] < 4:
+        ahead = at + 1 if at < len(lines) and not lines[at].strip(" \t") else at
+        if ahead < len(lines) and DEFINITION.match(lines[ahead]):
             return self._definitions(parent, texts, lines, ahead, first, base)
         self._end_paragraph(parent, texts, first + start)
         return at
 
     def _end_paragraph(self, parent: Element, texts: list[str], line: int) -> None:
         text = self.definitions("\n".join(texts)) if texts and texts[0].startswith("[") else "\n".join(texts)
-        if text.strip():
-            self.add(parent, "p", text.strip(), line)
+        if text.strip(" \t"):
+            self.add(parent, "p", text.strip(" \t"), line)
 
     def interrupts(self, text: str) -> bool:
         """Whether a block begins with `text` that a paragraph gives way to."""
@@ -175,7 +175,7 @@ class CommonMark(Blocks):
         if start == "[":
             return FOOTNOTE.match(text) is not None
         item = ITEM.match(text)
-        return item is not None and bool(text[item.end() :].strip()) and (bool(item[1]) or item[2] == "1")
+        return item is not None and bool(text[item.end() :].strip(" \t")) and (bool(item[1]) or item[2] == "1")
 
     def _breaks_off(self, text: str) -> bool:
         """Whether `text`, outside of a container whose paragraph is open, is more than the paragraph going on."""
@@ -211,7 +211,7 @@ class CommonMark(Blocks):
     def _quote(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
         inner: list[str] = []
         start, state = at, OpenParagraph(self.interrupts)
-        while at < len(lines) and lines[at].strip():
+        while at < len(lines) and lines[at].strip(" \t"):
             width, text = lead(lines[at], base)
             if width < 4 and text.startswith(">"):
                 inner.append(strip(text[1:], 1, base + width + 1))
@@ -221,7 +221,7 @@ class CommonMark(Blocks):
                 break
             state.feed(inner[-1])
             at += 1
-        alert = ALERT.match(inner[0].strip())
+        alert = ALERT.match(inner[0].strip(" \t"))
         self.quote(parent, inner[1:] if alert else inner, first + start + bool(alert), alert[1] if alert else "")
         return at
 
@@ -239,10 +239,10 @@ class CommonMark(Blocks):
             if item is None or (item[1] or item[3]) != mark or RULE.match(text):
                 break
             inner, column, end = self._item(lines, at, width, text, item, base)
-            while inner and not inner[-1].strip():
+            while inner and not inner[-1].strip(" \t"):
                 inner.pop()
             loose = self._fill(SubElement(box, "li"), inner, first + at, column) or loose
-            apart = end > at and not lines[end - 1].strip()
+            apart = end > at and not lines[end - 1].strip(" \t")
             if apart and end < len(lines):
                 width, text = lead(lines[end], base)
                 again = ITEM.match(text) if width < 4 and not RULE.match(text) else None
@@ -273,13 +273,13 @@ class CommonMark(Blocks):
         state = OpenParagraph(self.interrupts)
         state.feed(inner[0])
         end = at + 1
-        if not rest and end < len(lines) and not lines[end].strip():
-            while end < len(lines) and not lines[end].strip():
+        if not rest and end < len(lines) and not lines[end].strip(" \t"):
+            while end < len(lines) and not lines[end].strip(" \t"):
                 end += 1
             return inner, (base + content) % 4, end
         while end < len(lines):
             line = lines[end]
-            if not line.strip():
+            if not line.strip(" \t"):
                 inner.append("")
             else:
                 inward, words = lead(line, base)
@@ -296,13 +296,13 @@ class CommonMark(Blocks):
     def _indented_part(self, lines: list[str], at: int, base: int) -> int:
         """The end of the lines from `at` on that are indented by four columns, or blank."""
         end = at
-        while at < len(lines) and (not lines[at].strip() or lead(lines[at], base)[0] >= 4):
+        while at < len(lines) and (not lines[at].strip(" \t") or lead(lines[at], base)[0] >= 4):
             at += 1
-            end = at if lines[at - 1].strip() else end
+            end = at if lines[at - 1].strip(" \t") else end
         return end
 
     def _footnote(self, parent: Element, lines: list[str], at: int, first: int, base: int, match: re.Match[str]) -> int:
-        inner, state = [match[2].strip()], OpenParagraph(self.interrupts)
+        inner, state = [match[2].strip(" \t")], OpenParagraph(self.interrupts)
         state.feed(inner[0])
         end = at + 1
         while end < len(lines):
@@ -323,8 +323,8 @@ class CommonMark(Blocks):
         last = parent[-1] if len(parent) else None
         box = last if last is not None and last.tag == "dl" else SubElement(parent, "dl")
         for term in terms:
-            self.add(box, "dt", term.strip(), first + at - 1)
-        apart = at > 0 and not lines[at - 1].strip()
+            self.add(box, "dt", term.strip(" \t"), first + at - 1)
+        apart = at > 0 and not lines[at - 1].strip(" \t")
         while at < len(lines):
             width, text = lead(lines[at], base)
             match = DEFINITION.match(text) if width < 4 else None
@@ -345,8 +345,8 @@ class CommonMark(Blocks):
                     break
                 state.feed(inner[-1])
                 end += 1
-            trailing = not inner[-1].strip()
-            while not inner[-1].strip():
+            trailing = not inner[-1].strip(" \t")
+            while not inner[-1].strip(" \t"):
                 inner.pop()
             body = SubElement(box, "dd")
             spread = self.read(body, inner, first + at, (base + content) % 4)
@@ -365,4 +365,4 @@ class CommonMark(Blocks):
         if re.match(r"\{:\s*toc\b", text):
             parent.remove(last)
         elif re.fullmatch(r"h[1-6]", last.tag) and "{" not in (last.text or ""):
-            last.text = f"{last.text} {text.strip()}"
+            last.text = f"{last.text} {text.rstrip()}"

@@ -45,6 +45,7 @@ _FOOTNOTES: dict[str, Any] = {
 _WORD = re.compile("<p>\\s*(\ue000\\d+\ue001)\\s*</p>|(\ue000\\d+\ue001)")
 _NAMED = re.compile(r'\s(?:id|name)="([^"]*)"')
 _FRAGMENT = re.compile(r'(<a\b[^<>]*?\shref=")#([^"]+)"')
+_MORE = re.compile(r"<!--[ \t]*more[ \t]*-->")
 _LOCAL = threading.local()
 
 
@@ -141,9 +142,16 @@ class Converter(markdown.Markdown):
 
 
 class _Clean(Preprocessor):
-    """Takes out the characters that python-markdown's places are made of; tabs stay, unlike in its own."""
+    """Takes out the characters that python-markdown's places are made of; tabs stay, unlike in its own.
+
+    Hugo ends the paragraph at `<!--more-->`.
+    """
+
+    md: Converter
 
     def run(self, lines: list[str]) -> list[str]:
+        if self.md.grammar.goldmark:
+            lines = [part for line in lines for part in _MORE.sub("\n\n", line).split("\n")]
         return [line.replace("\x02", "").replace("\x03", "").replace("\0", "\ufffd") for line in lines]
 
 

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 _ASCII = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _RUN = re.compile(r"\*+|_+|~+")
+_SPACES = " \t\r\n\f\v"
 _BEFORE_UNDERSCORE = re.compile(r"[^\W\d_]-?[^\W\d_]*\Z")
 
 
@@ -23,6 +24,9 @@ class Run:
     length: int
     opens: bool
     closes: bool
+    before: str = ""
+    after: str = ""
+    worded: bool = False  # whether a letter stands before it
 
     @classmethod
     def of(cls, text: str, at: int, *, kramdown: bool) -> "Run":
@@ -34,11 +38,8 @@ class Run:
         left = not _blank(after) and (not _punctuation(after) or _blank(before) or _punctuation(before))
         right = not _blank(before) and (not _punctuation(before) or _blank(after) or _punctuation(after))
         if kramdown and mark != "~":
-            opens, closes = after not in " \t\r\n\f\v", before not in " \t\r\n\f\v"
-            if mark == "_":
-                opens = opens and not _BEFORE_UNDERSCORE.search(text, max(at - 40, 0), at)
-                closes = closes and not after.isalnum()
-            return cls(mark, count, count, opens, closes)
+            worded = _BEFORE_UNDERSCORE.search(text, max(at - 40, 0), at) is not None
+            return cls(mark, count, count, after not in _SPACES, before not in _SPACES, before, after, worded)
         if mark == "~":
             return cls(mark, count, count, left and count == 2, right and count == 2)
         if mark == "_":
@@ -86,6 +87,90 @@ def emphasise(nodes: "list[str | Element | Run]", start: int) -> list[str | Elem
         if run.opens and run.count:
             openers.append(len(out) - 1)
     return [_left(node) for node in out]
+
+
+MOST_RUNS = 300
+"""Runs of a paragraph that are paired kramdown's way, which may look at each of them from each."""
+
+
+class KramdownEmphasis:
+    """kramdown's pairing: each mark, from left to right, looks for the next one that may close it."""
+
+    def __init__(self, nodes: "list[str | Element | Run]") -> None:
+        self.nodes = nodes
+        self.failed: set[tuple[int, int, str, tuple[str, ...]]] = set()
+
+    def pair(self) -> list[str | Element]:
+        """The nodes with their runs paired, as `emphasise` gives them."""
+        if sum(isinstance(node, Run) for node in self.nodes) > MOST_RUNS:
+            return emphasise(self.nodes, 0)
+        found = self._read(0, 0, "", ())
+        assert found is not None
+        return emphasise(found[0], 0)
+
+    def _read(
+        self, at: int, used: int, stop: str, inside: tuple[str, ...]
+    ) -> "tuple[list[str | Element | Run], int, int] | None":
+        """From node `at`, of whose run `used` marks are gone, to the run that `stop` closes; None where none does."""
+        key = (at, used, stop, inside)
+        if key in self.failed:
+            return None
+        out: list[str | Element | Run] = []
+        while at < len(self.nodes):
+            run = self.nodes[at]
+            if not isinstance(run, Run) or run.mark == "~":
+                out.append(run)
+                at, used = at + 1, 0
+                continue
+            left = run.count - used
+            if left and stop and self._closes(run, used, stop, bool(out)):
+                return out, at, used + len(stop)
+            taken = min(left, 2)
+            if taken:
+                found = self._element(run, at, used, taken, inside)
+                if found is None:
+                    out.append(run.mark * taken)
+                    used += taken
+                else:
+                    element, at, used = found
+                    out.append(element)
+                    run = self.nodes[at]
+                    assert isinstance(run, Run)
+            if used >= run.count:
+                at, used = at + 1, 0
+        if stop:
+            self.failed.add(key)
+            return None
+        return out, at, used
+
+    def _element(
+        self, run: Run, at: int, used: int, taken: int, inside: tuple[str, ...]
+    ) -> tuple[Element, int, int] | None:
+        """The element that the marks from `used` on open, and what follows its end."""
+        kind = "strong" if taken == 2 else "em"
+        after = run.mark if used + taken < run.count else run.after
+        if (run.mark == "_" and used == 0 and run.worded) or after in _SPACES or kind in inside:
+            return None
+        found = self._read(at, used + taken, run.mark * taken, (*inside, kind))
+        if found is None and kind == "strong" and inside[-1:] != ("em",) and "em" not in inside:
+            kind = "em"
+            found = self._read(at, used + 1, run.mark, (*inside, kind))
+        if found is None:
+            return None
+        element = Element(kind)
+        _fill(element, emphasise(found[0], 0))
+        return element, found[1], found[2]
+
+    @staticmethod
+    def _closes(run: Run, used: int, stop: str, filled: bool) -> bool:
+        left = run.count - used
+        if run.mark != stop[0] or left < len(stop) or not filled:
+            return False
+        before = run.mark if used else run.before
+        after = run.mark if left > len(stop) else run.after
+        if before in _SPACES or (run.mark == "_" and after.isalnum()):
+            return False
+        return len(stop) == 2 or left != 2
 
 
 def _pairs(opener: "str | Element | Run", closer: Run) -> bool:

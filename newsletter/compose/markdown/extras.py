@@ -25,7 +25,7 @@ def abbreviation(text: str, known: MutableMapping[str, str]) -> bool:
     """Whether `text` says what an abbreviation means; it is then kept."""
     match = _ABBREVIATION.match(text)
     if match:
-        known[match[1].strip()] = match[2]
+        known[match[1].strip(" \t")] = match[2]
     return match is not None
 
 
@@ -69,10 +69,10 @@ def math(reader: Blocks, parent: Element, lines: list[str], at: int, text: str) 
     inner: list[str] = []
     for end in range(at, len(lines)):
         line = text if end == at else lines[end]
-        if not line.strip():
+        if not line.strip(" \t"):
             return 0
         inner.append(line)
-        if line.rstrip().endswith("$$") and (end > at or len(text.strip()) > 4):
+        if line.rstrip().endswith("$$") and (end > at or len(text.strip(" \t")) > 4):
             reader.raw(parent, f'<p class="math">{escape(chr(10).join(inner), quote=False)}</p>')
             return end + 1
     return 0

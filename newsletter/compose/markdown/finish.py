@@ -28,6 +28,22 @@ class Attributes(AttrListTreeprocessor):
     BLOCK_RE = re.compile(rf"\n[ ]*{BASE_RE}[ ]*$")  # type: ignore[misc]
     INLINE_RE = re.compile(rf"^{BASE_RE}")  # type: ignore[misc]
 
+    def run(self, doc: Element) -> None:
+        """Everywhere for kramdown's marks; Hugo knows attributes of headings alone."""
+        grammar = getattr(self.md, "grammar")  # noqa: B009 (the base class knows no more than python-markdown)
+        if grammar.kramdown:
+            super().run(doc)
+            return
+        for heading in doc.iter():
+            if re.fullmatch(r"h[1-6]", str(heading.tag)):
+                last = heading[-1] if len(heading) else None
+                text = (heading.text if last is None else last.tail) or ""
+                match = self.HEADER_RE.search(text)
+                if match and not self.assign_attrs(heading, match[1], strict=True):
+                    setattr(
+                        heading if last is None else last, "text" if last is None else "tail", text[: match.start()]
+                    )
+
 
 class Finish(Treeprocessor):
     """The last look at the tree."""

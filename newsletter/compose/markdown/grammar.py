@@ -23,6 +23,7 @@ class Grammar:
     hard_wrap: bool = False
     emoji: bool = False
     typography: Literal["kramdown", "goldmark", ""] = "kramdown"
+    goldmark: bool = False  # Hugo's own word of what a bare address is, and of `<!--more-->`
     quotes: str = QUOTES  # single and double, opening and closing
 
 
@@ -44,6 +45,7 @@ def _hugo(config: Any) -> Grammar:
         typographer = not hugo.setting(typographer, "disable", default=False)
     return Grammar(
         "commonmark",
+        goldmark=True,
         unsafe=setting("renderer", "unsafe", default=False) is True,
         linkify=setting("extensions", "linkify", default=True) is not False,
         hard_wrap=setting("renderer", "hardWraps", default=False) is True,

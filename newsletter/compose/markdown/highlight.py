@@ -26,7 +26,7 @@ def highlight(code: str, language: str = "") -> str:
     lines: list[str] = []
     _formatter().format(lexer.get_tokens(code), _Lines(lines))
     # Black is what text is anyway, in light; in dark it would be unreadable.
-    coloured = _BLACK.sub(r"\1", "".join(lines).rstrip())
+    coloured = _BLACK.sub(r"\1", "".join(lines).rstrip("\n"))
     return f"<pre><code>{coloured}</code></pre>"
 
 

@@ -16,7 +16,7 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
 from newsletter.compose.markdown.blocks import TIGHT, normal
-from newsletter.compose.markdown.emphasis import Run, emphasise
+from newsletter.compose.markdown.emphasis import KramdownEmphasis, Run, emphasise
 from newsletter.compose.markdown.patterns import decoded, literal
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ class _Scan:
             at = self._mark(match[0], match.start())
         if at < len(self.text):
             self.nodes.append(self.text[at:])
-        return emphasise(self.nodes, 0)
+        return self._paired(self.nodes)
+
+    def _paired(self, nodes: list[Node]) -> list[str | Element]:
+        return KramdownEmphasis(nodes).pair() if self.kramdown else emphasise(nodes, 0)
 
     def _mark(self, mark: str, at: int) -> int:
         """What `mark` at offset `at` comes to; the offset behind it."""
@@ -143,6 +146,9 @@ class _Scan:
             first -= 1
         name = re.search(r"[A-Za-z0-9._+-]+\Z", before)
         host = _HOST.match(self.text, at + 1)
+        own = name is not None and (name.start() > 0 or first > 0)
+        if own and self.md.grammar.goldmark and not re.search(r"[\s*_~(]\Z", before[: name.start()] if name else ""):
+            return 0
         if name is None or host is None or any(each.active and not each.image for each in self.brackets):
             return 0
         self.nodes[first:] = [before[: name.start()]]
@@ -160,7 +166,7 @@ class _Scan:
             self.nodes.append("]")
             return at + 1
         href, title, end = found
-        inner = emphasise(self.nodes[opener.node + 1 :], 0)
+        inner = self._paired(self.nodes[opener.node + 1 :])
         del self.nodes[opener.node :]
         if opener.image:
             words = decoded(self.text[opener.start : at]) if self.kramdown else _words(inner)

@@ -56,7 +56,7 @@ class Kramdown(Blocks):
         while at < len(lines):
             self.check(first + at)
             line = lines[at]
-            if not line.strip():
+            if not line.strip(" \t"):
                 if not len(parent) or parent[-1].tag != BLANK:
                     SubElement(parent, BLANK)
                 at += 1
@@ -122,7 +122,7 @@ class Kramdown(Blocks):
             found = _LINK.match("\n".join(lines[at : at + 2]) + "\n")
             if found is None:
                 return 0
-            href = found[2] if found[2] is not None else found[3].strip()
+            href = found[2] if found[2] is not None else found[3].strip(" \t")
             self.md.references[normal(found[1])] = (href, found[5] or "")
             SubElement(parent, END)
             return at + found[0].count("\n")
@@ -142,7 +142,7 @@ class Kramdown(Blocks):
             return at + 1
         if match := ADMONITION.match(text):
             end = at + 1
-            while end < len(lines) and (not lines[end].strip() or lead(lines[end])[0] >= 4):
+            while end < len(lines) and (not lines[end].strip(" \t") or lead(lines[end])[0] >= 4):
                 end += 1
             title = match[1].split()[0].capitalize() if match[2] is None else match[2][1:-1]
             self.admonition(parent, match[1], title, [strip(line, 4) for line in lines[at + 1 : end]], first + at + 1)
@@ -167,7 +167,7 @@ class Kramdown(Blocks):
 
     def _ends_paragraph(self, line: str) -> bool:
         text = line.lstrip(" ")
-        if not text.strip():
+        if not text.strip(" \t"):
             return True
         start, indent = text[0], len(line) - len(text)
         if start == "{":
@@ -195,15 +195,15 @@ class Kramdown(Blocks):
         code: list[str] = []
         while at < len(lines):
             line = lines[at]
-            if not line.strip():
-                following = next((other for other in lines[at:] if other.strip()), "")
+            if not line.strip(" \t"):
+                following = next((other for other in lines[at:] if other.strip(" \t")), "")
                 if not _CODE.match(following):
                     break
                 code.append(_CODE.sub("", line, count=1))
             elif _CODE.match(line):
                 code.append(_CODE.sub("", line, count=1))
-            elif code[-1].strip() and not self._ends_code(line):
-                code[-1] += " " + line.lstrip(" ")  # a line further left goes on with the one before
+            elif code[-1].strip(" \t") and not self._ends_code(line):
+                code[-1] += " " + line  # a line further left goes on with the one before
             else:
                 break
             at += 1
@@ -234,7 +234,7 @@ class Kramdown(Blocks):
         while at < len(lines) and not self._ends_lazily(lines[at]):
             at += 1
         inner = [_QUOTE.sub("", line, count=1) for line in lines[start:at]]
-        alert = ALERT.match(inner[0].strip())
+        alert = ALERT.match(inner[0].strip(" \t"))
         self.quote(parent, inner[1:] if alert else inner, first + start + bool(alert), alert[1] if alert else "")
         return at
 
@@ -242,7 +242,7 @@ class Kramdown(Blocks):
     def _ends_lazily(line: str) -> bool:
         text = line.lstrip(" ")
         return (
-            not text.strip()
+            not text.strip(" \t")
             or ATTRIBUTES.match(line) is not None
             or line.rstrip() == "^"
             or (text[0] == "<" and len(line) - len(text) < 4 and ends_paragraph(text))
@@ -250,17 +250,21 @@ class Kramdown(Blocks):
 
     def _footnote(self, parent: Element, lines: list[str], at: int, first: int, match: re.Match[str]) -> int:
         """A footnote's first line, then what is indented; other lines go on with an indented one."""
-        start, inner = at, [match[2].strip()]
+        start, inner = at, [match[2].strip(" \t")]
         at += 1
         while at < len(lines):
             ahead = at
-            while ahead < len(lines) and not lines[ahead].strip():
+            while ahead < len(lines) and not lines[ahead].strip(" \t"):
                 ahead += 1
             if ahead == len(lines) or not _CODE.match(lines[ahead]):
                 break
             inner.extend([""] * (ahead - at))
             at = ahead
-            while at < len(lines) and lines[at].strip() and (_CODE.match(lines[at]) or not self._ends_code(lines[at])):
+            while (
+                at < len(lines)
+                and lines[at].strip(" \t")
+                and (_CODE.match(lines[at]) or not self._ends_code(lines[at]))
+            ):
                 inner.append(_CODE.sub("", lines[at], count=1))
                 at += 1
         self.footnote(match[1], inner, first + start)

@@ -46,10 +46,10 @@ def read_list(reader: "Kramdown", parent: Element, lines: list[str], at: int, fi
         ):
             items.append(Item.of(len(match[1]), match[2], first + at))
             blank = False
-        elif items[-1].takes(line) or (not blank and line.strip() and not _ends_item(line, items[-1].indent)):
+        elif items[-1].takes(line) or (not blank and line.strip(" \t") and not _ends_item(line, items[-1].indent)):
             items[-1].add(line)
             blank = False
-        elif not line.strip():
+        elif not line.strip(" \t"):
             items[-1].blank()
             blank = True
         else:
@@ -125,7 +125,7 @@ def read_definitions(reader: "Kramdown", parent: Element, lines: list[str], at: 
         parent.remove(parent[-1])
     box = parent[-1] if len(parent) and parent[-1].tag == "dl" else SubElement(parent, "dl")
     for term in (terms.text or "").split("\n"):
-        reader.add(box, "dt", term.strip(), first + at)
+        reader.add(box, "dt", term.strip(" \t"), first + at)
     items: list[tuple[Item, bool]] = []
     blank = False
     while at < len(lines):
@@ -136,10 +136,10 @@ def read_definitions(reader: "Kramdown", parent: Element, lines: list[str], at: 
             apart = blank = False
         elif line.rstrip() == "^":
             break
-        elif items[-1][0].takes(line) or (not blank and line.strip() and not _ends_item(line, indent)):
+        elif items[-1][0].takes(line) or (not blank and line.strip(" \t") and not _ends_item(line, indent)):
             items[-1][0].parts[-1].append(strip(line, indent))
             apart = blank = False
-        elif not line.strip():
+        elif not line.strip(" \t"):
             items[-1][0].parts[-1].append("")
             apart = blank = True
         else:
@@ -173,14 +173,14 @@ class Item:
     def of(cls, marker: int, rest: str, first: int) -> "Item":
         """The item whose marker ends at column `marker`, with `rest` behind it."""
         rest, count = _ITEM_ATTRIBUTES.subn("", rest, count=1) if _ITEM_ATTRIBUTES.match(rest) else (rest, 0)
-        if count or not rest.strip():
-            return cls(4, rest.strip(), first)
+        if count or not rest.strip(" \t"):
+            return cls(4, rest.strip(" \t"), first)
         width, text = lead(rest, marker)
         return cls(marker + width, text, first)
 
     def takes(self, line: str) -> bool:
         """Whether `line` is indented far enough."""
-        return bool(line.strip()) and lead(line)[0] >= self.indent
+        return bool(line.strip(" \t")) and lead(line)[0] >= self.indent
 
     def add(self, line: str) -> None:
         width = lead(line)[0]

@@ -25,6 +25,14 @@ _INLINE_HTML = (
     rf"<[A-Za-z][A-Za-z0-9-]*(?:{ATTRIBUTE})*\s*/?>|</[A-Za-z][A-Za-z0-9-]*\s*>"
     r"|<!\[CDATA\[(?:(?!\]\]>).)*\]\]>|<!---?>|<!--(?:(?!-->).)*-->|<\?(?:(?!\?>).)*\?>|<![A-Za-z][^>]*>"
 )
+_AUTOLINK = r"<(?:([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*)|((?:mailto:)?[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*))>"
+_KRAMDOWN_AUTOLINK = r"<(?:((?:mailto|https?|ftps?):[^\n>]+?)|([\w.-]+?@[\w.-]+?))>"
+_GFM_ADDRESS = r"(?:https?://|ftp://|www\.)[^\s<>\x02\x03]+"
+_PATH = r"[-a-zA-Z0-9@:%_+.~#$!?&/=();,'\">^{}\[\]`]*"
+_GOLDMARK_ADDRESS = (
+    rf"(?:https?|ftp)://[-a-zA-Z0-9@:%._+~#=]{{1,256}}\.[a-z]+(?::\d+)?(?:[/#?]{_PATH})?"
+    rf"|www\.[-a-zA-Z0-9@:%._+~#=]{{1,256}}\.[a-z]+(?:[/#?]{_PATH})?"
+)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _KRAMDOWN = frozenset("\\.*_+`<>()[]{}#!:|\"'$=-~")
@@ -157,7 +165,9 @@ class BareAddress(_Pattern):
 
     def handleMatch(self, m: re.Match[str], data: str) -> Found:  # type: ignore[override]  # noqa: N802
         before = data[m.start(0) - 1 : m.start(0)]
-        if before and (before.isalnum() or before in "/@.=\"'_"):
+        grammar = self.md.grammar
+        lax = grammar.name == "commonmark" and not grammar.goldmark and m[0][0] != "w"  # cmark-gfm asks for no more
+        if before and (before.isalnum() if lax else not before.isspace() and before not in "*_~("):
             return NOTHING
         address = m[0]
         while address:
@@ -167,7 +177,7 @@ class BareAddress(_Pattern):
                 address = address[:-1]
             else:
                 break
-        if len(address) < 8 or ("." not in address and "//localhost" not in address):
+        if len(address) < 8 or "." not in address:
             return literal(m[0]), m.start(0), m.end(0)
         link = Element("a", href=literal(address if address[0] != "w" else f"https://{address}"))
         link.text = AtomicString(literal(address))
@@ -219,18 +229,11 @@ def register(md: "Converter") -> None:
     add(Escape(r"\\(.)", md), "escape", 180)
     add(Break((r"\\{0,2}" if md.grammar.name == "kramdown" else r"\\?") + r"\n[ \t]*", md), "linebreak", 100)
     add(Code(r"`+", md), "backtick", 190)
-    add(
-        Autolink(
-            r"<(?:([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*)|((?:mailto:)?[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*))>",
-            md,
-        ),
-        "autolink",
-        120,
-    )
+    add(Autolink(_KRAMDOWN_AUTOLINK if md.grammar.name == "kramdown" else _AUTOLINK, md), "autolink", 120)
     add(Html(_INLINE_HTML, md), "html", 90)
     add(Entity(_ENTITY, md), "entity", 80)
     if md.grammar.linkify:
-        add(BareAddress(r"(?:https?://|ftp://|www\.)[^\s<>\x02\x03]+", md), "bare", 85)
+        add(BareAddress(_GOLDMARK_ADDRESS if md.grammar.goldmark else _GFM_ADDRESS, md), "bare", 85)
     if md.grammar.emoji:
         add(Emoji(r":[a-z0-9_+-]+:", md), "emoji", 60)
     if md.grammar.kramdown:

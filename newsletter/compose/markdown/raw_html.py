@@ -56,7 +56,7 @@ def html_block(lines: Sequence[str], at: int, text: str, *, in_paragraph: bool =
 
 
 def _blank(lines: Sequence[str], at: int) -> int:
-    while at < len(lines) and lines[at].strip():
+    while at < len(lines) and lines[at].strip(" \t"):
         at += 1
     return at
 
@@ -115,14 +115,14 @@ def _until(lines: Sequence[str], at: int, source: str, html: str, stop: int) -> 
     """`html`, which ends at offset `stop` of `source`, the text from line `at` on."""
     end = at + source.count("\n", 0, stop)
     rest = source[stop:].partition("\n")[0].lstrip()
-    return RawElement(html, end, rest) if rest.strip() else RawElement(html, end + 1)
+    return RawElement(html, end, rest) if rest.strip(" \t") else RawElement(html, end + 1)
 
 
 def _comment(lines: Sequence[str], at: int) -> RawElement | None:
     end = next((number for number in range(at, len(lines)) if "-->" in lines[number]), None)
     if end is None:
         return None
-    after = lines[end][lines[end].index("-->") + 3 :].strip()
+    after = lines[end][lines[end].index("-->") + 3 :].strip(" \t")
     return RawElement("", end, after) if after else RawElement("", end + 1)
 
 

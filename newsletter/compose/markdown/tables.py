@@ -49,10 +49,10 @@ def gfm_table(lines: list[str], at: int) -> Table | None:
     if len(head) != len(marks):
         return None
     end = at + 2
-    while end < len(lines) and lines[end].strip():
+    while end < len(lines) and lines[end].strip(" \t"):
         end += 1
     rows = [(cells(line) + [""] * len(head))[: len(head)] for line in lines[at + 2 : end]]
-    return Table(end - at, [head], rows, [_align(mark.strip()) for mark in marks])
+    return Table(end - at, [head], rows, [_align(mark.strip(" \t")) for mark in marks])
 
 
 def headless_table(lines: list[str], at: int) -> Table | None:
@@ -62,24 +62,24 @@ def headless_table(lines: list[str], at: int) -> Table | None:
     end = at
     while end < len(lines) and re.match(r"[ \t]*\|.*\|[ \t]*\Z", lines[end]):
         end += 1
-    rows = [cells(line) for line in lines[at:end] if not _SEPARATOR.match(line.strip())]
+    rows = [cells(line) for line in lines[at:end] if not _SEPARATOR.match(line.strip(" \t"))]
     return Table(end - at, [], rows) if rows else None
 
 
 def cells(line: str) -> list[str]:
     """A row's cells; a pipe behind a backslash belongs to its cell, which then has the pipe alone."""
-    text = line.strip()
+    text = line.strip(" \t")
     found, start = [], 0
     for match in _PIPE.finditer(text):
         if match[1]:
             found.append(text[start : match.start()])
             start = match.end()
     found.append(text[start:])
-    if found and not found[0].strip() and text.startswith("|"):
+    if found and not found[0].strip(" \t") and text.startswith("|"):
         found = found[1:]
-    if found and not found[-1].strip() and start:
+    if found and not found[-1].strip(" \t") and start:
         found = found[:-1]
-    return [cell.replace("\\|", "|").strip() for cell in found]
+    return [cell.replace("\\|", "|").strip(" \t") for cell in found]
 
 
 def kramdown_table(lines: list[str], at: int) -> Table | None:
@@ -90,8 +90,8 @@ def kramdown_table(lines: list[str], at: int) -> Table | None:
     rows: list[list[str]] = []
     aligns: list[str] | None = None
     footed = False
-    while end < len(lines) and _PIPED.match(lines[end]) and lines[end].strip():
-        line = lines[end].strip() if end == at else lines[end].rstrip(" \t")
+    while end < len(lines) and _PIPED.match(lines[end]) and lines[end].strip(" \t"):
+        line = lines[end].strip(" \t") if end == at else lines[end].rstrip(" \t")
         end += 1
         if _SEPARATOR.match(line):
             if rows and aligns is None and not footed:
@@ -108,12 +108,12 @@ def kramdown_table(lines: list[str], at: int) -> Table | None:
         found = _kramdown_cells(line)
         if found is None:
             return None
-        if leading and found and not found[0].strip():
+        if leading and found and not found[0].strip(" \t"):
             found = found[1:]
-        if found and not found[-1].strip():
+        if found and not found[-1].strip(" \t"):
             found = found[:-1]
-        rows.append([cell.strip() for cell in found])
-    if end < len(lines) and lines[end].strip() and not re.match(r" {0,3}(?:\{:|\^\s*\Z)", lines[end]):
+        rows.append([cell.strip(" \t") for cell in found])
+    if end < len(lines) and lines[end].strip(" \t") and not re.match(r" {0,3}(?:\{:|\^\s*\Z)", lines[end]):
         return None
     if rows:
         groups.append(("foot" if footed else "body", rows))

@@ -46,16 +46,18 @@ class Typography(Treeprocessor):
     md: "Converter"
 
     def run(self, root: Element) -> None:
+        goldmark = self.md.grammar.typography == "goldmark"
+        quotes = (_Goldmark if goldmark else _Kramdown)(self.md.grammar.quotes)
         for element in root.iter():
             if element.tag not in _INLINE and element.tag not in _SKIPPED:
-                _Block(self.md, element).set()
+                _Block(self.md, element, quotes.quote).set()
 
 
 class _Block:
     """The inline content of a block, laid out as one text."""
 
-    def __init__(self, md: "Converter", element: Element) -> None:
-        self.md = md
+    def __init__(self, md: "Converter", element: Element, quote: Callable[[str, int, int], str]) -> None:
+        self.md, self.quote = md, quote
         self.source = ""
         self.parts: list[tuple[Element, str, int, int]] = []  # whose text or tail stands where
         self.editable: list[tuple[int, int]] = []
@@ -87,8 +89,7 @@ class _Block:
             if element.tag == "br":
                 self.source += "\n"
             elif element.tag in {"code", "img"} or isinstance(element.text, AtomicString):
-                mark = "`" if element.tag == "code" else "<" if element.tag == "a" else "x"
-                self.source += f"{mark}x{mark.replace('<', '>')}"
+                self.source += "`x`" if element.tag == "code" else element.text or "![x](x)"
             else:
                 self.source += opening
                 self._lay(element, "text")
@@ -117,9 +118,6 @@ class _Block:
     def _replaced(self) -> list[str]:
         """Each editable part as it is set."""
         kind = self.md.grammar.typography
-        quote: Callable[[str, int, int], str] = (
-            _Goldmark(self.md.grammar.quotes).quote if kind == "goldmark" else _Kramdown(self.md.grammar.quotes).quote
-        )
         found = []
         for start, end in self.editable:
             pieces: list[str] = []
@@ -129,7 +127,7 @@ class _Block:
                     continue
                 pieces.append(self.source[at : sign.start()])
                 if sign[0] in "\"'":
-                    set_ = quote(self.source, sign.start(), free)
+                    set_ = self.quote(self.source, sign.start(), free)
                     at = sign.start() + len(set_)
                 else:
                     set_, at = _sign(sign[0], kind), sign.end()
@@ -183,7 +181,7 @@ class _Kramdown:
 
 
 class _Goldmark:
-    """goldmark's rules: by what flanks the quote, and whether one is open."""
+    """goldmark's rules: by what flanks the quote, and whether one is open in any block."""
 
     def __init__(self, quotes: str) -> None:
         self.quotes = quotes
@@ -192,10 +190,13 @@ class _Goldmark:
     def quote(self, source: str, at: int, free: int) -> str:
         """The quote at offset `at`, set; straight where it neither opens nor closes."""
         mark = source[at]
+        end = at + 1
+        while source.startswith(mark, end):
+            end += 1
         before, after = source[at - 1 : at] or "\n", source[at + 1 : at + 2] or "\n"
-        third = source[at + 2 : at + 3] or "\n"
-        left = not after.isspace() and (not _punctuation(after) or before.isspace() or _punctuation(before))
-        right = not before.isspace() and (not _punctuation(before) or after.isspace() or _punctuation(after))
+        third, behind = source[at + 2 : at + 3] or "\n", source[end : end + 1] or "\n"
+        left = not behind.isspace() and (not _punctuation(behind) or before.isspace() or _punctuation(before))
+        right = not before.isspace() and (not _punctuation(before) or behind.isspace() or _punctuation(behind))
         closes = right and (not left or (_punctuation(after) and (_punctuation(third) or third.isspace())))
         if mark == '"':
             if left and not right:
@@ -216,10 +217,10 @@ class _Goldmark:
                 return self.quotes[1]
             self.single += 1
             return self.quotes[0]
+        if len(source[at:].partition("\n")[0]) > 2 and not after.isdigit():
+            return self.quotes[1]
         if self.single and closes:
             self.single -= 1
-            return self.quotes[1]
-        if right and not left and not after.isdigit():
             return self.quotes[1]
         return mark
 
