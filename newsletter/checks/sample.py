@@ -282,8 +282,8 @@ def _silenced(post: Post | None) -> frozenset[str]:
 def _conditional(rule: Rule) -> bool:
     """Whether something around the rule may keep it from applying; `@media screen` and `all` do not."""
     return any(
-        name not in {"media all", "media screen", "media only screen"} and not name.startswith("layer")
-        for name in rule.around
+        at_rule.condition not in {"media all", "media screen", "media only screen"} and at_rule.name != "layer"
+        for at_rule in rule.around
     )  # fmt: skip
 
 
@@ -292,5 +292,5 @@ def _dark_only(rule: Rule) -> bool:
     return bool(rule.around) and all(
         _DARK.sub("", name).replace("only", "").replace("screen", "").replace("and", "").strip() == "media"
         and _DARK.search(name)
-        for name in rule.around
+        for name in (at_rule.condition for at_rule in rule.around)
     )

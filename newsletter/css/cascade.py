@@ -1,154 +1,132 @@
-"""Which element a selector means, and which declarations win.
+"""The cascade: which rules apply to an element, and which declaration is stronger.
 
-The selectors that messages use: types, classes, ids, attributes, descendants, children, siblings, the structural
-pseudo-classes and `:not()`. What depends on the reader (`:hover`) or stands outside the tree (`::before`) matches
-nothing. Cascade: https://www.w3.org/TR/css-cascade-3/ section 6.
+One for inlining and for the checks. https://www.w3.org/TR/css-cascade-5/
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
-from newsletter.css.parse import Compound, Declaration, Element, Rule, Selector, declarations
+from newsletter.css.matching import Match, Matcher
+from newsletter.css.parse import AtRule, Declaration, Element, Rule, Verbatim, declarations
+from newsletter.css.selectors import Selector, keys_of
 
-Compounds = tuple[Compound, ...]
-Known = dict[tuple[Element, int], bool]
+Strength = tuple[bool, bool, tuple[float, ...], tuple[int, ...], int]
+"""Important, from a style attribute, layer, specificity and scope, order: the greater one wins."""
+Layer = tuple[float, ...]
 
-_MOST_STEPS = 200_000  # an element held against a part of a selector; a long newsletter takes some thousands
+_UNLAYERED: Layer = (math.inf,)
 
 
-class Matcher:
-    """Holds elements against selectors, until `steps` are used up: then nothing matches any more.
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A rule that means an element, by the strongest of its selectors that does; `order` counts the rules."""
 
-    So a hostile sheet (`b ~ i ~ u ~ p` a hundred times, over ten thousand siblings) costs no more than a second.
-    """
+    rule: Rule
+    selector: Selector
+    match: Match
+    order: int
 
-    def __init__(self, steps: int = _MOST_STEPS) -> None:
-        self.left = steps
 
-    def matches(self, element: Element, selector: Selector) -> bool:
-        """Whether the selector means this element; never for a dynamic one."""
-        return not selector.dynamic and self._matches(element, selector.compounds, len(selector.compounds) - 1, {})
+class Cascade:
+    """The rules of a page's style sheets, to be asked for what applies to an element."""
 
-    def _matches(self, element: Element, compounds: Compounds, index: int, known: Known) -> bool:
-        """`known` keeps `div div div …` in a deep tree from being tried in every combination."""
-        if not self._fits(element, compounds[index]):
-            return False
-        if index == 0:
-            return True
-        if (element, index) not in known:
-            known[element, index] = self._joined(element, compounds, index, known)
-        return known[element, index]
+    def __init__(self, items: Iterable[Rule | Verbatim], matcher: Matcher | None = None) -> None:
+        self.matcher = matcher or Matcher()
+        self._by_key: dict[str, list[tuple[int, Rule, Selector, frozenset[str]]]] = {}
+        self._around: dict[Element, frozenset[str]] = {}
+        self._layers = _Layers()
+        for order, item in enumerate(items):
+            self._layers.add(item)
+            if isinstance(item, Rule):
+                for selector in item.selectors:
+                    self._by_key.setdefault(selector.subject.key, []).append(
+                        (order, item, selector, frozenset(_keys_around(selector)))
+                    )
 
-    def _joined(self, element: Element, compounds: Compounds, index: int, known: Known) -> bool:
-        """Whether what stands left of the combinator matches too."""
-        step = compounds[index].combinator
-        if step == ">":
-            parent = element.getparent()
-            return parent is not None and self._matches(parent, compounds, index - 1, known)
-        if step == "+":
-            before = _previous(element)
-            return before is not None and self._matches(before, compounds, index - 1, known)
-        others = element.iterancestors() if step == " " else element.itersiblings(preceding=True)
-        for other in others:
-            if isinstance(other.tag, str) and self._matches(other, compounds, index - 1, known):
-                return True
-            if self.left <= 0:
-                break
-        return False
+    def matched(self, element: Element) -> list[Matched]:
+        """Each selector of each rule that means the element, or a part of it."""
+        found: list[Matched] = []
+        around = self._keys_around(element)
+        for key in dict.fromkeys(keys_of(element)):
+            for order, rule, selector, needed in self._by_key.get(key, ()):
+                if self.matcher.left <= 0:
+                    return found
+                if needed <= around and (match := self.matcher.match(element, selector)):
+                    found.append(Matched(rule, selector, match, order))
+        return found
 
-    def _fits(self, element: Element, compound: Compound) -> bool:
-        self.left -= 1
-        if self.left < 0 or (compound.tag and compound.tag != element.tag):
-            return False
-        if compound.classes and not set(compound.classes) <= set((element.get("class") or "").split()):
-            return False
-        if compound.ids and any(name != element.get("id") for name in compound.ids):
-            return False
-        return all(_has(element, *attribute) for attribute in compound.attributes) and all(
-            self._is(element, name, inner) for name, inner in compound.pseudos
-        )
+    def _keys_around(self, element: Element) -> frozenset[str]:
+        """The keys of all ancestors: what needs others need not be tried."""
+        parent = element.getparent()
+        if parent is None:
+            return frozenset()
+        if parent not in self._around:
+            self._around[parent] = self._keys_around(parent).union(keys_of(parent))
+        return self._around[parent]
 
-    def _is(self, element: Element, name: str, inner: tuple[Selector, ...]) -> bool:
-        match name:
-            case "first-child":
-                return _previous(element) is None
-            case "last-child":
-                return _next(element) is None
-            case "only-child":
-                return _previous(element) is None and _next(element) is None
-            case "root":
-                return element.getparent() is None
-            case "empty":
-                return len(element) == 0 and not element.text
-            case "link" | "any-link":
-                return element.tag == "a" and element.get("href") is not None
-            case "not":
-                return not any(selector.dynamic or self.matches(element, selector) for selector in inner)
-        return False
+    def strength(self, item: Declaration, matched: Matched) -> Strength:
+        """How strong a declaration of a sheet is."""
+        layer = self._layers.of(matched.rule)
+        if item.important:
+            layer = tuple(-number for number in layer)
+        scoped = any(at_rule.name == "scope" for at_rule in matched.rule.around)
+        return (item.important, False, layer, (*matched.selector.specificity, scoped), matched.order)
+
+
+def _keys_around(selector: Selector) -> Iterator[str]:
+    """Keys that the element's ancestors must have, one or the other of them."""
+    for compound, joined in zip(selector.compounds, selector.compounds[1:], strict=False):
+        if joined.combinator in {" ", ">"} and compound.key:
+            yield compound.key
+
+
+def own_strength(item: Declaration) -> Strength:
+    """How strong a declaration in a style attribute is."""
+    return (item.important, True, (), (), 0)
 
 
 def cascade(elements: Sequence[Element], rules: Sequence[Rule]) -> Iterator[tuple[Element, list[Declaration]]]:
-    """Each element with the declarations that apply to it, the strongest last: rules in order, then its own style."""
-    matcher = Matcher()
-    by_key: dict[str, list[tuple[int, Rule, Selector]]] = {}
-    for order, rule in enumerate(rules):
-        for selector in rule.selectors:
-            if not selector.dynamic:
-                by_key.setdefault(_key(selector.compounds[-1]), []).append((order, rule, selector))
+    """Each element with the declarations that apply to it for certain, the strongest last."""
+    page = Cascade(rules)
     for element in elements:
-        own = declarations(element.get("style") or "")
-        found: list[tuple[tuple[int, int, int], int, Rule]] = []
-        if by_key and matcher.left > 0:
-            keys = {f".{name}" for name in (element.get("class") or "").split()}
-            keys |= {str(element.tag), f"#{element.get('id')}", ""}
-            for key in keys:
-                for order, rule, selector in by_key.get(key, ()):
-                    if matcher.matches(element, selector):
-                        found.append((selector.specificity, order, rule))
-        if not found:
-            yield element, sorted(own, key=_important)
-            continue
-        found.sort(key=lambda item: item[:2])
-        every = [declaration for _, _, rule in found for declaration in rule.declarations]
-        yield element, sorted([*every, *own], key=_important)
+        found = [(own_strength(item), item) for item in declarations(element.get("style") or "")]
+        for matched in page.matched(element):
+            if matched.match is Match.YES and not matched.selector.pseudo_element:
+                found += [(page.strength(item, matched), item) for item in matched.rule.declarations]
+        found.sort(key=itemgetter(0))
+        yield element, [item for _, item in found]
 
 
-def _important(declaration: Declaration) -> bool:
-    return declaration.important
+class _Layers:
+    """Cascade layers, in the order in which they are first named."""
 
+    def __init__(self) -> None:
+        self._places: dict[tuple[object, ...], int] = {}
+        self._known: dict[tuple[AtRule, ...], Layer] = {(): _UNLAYERED}
 
-def _key(compound: Compound) -> str:
-    if compound.ids:
-        return f"#{compound.ids[0]}"
-    if compound.classes:
-        return f".{compound.classes[0]}"
-    return compound.tag
+    def add(self, item: Rule | Verbatim) -> None:
+        self.of(item)
+        if isinstance(item, Verbatim) and item.name == "layer":
+            outer = self._path(item.around)
+            for name in item.text.strip().removeprefix("@layer").rstrip(";").split(","):
+                self._place((*outer, *name.strip().split(".")))
 
+    def of(self, item: Rule | Verbatim) -> Layer:
+        """Where the item's layer stands: sublayers before what their layer holds itself, what has no layer last."""
+        if item.around not in self._known:
+            self._known[item.around] = self._place(self._path(item.around))
+        return self._known[item.around]
 
-def _has(element: Element, name: str, operator: str, value: str) -> bool:
-    actual = element.get(name)
-    if actual is None:
-        return False
-    match operator:
-        case "":
-            return True
-        case "=":
-            return actual == value
-        case "~=":
-            return value in actual.split()
-        case "|=":
-            return actual == value or actual.startswith(value + "-")
-        case "^=":
-            return bool(value) and actual.startswith(value)
-        case "$=":
-            return bool(value) and actual.endswith(value)
-        case "*=":
-            return bool(value) and value in actual
-    return False
+    @staticmethod
+    def _path(around: tuple[AtRule, ...]) -> tuple[object, ...]:
+        path: list[object] = []
+        for at_rule in around:
+            if at_rule.name == "layer":
+                path += at_rule.prelude.split(".") if at_rule.prelude else [at_rule]
+        return tuple(path)
 
-
-def _previous(element: Element) -> Element | None:
-    return next((other for other in element.itersiblings(preceding=True) if isinstance(other.tag, str)), None)
-
-
-def _next(element: Element) -> Element | None:
-    return next((other for other in element.itersiblings() if isinstance(other.tag, str)), None)
+    def _place(self, path: tuple[object, ...]) -> Layer:
+        steps = [path[: length + 1] for length in range(len(path))]
+        return (*(self._places.setdefault(step, len(self._places)) for step in steps), math.inf)

@@ -1,20 +1,25 @@
-"""CSS as a message carries it: declarations, selectors, rules.
+"""CSS as a message carries it: declarations, rules, and the at-rules around them.
 
-A real parse, by tinycss2. Which element a selector means, and which declaration wins, is left to `match`.
+A real parse, by tinycss2; nested rules come out flat, as they mean. Selectors are left to `selectors`, and which
+declaration wins to `cascade`. Nesting: https://www.w3.org/TR/css-nesting-1/
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import tinycss2
-from lxml import etree
 
-Element = etree._Element
-Node = Any  # tinycss2 is untyped
+from newsletter.css.selectors import Element, Node, Selector, read_selectors
 
-_STRUCTURAL = {"first-child", "last-child", "only-child", "root", "empty", "not", "link", "any-link"}
+__all__ = [
+    "AtRule", "Declaration", "Element", "Rule", "Sheet", "Verbatim", "declarations", "forget", "functions",
+    "parse_sheet", "urls",
+]  # fmt: skip
+
+_OF_STYLES = {"media", "supports", "layer", "container", "scope", "starting-style", "document", "-moz-document"}
+"""At-rules that hold style rules."""
+_BLANK = {"whitespace", "comment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,60 +33,52 @@ class Declaration:
     line: int  # from 1, in the text that was parsed
 
 
-@dataclass(frozen=True, slots=True)
-class Compound:
-    """A selector without combinators: `td.card[align=left]:first-child`."""
-
-    combinator: str  # what joins it to the compound on its left: "", " ", ">", "+", "~"
-    tag: str
-    ids: tuple[str, ...]
-    classes: tuple[str, ...]
-    attributes: tuple[tuple[str, str, str], ...]  # name, operator or "", value
-    pseudos: tuple[tuple[str, tuple["Selector", ...]], ...]  # name; of :not() the selectors
-
-    @property
-    def universal(self) -> bool:
-        """Whether it is `*` alone."""
-        return not (self.tag or self.ids or self.classes or self.attributes or self.pseudos)
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """One selector of a list; `dynamic` when it can't match by the tree alone."""
-
-    text: str
-    compounds: tuple[Compound, ...]
-    specificity: tuple[int, int, int]
-    dynamic: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A style rule, and the at-rules around it as written (`media (max-width: 600px)`), outermost first."""
-
-    selectors: tuple[Selector, ...]
-    declarations: tuple[Declaration, ...]
-    around: tuple[str, ...]
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AtRule:
-    """An at-rule: name and prelude in lower case, and how many at-rules are around it."""
+    """An at-rule: name in lower case, prelude as written, and the at-rules around it, outermost first."""
 
     name: str
     prelude: str
-    depth: int
+    around: tuple["AtRule", ...]
+    line: int
+
+    @property
+    def condition(self) -> str:
+        """Name and prelude in lower case, as in `media (max-width: 600px)`."""
+        return f"{self.name} {' '.join(self.prelude.split())}".lower().strip()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """A style rule."""
+
+    selectors: tuple[Selector, ...]
+    declarations: tuple[Declaration, ...]
+    around: tuple[AtRule, ...]
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Verbatim:
+    """What is kept as it was written: `@font-face`, `@layer a, b;`, a rule for `::-webkit-scrollbar`."""
+
+    name: str  # of an at-rule; empty for a style rule whose selectors not every browser takes
+    text: str
+    around: tuple[AtRule, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
     """A `<style>` element's rules; `nested` is the lines of style rules that stand inside style rules."""
 
-    rules: tuple[Rule, ...]
+    items: tuple[Rule | Verbatim, ...]
     at_rules: tuple[AtRule, ...]
     nested: tuple[int, ...]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The style rules in order."""
+        return tuple(item for item in self.items if isinstance(item, Rule))
 
 
 @lru_cache(maxsize=32_768)
@@ -102,31 +99,12 @@ def forget() -> None:
 @lru_cache(maxsize=64)
 def parse_sheet(text: str) -> Sheet:
     """The rules of a style element; broken ones are left out, as browsers do."""
-    rules: list[Rule] = []
-    at_rules: list[AtRule] = []
-    nested: list[int] = []
-
-    def walk(nodes: Iterable[Node], around: tuple[str, ...]) -> None:
-        for node in nodes:
-            if node.type == "qualified-rule":
-                content = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
-                nested.extend(child.source_line for child in content if child.type == "qualified-rule")
-                selectors = tuple(_selectors(node.prelude))
-                rules.append(Rule(selectors, _declarations(content), around, node.source_line))
-            elif node.type == "at-rule":
-                prelude = " ".join(tinycss2.serialize(node.prelude).split()).lower()
-                at_rules.append(AtRule(node.lower_at_keyword, prelude, len(around), node.source_line))
-                if node.content is not None and node.lower_at_keyword not in {"font-face", "page"}:
-                    inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
-                    if node.lower_at_keyword.endswith("keyframes"):
-                        inner = [child for child in inner if child.type == "at-rule"]
-                    walk(inner, (*around, f"{node.lower_at_keyword} {prelude}".strip()))
-
+    reader = _SheetReader()
     try:
-        walk(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), ())
+        reader.walk(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), (), None)
     except (RecursionError, ValueError):  # thousands of open brackets, or of digits
         return Sheet((), (), ())
-    return Sheet(tuple(rules), tuple(at_rules), tuple(nested))
+    return Sheet(tuple(reader.items), tuple(reader.at_rules), tuple(reader.nested))
 
 
 def urls(tokens: Iterable[Node]) -> list[str]:
@@ -154,111 +132,134 @@ def functions(tokens: Iterable[Node]) -> set[str]:
     return names
 
 
+class _SheetReader:
+    """Collects the rules of one sheet, those inside at-rules and other rules too."""
+
+    def __init__(self) -> None:
+        self.items: list[Rule | Verbatim] = []
+        self.at_rules: list[AtRule] = []
+        self.nested: list[int] = []
+
+    def walk(self, nodes: Iterable[Node], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+        """`parent` is the selectors of the rule that the nodes stand in, if they do."""
+        pending: list[Node] = []
+        for node in nodes:
+            if node.type == "declaration" and parent is not None:
+                pending.append(node)
+                continue
+            self._declared(pending, around, parent)
+            pending = []
+            if node.type == "qualified-rule":
+                self._style_rule(node, around, parent)
+            elif node.type == "at-rule":
+                self._at_rule(node, around, parent)
+        self._declared(pending, around, parent)
+
+    def _declared(self, nodes: list[Node], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+        if nodes and parent is not None and (found := _declarations(nodes)):
+            self.items.append(Rule(tuple(parent), found, around, nodes[0].source_line))
+
+    def _style_rule(self, node: Node, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+        content = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
+        self.nested.extend(child.source_line for child in content if child.type == "qualified-rule")
+        prelude = node.prelude if parent is None else list(_unnested(node.prelude, parent))
+        selectors = read_selectors(prelude)
+        if selectors is None:
+            text = f"{tinycss2.serialize(prelude).strip()} {{{tinycss2.serialize(node.content)}}}"
+            self.items.append(Verbatim("", text, around))
+        elif all(child.type in {"declaration", "error"} for child in content):
+            self.items.append(Rule(selectors, _declarations(content), around, node.source_line))
+        else:
+            self.walk(content, around, selectors)
+
+    def _at_rule(self, node: Node, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+        name, prelude = node.lower_at_keyword, str(tinycss2.serialize(node.prelude)).strip()
+        at_rule = AtRule(name, prelude, around, node.source_line)
+        self.at_rules.append(at_rule)
+        if node.content is None or name not in _OF_STYLES:
+            self.items.append(Verbatim(name, node.serialize(), around))
+            if node.content is not None and name not in {"font-face", "page"}:
+                inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
+                lines = [child for child in inner if child.type == "at-rule"]
+                self.at_rules += [
+                    AtRule(child.lower_at_keyword, str(tinycss2.serialize(child.prelude)).strip(), (*around, at_rule),
+                           child.source_line)
+                    for child in lines
+                ]  # fmt: skip
+        elif parent is None:
+            rules = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
+            self.walk(rules, (*around, at_rule), None)
+        else:
+            content = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
+            self.walk(content, (*around, at_rule), parent)
+
+
+def _unnested(prelude: Sequence[Node], parent: Sequence[Selector]) -> Iterator[Node]:
+    """The selectors of a nested rule as they stand outside: `&` is the parent, and without one it is an ancestor."""
+    group: list[Node] = []
+    first = True
+    for token in [*prelude, None]:
+        if token is not None and not (token.type == "literal" and token.value == ","):
+            group.append(token)
+            continue
+        while group and group[0].type in _BLANK:
+            del group[0]
+        if not _holds_parent(group):
+            group[:0] = tinycss2.parse_component_value_list("& ")
+        for number, selector in enumerate(_parents(parent, group)):
+            if not first or number:
+                yield from tinycss2.parse_component_value_list(", ")
+            yield from _replaced(group, selector)
+        first = False
+        group = []
+
+
+def _parents(parent: Sequence[Selector], group: Sequence[Node]) -> list[str]:
+    """What `&` is written as: `:is()`, which clients don't know, or one by one where that is the same."""
+    leading = _is_parent(group[0]) and sum(map(_is_parent, group)) == 1 and not _holds_parent(group[1:])
+    typed = len(group) > 1 and group[1].type == "ident"
+    if leading and not typed and len({selector.specificity for selector in parent}) == 1:
+        return [selector.text for selector in parent]
+    return [f":is({', '.join(selector.text for selector in parent)})"]
+
+
+def _is_parent(token: Node) -> bool:
+    return bool(token.type == "literal" and token.value == "&")
+
+
+def _holds_parent(tokens: Iterable[Node]) -> bool:
+    for token in tokens:
+        inner = getattr(token, "arguments", None) or getattr(token, "content", None)
+        if _is_parent(token) or (isinstance(inner, list) and _holds_parent(inner)):
+            return True
+    return False
+
+
+def _replaced(tokens: Iterable[Node], parent: str) -> list[Node]:
+    text = "".join(parent if _is_parent(token) else _serialized(token, parent) for token in tokens)
+    return list(tinycss2.parse_component_value_list(text))
+
+
+def _serialized(token: Node, parent: str) -> str:
+    if token.type == "function" and _holds_parent(token.arguments):
+        inner = "".join(parent if _is_parent(one) else _serialized(one, parent) for one in token.arguments)
+        return f"{token.name}({inner})"
+    return str(token.serialize())
+
+
 def _declarations(nodes: Iterable[Node]) -> tuple[Declaration, ...]:
     found = []
     for node in nodes:
         if node.type != "declaration":
             continue
         tokens = list(node.value)
-        while tokens and tokens[0].type in {"whitespace", "comment"}:
+        while tokens and tokens[0].type in _BLANK:
             del tokens[0]
-        while tokens and tokens[-1].type in {"whitespace", "comment"}:
+        while tokens and tokens[-1].type in _BLANK:
             del tokens[-1]
-        if not tokens:
+        if not tokens and not node.name.startswith("--"):
             continue
-        value = tinycss2.serialize(tokens)
-        found.append(Declaration(node.lower_name, value, tuple(tokens), node.important, node.source_line))
+        value = tinycss2.serialize(tokens).replace("\\\t", "\\9 ").strip()  # a hack of old, as it is written
+        name = node.name if node.name.startswith("--") else node.lower_name
+        found.append(Declaration(name, value, tuple(tokens), node.important, node.source_line))
     return tuple(found)
-
-
-def _selectors(prelude: Sequence[Node]) -> Iterator[Selector]:
-    group: list[Node] = []
-    for token in [*prelude, None]:
-        if token is None or (token.type == "literal" and token.value == ","):
-            if any(part.type not in {"whitespace", "comment"} for part in group):
-                yield _selector(group)
-            group = []
-        else:
-            group.append(token)
-
-
-def _selector(tokens: Sequence[Node]) -> Selector:
-    compounds: list[Compound] = []
-    dynamic = False
-    combinator, pending = "", ""
-    tag = ""
-    ids: list[str] = []
-    classes: list[str] = []
-    attributes: list[tuple[str, str, str]] = []
-    pseudos: list[tuple[str, tuple[Selector, ...]]] = []
-    a = b = c = 0
-    empty = True
-
-    def close() -> None:
-        nonlocal tag, empty
-        if not empty:
-            compounds.append(
-                Compound(combinator, tag, tuple(ids), tuple(classes), tuple(attributes), tuple(pseudos))
-            )  # fmt: skip
-        tag, empty = "", True
-        for part in (ids, classes, attributes, pseudos):
-            part.clear()
-
-    queue = [token for token in tokens if token.type != "comment"]
-    index = 0
-    while index < len(queue):
-        token = queue[index]
-        index += 1
-        if token.type == "whitespace":
-            pending = pending or " "
-            continue
-        if token.type == "literal" and token.value in ">+~":
-            pending = token.value
-            continue
-        if pending and (not empty or compounds):
-            close()
-            combinator = pending
-        pending = ""
-        empty = False
-        if token.type == "ident":
-            tag, c = token.lower_value, c + 1
-        elif token.type == "hash":
-            ids.append(token.value)
-            a += 1
-        elif token.type == "literal" and token.value == "." and index < len(queue) and queue[index].type == "ident":
-            classes.append(queue[index].value)
-            index, b = index + 1, b + 1
-        elif token.type == "[] block":
-            attributes.append(_attribute(token.content))
-            b += 1
-        elif token.type == "literal" and token.value == ":" and index < len(queue):
-            following = queue[index]
-            index += 1
-            if following.type == "literal" and following.value == ":" and index < len(queue):
-                following = queue[index]  # `::before`
-                index += 1
-            if following.type == "ident" and following.lower_value in _STRUCTURAL:
-                pseudos.append((following.lower_value, ()))
-                b += 1
-            elif following.type == "function" and following.lower_name == "not":
-                inner = tuple(_selectors(following.arguments))
-                pseudos.append(("not", inner))
-                a, b, c = (
-                    x + y
-                    for x, y in zip((a, b, c), max((s.specificity for s in inner), default=(0, 0, 0)), strict=True)
-                )
-            else:
-                dynamic = True
-        elif not (token.type == "literal" and token.value == "*"):
-            dynamic = True
-    close()
-    text = " ".join(tinycss2.serialize(tokens).split())
-    return Selector(text, tuple(compounds), (a, b, c), dynamic or not compounds)
-
-
-def _attribute(tokens: Sequence[Node]) -> tuple[str, str, str]:
-    parts = [token for token in tokens if token.type not in {"whitespace", "comment"}]
-    name = parts[0].lower_value if parts and parts[0].type == "ident" else ""
-    operator = "".join(part.value for part in parts[1:] if part.type == "literal")
-    value = next((part.value for part in parts[1:] if part.type in {"ident", "string", "number"}), "")
-    return name, operator, str(value)

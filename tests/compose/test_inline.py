@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from newsletter.compose.html.inline_css import inline_css
-from newsletter.compose.html.stylesheet import part_stylesheet
 
 
 @pytest.fixture(autouse=True)
@@ -56,16 +55,34 @@ def test_imports_and_linked_sheets_are_not_fetched() -> None:
         "@container (min-width: 1px) { .a { color: red } }",
         "a:hover, .a:is(p) { color: red }",
         "p::first-line { color: red }",
-        "p:not(.b) { color: red }",
         "[data-ogsc] .a { color: red }",
         "u + .a { color: red }",
         ".a { color: blue; &:hover { color: red } }",
+        ":not(.b) { color: red }",
     ],
 )
-def test_what_can_not_be_inlined_stays_and_wins(rule: str) -> None:
-    kept = styles(page(rule))
+def test_what_can_not_be_inlined_stays(rule: str) -> None:
+    kept = styles(page(rule, "<a class=b href=x>x</a>"))
     assert "color: red" in kept
-    assert "!important" in kept or "&" in rule
+    assert "!important" not in kept
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "@media (max-width: 600px) { .a { color: red } }",
+        "@media (prefers-color-scheme: dark) { @media (max-width: 1px) { .a { color: red } } }",
+        "@supports (display: grid) { .a { color: red } }",
+        "@container (min-width: 1px) { .a { color: red } }",
+        ".a:hover, .a:is(:focus) { color: red }",
+        ".a { &:hover { color: red } }",
+    ],
+)
+def test_what_stays_wins_over_what_is_inlined_where_it_won(rule: str) -> None:
+    body = "<p class=a>x</p>"
+    assert "color: red !important" in styles(page(".a { color: blue }" + rule, body))
+    assert "color: red !important" not in styles(page("p.a.a { color: blue }" + rule, body.replace("x", "<i>x</i>")))
+    assert "color: red !important" not in styles(page(rule, body.replace("p class", "p style='color: blue' class")))
 
 
 @pytest.mark.parametrize(
@@ -163,12 +180,6 @@ def test_a_style_for_print_is_left_alone() -> None:
 def test_a_second_call_gives_the_same() -> None:
     one, two = (page("a:hover { color: red } p { color: blue }") for _ in range(2))
     assert one == two
-
-
-def test_parting_leaves_nothing_out() -> None:
-    inlined, kept = part_stylesheet("a, b:hover > c, td:nth-child(2), d[x='a,b'] { color: red } @media x { e { } }")
-    assert inlined == 'a, td:nth-child(2), d[x="a,b"] {color: red}'
-    assert kept.startswith("b:hover > c {color: red !important}\n@media x {")
 
 
 def test_the_inliner_leaves_modules_and_environment_to_others() -> None:

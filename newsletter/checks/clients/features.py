@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from newsletter.checks.sample import Sample
-from newsletter.css.cascade import Matcher
-from newsletter.css.parse import Declaration, Element, Rule, Selector, declarations
+from newsletter.css.matching import Matcher
+from newsletter.css.parse import Declaration, Element, Rule, declarations
+from newsletter.css.selectors import Selector, keys_of
 
 _MOST_RULES = 1_000  # of a style element; Gmail reads a tenth of that
 _MOST_TRIES = 100  # elements of one class or name
@@ -89,11 +90,11 @@ def uses(sample: Sample) -> Iterator[Use]:
     for element in sample.elements:
         yield from _html(element)
         yield from _css(declarations(element.get("style") or ""), element, None, False)
-        for key in (f"#{element.get('id')}", str(element.tag), *_dotted(element), ""):
+        for key in keys_of(element):
             index.setdefault(key, []).append(element)
     for style in sample.styles:
         for at_rule in style.sheet.at_rules:
-            yield from _at_rule(at_rule.name, at_rule.prelude, style.before + at_rule.line)
+            yield from _at_rule(at_rule.name, at_rule.prelude.lower(), style.before + at_rule.line)
         for line in style.sheet.nested:
             yield Use("css-nesting", None, style.before + line)
         for rule in style.sheet.rules[:_MOST_RULES]:
@@ -241,20 +242,12 @@ def _selector_slugs(selector: Selector) -> Iterator[str]:
 
 def _first(selector: Selector, index: dict[str, list[Element]], matcher: Matcher) -> Element | None:
     """An element that the selector means, its `:hover` and `::before` taken as given."""
-    if not selector.compounds:
-        return None
-    last = selector.compounds[-1]
-    key = f"#{last.ids[0]}" if last.ids else f".{last.classes[0]}" if last.classes else last.tag
-    plain = Selector(selector.text, selector.compounds, selector.specificity, False)
-    return next((element for element in index.get(key, [])[:_MOST_TRIES] if matcher.matches(element, plain)), None)
+    tries = index.get(selector.subject.key, [])[:_MOST_TRIES]
+    return next((element for element in tries if matcher.match(element, selector)), None)
 
 
 def _says(item: Declaration) -> bool:
     return item.name == "content" and any(token.type == "string" and token.value.strip() for token in item.tokens)
-
-
-def _dotted(element: Element) -> list[str]:
-    return [f".{name}" for name in (element.get("class") or "").split()]
 
 
 def _line(element: Element) -> int | None:

@@ -40,7 +40,7 @@ def style_size(sample: Sample) -> Iterator[Violation]:
 def nested_at_rule(sample: Sample) -> Iterator[Violation]:
     for style in sample.styles:
         for rule in style.sheet.at_rules:
-            if rule.depth:
+            if rule.around:
                 name = f"@{rule.name}"
                 place = sample.sources.literal(f"{name} {rule.prelude}".strip())
                 what = f"{name} stands inside another at-rule: Gmail drops the whole <style> element"

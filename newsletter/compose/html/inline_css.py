@@ -1,22 +1,28 @@
-"""Inline a page's CSS, once an issue: premailer 3.10 with its traps disarmed.
+"""Inline a page's CSS, once an issue: `css/inlining` decides, premailer 3.10 does it, with its traps disarmed.
 
-Mail clients honour style attributes everywhere and `<style>` in places. Rules that can't be inlined stay in the head
-(`stylesheet` tells which); a `<style data-premailer="ignore">` stays byte for byte. Nothing is fetched, from the
-network or from disk. The page comes back as libxml2 writes it: not pretty-printed, doctype first, in UTF-8.
+Mail clients honour style attributes everywhere and `<style>` in places. premailer counts attribute selectors and
+pseudo-classes as nothing, knows one value a property and rewrites values, so it gets one rule for each style attribute
+that was decided on, by a mark on the elements, with a number for the declarations; marks and numbers come off again. A
+`<style data-premailer="ignore">` stays byte for byte; of a `<style data-unused="drop">` what matches nothing is left
+out. Nothing is fetched, from the network or from disk. The page comes back as libxml2 writes it: not pretty-printed,
+doctype first, in UTF-8.
 """
 
 import functools
 import importlib.util
-import logging
 import re
 import sys
 from types import ModuleType
 from typing import Any
 
-import cssutils
 from lxml import etree
 
-from newsletter.compose.html.stylesheet import part_stylesheet
+from newsletter.compose.html.stylesheet import comment_css, head_css, is_untouched, promoted_css
+from newsletter.css.inlining import Inlining, decide
+from newsletter.css.parse import Declaration, Sheet, declarations, parse_sheet
+from newsletter.css.properties import holds_everywhere
+from newsletter.css.selectors import Element
+from newsletter.errors import NewsletterError
 
 
 class _Deferred(ModuleType):
@@ -63,6 +69,21 @@ _SVG_CASE = {
 }  # fmt: skip
 
 
+_MARK = "data-newsletter-style"
+_NUMBER = "-newsletter-style"
+_STEPS = 3_000_000  # of matching; the largest template seen takes 60,000
+_ROW_GROUPS = {"thead", "tbody", "tfoot", "caption", "colgroup"}
+_KEY = re.compile(r"""\b(class|id)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
+_SCREENS = {"", "all", "screen"}
+_ATTRIBUTES = {
+    "text-align": ("align", {"td", "th", "tr", "p", "div", "h1", "h2", "h3", "h4", "h5", "h6"}),
+    "vertical-align": ("valign", {"td", "th", "tr"}),
+    "background-color": ("bgcolor", {"body", "table", "tr", "td", "th"}),
+}
+"""Attributes that say what a property says; `align` of a table or a picture makes it float."""
+_WITH_ATTRIBUTES = {tag for _, tags in _ATTRIBUTES.values() for tag in tags}
+
+
 def inline_css(html: str) -> str:
     """`html`, a whole page, with the rules of its `<style>` elements in style attributes.
 
@@ -74,24 +95,11 @@ def inline_css(html: str) -> str:
         html = html[: doctype.start()] + html[doctype.end() :]
     if not html.strip():
         return ""
-    _tame_cssutils()
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
     root = etree.fromstring(html.strip().encode("utf-8", "replace"), parser)
     if root is None:
         return html
-    _part_styles(root)
-    premailer = _Premailer(
-        strip_important=False,
-        disable_basic_attributes=["width", "height"],
-        disable_validation=True,
-        disable_leftover_css=True,
-        align_floating_images=False,
-        remove_unset_properties=False,
-        allow_network=False,
-        allow_loading_external_files=False,
-        cache_css_parsing=True,
-    )
-    premailer.transform(root)
+    _inline(root)
     _restore_svg(root)
     page: str = etree.tostring(root.getroottree(), method="html", encoding="unicode", doctype="<!DOCTYPE html>")
     if doctype and doctype[0].lower() != "<!doctype html>":
@@ -99,34 +107,149 @@ def inline_css(html: str) -> str:
     return page
 
 
+def _inline(root: Element) -> None:
+    sheets = {style: _read(style) for style in root.iter("style") if style.get("data-premailer") != "ignore"}
+    implied = _add_bodies(root)
+    elements = list(root.iter(etree.Element))
+    complete = [sheet for style, sheet in sheets.items() if style.attrib.pop("data-unused", "") == "drop"]
+    decision = decide(elements, list(sheets.values()), _STEPS, complete)
+    for body in implied:
+        if body not in decision.styles and body not in decision.classes:
+            _unwrap(body)
+    if decision.exhausted:
+        raise NewsletterError("the style sheets hold too many selectors for a page of this size; shorten them")
+    in_comments = _keys_in_comments(root)
+    for style, sheet in sheets.items():
+        _replace(style, sheet, decision, comment_css(sheet, in_comments))
+    if decision.promoted:
+        besides = etree.Element("style")
+        besides.text = promoted_css(decision.promoted)
+        besides.set("data-premailer", "ignore")
+        last = [style for style in sheets if style.getparent() is not None][-1]
+        last.addnext(besides)
+        besides.tail, last.tail = last.tail, None
+    for element, names in decision.classes.items():
+        element.set("class", names)
+    texts = list(dict.fromkeys(decision.styles.values()))
+    numbers = {text: str(number) for number, text in enumerate(texts)}
+    for element, text in decision.styles.items():
+        element.set(_MARK, numbers[text])
+        element.attrib.pop("style", "")
+    _Premailer(len(texts)).transform(root)
+    for style in root.iter("style"):
+        style.attrib.pop("data-premailer", "")
+    for element in decision.styles:
+        element.set("style", texts[int(element.attrib.pop(_MARK))])
+        _set_attributes(element)
+
+
 class _Premailer(Premailer):  # type: ignore[misc]
-    """premailer that reads a style sheet once a process; it writes each rule out anew for every page otherwise."""
+    """premailer with rules of ours: one for each of the style attributes that were decided on."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            strip_important=False, disable_validation=True, disable_leftover_css=True, align_floating_images=False,
+            remove_unset_properties=False, allow_network=False, allow_loading_external_files=False, session=object(),
+            css_text=["of ours"] if count else None,
+        )  # fmt: skip
+        self._count = count
 
     def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
-        return list(_rules(css_body, ruleset_index)), []
+        numbers = range(self._count)
+        return [((0, 0, 1, 0, 0, n), f'[{_MARK}="{n}"]', f"{_NUMBER}:{n}") for n in numbers], []
+
+    def _style_to_basic_html_attributes(self, element: Any, style_content: str, force: bool = False) -> None:
+        """Which attributes say the same is seen to later, from the true style."""
 
 
-@functools.lru_cache(maxsize=64)
-def _rules(css_body: str, index: int) -> tuple[Any, ...]:
-    """premailer's form of the rules to inline; what it would leave over, `part_stylesheet` has taken out before."""
-    reader = Premailer("", strip_important=False, disable_validation=True, cache_css_parsing=False)
-    rules, _ = Premailer._parse_style_rules(reader, css_body, index)
-    return tuple(rules)
+def _read(style: Element) -> Sheet:
+    """The rules of a style element; those of one with a `media` are taken for rules of that medium."""
+    text, medium = style.text or "", _medium(style)
+    return parse_sheet(text if medium in _SCREENS else f"@media {medium} {{{text}\n}}")
 
 
-def _part_styles(root: Any) -> None:
-    """Leave in each `<style>` what premailer inlines, and put the rest behind it, marked to be left alone."""
-    for style in list(root.iter("style")):
-        if style.get("data-premailer") == "ignore" or style.get("media", "all") not in ("all", "screen", ""):
+def _medium(style: Element) -> str:
+    return " ".join((style.get("media") or "").lower().split())
+
+
+def _replace(style: Element, sheet: Sheet, decision: Inlining, for_comments: str) -> None:
+    """Leave what stays in place of a style element."""
+    kept = head_css(sheet, decision.kept, inside_media=_medium(style) not in _SCREENS)
+    if for_comments:
+        comment = etree.Comment(f"[if mso]><style>{for_comments}</style><![endif]")
+        comment.tail, style.tail = style.tail, None
+        style.addnext(comment)
+    if kept:
+        style.text = style.text if is_untouched(sheet, decision.kept) else kept
+        style.set("data-premailer", "ignore")
+    else:
+        _remove(style)
+
+
+def _remove(element: Element) -> None:
+    """Take an element out, and leave the text behind it."""
+    parent, before = element.getparent(), element.getprevious()
+    if parent is None:
+        return
+    if element.tail:
+        if before is not None:
+            before.tail = (before.tail or "") + element.tail
+        else:
+            parent.text = (parent.text or "") + element.tail
+    parent.remove(element)
+
+
+def _add_bodies(root: Element) -> list[Element]:
+    """Put the `<tbody>` in that browsers see around rows and libxml2 does not, so that selectors mean the same."""
+    added = []
+    for table in list(root.iter("table")):
+        body: Element | None = None
+        for child in list(table):
+            if child.tag == "tr":
+                if body is None:
+                    body = etree.Element("tbody")
+                    child.addprevious(body)
+                    added.append(body)
+                body.append(child)
+            elif child.tag in _ROW_GROUPS:
+                body = None
+            elif body is not None:
+                body.append(child)
+    return added
+
+
+def _unwrap(body: Element) -> None:
+    for child in list(body):
+        body.addprevious(child)
+    _remove(body)
+
+
+def _keys_in_comments(root: Element) -> frozenset[str]:
+    """The classes and ids of elements in conditional comments, which only some clients see."""
+    found = set()
+    for comment in root.iter(etree.Comment):
+        if re.match(r"\s*\[if\b", comment.text or ""):
+            for name, *values in _KEY.findall(comment.text or ""):
+                found |= {("." if name.lower() == "class" else "#") + word for word in "".join(values).split()}
+    return frozenset(found)
+
+
+def _set_attributes(element: Element) -> None:
+    """What old clients take from attributes alone: a cell's alignment, and a plain ground."""
+    tag = str(element.tag)
+    if tag not in _WITH_ATTRIBUTES:
+        return
+    last: dict[str, Declaration] = {}
+    for item in declarations(element.get("style") or ""):
+        if item.name not in last or item.important or not last[item.name].important:
+            last[item.name] = item
+    for name, (attribute, tags) in _ATTRIBUTES.items():
+        if name not in last or tag not in tags:
             continue
-        inlined, kept = part_stylesheet(style.text or "")
-        style.text = inlined
-        if kept:
-            rest = etree.Element("style")
-            rest.text = kept
-            rest.set("data-premailer", "ignore")
-            rest.tail, style.tail = style.tail, None
-            style.addnext(rest)
+        item = last[name]
+        plain = item.value.lower() not in {"inherit", "initial", "transparent"}
+        if plain and holds_everywhere(name, item.value, item) is True:
+            element.set(attribute, item.value)
 
 
 def _restore_svg(root: Any) -> None:
@@ -136,15 +259,3 @@ def _restore_svg(root: Any) -> None:
             element.tag = _SVG_CASE.get(element.tag, element.tag)
             for name in [name for name in element.attrib if name in _SVG_CASE]:
                 element.set(_SVG_CASE[name], element.attrib.pop(name))
-
-
-def _nothing(url: str) -> None:
-    """cssutils' fetcher: there is nothing at any address."""
-
-
-@functools.cache
-def _tame_cssutils() -> None:
-    """Once a process: cssutils fetches nothing, complains to nobody, and leaves colours as written."""
-    cssutils.util._defaultFetcher = _nothing
-    cssutils.log.setLevel(logging.CRITICAL)
-    cssutils.ser.prefs.minimizeColorHash = False

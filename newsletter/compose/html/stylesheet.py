@@ -1,102 +1,102 @@
-"""Part a style sheet into rules that can be inlined and rules that must stay in the head.
+"""Write what stays of a style sheet in the head, and what clients find in conditional comments alone.
 
-premailer inlines plain selectors well and loses the rest: at-rules, `:hover`, `*`, `:is()`, nesting (seen with 3.10).
-What depends on the reader's screen, mood or client stays, with `!important`, because it has to win over inlined styles
-as it won in the sheet. Imports are dropped: no client loads them, and composing never touches the network.
+What stays, and what is `!important` in it, is decided in `css/inlining`. Imports are dropped: hardly a client loads
+them, and composing never touches the network.
 """
 
-import functools
-import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
-import tinycss2
-from tinycss2.ast import AtRule, Declaration, Node, QualifiedRule
+from newsletter.css.head import Kept
+from newsletter.css.inlining import conditional
+from newsletter.css.parse import AtRule, Declaration, Rule, Sheet, Verbatim
 
-_NOT_INLINED = re.compile(r"[*&]|:(?!first-child\b|last-child\b|nth-child\()|::|\|\|")
-_UNIVERSAL = re.compile(r"[\w.# >+~-]*\*[\w.# >+~*-]*\Z")
-_CLIENT = re.compile(
-    r"\[data-ogs[bc]\]|\[owa\]|\[x-apple-|\.ExternalClass|\.ReadMsgBody|#outlook|#MessageView|#msg-body|\.moz-text-html"
-    r"|\.yshortcuts|\.aolmail|\.gmail|\.rps_|#zohobody|\bu\s*[+~]|\.im\b|\.mj-outlook"
-)  # what mail clients wrap around a message: matched by nothing in the template, and meant for the head
-_POSITIONED = re.compile(r":(first-child|last-child|nth-child\([^()]*\))\Z")
-_OF_STYLES = frozenset({"media", "supports", "layer", "container", "scope", "starting-style", "document"})
+_DROPPED = {"import", "charset"}
 
 
-@functools.lru_cache(maxsize=64)
-def part_stylesheet(css: str) -> tuple[str, str]:
-    """`css` as (rules to inline, rules to keep); a rule with selectors of both sorts goes to both."""
-    inlined: list[str] = []
-    kept: list[str] = []
-    for rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
-        if isinstance(rule, QualifiedRule):
-            body = "{" + _css(rule.content).strip() + "}"
-            plain, other = _part_selectors(_css(rule.prelude))
-            if plain and not any(getattr(token, "type", "") == "{} block" for token in rule.content):
-                inlined.append(", ".join(plain) + " " + body)
-            else:
-                other = plain + other
-            # `*` is the weakest selector of a sheet: inlined styles shall win over it.
-            weak = [selector for selector in other if _UNIVERSAL.match(selector)]
-            strong = [selector for selector in other if not _UNIVERSAL.match(selector)]
-            if weak:
-                kept.append(", ".join(weak) + " " + body)
-            if strong:
-                kept.append(", ".join(strong) + " {" + _important(rule.content) + "}")
-        elif isinstance(rule, AtRule) and rule.lower_at_keyword not in ("import", "charset"):
-            kept.append(_kept(rule))
-    return "\n".join(inlined), "\n".join(kept)
+def is_untouched(sheet: Sheet, kept: Mapping[Rule, Sequence[Kept]]) -> bool:
+    """Whether all of a sheet stays as it was written."""
+    if sheet.nested:
+        return False
+    for item in sheet.items:
+        if isinstance(item, Verbatim):
+            if item.name in _DROPPED:
+                return False
+            continue
+        stays = kept.get(item, ())
+        if len(stays) < len(item.selectors) or not all(one.untouched for one in stays):
+            return False
+    return True
 
 
-def _part_selectors(prelude: str) -> tuple[list[str], list[str]]:
-    plain: list[str] = []
-    other: list[str] = []
-    for selector in _split(prelude):
-        positioned = _POSITIONED.sub("", selector)
-        (other if _NOT_INLINED.search(positioned) or _CLIENT.search(selector) else plain).append(selector)
-    return plain, other
+def head_css(sheet: Sheet, kept: Mapping[Rule, Sequence[Kept]], inside_media: bool = False) -> str:
+    """What stays of one sheet; `inside_media` where the outermost at-rule is the element's `media`."""
+    pieces = [piece for item in sheet.items for piece in _pieces(item, kept)]
+    if inside_media:
+        pieces = [(around[1:], text) for around, text in pieces]
+    layered = any(at_rule.name == "layer" for around, _ in pieces for at_rule in around)
+    lines: list[str] = []
+    open_rules: tuple[AtRule, ...] = ()
+    for around, text in pieces:
+        if text.startswith("@layer") and not layered:
+            continue
+        common = sum(1 for one, other in zip(open_rules, around, strict=False) if one is other)
+        lines += ["}"] * (len(open_rules) - common)
+        lines += [f"@{at_rule.name} {at_rule.prelude}".rstrip() + " {" for at_rule in around[common:]]
+        lines.append(text)
+        open_rules = around
+    lines += ["}"] * len(open_rules)
+    return _safe("\n".join(lines))
 
 
-def _split(prelude: str) -> list[str]:
-    """A selector list's selectors; commas inside parentheses and brackets belong to one."""
-    selectors, depth, start = [], 0, 0
-    for position, character in enumerate(prelude):
-        depth += (character in "([") - (character in ")]")
-        if character == "," and depth == 0:
-            selectors.append(prelude[start:position].strip())
-            start = position + 1
-    return [selector for selector in [*selectors, prelude[start:].strip()] if selector]
+def promoted_css(promoted: Iterable[Kept]) -> str:
+    """What has gone into style attributes, and must be said in the head too."""
+    return _safe("\n".join(text for one in promoted for text in _copies(one)))
 
 
-def _kept(rule: AtRule) -> str:
-    head = f"@{rule.at_keyword}{_css(rule.prelude)}"
-    if rule.content is None:
-        return head + ";"
-    if rule.lower_at_keyword not in _OF_STYLES:
-        return head + " {" + _css(rule.content) + "}"
-    return head + " {\n" + "\n".join(map(_kept_inside, _rules(rule.content))) + "\n}"
+def comment_css(sheet: Sheet, keys: frozenset[str]) -> str:
+    """The rules for elements with one of these classes and ids (`.btn`), which stand in conditional comments."""
+    found = []
+    for rule in sheet.rules:
+        meant = [selector.text for selector in rule.selectors if selector.subject.key in keys]
+        if meant and not conditional(rule):
+            found.append(_rule(meant, ((item, item.important) for item in rule.declarations)))
+    return _safe("\n".join(found)).replace("--", "-\\2d ")
 
 
-def _kept_inside(rule: Node) -> str:
-    if isinstance(rule, AtRule):
-        return _kept(rule)
-    if isinstance(rule, QualifiedRule):
-        return _css(rule.prelude).strip() + " {" + _important(rule.content) + "}"
-    return ""
+def _pieces(item: Rule | Verbatim, kept: Mapping[Rule, Sequence[Kept]]) -> Iterator[tuple[tuple[AtRule, ...], str]]:
+    """What stays of an item, each with the at-rules around it."""
+    if isinstance(item, Verbatim):
+        if item.name not in _DROPPED:
+            yield item.around, item.text
+        return
+    if not item.declarations:
+        return
+    stays = kept.get(item, ())
+    # A layer would turn the order of what is important; where elements are known, the order is seen to.
+    unlayered = tuple(one for one in item.around if one.name != "layer")
+    for concerned, alike in groupby(stays, key=lambda one: bool(one.elements)):
+        for _, same in groupby(alike, key=lambda one: [declared.important for declared in one.declarations]):
+            group = list(same)
+            texts = [one.selector.text for one in group]
+            items = [(declared.item, declared.important) for declared in group[0].declarations]
+            yield unlayered if concerned else item.around, _rule(texts, items)
+    yield from ((unlayered, text) for one in stays for text in _copies(one))
 
 
-def _css(tokens: list[Node]) -> str:
-    return str(tinycss2.serialize(tokens)).rstrip()
+def _copies(kept: Kept) -> Iterator[str]:
+    for copy in kept.copies:
+        text = kept.selector.text + f".{copy.mark}" * copy.classes + ":not(#_)" * copy.ids
+        yield _rule([text], [(each.item, each.copied_important) for each in copy.declarations])
 
 
-def _rules(content: list[Node]) -> list[Node]:
-    return list(tinycss2.parse_rule_list(content, skip_comments=True, skip_whitespace=True))
+def _rule(selectors: Sequence[str], items: Iterable[tuple[Declaration, bool]]) -> str:
+    # What was `!important` before wins over its neighbours still, so it stands behind them.
+    ordered = sorted(items, key=lambda pair: pair[0].important)
+    body = "; ".join(f"{item.name}: {item.value}{' !important' if important else ''}" for item, important in ordered)
+    return f"{', '.join(selectors)} {{{body}}}"
 
 
-def _important(content: list[Node]) -> str:
-    """A rule's declarations, each `!important`; nested rules as they are."""
-    written = []
-    for item in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
-        if isinstance(item, Declaration):
-            written.append(f"{item.name}: {_css(item.value).strip()} !important")
-        elif isinstance(item, (QualifiedRule, AtRule)):
-            written.append(item.serialize())
-    return "; ".join(written)
+def _safe(css: str) -> str:
+    """Strings may hold `</style>` once their escapes are read."""
+    return css.replace("</", "\\3c /").replace("<!--", "\\3c !--")
