@@ -34,6 +34,7 @@ COMMANDS = {
     "suppress": "suppress",
     "dkim": "dkim",
     "serve": "serve",
+    "archive": "archive",
 }
 """Each command and the module of this room that defines it, in the order of the help."""
 

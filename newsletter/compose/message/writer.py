@@ -188,6 +188,8 @@ class MessageWriter:
         if name == "preferences_url":
             token = make_token(self._secret, "preferences", reader.columns["email"], self.issue.id) if base else ""
             return f"{base}/p/{token}" if base else ""
+        if name == "view_url" and not self.issue.view_url and base:
+            return f"{base}/v/{make_token(self._secret, 'view', reader.columns['email'], self.issue.id)}"
         return self.issue.view_url if name == "view_url" else ""
 
     def _unsubscribe_frame(self) -> tuple[bytes, ...]:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from newsletter.web.pages import FOLDER, static_files
-from newsletter.web.public import preferences, signup, unsubscribe
+from newsletter.web.public import preferences, reading, signup, unsubscribe
 from newsletter.web.public.challenge import Limits
 from newsletter.web.public.context import Public
 from newsletter.web.public.forms import TooLarge
@@ -31,6 +31,7 @@ def public_app(public: Public, *, proxy_headers: bool = False) -> ASGIApp:
             *signup.routes(public, Limits()),
             *unsubscribe.routes(public),
             *preferences.routes(public),
+            *reading.routes(public),
             Route("/style.css", style, methods=["GET"]),
             static_files(),
         ],

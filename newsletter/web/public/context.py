@@ -42,6 +42,11 @@ class Public:
         if not config.unsubscribe.url:
             what = "no public address; set [unsubscribe] url to where these pages are reached, such as https://news.example.org"
             raise NewsletterError(what, **config.where("unsubscribe", "url"))
+        return cls.read(config, owed)
+
+    @classmethod
+    def read(cls, config: Config, owed: Callable[[], None] = lambda: None) -> "Public":
+        """Open state and list, where no page of a reader's own is needed: for the archive on disk."""
         return cls(config, open_state(config), open_roster(config), load_secret(config), owed)
 
     @cached_property
@@ -103,7 +108,7 @@ class Public:
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         """A page in the newsletter's language and look; not to be indexed, not to be kept."""
-        text = fragment(f"public/{template}.html", {**self._known, "robots": "noindex", **context})
+        text = fragment(f"public/{template}.html", {**self.known, "robots": "noindex", **context})
         headers = {"Content-Security-Policy": self.policy, "X-Robots-Tag": context.get("robots", "noindex")}
         return HTMLResponse(text, status, headers)
 
@@ -121,7 +126,8 @@ class Public:
         return RedirectResponse(self.prefix + path, 303)
 
     @cached_property
-    def _known(self) -> Mapping[str, Any]:
+    def known(self) -> Mapping[str, Any]:
+        """What every page's template is given."""
         right_to_left = self.language.lower().partition("-")[0] in ("ar", "fa", "he", "ur")
         return {
             "say": self.words,

@@ -46,6 +46,7 @@ class Mails:
         config = public.config.model_copy(
             update={
                 "unsubscribe": Unsubscribe(),
+                "smtp": public.config.smtp.model_copy(update={"verp": False}),
                 "newsletter": own.model_copy(
                     update={"reason": words(f"mail_{kind}.reason", title=public.title), "language": public.language}
                 ),

@@ -1,0 +1,115 @@
+"""`/issues/…`, the feeds and `/v/TOKEN`: past issues for all, and a reader's own copy in the browser."""
+
+import json
+from collections import OrderedDict
+
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from newsletter.audience.address import address_key
+from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.composer import issue_writer
+from newsletter.compose.issue import Issue
+from newsletter.compose.message.writer import MessageWriter
+from newsletter.compose.neutral import neutral_html
+from newsletter.state.schema import deliveries, issues
+from newsletter.web.public.archive import MAIL_POLICY, Archive
+from newsletter.web.public.context import Public, is_test
+
+KEEP = 60.0
+"""Seconds for which the archive is kept before it is looked at again."""
+WRITERS = 8
+
+
+def routes(public: Public) -> list[Route]:
+    """The pages' routes."""
+    reading = _Reading(public)
+
+    async def index(request: Request) -> Response:
+        archive = await reading.archive()
+        return HTMLResponse(archive.index(public.prefix), headers={"Content-Security-Policy": public.policy})
+
+    async def issue(request: Request) -> Response:
+        archive = await reading.archive()
+        past = archive.find(request.path_params["id"])
+        if past is None:
+            return public.not_found()
+        return HTMLResponse(archive.page(past, public.prefix), headers={"Content-Security-Policy": MAIL_POLICY})
+
+    async def atom(request: Request) -> Response:
+        return Response((await reading.archive()).atom(), media_type="application/atom+xml")
+
+    async def json_feed(request: Request) -> Response:
+        return Response((await reading.archive()).json_feed(), media_type="application/feed+json")
+
+    async def sitemap(request: Request) -> Response:
+        return Response((await reading.archive()).sitemap(), media_type="application/xml")
+
+    async def view(request: Request) -> Response:
+        reader = public.reader(request, "view")
+        if reader is None:
+            return public.not_found()
+        html = "<!DOCTYPE html><title>test</title>" if is_test(reader) else reading.copy(*reader)
+        if html is None:
+            return public.not_found()
+        return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_POLICY, "X-Robots-Tag": "noindex"})
+
+    return [
+        Route("/issues/", index, methods=["GET"]),
+        Route("/issues/{id}/", issue, methods=["GET"]),
+        Route("/feed.xml", atom, methods=["GET"]),
+        Route("/feed.json", json_feed, methods=["GET"]),
+        Route("/sitemap.xml", sitemap, methods=["GET"]),
+        Route("/v/{token}", view, methods=["GET"]),
+    ]
+
+
+class _Reading:
+    """What is kept between requests: the archive for a minute, the writers of a few issues."""
+
+    def __init__(self, public: Public) -> None:
+        self._public = public
+        self._archive: tuple[float, Archive] | None = None
+        self._writers: OrderedDict[str, MessageWriter] = OrderedDict()
+
+    async def archive(self) -> Archive:
+        """The archive, at most a minute old."""
+        now = self._public.clock()
+        if self._archive is None or not 0 <= now - self._archive[0] < KEEP:
+            self._archive = (now, await run_in_threadpool(Archive.of, self._public))
+        return self._archive[1]
+
+    def copy(self, email: str, issue_id: str) -> str | None:
+        """The issue as this reader was sent it; without a reader where that is not known any more.
+
+        Filling in takes a millisecond and is not shared by threads: it stays in the event loop.
+        """
+        writer = self._writer(issue_id)
+        if writer is None:
+            return None
+        table = deliveries.c
+        query = (
+            select(table.email, table.name, table.columns)
+            .join(issues, issues.c.number == table.issue)
+            .where(issues.c.id == issue_id, table.key == address_key(email))
+        )
+        with self._public.engine.connect() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return neutral_html(writer.issue, {})
+        return writer.decoded(Subscriber(row[0], row[1], json.loads(row[2]))).html
+
+    def _writer(self, issue_id: str) -> MessageWriter | None:
+        if issue_id not in self._writers:
+            with self._public.engine.connect() as connection:
+                frozen = connection.scalar(select(issues.c.frozen).where(issues.c.id == issue_id))
+            if frozen is None:
+                return None
+            self._writers[issue_id] = issue_writer(self._public.config, Issue.loads(frozen))
+        self._writers.move_to_end(issue_id)
+        while len(self._writers) > WRITERS:
+            self._writers.popitem(last=False)
+        return self._writers[issue_id]
