@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.console import confirm, is_interactive, note, plural, progress, say, say_json
-from newsletter.cli.send_report import Rehearsal, exit_code, progress_line, report_json, show_plan, show_report
+from newsletter.cli.send_report import (
+    Rehearsal,
+    exit_code,
+    name_rejected,
+    progress_line,
+    report_json,
+    show_plan,
+    show_report,
+)
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -43,6 +51,8 @@ class Options:
     resend_unknown: bool
     retry_failed: bool
     again: str | None
+    excepted: str
+    first: bool
     force: bool
     as_json: bool
     at: datetime | None
@@ -87,8 +97,14 @@ def send(
     again: Annotated[
         str | None, typer.Option("--again", metavar="NAME", help="A second issue of the same post.")
     ] = None,
+    excepted: Annotated[
+        str, typer.Option("--except", metavar="ISSUE", help="Not to those who have, or may have, this issue.")
+    ] = "",
     as_begun: Annotated[
         bool, typer.Option("--as-begun", help="Finish the issue as it was begun, though the post has changed.")
+    ] = False,
+    first: Annotated[
+        bool, typer.Option("--first", help="In a CI job: the newsletter's first send, there is no ledger yet.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Send although the checks found errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
@@ -111,8 +127,8 @@ def send(
     if dry_run + bool(to) + as_begun > 1:
         raise NewsletterError("--dry-run, --to and --as-begun exclude each other; give one of them")
     options = Options(
-        post, dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, force, as_json,
-        _moment(config, at), _relays(config, smtp, connections, rate),
+        post, dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
+        force, as_json, _moment(config, at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
         from newsletter.cli.compose_process import missing
@@ -135,46 +151,49 @@ def _send(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
     from newsletter.audience.source import open_list
     from newsletter.cli.compose_process import Composing
+    from newsletter.cli.job import refuse_forgetful
     from newsletter.cli.loop import run_async
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import sqlite_path
 
     with config.naming("delivery"):
         retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
-    composing = rows = where = audience = None
-    issue_id, findings = "", Counter[str]()
+    if not options.dry_run:
+        refuse_forgetful(config, first=options.first)
+    composing, findings = None, Counter[str]()
     if not options.as_begun:
         live = not options.dry_run
         composing = Composing(config, options.post, options.again, live=live, force=options.force)
+    elif not sqlite_path(config).exists():
+        raise NewsletterError("no issue was begun yet; send the post without --as-begun")
 
     from newsletter.delivery.ledger.plan import make_plan  # not before the fork, which would carry it
 
-    if composing is not None:
-        rows = open_list(config)
-        where = _segment(options.where, rows)
-        issue_id = composing.issue_id()
-    elif not sqlite_path(config).exists():
-        raise NewsletterError("no issue was begun yet; send the post without --as-begun")
+    rows = open_list(config)
+    where = _segment(options.where, rows)
+    issue_id = composing.issue_id() if composing is not None else None
     with _ledger(config, options) as ledger:
-        if composing is None or rows is None:
-            issue = _begun(ledger, options)
+        if composing is None or issue_id is None:
+            issue = _begun(ledger, config, options)
             ledger.hold(issue.id)
+            audience = ledger.read_audience(rows, where, options.excepted)
         else:
             ledger.hold(issue_id)
-            audience = ledger.read_audience(rows, where)
+            audience = ledger.read_audience(rows, where, options.excepted)
             issue, findings = composing.issue()
         plan = make_plan(
-            ledger, issue, audience, limit=options.limit,
-            resend_unknown=options.resend_unknown, retry_failed=options.retry_failed,
+            ledger, issue, audience, limit=options.limit, resend_unknown=options.resend_unknown,
+            retry_failed=options.retry_failed, second=options.again is not None, root=config.root,
         )  # fmt: skip
         if not (options.relays or options.dry_run):
             from newsletter.smtp.relay import no_relay
 
             raise no_relay(config)
         if plan.recipients == 0:
-            raise NewsletterError(_nobody(options, plan), path=rows.path if rows is not None else None)
+            raise NewsletterError(_nobody(options, plan), path=rows.path)
+        name_rejected(plan, rows.path)
         if not options.as_json:
-            show_plan(plan, () if options.dry_run else options.relays, rows.path if rows is not None else None)
+            show_plan(plan, () if options.dry_run else options.relays)
         if options.at is not None:
             from newsletter.cli.moment import say_moment
 
@@ -184,20 +203,28 @@ def _send(config: "Config", options: Options) -> int:
         return run_async(_deliver(config, options, retry, ledger, plan, findings))
 
 
-def _begun(ledger: "Ledger", options: Options) -> "Issue":
+def _begun(ledger: "Ledger", config: "Config", options: Options) -> "Issue":
     """The issue as it is frozen in the ledger, to be finished as it was begun; there is no post to compose."""
+    from newsletter.delivery.ledger.recognize import slug_in_use
     from newsletter.site.slug import split_name
 
-    if options.where:
-        raise NewsletterError("--where chooses from the list; with --as-begun the audience is what it was")
-    named = options.again or options.post
-    issue = ledger.frozen(named) or ledger.frozen(split_name(Path(named).stem)[1])
+    issue = ledger.frozen(options.again or options.post)
+    typed = Path(options.post)
+    if issue is None and options.again is None:
+        stem = typed.parent.name if typed.stem == "index" else typed.stem
+        issue = ledger.frozen(split_name(stem)[1])
     if issue is None:
         raise NewsletterError(f"no issue {options.post!r} was begun; `newsletter status` names those that were")
+    begun = config.root / issue.post
+    if typed.is_file() and begun.is_file() and not typed.samefile(begun):
+        raise slug_in_use(options.post, issue)
     return issue
 
 
 def _nobody(options: Options, plan: "Plan") -> str:
+    if plan.left_out and not options.where:
+        why = ", ".join(f"{count:,} {why}" for why, count in plan.left_out.items())
+        return f"everybody on it is left out: {why}; `newsletter subscribers check` shows more"
     if options.where:
         return f"no subscriber matches {options.where!r}; `newsletter subscribers check` shows the columns"
     if plan.bad_rows:
@@ -226,7 +253,7 @@ def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
         return
     with (
         tempfile.TemporaryDirectory(prefix="newsletter-") as folder,
-        SqliteLedger.rehearsal(Path(folder) / "rehearsal.db", live) as ledger,
+        SqliteLedger.rehearsal(Path(folder) / "rehearsal.db", live, options.excepted) as ledger,
     ):
         yield ledger
 

@@ -36,14 +36,20 @@ def progress_line(now: "Progress") -> str:
     return ", ".join([*parts, *now.notes[-1:]])
 
 
-def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
+def name_rejected(plan: "Plan", path: object) -> None:
+    """Name the first rows that can't be mailed, beside the output."""
+    for line, _, what in plan.rejected[:SHOWN]:
+        note(f"{short_path(str(path))}:{line}: {what}")
+    if hidden := plan.bad_rows - min(SHOWN, len(plan.rejected)):
+        note(f"and {plural(hidden, 'more row')} that can't be mailed; `newsletter subscribers check` names them")
+
+
+def show_plan(plan: "Plan", relays: "tuple[Relay, ...]") -> None:
     """Say what a run would do; without relays it is a rehearsal."""
-    from newsletter.delivery.ledger.plan import as_text
+    from newsletter.delivery.ledger.recognize import as_text
 
     issue = plan.issue
     size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
-    for line, what in plan.problems:
-        note(f"{short_path(str(path))}:{line}: {what}")
     waiting = {
         "Unknown": (
             plan.unknown and not plan.resend_unknown,
@@ -53,12 +59,22 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", path: object) -> None:
         "Suppressed": (plan.suppressed, f"{plan.suppressed:,}"),
         "Already sent": (plan.already_sent, f"{plan.already_sent:,}"),
     }
-    bad = f", and {plan.bad_rows:,} rows that can't be mailed" if plan.bad_rows else ""
+    out = [
+        f"{count:,} {why}"
+        for count, why in (
+            *((count, why) for why, count in plan.left_out.items()),
+            (plan.has_other, f"who have or may have {plan.excepted!r}"),
+            (plan.bad_rows, "of rows that can't be mailed"),
+        )
+        if count
+    ]
     lines = [
         ("Subject", as_text(issue.subject)),
         ("From", issue.sender),
         ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
-        ("Audience", f"{plan.recipients:,}{bad}"),
+        ("Audience", f"{plan.recipients:,}"),
+        ("Left out", ", ".join(out)),
+        *(("", str(column)) for column in plan.status),
         *((name, text) for name, (there, text) in waiting.items() if there),
         ("New on list", _names(plan.newcomers, plan.newcomer_names)),
         ("Left list", _names(plan.leavers, plan.leaver_names)),
@@ -103,8 +119,9 @@ def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> 
         "failed": report.failed,
         "unknown": report.unknown,
         "pending": report.pending,
-        "skipped": report.skipped + plan.suppressed + plan.bad_rows,
+        "skipped": report.skipped + plan.suppressed + sum(plan.left_out.values()) + plan.has_other + plan.bad_rows,
         "already_sent": plan.already_sent,
+        "rejected": [{"line": line, "email": email, "reason": what} for line, email, what in plan.rejected],
         "seconds": round(report.seconds, 3),
         "rate": round(report.rate, 1),
         "inbox": rehearsal.place if rehearsal else None,

@@ -117,7 +117,23 @@ def read_erased(path: Path) -> frozenset[str]:
     return frozenset(key for (key,) in _look(path, "SELECT key FROM suppressions WHERE email IS NULL"))
 
 
-def _look(path: Path, query: str) -> list[Any]:
+def has_issues(path: Path) -> bool:
+    """Does the file remember an issue? It is only looked at; none at all remembers none."""
+    return bool(_look(path, "SELECT 1 FROM issues LIMIT 1"))
+
+
+def read_issue(path: Path, issue_id: str) -> tuple[list[Any], list[Any]]:
+    """An issue, and those of its deliveries who have it or may have it, by a file that is only looked at."""
+    issue = _look(
+        path, "SELECT number, id, post, subject, created, frozen, hash, list_hash FROM issues WHERE id = ?", issue_id
+    )
+    query = "SELECT issue, key, email, name, columns, state FROM deliveries WHERE issue = ? AND state IN"
+    have = _look(path, f"{query} ('sent', 'unknown', 'sending')", issue[0][0]) if issue else []
+    return issue, have
+
+
+def _look(path: Path, query: str, *values: Any) -> list[Any]:
+    """The rows of a file that is only looked at; nothing where there is none. Raises NewsletterError."""
     if not path.exists():
         return []
     with explained(path), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -127,7 +143,7 @@ def _look(path: Path, query: str) -> list[Any]:
             return []
         if found > VERSION:
             raise NewsletterError(_NEWER.format(found), path=path)
-        return db.execute(query).fetchall()
+        return db.execute(query, values).fetchall()
 
 
 def prepare(path: Path) -> None:

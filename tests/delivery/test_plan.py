@@ -56,7 +56,7 @@ def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
         made = make_plan(ledger, an_issue(), ledger.read_audience(listed))
         ledger.freeze(made)
     assert (made.recipients, made.to_send, made.suppressed, made.bad_rows) == (5, 4, 1, 1)
-    assert made.problems == ((7, "no '@' in 'x'; fix the row or delete it"),)
+    assert made.rejected == ((7, "", "no '@' in 'x'; fix the row or delete it"),)
     assert by_state(path)["skipped"] == {"reader3@example.org"}
 
 

@@ -32,6 +32,7 @@ class Problem:
     """A row that can't be mailed: `what` says why, and after a semicolon the next step."""
 
     what: str
+    email: str = ""  # as it stands there, where it is known which field that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +88,16 @@ class SubscriberList:
                 address = normalize_address(row[email])
             except ValueError as error:
                 if any(map(str.strip, row)):
-                    yield line, Problem(f"{error}; fix the row or delete it")
+                    yield line, Problem(f"{error}; fix the row or delete it", row[email].strip())
                 continue
             person = row[parts[0]].strip() if len(parts) == 1 else " ".join(" ".join(row[n] for n in parts).split())
             if "\n" in person:
-                yield line, Problem("a line end in 'name'; take it out, or delete the row")
+                yield line, Problem("a line end in 'name'; take it out, or delete the row", address)
             elif not clean and (found := _CONTROL.search("\t".join(row))):
-                yield line, Problem(f"U+{ord(found[0]):04X}, which can't be seen; take it out, or delete the row")
+                unseen = f"U+{ord(found[0]):04X}, which can't be seen; take it out, or delete the row"
+                yield line, Problem(unseen, address)
             elif first := seen.add(key := address_key(address), line):
-                yield line, Problem(f"{address} is on line {first} already; delete one of them")
+                yield line, Problem(f"{address} is on line {first} already; delete one of them", address)
             else:
                 subscriber = Subscriber(address, person, dict(zip(keys, map(str.strip, pick(row)))))  # noqa: B905
                 at = left.line_of(key) if left else 0

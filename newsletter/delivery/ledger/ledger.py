@@ -5,7 +5,7 @@ whenever the issue changes hands, fences every write: whoever was taken over wri
 NewsletterError; TryAgainLater where another sender holds the issue, or has taken it over.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from newsletter.audience.csv.reader import Row
@@ -37,8 +37,16 @@ class Ledger(Protocol):
     def hold(self, issue_id: str) -> None:
         """Become the one sender of an issue, and settle what a dead one left."""
 
-    def read_audience(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None) -> "Audience":
-        """Read the list; `where` says who of it is chosen. The issue must be held."""
+    def sent(self) -> Iterator[Issue]:
+        """The issues that somebody was sent, or may have, as they were frozen; the newest first."""
+
+    def read_audience(
+        self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None, excepted: str = ""
+    ) -> "Audience":
+        """Read the list; `where` says who of it is chosen. The issue must be held.
+
+        Whoever has, or may have, the issue `excepted` is left out. Raises NewsletterError where there is no such issue.
+        """
 
     def standing(self, audience: "Audience | None", again: tuple[str, ...]) -> "Standing":
         """How the issue that is held stands to the list that was read; `again`: states that are to be sent to."""

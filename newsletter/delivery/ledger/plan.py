@@ -6,24 +6,28 @@ frozen recipient. Newcomers join on the next run; who has left the list and was 
 was taken off a list must not be mailed, and joins again if put back.
 """
 
-import difflib
 import hashlib
-import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from newsletter.audience.address import address_key
-from newsletter.audience.csv.reader import LeftOut, Row
+from newsletter.audience.csv.reader import LeftOut, Problem, Row
+from newsletter.audience.opt_out import StatusColumn, StatusTally
 from newsletter.audience.subscriber import Subscriber
-from newsletter.compose.issue import Issue, Piece
+from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.errors import NewsletterError
+from newsletter.delivery.ledger.recognize import refuse_changed, refuse_renamed
 
 NAMED = 5
-"""So many newcomers, leavers and bad rows are named; the rest is counted."""
+"""So many newcomers and leavers are named; the rest is counted."""
+REJECTED = 10_000
+"""So many rows that can't be mailed are kept, for programs; the rest is counted."""
 LEFT = "no longer on the list"
-_DIFF_LINES = 12
+_LEFT_OUT = {"left": "who left", "paused": "who paused", "asked": "who asked to be erased"}
+"""Why somebody is left out, as it is counted, by how it begins."""
 
 Listed = tuple[str, str, str, str, bool]
 """A row of the list for the ledger: key, email, name, further columns as JSON, whether it is chosen."""
@@ -37,6 +41,7 @@ class Standing:
     ready: int  # may be sent to now
     states: dict[str, int]  # of those who are planned
     suppressed: int  # on the list, but must not be mailed
+    has_other: int = 0  # on the list, and not mailed because they have the issue that is excepted
     newcomers: int = 0  # on the list, not planned yet
     newcomer_names: tuple[str, ...] = ()
     leavers: int = 0  # not mailed yet, and no longer on the list
@@ -55,8 +60,11 @@ class Plan:
     failed: int
     unknown: int
     suppressed: int  # on the list, but must not be mailed
+    left_out: dict[str, int]  # on the list and not mailed: how many, by why
+    status: tuple[StatusColumn, ...]  # the columns that may say so, with what stands in them
+    has_other: int  # have the issue that is excepted
     bad_rows: int  # rows of the list that can't be mailed
-    problems: tuple[tuple[int, str], ...]  # (line, what): the first few of them
+    rejected: tuple[tuple[int, str, str], ...]  # (line, email, what): the first of them
     newcomers: int  # since the issue was frozen; 0 for a new one
     newcomer_names: tuple[str, ...]
     leavers: int  # not mailed yet and no longer on the list: skipped
@@ -64,6 +72,7 @@ class Plan:
     limit: int | None
     list_hash: str = field(repr=False)
     listed: bool  # there is a list; else the frozen audience is finished as it is
+    excepted: str  # whoever has this issue is left out; or empty
     resend_unknown: bool
     retry_failed: bool
 
@@ -74,25 +83,34 @@ class Audience:
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
         self.bad = 0
-        self.left_out = 0  # on the list, but left by a column of theirs, or outside the standing segment
-        self.problems: list[tuple[int, str]] = []  # (line, what): the first few
+        self.left_out: Counter[str] = Counter()
+        self.rejected: list[tuple[int, str, str]] = []  # (line, email, what): the first of them
+        self.status: tuple[StatusColumn, ...] = ()
+        self.excepted = ""  # whoever has this issue is left out
 
     def values(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None) -> Iterator[Listed]:
         """The rows that can be mailed, as the ledger takes them; the others are counted."""
+        tally: StatusTally | None = None
         dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
         for line, row in rows:
-            if isinstance(row, LeftOut):
-                self.left_out += 1
-                continue
-            if not isinstance(row, Subscriber):
+            if isinstance(row, Problem):
                 self.bad += 1
-                if len(self.problems) < NAMED:
-                    self.problems.append((line, row.what))
+                if len(self.rejected) < REJECTED:
+                    self.rejected.append((line, row.email, row.what))
+                continue
+            person = row.subscriber if isinstance(row, LeftOut) else row
+            tally = tally or StatusTally(person.columns)
+            tally.add(person.columns)
+            if isinstance(row, LeftOut):
+                self.left_out[
+                    next((why for word, why in _LEFT_OUT.items() if row.what.startswith(word)), row.what)
+                ] += 1
                 continue
             columns = dumps(dict(row.columns)) if row.columns else "{}"
             key = address_key(row.email)
             self.hash.update(f"{key}\0{row.name}\0{columns}\n".encode())
             yield key, row.email, row.name, columns, where is None or where(row)
+        self.status = tally.columns() if tally is not None else ()
 
 
 def make_plan(
@@ -103,14 +121,20 @@ def make_plan(
     limit: int | None = None,
     resend_unknown: bool = False,
     retry_failed: bool = False,
+    second: bool = False,
+    root: Path | None = None,
 ) -> Plan:
     """What sending `issue` to `audience` (None: to the frozen one) would do. Changes nothing.
 
-    The ledger must hold the issue. Raises NewsletterError when the issue was frozen with another content.
+    The ledger must hold the issue. `second`: a second issue of the same post is meant. `root` is the folder in which
+    posts are looked for. Raises NewsletterError when the issue was frozen with another content, and when it is new and
+    says what another one said.
     """
     frozen = ledger.frozen(issue.id)
     if frozen is not None and ledger.frozen_hash(issue.id) != issue.hash_as(frozen.format):
-        raise NewsletterError(_edited(frozen, issue))
+        raise refuse_changed(issue, frozen, root)
+    if frozen is None and not second:
+        refuse_renamed(issue, ledger.sent())
     again = ("pending", "deferred", *["unknown"] * resend_unknown, *["failed"] * retry_failed)
     found = ledger.standing(audience, again)
     read = audience or Audience()
@@ -123,8 +147,11 @@ def make_plan(
         failed=found.states.get("failed", 0),
         unknown=found.states.get("unknown", 0),
         suppressed=found.suppressed,
+        left_out=dict(read.left_out),
+        status=read.status,
+        has_other=found.has_other,
         bad_rows=read.bad,
-        problems=tuple(read.problems),
+        rejected=tuple(read.rejected),
         newcomers=found.newcomers,
         newcomer_names=found.newcomer_names,
         leavers=found.leavers,
@@ -132,28 +159,7 @@ def make_plan(
         limit=limit,
         list_hash=read.hash.hexdigest(),
         listed=audience is not None,
+        excepted=read.excepted,
         resend_unknown=resend_unknown,
         retry_failed=retry_failed,
-    )
-
-
-def as_text(parts: Iterable[Piece]) -> str:
-    """Parts as a reader of lists may see them: slots stand for themselves."""
-    return "".join(part if isinstance(part, str) else part.source for part in parts)
-
-
-def _edited(frozen: Issue, issue: Issue) -> str:
-    """Say what has changed since the issue was frozen, and the ways on."""
-    before = [f"Subject: {as_text(frozen.subject)}", "", *as_text(frozen.text).splitlines()]
-    after = [f"Subject: {as_text(issue.subject)}", "", *as_text(issue.text).splitlines()]
-    diff = itertools.islice(difflib.unified_diff(before, after, lineterm="", n=0), 2, None)  # without its header
-    lines = [line for line in diff if not line.startswith("@@")]
-    shown = "\n".join(f"    {line[:120]}" for line in itertools.islice(lines, _DIFF_LINES))
-    if len(lines) > _DIFF_LINES:
-        shown += f"\n    … {len(lines) - _DIFF_LINES} more lines"
-    what = f":\n{shown}\n" if lines else " (its template, the configuration or the site, not its words); "
-    return (
-        f"{issue.post} has changed since issue {issue.id!r} was begun{what}"
-        f"restore the post; or give `--as-begun` to finish it as it was begun; "
-        f"or make a new issue with `--again NAME`"
     )

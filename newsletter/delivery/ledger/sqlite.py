@@ -5,6 +5,7 @@ write of whoever holds the issue is a transaction that begins by looking at the 
 """
 
 import contextlib
+import difflib
 import secrets
 import sqlite3
 import time
@@ -19,9 +20,9 @@ from newsletter.delivery.ledger.batch import Batch
 from newsletter.delivery.ledger.lease import Process, boot_id, refuse_if_alive
 from newsletter.delivery.ledger.plan import Audience, Plan, Standing
 from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, write_batch
-from newsletter.errors import TryAgainLater
+from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
-from newsletter.state.open import connect, explained, prepare, read_suppressions, transaction
+from newsletter.state.open import connect, explained, prepare, read_issue, read_suppressions, transaction
 
 _OWNER = "SELECT host, boot, pid, process, since, heartbeat FROM leases WHERE issue = ? AND owner != ''"
 
@@ -38,6 +39,19 @@ UPDATE deliveries SET state = 'unknown', code = NULL, status = NULL, command = N
   text = 'no reply recorded: the sender died', updated = ?2
 WHERE issue = ?1 AND (state = 'sending' OR (state = 'pending' OR state = 'deferred' AND not_before IS NULL) AND id IN (
   SELECT value FROM claims, json_each(claims.ids) WHERE claims.issue = ?1 AND (claims.boot != ?3 OR ?3 = '')))
+"""
+
+_SENT = """
+SELECT frozen FROM issues WHERE EXISTS (
+  SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state IN ('sent', 'unknown', 'sending'))
+ORDER BY number DESC
+"""
+
+_KNOWN_ISSUE = """
+INSERT INTO issues (number, id, post, subject, created, frozen, hash, list_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_KNOWN_DELIVERY = """
+INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES (?, ?, ?, ?, ?, ?)
 """
 
 _USED = """
@@ -69,14 +83,20 @@ class SqliteLedger:
         self._claims = Claims(0, "")
 
     @classmethod
-    def rehearsal(cls, path: Path, live: Path) -> "SqliteLedger":
-        """A scratch ledger at `path` that knows the suppressions of the one at `live`, which is only read."""
+    def rehearsal(cls, path: Path, live: Path, excepted: str = "") -> "SqliteLedger":
+        """A scratch ledger at `path` that knows the suppressions of the one at `live`, which is only read.
+
+        And who has the issue `excepted`, if there is one.
+        """
         suppressions = read_suppressions(live)
+        issue, have = read_issue(live, excepted) if excepted else ([], [])
         ledger = cls(path)
         with explained(path), transaction(ledger._db) as db:
             db.executemany(
                 "INSERT INTO suppressions (key, email, reason, source, created) VALUES (?, ?, ?, ?, ?)", suppressions
             )
+            db.executemany(_KNOWN_ISSUE, issue)
+            db.executemany(_KNOWN_DELIVERY, have)
         return ledger
 
     def __enter__(self) -> "SqliteLedger":
@@ -153,11 +173,28 @@ class SqliteLedger:
             row = self._db.execute("SELECT hash FROM issues WHERE id = ?", (issue_id,)).fetchone()
         return str(row[0]) if row else None
 
-    def read_audience(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None) -> Audience:
-        """Read the list into a temporary table; `where` says who of it is chosen. The issue must be held."""
-        audience = Audience()
+    def sent(self) -> Iterator[Issue]:
+        """The issues that somebody was sent, or may have, as they were frozen; the newest first."""
         with explained(self.path):
-            sqlite_plan.load(self._db, audience.values(rows, where), indexed=bool(self._number))
+            for (frozen,) in self._db.execute(_SENT):
+                yield Issue.loads(frozen, self.path)
+
+    def read_audience(
+        self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None, excepted: str = ""
+    ) -> Audience:
+        """Read the list into a temporary table; `where` says who of it is chosen. The issue must be held.
+
+        Whoever has, or may have, the issue `excepted` is left out. Raises NewsletterError where there is no such issue.
+        """
+        audience = Audience()
+        audience.excepted = excepted
+        with explained(self.path):
+            known = [row[0] for row in self._db.execute("SELECT id FROM issues ORDER BY number DESC")]
+            if excepted and excepted not in known:
+                near = difflib.get_close_matches(excepted, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "`newsletter status` names those that were begun"
+                raise NewsletterError(f"--except {excepted!r}: there is no such issue; {hint}")
+            sqlite_plan.load(self._db, audience.values(rows, where), excepted, indexed=bool(self._number))
         return audience
 
     def standing(self, audience: Audience | None, again: tuple[str, ...]) -> Standing:

@@ -8,23 +8,38 @@ Rows stream through SQLite, so memory stays flat. What is planned, and why, is l
 import sqlite3
 from collections.abc import Iterable
 
-from newsletter.delivery.ledger.plan import LEFT, NAMED, Listed, Plan, Standing, as_text
+from newsletter.delivery.ledger.plan import LEFT, NAMED, Listed, Plan, Standing
+from newsletter.delivery.ledger.recognize import as_text
 from newsletter.state.open import transaction
 
 _SUPPRESSED = "EXISTS (SELECT 1 FROM suppressions s WHERE s.key = {table}.key)"
 _PLANNED = "EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = :issue AND d.key = a.key)"
 _LISTED = "EXISTS (SELECT 1 FROM temp.audience a WHERE a.key = d.key)"
-_CHOSEN = "EXISTS (SELECT 1 FROM temp.audience a WHERE a.key = d.key AND a.chosen)"
+_CHOSEN = "EXISTS (SELECT 1 FROM temp.audience a WHERE a.key = d.key AND a.chosen AND NOT a.has)"
+_HAS = "has issue "
+_RETURNING = f"d.state = 'skipped' AND ifnull(d.text, '') NOT LIKE '{_HAS}%' AND {_CHOSEN}"
+"""Whoever was skipped joins again when nothing speaks against it, but for those who have the issue excepted."""
 
 
-def load(db: sqlite3.Connection, rows: Iterable[Listed], *, indexed: bool) -> None:
-    """Put the list into temp.audience; `indexed` where it is to be compared with deliveries."""
+def load(db: sqlite3.Connection, rows: Iterable[Listed], excepted: str, *, indexed: bool) -> None:
+    """Put the list into temp.audience; `indexed` where it is to be compared with deliveries.
+
+    Who has the issue `excepted`, or may have it, is marked: `has`.
+    """
     db.execute("DROP TABLE IF EXISTS temp.audience")
     db.execute(
-        "CREATE TEMP TABLE audience (id INTEGER PRIMARY KEY, key TEXT, email TEXT, name TEXT, columns TEXT, chosen INT)"
+        "CREATE TEMP TABLE audience (id INTEGER PRIMARY KEY, key TEXT, email TEXT, name TEXT, columns TEXT, chosen INT,"
+        " has INT NOT NULL DEFAULT 0)"
     )
     with transaction(db, "DEFERRED"):  # nobody else has to wait while the list is read
         db.executemany("INSERT INTO temp.audience (key, email, name, columns, chosen) VALUES (?, ?, ?, ?, ?)", rows)
+        if excepted:
+            db.execute(
+                "UPDATE temp.audience AS a SET has = 1 WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.key = a.key"
+                " AND d.state IN ('sent', 'unknown', 'sending')"
+                " AND d.issue = (SELECT number FROM issues WHERE id = ?))",
+                (excepted,),
+            )
         if indexed:
             db.execute("CREATE INDEX temp.audience_key ON audience (key, chosen)")
 
@@ -39,12 +54,14 @@ def standing(db: sqlite3.Connection, number: int, again: tuple[str, ...], *, lis
     def few(query: str) -> tuple[str, ...]:
         return tuple(row[0] for row in db.execute(f"{query} LIMIT {NAMED}", named))
 
-    suppressed = 0
+    suppressed = has = 0
     if listed:
-        suppressed = one(f"SELECT count(*) FROM temp.audience a WHERE chosen AND {_SUPPRESSED.format(table='a')}")
+        barred = _SUPPRESSED.format(table="a")
+        suppressed = one(f"SELECT count(*) FROM temp.audience a WHERE chosen AND NOT has AND {barred}")
+        has = one("SELECT count(*) FROM temp.audience WHERE chosen AND has")
     if not number:
         total = one("SELECT count(*) FROM temp.audience WHERE chosen") if listed else 0
-        return Standing(total, total - suppressed, {}, suppressed)
+        return Standing(total, total - suppressed - has, {}, suppressed, has)
     total = one("SELECT count(*) FROM deliveries WHERE issue = :issue")
     states = dict(
         db.execute("SELECT state, count(*) FROM deliveries WHERE issue = :issue GROUP BY 1", named).fetchall()
@@ -56,16 +73,17 @@ def standing(db: sqlite3.Connection, number: int, again: tuple[str, ...], *, lis
         return Standing(
             total, ready, states, one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND NOT ({free})")
         )
-    new = f"FROM temp.audience a WHERE chosen AND NOT {_PLANNED}"
+    new = f"FROM temp.audience a WHERE chosen AND NOT has AND NOT {_PLANNED}"
     left = f"FROM deliveries d WHERE d.issue = :issue AND d.state IN ('pending', 'deferred') AND NOT {_LISTED}"
     fresh = one(f"SELECT count(*) {new} AND NOT {_SUPPRESSED.format(table='a')}")
-    back = f"FROM deliveries d WHERE d.issue = :issue AND d.state = 'skipped' AND {_CHOSEN} AND {free}"
+    back = f"FROM deliveries d WHERE d.issue = :issue AND {_RETURNING} AND {free}"
     revived = one(f"SELECT count(*) {back}")
     return Standing(
         total=total,
         ready=fresh + revived + one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND {_CHOSEN} AND {free}"),
         states=states,
         suppressed=suppressed,
+        has_other=has,
         newcomers=one(f"SELECT count(*) {new}"),
         newcomer_names=few(f"SELECT email {new}"),
         leavers=one(f"SELECT count(*) {left}"),
@@ -119,7 +137,7 @@ def _insert_issue(db: sqlite3.Connection, plan: Plan, now: float, git_commit: st
 
 
 def _insert_deliveries(db: sqlite3.Connection, number: int, plan: Plan, now: float) -> None:
-    named = {"issue": number, "now": now, "left": LEFT, "hash": plan.list_hash}
+    named = {"issue": number, "now": now, "left": LEFT, "hash": plan.list_hash, "has": f"{_HAS}{plan.excepted!r}"}
     if not plan.is_new:
         db.execute("UPDATE issues SET list_hash = :hash WHERE number = :issue", named)
         db.execute(
@@ -128,14 +146,21 @@ def _insert_deliveries(db: sqlite3.Connection, number: int, plan: Plan, now: flo
             named,
         )
         db.execute(
+            "UPDATE deliveries AS d SET state = 'skipped', text = :has, code = NULL, status = NULL, command = NULL,"
+            " updated = :now WHERE issue = :issue AND state IN ('pending', 'deferred')"
+            " AND EXISTS (SELECT 1 FROM temp.audience a WHERE a.key = d.key AND a.has)",
+            named,
+        )
+        db.execute(
             f"UPDATE deliveries AS d SET state = 'pending', text = NULL, updated = :now"
-            f" WHERE issue = :issue AND state = 'skipped' AND {_CHOSEN} AND NOT {_SUPPRESSED.format(table='d')}",
+            f" WHERE issue = :issue AND {_RETURNING} AND NOT {_SUPPRESSED.format(table='d')}",
             named,
         )
     db.execute(
         """
         INSERT OR IGNORE INTO deliveries (issue, key, email, name, columns, state, text)
-        SELECT :issue, key, email, name, columns, iif(reason IS NULL, 'pending', 'skipped'), 'suppressed: ' || reason
+        SELECT :issue, key, email, name, columns, iif(has OR reason IS NOT NULL, 'skipped', 'pending'),
+          iif(has, :has, 'suppressed: ' || reason)
         FROM (SELECT *, (SELECT reason FROM suppressions s WHERE s.key = a.key) AS reason
               FROM temp.audience a WHERE chosen ORDER BY id)
         """,

@@ -1,0 +1,33 @@
+"""A CI job begins with a fresh clone, which has forgotten who was mailed: refuse to mail everybody again from one.
+
+What a job keeps, and how: docs/how-to/ci.md.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from newsletter.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.config.settings import Config
+
+
+def in_job() -> bool:
+    """Does the environment say that this is a CI job?"""
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
+
+
+def refuse_forgetful(config: "Config", *, first: bool) -> None:
+    """Raise NewsletterError in a CI job that has no ledger of earlier issues, or no secret, unless it is `first`."""
+    if first or not in_job():
+        return
+    from newsletter.state import sqlite_path
+    from newsletter.state.open import has_issues
+
+    ledger = sqlite_path(config)
+    hint = "keep it between jobs (docs/how-to/ci.md), or give --first if nothing was ever sent"
+    if not has_issues(ledger):
+        raise NewsletterError(f"this CI job has no ledger that knows who was mailed; {hint}", path=ledger)
+    if not (config.secret.get_secret_value() or (config.state_dir / "secret").exists()):
+        what = "this CI job has no secret, and with a new one the links in mails already sent stop working; "
+        raise NewsletterError(f"{what}set NEWSLETTER_SECRET, or {hint}", path=config.state_dir / "secret")

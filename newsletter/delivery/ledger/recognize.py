@@ -1,0 +1,100 @@
+"""Is a post one that was sent already: renamed, changed since, or another one under a slug that is in use?
+
+Pure: two issues are compared by what their readers read. A renamed post has the same words under another id; its
+address, date and template may differ, and so may the newsletter's footer.
+"""
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from newsletter.compose.issue import Issue, Piece
+from newsletter.errors import NewsletterError
+
+_DIFF_LINES = 12
+_FEW = 12
+"""Words; so few are the same in two posts by chance, unless their titles are the same too."""
+
+_ADDRESS = re.compile(r"(?:https?://|mailto:)\S+|\[\d+\]")
+_FOOTER = re.compile(r"^-- $.*", re.MULTILINE | re.DOTALL)
+
+
+def as_text(pieces: Iterable[Piece]) -> str:
+    """Pieces as a reader of lists may see them: slots stand for themselves."""
+    return "".join(piece if isinstance(piece, str) else piece.source for piece in pieces)
+
+
+def same_words(one: Issue, other: Issue) -> bool:
+    """Do two issues say the same, whatever they are called and wherever they stand on the web?"""
+    words = _words(one)
+    if words != _words(other):
+        return False
+    return len(words) >= _FEW or _about(one, "title") == _about(other, "title")
+
+
+def refuse_renamed(issue: Issue, sent: Iterable[Issue]) -> None:
+    """Raise NewsletterError where a new issue says what one of those `sent` said: it would go to everybody again."""
+    for other in sent:
+        if same_words(other, issue):
+            raise NewsletterError(
+                f"says what issue {other.id!r} said, which was {other.post}; a renamed post goes to nobody twice: "
+                f"`newsletter send {other.id} --as-begun` goes on with that issue, and "
+                "`--again NAME` makes a second one of it, for everybody",
+                path=issue.post,
+            )
+
+
+def refuse_changed(issue: Issue, frozen: Issue, root: Path | None = None) -> NewsletterError:
+    """What is said where an issue was begun with another content: of this post, or of another file with its slug."""
+    if frozen.post != issue.post and not same_words(frozen, issue) and (root is None or (root / frozen.post).exists()):
+        return slug_in_use(issue.post, frozen)
+    before = [f"Subject: {as_text(frozen.subject)}", "", *as_text(frozen.text).splitlines()]
+    after = [f"Subject: {as_text(issue.subject)}", "", *as_text(issue.text).splitlines()]
+    diff = itertools.islice(difflib.unified_diff(before, after, lineterm="", n=0), 2, None)  # without its header
+    lines = [line for line in diff if not line.startswith("@@")]
+    shown = "\n".join(f"    {line[:120]}" for line in itertools.islice(lines, _DIFF_LINES))
+    if len(lines) > _DIFF_LINES:
+        shown += f"\n    … {len(lines) - _DIFF_LINES} more lines"
+    what = f":\n{shown}\n" if lines else " (its template, the configuration or the site, not its words); "
+    return NewsletterError(
+        f"{issue.post} has changed since issue {issue.id!r} was begun{what}"
+        f"restore the post; or give `--as-begun` to finish it as it was begun; "
+        f"or make a new issue with `--again NAME`, and with `--except {issue.id}` for those alone who lack that one"
+    )
+
+
+def slug_in_use(post: str, frozen: Issue) -> NewsletterError:
+    """What is said of a second file with the slug of an issue that was begun."""
+    slug = frozen.id
+    return NewsletterError(
+        f"has the slug {slug!r} as {frozen.post} has, of which issue {slug!r} was made; "
+        f"give it one of its own: `slug: {_second(slug)}` in its front matter, or `--again NAME`",
+        path=post,
+    )
+
+
+def _words(issue: Issue) -> list[str]:
+    """The words of an issue's body, in lower case: its text part without title, byline, addresses and footer."""
+    text = " ".join(_ADDRESS.sub(" ", _FOOTER.sub("", as_text(issue.text))).split()).casefold()
+    around = [_about(issue, key) for key in ("title", "subtitle", "date_text", "reading_minutes")]
+    around += [str(issue.context.get("newsletter", {}).get("title", "")), str(_author(issue))]
+    for told in sorted((" ".join(each.split()).casefold() for each in around if each), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(told)}(?!\w)", " ", text, count=1)
+    return re.findall(r"\w+", text)
+
+
+def _about(issue: Issue, key: str) -> str:
+    return str(issue.context.get("post", {}).get(key) or "")
+
+
+def _author(issue: Issue) -> str:
+    author = issue.context.get("post", {}).get("author")
+    return str(author.get("name", "")) if isinstance(author, dict) else ""
+
+
+def _second(slug: str) -> str:
+    """A name for a second issue: `hello-2`, after that `hello-3`."""
+    stem, number = re.fullmatch(r"(.*?)(?:-(\d{1,3}))?", slug).groups()  # type: ignore[union-attr]
+    return f"{stem}-{int(number) + 1 if number else 2}"
