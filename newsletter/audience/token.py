@@ -25,6 +25,8 @@ from newsletter.state.private import state_folder
 MAC_BYTES = 16
 ERASED = "erased:"
 """Begins the key of a suppression whose address was erased."""
+TEST_EMAIL, TEST_ISSUE = "test@example.invalid", "test"
+"""Whose tokens `check --links` and `doctor` try: every page answers them, and nothing is recorded."""
 TOKEN_MAX = 1000
 """Characters of a token at most: an address of 254 and a long issue id need about 700."""
 

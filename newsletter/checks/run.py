@@ -16,6 +16,7 @@ from newsletter.checks.rules.link_status import LINK_DEAD
 from newsletter.checks.rules.links import LINKS
 from newsletter.checks.rules.size import SIZE
 from newsletter.checks.rules.spam import SPAM
+from newsletter.checks.rules.unsubscribe_answer import UNSUBSCRIBE_ANSWER
 from newsletter.checks.sample import Sample
 from newsletter.errors import NewsletterError
 
@@ -24,8 +25,8 @@ CHECKS: tuple[Check, ...] = (
 )  # fmt: skip
 """The rules that need the message alone."""
 
-ASKING: tuple[Check, ...] = (LINK_DEAD, SPAM)
-"""The rules that ask others: `check_links`, `check_spam`."""
+ASKING: tuple[Check, ...] = (LINK_DEAD, UNSUBSCRIBE_ANSWER, SPAM)
+"""The rules that ask others: `check_links`, `check_unsubscribe`, `check_spam`."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 

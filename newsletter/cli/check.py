@@ -8,8 +8,9 @@ import typer
 from newsletter.cli.console import note, plural, say, say_json, short_path
 
 if TYPE_CHECKING:
-    from newsletter.checks import Finding
+    from newsletter.checks import Finding, Sample
     from newsletter.compose.composer import Composed
+    from newsletter.config.settings import Config
 
 MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
@@ -24,7 +25,9 @@ def check(
     post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
     as_json: Annotated[bool, typer.Option("--json", help="A list of findings, for programs.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning too.")] = False,
-    links: Annotated[bool, typer.Option("--links", help="Ask each link and image whether it answers.")] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="Ask each link and image, and the unsubscribe address.")
+    ] = False,
     info: Annotated[bool, typer.Option("--info", help="Show what is only worth knowing, too.")] = False,
 ) -> None:
     """Check a post's message as it would be sent.
@@ -67,7 +70,22 @@ async def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
     findings += await check_spam(sample, composed.config.checks.spamd)
     if links:
         findings += await check_links(sample)
+        findings += await _check_unsubscribe(composed.config, sample)
     return in_order(findings)
+
+
+async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Finding]":
+    """What is wrong with what answers at `[unsubscribe] url`; that it answered is remembered for the plan of `send`."""
+    from newsletter.audience.token import load_secret
+    from newsletter.checks import check_unsubscribe
+    from newsletter.cli.answered import remember_answer
+
+    if not config.unsubscribe.url or "unsubscribe-answer" in sample.ignore:
+        return []
+    found = await check_unsubscribe(sample, config.unsubscribe.url, load_secret(config))
+    if not found:
+        remember_answer(config)
+    return found
 
 
 def show(findings: "list[Finding]") -> None:

@@ -150,6 +150,7 @@ def send(
 def _send(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
     from newsletter.audience.source import open_list
+    from newsletter.cli.answered import has_answered
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.job import refuse_forgetful
     from newsletter.cli.loop import run_async
@@ -193,7 +194,8 @@ def _send(config: "Config", options: Options) -> int:
             raise NewsletterError(_nobody(options, plan), path=rows.path)
         name_rejected(plan, rows.path)
         if not options.as_json:
-            show_plan(plan, () if options.dry_run else options.relays)
+            answered = not config.unsubscribe.url or has_answered(config)
+            show_plan(plan, () if options.dry_run else options.relays, answered=answered)
         if options.at is not None:
             from newsletter.cli.moment import say_moment
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SHOWN = 5
 """So many replies and names are shown; the rest is counted."""
 HEADERS_SHOWN = 20
+NEVER_ANSWERED = "{} has never answered; `newsletter check POST --links` asks it"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def name_rejected(plan: "Plan", path: object) -> None:
         note(f"and {plural(hidden, 'more row')} that can't be mailed; `newsletter subscribers check` names them")
 
 
-def show_plan(plan: "Plan", relays: "tuple[Relay, ...]") -> None:
-    """Say what a run would do; without relays it is a rehearsal."""
+def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> None:
+    """Say what a run would do; without relays it is a rehearsal. `answered`: the address to unsubscribe by ever did."""
     from newsletter.delivery.ledger.recognize import as_text
 
     issue = plan.issue
@@ -87,6 +88,7 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]") -> None:
             )
             or "the test inbox",
         ),
+        ("Unsubscribe", "" if answered else NEVER_ANSWERED.format(issue.unsubscribe_url)),
         ("To send", f"{plan.to_send:,}"),
         ("Time", _time(relays, plan.to_send)),
     ]

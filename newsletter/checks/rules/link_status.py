@@ -167,8 +167,28 @@ async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
     return LinkStatus(None, f"redirects more than {count(HOPS, 'time')}")
 
 
+async def ask_once(
+    method: str,
+    url: str,
+    allowed: Callable[[Address], bool],
+    *,
+    form: str = "",
+    seconds: float = SECONDS,
+    tls: ssl.SSLContext | None = None,
+) -> LinkStatus:
+    """What comes back for one request that follows no redirect; `form` is the urlencoded body of a POST."""
+    try:
+        async with asyncio.timeout(seconds):
+            status, location, _ = await _request(method, url, allowed, tls or ssl.create_default_context(), form)
+    except TimeoutError:
+        return LinkStatus(None, f"does not answer within {seconds:g} seconds")
+    except _Unreachable as error:
+        return LinkStatus(None, str(error))
+    return LinkStatus(status, moved=location)
+
+
 async def _request(
-    method: str, url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext
+    method: str, url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext, form: str = ""
 ) -> tuple[int, str, int | None]:
     """Send one request; the status, the Location header and Content-Length. Raises _Unreachable."""
     try:
@@ -187,9 +207,12 @@ async def _request(
     shown = f"[{name}]" if ":" in name else name
     authority = shown if port in {None, 80, 443} else f"{shown}:{port}"
     fields = [("Host", authority), ("User-Agent", _AGENT), ("Accept", "*/*"), ("Connection", "close")]
+    body = form.encode("ascii")
+    if body:
+        fields += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]
     pool = httpcore.AsyncConnectionPool(tls, network_backend=_CheckedNetwork(allowed))
     try:
-        async with pool, pool.stream(method, address, headers=fields) as response:
+        async with pool, pool.stream(method, address, headers=fields, content=body or None) as response:
             return _read_head(response)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError) as error:
         raise _Unreachable(_reason(error)) from None

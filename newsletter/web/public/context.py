@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from newsletter.audience.roster import Roster, open_roster
-from newsletter.audience.token import load_secret, make_token, read_token
+from newsletter.audience.token import TEST_EMAIL, TEST_ISSUE, load_secret, make_token, read_token
 from newsletter.compose.composer import Composer
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
@@ -20,9 +20,6 @@ from newsletter.state import open_state
 from newsletter.web.pages import fragment
 from newsletter.web.public.words import Words, words_in
 from newsletter.web.security import PAGE_POLICY
-
-TEST_EMAIL, TEST_ISSUE = "test@example.invalid", "test"
-"""Whose tokens `check --links` and `doctor` try: every page answers them, and nothing is recorded."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,9 @@ from newsletter.audience.roster import put
 from newsletter.audience.signup import ask
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.suppression import suppress, suppressed
-from newsletter.audience.token import make_token
+from newsletter.audience.token import TEST_EMAIL, TEST_ISSUE, make_token
 from newsletter.delivery.notices import send_due
 from newsletter.smtp.relay import parse_relay
-from newsletter.web.public.context import TEST_EMAIL, TEST_ISSUE
 from newsletter.web.public.guard import network_of
 from newsletter.web.public.mails import Mails
 from newsletter.web.public.words import FOLDER, LANGUAGES, read_words
