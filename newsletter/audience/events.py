@@ -13,9 +13,12 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from newsletter.state.schema import events
 
-Kind = Literal["asked", "confirmed", "added", "imported", "changed", "left", "returned", "removed"]
+Kind = Literal[
+    "asked", "confirmed", "added", "imported", "changed", "left", "returned", "removed", "bounced", "complained"
+]
 """asked: a confirmation mail; confirmed: double opt-in done; added: by the author's hand; imported: from a file;
-changed: preferences; left and returned: unsubscribed, and came back; removed: taken off the list by the author."""
+changed: preferences; left and returned: unsubscribed, and came back; removed: taken off the list by the author; bounced
+and complained: what a mailbox, or its reader, sent back."""
 
 
 @dataclass(frozen=True, slots=True)

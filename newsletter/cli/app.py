@@ -32,6 +32,7 @@ COMMANDS = {
     "deliveries": "status",
     "subscribers": "subscribers",
     "suppress": "suppress",
+    "feedback": "feedback",
     "dkim": "dkim",
     "serve": "serve",
     "archive": "archive",

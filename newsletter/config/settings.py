@@ -44,7 +44,7 @@ PLACEHOLDER = "you@example.org"
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*\Z")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\\]+@[^\s@<>,;:\"()\\]+\Z")
-_SECRETS = {("smtp", "password"), ("secret",)}
+_SECRETS = {("smtp", "password"), ("feedback", "password"), ("secret",)}
 
 
 def _web_address(value: str) -> str:
@@ -172,7 +172,12 @@ class Inbox(Section):
 
 
 class Feedback(Section):
-    imap: str = ""
+    imap: str = ""  # imaps://user@host/INBOX
+    password: SecretStr = SecretStr("")
+    password_file: str = ""
+    oauth: str = ""  # a command that prints a fresh access token, for XOAUTH2
+    ca_file: str = ""  # PEM of a private certificate authority
+    trust_unsigned: bool = False  # act on bounces that hold nothing of ours, about addresses of the last 30 days
 
 
 class Dkim(Section):
@@ -290,8 +295,15 @@ class Config(BaseSettings):
 
     def smtp_password(self) -> str:
         """The relay's password, from the environment or a 0600 file; empty if there is none."""
-        if self.smtp.password_file:
-            path = self.root / self.smtp.password_file
+        return self._password(self.smtp.password, self.smtp.password_file, "SMTP")
+
+    def feedback_password(self) -> str:
+        """The mailbox's password, from the environment or a 0600 file; empty if there is none."""
+        return self._password(self.feedback.password, self.feedback.password_file, "FEEDBACK")
+
+    def _password(self, password: SecretStr, password_file: str, section: str) -> str:
+        if password_file:
+            path = self.root / password_file
             try:
                 if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                     raise NewsletterError("others can read this password file; run `chmod 600` on it", path=path)
@@ -299,9 +311,9 @@ class Config(BaseSettings):
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
                 raise NewsletterError(
-                    f"the password file can't be read ({reason}); see NEWSLETTER_SMTP__PASSWORD_FILE", path=path
+                    f"the password file can't be read ({reason}); see NEWSLETTER_{section}__PASSWORD_FILE", path=path
                 ) from None
-        return self.smtp.password.get_secret_value()
+        return password.get_secret_value()
 
 
 def find_config(start: Path) -> Path | None:

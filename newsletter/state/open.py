@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from newsletter.config.settings import Config
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest revision in migrations/versions."""
 
 BUSY = 30.0

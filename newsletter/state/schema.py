@@ -162,6 +162,13 @@ notices = Table(
 Index("notices_key", notices.c.key)
 Index("notices_due", notices.c.state, notices.c.not_before)
 
+handled = Table(
+    "handled",
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of a mail that came back and was acted on, in hex
+    Column("created", Double, nullable=False),
+)
+
 
 def schema_sql() -> str:
     """The tables and indexes as SQLite writes them: what stands in schema.sql."""

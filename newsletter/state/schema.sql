@@ -14,6 +14,12 @@ CREATE INDEX events_key ON events ("key");
 
 CREATE INDEX events_kind ON events (kind, created);
 
+CREATE TABLE handled (
+  digest TEXT NOT NULL,
+  created DOUBLE NOT NULL,
+  CONSTRAINT handled_pk PRIMARY KEY (digest)
+);
+
 CREATE TABLE issues (
   number INTEGER NOT NULL,
   id TEXT NOT NULL,

@@ -1,0 +1,183 @@
+"""Act on what came back: suppress, count, ask, confirm; once for each mail, and only where we sent what it is about.
+
+A mail acts if it holds a reference of ours (HMAC, resolved through the ledger), an unsubscribe token, or is the
+reader's own wish from the reader's own address. A bounce or complaint that holds nothing of ours acts only with
+`trust_unsigned`, on an address that had a message in the last 30 days. What was done and that the mail was handled is
+one transaction: a run that dies leaves nothing handled twice and nothing lost.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from newsletter.audience.address import address_key, normalize_address
+from newsletter.audience.events import record
+from newsletter.audience.suppression import Suppression, write_suppression
+from newsletter.audience.token import read_token
+from newsletter.compose.issue import Issue
+from newsletter.compose.message.ids import message_id, reference, sender_domain
+from newsletter.feedback.read import Feedback
+from newsletter.state.schema import deliveries, events, handled, issues
+
+Action = Literal["suppressed", "counted", "confirmed", "asked", "none"]
+
+SOFT_ISSUES = 3
+SOFT_SPAN = 14 * 86_400.0
+"""So many issues that came back, over so many seconds at least, suppress a reader for what passes."""
+RECENT = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a mail is about, and the issue that it answers; None where no issue is known."""
+
+    email: str
+    issue: str | None
+
+
+class Recorder:
+    """Acts on mails, one after the other; with `dry_run` it says what it would do."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        secret: bytes,
+        *,
+        clock: Callable[[], float],
+        is_subscriber: Callable[[str], bool] = lambda _: False,
+        trust_unsigned: bool = False,
+        dry_run: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._secret = secret
+        self._clock = clock
+        self._is_subscriber = is_subscriber
+        self._trust_unsigned = trust_unsigned
+        self._dry_run = dry_run
+        self._issues = self._read_issues()
+
+    def is_handled(self, data: bytes) -> bool:
+        """Whether these bytes were handled by this or an earlier run."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(handled.c.digest).where(handled.c.digest == _digest(data))) is not None
+
+    def act(self, data: bytes, feedback: Feedback) -> tuple[Action, Person | None]:
+        """Do what the mail asks for; what was done, and about whom."""
+        person = self._person(feedback)
+        if self.is_handled(data):
+            return "none", person
+        with self._engine.connect() as connection:
+            action = self._act(connection, feedback, person)
+            if self._dry_run:
+                connection.rollback()
+            else:
+                connection.execute(insert(handled).values(digest=_digest(data), created=self._clock()))
+                connection.commit()
+        return action, person
+
+    def _act(self, connection: Connection, feedback: Feedback, person: Person | None) -> Action:
+        if person is None or feedback.kind in {"other", "subscribe"}:
+            return "none"
+        key, now = address_key(person.email), self._clock()
+        if feedback.kind == "complaint":
+            record(connection, key, "complained", now, person.issue, reason=feedback.reason)
+            return self._suppress(connection, key, person, "complaint")
+        if feedback.kind == "unsubscribe":
+            record(connection, key, "left", now, person.issue, form="mail")
+            return self._suppress(connection, key, person, "unsubscribe")
+        if feedback.about_us:
+            return "none"
+        record(
+            connection, key, "bounced", now, person.issue, hard="yes" if feedback.hard else None,
+            status=feedback.status, reason=feedback.reason, diagnostic=feedback.diagnostic[:300],
+        )  # fmt: skip
+        if feedback.hard or self._stays_away(connection, key):
+            return self._suppress(connection, key, person, "bounce")
+        return "counted"
+
+    def _suppress(
+        self, connection: Connection, key: str, person: Person, reason: Literal["bounce", "complaint", "unsubscribe"]
+    ) -> Action:
+        write_suppression(connection, key, Suppression(person.email, reason, "feedback", self._clock(), person.issue))
+        return "suppressed"
+
+    def _stays_away(self, connection: Connection, key: str) -> bool:
+        """Whether messages of three issues came back over two weeks."""
+        query = select(events.c.issue, events.c.created).where(events.c.key == key, events.c.kind == "bounced")
+        rows = connection.execute(query).all()
+        moments = [created for _, created in rows]
+        return len({issue for issue, _ in rows if issue}) >= SOFT_ISSUES and max(moments) - min(moments) >= SOFT_SPAN
+
+    # Who it is
+
+    def _person(self, feedback: Feedback) -> Person | None:
+        if feedback.token:
+            found = read_token(self._secret, "unsubscribe", feedback.token)
+            return Person(*found) if found is not None else None
+        if feedback.refs and (known := self._referenced(feedback)) is not None:
+            return known
+        email = _normal(feedback.email)
+        if email is None:
+            return None
+        if feedback.kind == "unsubscribe":
+            return Person(email, None) if self._is_subscriber(email) or self._last(email, 0.0) else None
+        if feedback.kind in {"bounce", "complaint"} and self._trust_unsigned:
+            issue = self._last(email, self._clock() - RECENT)
+            return Person(email, issue) if issue is not None else None
+        return None
+
+    def _referenced(self, feedback: Feedback) -> Person | None:
+        """Who the references of ours are about: first the address that the mail names, then anybody of any issue."""
+        wanted = set(feedback.refs)
+        email = _normal(feedback.email)
+        for spelled in {feedback.email, email} - {None, ""}:
+            for id_, _, domain in self._issues:
+                if reference(message_id(self._secret, id_, str(spelled), domain)) in wanted:
+                    return Person(str(spelled), id_)
+        with self._engine.connect() as connection:
+            for id_, number, domain in self._issues:
+                query = select(deliveries.c.email).where(deliveries.c.issue == number)
+                for (address,) in connection.execution_options(yield_per=5000).execute(query):
+                    if reference(message_id(self._secret, id_, address, domain)) in wanted:
+                        return Person(address, id_)
+        return None
+
+    def _last(self, email: str, since: float) -> str | None:
+        """The newest issue that went to this address since then."""
+        query = (
+            select(issues.c.id)
+            .join(deliveries, deliveries.c.issue == issues.c.number)
+            .where(deliveries.c.key == address_key(email), deliveries.c.updated > since)
+            .where(deliveries.c.state.in_(("sent", "unknown")))
+            .order_by(issues.c.created.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return connection.scalar(query)
+
+    def _read_issues(self) -> list[tuple[str, int, str]]:
+        """Id, number and sender's domain of each issue, newest first."""
+        query = select(issues.c.id, issues.c.number, issues.c.frozen).order_by(issues.c.created.desc())
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [(id_, number, sender_domain(Issue.loads(frozen))) for id_, number, frozen in rows]
+
+
+def first_sent(engine: Engine) -> float | None:
+    """When the first issue was begun: nothing before can be about us."""
+    with engine.connect() as connection:
+        return connection.scalar(select(issues.c.created).order_by(issues.c.created).limit(1))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _normal(email: str) -> str | None:
+    try:
+        return normalize_address(email)
+    except ValueError:
+        return None
