@@ -151,8 +151,8 @@ def _send(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
     from newsletter.audience.source import open_list
     from newsletter.cli.answered import has_answered
-    from newsletter.cli.compose_process import Composing
     from newsletter.cli.ci import refuse_forgetful
+    from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import sqlite_path
