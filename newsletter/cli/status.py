@@ -47,7 +47,7 @@ def status(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
-    """Show the issues and how many subscribers are in which state.
+    """Show the issues, how many subscribers are in which state, and how many left over each.
 
     \b
       newsletter status
@@ -66,9 +66,10 @@ def status(
     if not counts:
         say("no issue has been sent yet; `newsletter send POST --dry-run` rehearses one")
         return
-    shown = [state.value for state in State if state is State.sent or any(one[state.value] for one in counts)]
+    names = (*(state.value for state in State), "unsubscribed")
+    shown = [name for name in names if name == State.sent.value or any(one[name] for one in counts)]
     rows = [
-        [one["issue"], _day(one["created"]), str(one["recipients"]), *(str(one[state] or "") for state in shown)]
+        [one["issue"], _day(one["created"]), str(one["recipients"]), *(str(one[name] or "") for name in shown)]
         for one in counts
     ]
     say(table(rows, ["issue", "created", "recipients", *shown], right=range(2, 3 + len(shown))))
@@ -86,7 +87,7 @@ def deliveries(
       newsletter deliveries hello --state failed
       newsletter deliveries hello --format csv > hello.csv
     """
-    from newsletter.audience.csv.reader import safe_cell
+    from newsletter.audience.csv.formula import guard
     from newsletter.audience.token import load_secret
     from newsletter.config.settings import load_config
     from newsletter.delivery.ledger.report import iter_deliveries
@@ -99,7 +100,7 @@ def deliveries(
     elif form is Format.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(FIELDS)
-        writer.writerows([safe_cell(str(row[field] or "")) for field in FIELDS] for row in rows)
+        writer.writerows([guard(str(row[field] or "")) for field in FIELDS] for row in rows)
     else:
         shown = [[_cell(row, field) for field in ("email", "state", "attempts", "updated", "reply")] for row in rows]
         if shown:

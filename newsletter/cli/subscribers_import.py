@@ -11,6 +11,7 @@ from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.audience.imports.importer import Import, Outcome
+    from newsletter.config.settings import Config
 
 SHOWN = 50
 """Refused rows that are named, unless with --json."""
@@ -56,6 +57,11 @@ def import_(
     from newsletter.state import open_state
 
     config = load_config(context.obj)
+    if ask_first and not config.unsubscribe.url:
+        what = (
+            "--confirm needs the page that people confirm on; set [unsubscribe] url, and run `newsletter serve` there"
+        )
+        raise NewsletterError(what, **config.where("unsubscribe", "url"))
     engine = open_state(config)
     with prepare_import(engine, open_roster(config), file, house) as ready:
         outcome = ready.outcome
@@ -71,8 +77,24 @@ def import_(
             say_json(_as_json(ready))
         elif done:
             say("done" if _changes(outcome) else "nothing to do")
-    if done and ask_first:
-        note(f"{plural(outcome.added + outcome.unconfirmed, 'confirmation mail')} to send")
+    if done and ask_first and outcome.added + outcome.unconfirmed:
+        _send_confirmations(config)
+
+
+def _send_confirmations(config: "Config") -> None:
+    """Send what this import owes; what no relay takes now waits for `serve`."""
+    from newsletter.cli.loop import run_async
+    from newsletter.delivery.notices import send_due
+    from newsletter.smtp.relay import configured_relays
+    from newsletter.web.public.context import Public
+    from newsletter.web.public.mails import Mails
+
+    public = Public.open(config)
+    sent = run_async(send_due(public.engine, configured_relays(config), Mails(public).envelope))
+    note(f"{plural(sent.sent, 'confirmation mail')} sent" + (f", {sent.failed:,} refused" if sent.failed else ""))
+    if sent.waiting:
+        why = f": {sent.trouble}" if sent.trouble else ""
+        note(f"{sent.waiting:,} wait for `newsletter serve`{why}")
 
 
 def _permit(outcome: "Outcome", *, partial: bool, yes: bool, as_json: bool) -> None:

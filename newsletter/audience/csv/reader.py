@@ -24,7 +24,6 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +198,6 @@ def control_character(text: str) -> str:
     """The first character of `text` that can't be seen and has no place in a list, as `U+202E`; empty if none."""
     found = _CONTROL.search(text)
     return f"U+{ord(found[0]):04X}" if found else ""
-
-
-def safe_cell(text: str) -> str:
-    """A cell for an exported CSV that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA else text
 
 
 def _trimmed(row: list[str], width: int) -> list[str]:

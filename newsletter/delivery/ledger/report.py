@@ -14,7 +14,7 @@ from newsletter.compose.message.ids import message_id, sender_domain
 from newsletter.errors import NewsletterError
 from newsletter.smtp.reply import Reply
 from newsletter.state.open import explain
-from newsletter.state.schema import STATES, deliveries, issues
+from newsletter.state.schema import STATES, deliveries, issues, suppressions
 
 
 def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, Any]]:
@@ -26,6 +26,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
     counts = select(deliveries.c.issue, deliveries.c.state, func.count()).group_by(
         deliveries.c.issue, deliveries.c.state
     )
+    left = select(suppressions.c.issue, func.count()).where(suppressions.c.reason == "unsubscribe")
     with _reading(engine) as connection:
         if issue_id is not None:
             number = _number(engine, issue_id)
@@ -35,12 +36,16 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
         for number, id_, post, subject, created in connection.execute(query.order_by(issues.c.created.desc())):
             found[number] = {
                 "issue": id_, "post": post, "subject": subject, "created": _iso(created), "recipients": 0,
-                **dict.fromkeys(STATES, 0),
+                **dict.fromkeys(STATES, 0), "unsubscribed": 0,
             }  # fmt: skip
         for number, state, count in connection.execute(counts):
             if number in found:
                 found[number][state] = count
                 found[number]["recipients"] += count
+        by_id = {row["issue"]: row for row in found.values()}
+        for id_, count in connection.execute(left.group_by(suppressions.c.issue)):
+            if id_ in by_id:
+                by_id[id_]["unsubscribed"] = count
     return list(found.values())
 
 

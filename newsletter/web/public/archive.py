@@ -25,6 +25,9 @@ MAIL_POLICY = (
 """For an issue as a page: its own styles and pictures, no script, no form."""
 
 _FEED_LENGTH = 20
+_NOBODY = "urn:x-nobody"
+_OWN_LINKS = re.compile(rf"<p\b[^>]*>(?:(?!</?p\b).)*?{_NOBODY}(?:(?!</?p\b).)*?</p>", re.DOTALL | re.IGNORECASE)
+"""A paragraph with a reader's own links, as the footer has: in the archive they are nobody's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +65,9 @@ class Archive:
     def page(self, past: PastIssue, base: str) -> str:
         """One issue as a page."""
         start = f"{base}/{self.home}" if not self.home.startswith("http") else self.home
-        html = neutral_html(
-            past.issue, {"unsubscribe_url": start, "preferences_url": start, "view_url": self.address(past)}
-        )
+        theirs = dict.fromkeys(("unsubscribe_url", "preferences_url"), _NOBODY)
+        html = neutral_html(past.issue, {**theirs, "view_url": self.address(past)})
+        html = _OWN_LINKS.sub("", html).replace(_NOBODY, escape(start))
         head = (
             f'<link rel="canonical" href="{escape(past.canonical or self.address(past))}">\n'
             f'<link rel="alternate" type="application/atom+xml" href="{escape(base)}/feed.xml">\n'

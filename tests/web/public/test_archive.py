@@ -62,6 +62,7 @@ async def test_an_issue_in_the_archive_is_nobodys(site: Site) -> None:
     assert "Ada" not in page.replace("Ada Moreau &lt;", "").replace('"Ada Moreau"', "") or "Dear Ada" not in page
     assert "/u/" not in page
     assert "/p/" not in page
+    assert ">Unsubscribe<" not in page
     assert '<link rel="canonical" href="https://example.org/hello/">' in page
     assert "<script" not in page
 
