@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from newsletter.audience.address import address_key
-from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked, new_csv
+from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked, new_csv, reading
 from newsletter.audience.csv.reader import Row, read_csv
 from newsletter.audience.database import DatabaseRoster
 from newsletter.audience.subscriber import Subscriber
@@ -68,7 +68,8 @@ class CsvRoster:
 
     def find(self, email: str) -> Subscriber | None:
         key = address_key(email)
-        return next((row for _, row in self if isinstance(row, Subscriber) and address_key(row.email) == key), None)
+        with reading(self.lock):
+            return next((row for _, row in self if isinstance(row, Subscriber) and address_key(row.email) == key), None)
 
     def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
         if not self.path.exists():
@@ -112,7 +113,12 @@ def open_roster(config: Config) -> Roster:
         from newsletter.state import open_state, sqlite_path
 
         return DatabaseRoster(open_state(config), sqlite_path(config))
-    return CsvRoster(config.root / config.subscribers.source, config.state_dir / "list.lock")
+    return CsvRoster(config.root / config.subscribers.source, list_lock(config))
+
+
+def list_lock(config: Config) -> Path:
+    """The file that whoever reads or edits the list's file locks."""
+    return config.state_dir / "list.lock"
 
 
 def put(roster: Roster, people: Sequence[Subscriber]) -> None:

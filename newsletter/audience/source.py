@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from newsletter.audience.address import address_key
+from newsletter.audience.csv.editor import reading
 from newsletter.audience.csv.reader import LeftOut, Listing, Row, read_csv
+from newsletter.audience.roster import list_lock, open_roster
 from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
 from newsletter.audience.token import erased_key, load_secret
@@ -31,14 +33,19 @@ class MailingList:
 
     path: Path  # of the file or of the state, for messages
     columns: tuple[str, ...]  # as templates name them, without email and name
-    _rows: Iterable[Row]
+    _open: Callable[[], Iterable[Row]]
     _why: Callable[[Subscriber], str]
+    _lock: Path  # that editors of the file hold
     _where: Callable[[Subscriber], bool] | None = None  # the standing segment, of a list that knows none itself
 
     def __iter__(self) -> Iterator[Row]:
         """The rows with their lines or numbers, in the order of the list."""
+        with reading(self._lock):
+            yield from self._each()
+
+    def _each(self) -> Iterator[Row]:
         why, where = self._why, self._where
-        for line, row in self._rows:
+        for line, row in self._open():
             if not isinstance(row, Subscriber):
                 yield line, row
             elif what := why(row):
@@ -51,23 +58,27 @@ class MailingList:
 
 def open_list(config: Config) -> MailingList:
     """The newsletter's list of subscribers. Raises NewsletterError where there is none, or none that is fit to read."""
-    path = sqlite_path(config)
-    segment = config.subscribers.where
+    state, lock = sqlite_path(config), list_lock(config)
     if config.subscribers.source == "database":
-        from newsletter.audience.database import DatabaseRoster
-        from newsletter.state import open_state
-
-        roster = DatabaseRoster(open_state(config), path)
+        roster = open_roster(config)
         columns = roster.columns
-        return MailingList(
-            path, columns, roster, _reasons(config, path), _standing(config, columns) if segment else None
-        )
-    rows = read_csv(config.root / config.subscribers.source)
-    listed = replace(rows, where=_standing(config, rows.columns)) if segment else rows
-    return MailingList(rows.path, rows.columns, listed, _reasons(config, path))
+        where = _standing(config, columns)
+        return MailingList(state, columns, lambda: roster, _reasons(config, state), lock, where)
+    path = config.root / config.subscribers.source
+    with reading(lock):
+        rows = read_csv(path)
+    where = _standing(config, rows.columns)
+
+    def opened() -> Iterable[Row]:
+        """The rows, read anew where an editor of ours has changed the file since."""
+        return replace(rows if rows.is_unchanged() else read_csv(path), where=where)
+
+    return MailingList(path, rows.columns, opened, _reasons(config, state), lock)
 
 
-def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool]:
+def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool] | None:
+    if not config.subscribers.where:
+        return None
     with config.naming("subscribers", "where"):
         return compile_segment(config.subscribers.where, columns, "[subscribers] where")
 

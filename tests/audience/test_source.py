@@ -103,3 +103,9 @@ def test_the_database_is_a_list_like_a_file(config: Config) -> None:
     assert one_subscriber(config) == (BEN, ("city",))
     report = check_list(open_list(config))
     assert (report.subscribers, report.outside, report.columns) == (1, 1, ("city",))
+
+
+def test_a_list_that_an_editor_of_ours_changes_meanwhile_is_read_anew(config: Config) -> None:
+    rows = open_list(listed(config, "ada@example.org,Ada,Lyon"))
+    put(open_roster(config), [BEN])
+    assert [row for _, row in rows] == [ADA, BEN]

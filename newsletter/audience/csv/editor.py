@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -20,10 +21,13 @@ from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.header import read_header
 from newsletter.audience.csv.reader import read_csv
 from newsletter.audience.subscriber import Subscriber
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, TryAgainLater
 
 Fields = dict[str, str]
 """A row's cells by the names of their columns, `email` and `name` among them."""
+
+PATIENCE = 60.0
+"""Seconds to wait for others; a million rows are read and written in less."""
 
 KEEP: Fields = {}
 """What a `Change` answers for a row that stays as it is."""
@@ -40,8 +44,34 @@ def locked(lock: Path) -> Iterator[None]:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise NewsletterError(f"can't be made ({error.strerror}); mend that, then try again", path=lock) from None
+    with _held(handle, fcntl.LOCK_EX):
+        yield
+
+
+@contextlib.contextmanager
+def reading(lock: Path) -> Iterator[None]:
+    """Keep editors of this program away while a list is read; where nobody ever edited, there is nothing to lock."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    with _held(handle, fcntl.LOCK_SH):
+        yield
+
+
+@contextlib.contextmanager
+def _held(handle: int, kind: int) -> Iterator[None]:
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TryAgainLater("the list is in use for long; try again later") from None
+                time.sleep(0.01)
         yield
     finally:
         os.close(handle)

@@ -136,9 +136,13 @@ class SubscriberList:
             if len(row) == width or (row := _trimmed(row, width)):
                 yield line, row
 
-    def _check_unchanged(self) -> None:
+    def is_unchanged(self) -> bool:
+        """Is the file as it was when it was opened?"""
         facts = self.path.stat()
-        if (facts.st_size, facts.st_mtime_ns) != (self._scan.size, self._scan.modified):
+        return (facts.st_size, facts.st_mtime_ns) == (self._scan.size, self._scan.modified)
+
+    def _check_unchanged(self) -> None:
+        if not self.is_unchanged():
             raise self._changed()
 
     def _changed(self) -> NewsletterError:
