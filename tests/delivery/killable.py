@@ -1,6 +1,7 @@
 """A sender in a process of its own, to be killed.
 
-`killable.py LEDGER URL COUNT CONNECTIONS` sends until it is killed. With `each` at the end it sends again and again,
+`killable.py LEDGER URL COUNT CONNECTIONS` sends until it is killed. With `hasty` at the end it trusts its lease for half a
+second only. With `each` at the end it sends again and again,
 each time with a fresh ledger LEDGER-1, LEDGER-2, … and is killed before the journal's first, second, … statement, until
 one run has got to its end; then it prints how many were killed.
 """
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from newsletter.delivery.ledger import sqlite
+from newsletter.delivery.ledger import journal, sqlite
 from newsletter.delivery.ledger.journal import Journal
 from newsletter.state.open import connect
 from tests.delivery.sending import QUICK, people, send
@@ -63,4 +64,6 @@ if __name__ == "__main__":
     if numbers[2:] == ["each"]:
         print(kill_at_each_statement(Path(path), url, count, connections))
     else:
+        if numbers[2:] == ["hasty"]:
+            journal.SURE = 0.5
         run(Path(path), url, count, connections)

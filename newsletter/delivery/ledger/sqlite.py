@@ -75,7 +75,7 @@ class SqliteLedger:
         self._db.execute("PRAGMA cache_size = -2000")  # a larger one makes no list faster: the kernel has the pages
         self._db.execute("PRAGMA temp_store = FILE")
         self.held = ""  # the id of the issue that we hold
-        self._epoch = 0  # of our lease
+        self.epoch = 0  # of our lease
         self._number = 0  # issues.number, once frozen
         self._boot = boot_id()
         self._limit: int | None = None  # claim at most so many recipients
@@ -108,7 +108,7 @@ class SqliteLedger:
     def close(self) -> None:
         """Give the lease back and close the file."""
         with contextlib.suppress(sqlite3.Error):  # the lease dies with the process
-            self._db.execute("UPDATE leases SET owner = '' WHERE issue = ? AND epoch = ?", (self.held, self._epoch))
+            self._db.execute("UPDATE leases SET owner = '' WHERE issue = ? AND epoch = ?", (self.held, self.epoch))
         self._db.close()
 
     # Holding the issue
@@ -121,7 +121,7 @@ class SqliteLedger:
                 self._refuse_if_held(issue_id)
                 here, now = self._here, self.clock()
                 owner = (secrets.token_hex(16), here.host, here.boot, here.pid, here.mark)
-                self._epoch = db.execute(_ACQUIRE, (issue_id, *owner, now)).fetchone()[0]
+                self.epoch = db.execute(_ACQUIRE, (issue_id, *owner, now)).fetchone()[0]
                 self.held = issue_id
                 row = db.execute("SELECT number FROM issues WHERE id = ?", (issue_id,)).fetchone()
                 if row is not None:
@@ -149,7 +149,7 @@ class SqliteLedger:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction of whoever holds the issue. Raises TryAgainLater where that is no longer us."""
         with explained(self.path), transaction(self._db) as db:
-            ours = db.execute("SELECT 1 FROM leases WHERE issue = ? AND epoch = ?", (self.held, self._epoch))
+            ours = db.execute("SELECT 1 FROM leases WHERE issue = ? AND epoch = ?", (self.held, self.epoch))
             if ours.fetchone() is None:
                 raise TryAgainLater(f"another sender has taken over {self.held!r}; see `newsletter status`")
             yield db
