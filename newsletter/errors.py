@@ -27,6 +27,12 @@ class NewsletterError(Exception):
         return ": ".join([":".join(where), self.what]) if where else self.what
 
 
+class Refused(NewsletterError):  # noqa: N818 (named for what the relay has done)
+    """A relay takes no mail from us until something is mended: some may have been sent, the others are pending."""
+
+    exit_code = 3
+
+
 class TryAgainLater(NewsletterError):  # noqa: N818 (named for what it asks of the user)
     """Another sender holds the issue, or a service is away for now (EX_TEMPFAIL)."""
 

@@ -263,14 +263,19 @@ def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
 @contextlib.asynccontextmanager
 async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple[tuple[Relay, ...], Rehearsal | None]]":
     """The relays to send through; for a dry run the test inbox, started for the run unless another is configured."""
-    from newsletter.smtp.relay import parse_relay
+    from newsletter.smtp.relay import header_lines, parse_relay
 
     if not options.dry_run:
         yield options.relays, None
         return
     connections = min(options.relays[0].connections if options.relays else config.smtp.connections, 10)
+    headers = header_lines(config.smtp.headers)
+
+    def relay_to(url: str) -> "Relay":
+        return replace(parse_relay(url, connections=connections), headers=headers, is_rehearsal=True)
+
     if config.inbox.url:
-        yield (parse_relay(config.inbox.url, connections=connections),), Rehearsal(config.inbox.url)
+        yield (relay_to(config.inbox.url),), Rehearsal(config.inbox.url)
         return
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
@@ -280,7 +285,7 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
     state_folder(config.state_dir)
     with Store(folder) as store:
         async with InboxServer(store) as server:
-            yield (parse_relay(server.url, connections=connections),), Rehearsal(str(folder), store, server)
+            yield (relay_to(server.url),), Rehearsal(str(folder), store, server)
 
 
 def _ask(options: Options, plan: "Plan") -> None:

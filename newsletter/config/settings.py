@@ -139,6 +139,8 @@ class Smtp(Section):
     password: SecretStr = SecretStr("")
     password_file: str = ""
     ca_file: str = ""  # PEM of a private certificate authority, for a relay inside a company
+    headers: dict[str, str] = {}  # on each message, for the relay: X-PM-Message-Stream, X-SES-CONFIGURATION-SET …
+    oauth: str = ""  # XOAUTH2: a command that prints an access token, in place of a password
 
     @property
     def urls(self) -> tuple[str, ...]:

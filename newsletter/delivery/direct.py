@@ -7,6 +7,7 @@ subscribers'. As whom each is written to is decided in `audience.source`.
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from newsletter.audience.address import normalize_address
 from newsletter.audience.csv.reader import Listing
@@ -15,8 +16,9 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composed
 from newsletter.compose.message.envelope import Envelope
 from newsletter.errors import NewsletterError
+from newsletter.smtp.connect import Connector, RelayTrouble
 from newsletter.smtp.connection import Connection, Timeouts
-from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
+from newsletter.smtp.relay import Relay
 from newsletter.smtp.reply import Reply
 from newsletter.smtp.transaction import Transaction
 
@@ -56,13 +58,13 @@ async def send_direct(
     trouble: RelayTrouble | None = None
     for relay in relays:
         try:
-            session = await connect(relay, tls_context(relay), limits.connect)
+            session = await Connector(replace(relay, is_rehearsal=True)).connect(limits.connect)
         except RelayTrouble as error:
             trouble = error
             continue
         handler = _Direct(envelopes)
-        connection = Connection(handler, session.extensions, limits)
-        connection.attach(session.transport)
+        connection = Connection(handler, session, limits)
+        connection.attach()
         connection.wake()
         await connection.lost
         return [(envelope.rcpt_to, handler.reply(at)) for at, envelope in enumerate(envelopes)]

@@ -20,12 +20,12 @@ from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.domains import Domains
 from newsletter.delivery.ledger.batch import Claimed
 from newsletter.delivery.ledger.journal import Journal
-from newsletter.delivery.pace import IN_A_ROW, RetryPolicy
+from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Tally
-from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.errors import Refused, TryAgainLater
 from newsletter.smtp.connection import Connection
-from newsletter.smtp.reply import Action, Reply, Verdict, is_relaying_denied, verdict
+from newsletter.smtp.reply import Action, Reply, Verdict, verdict
 from newsletter.smtp.transaction import Transaction
 
 DROPS = 3
@@ -67,7 +67,6 @@ class Dispatcher:
         self.due = FAR  # when the first deferred recipient is to be tried again, by the ledger's clock
         self._paced: asyncio.TimerHandle | None = None  # wakes the connections when the pace allows
         self._ahead = False  # `_write_ahead` is to come
-        self._refused_row = 0
         self._doubt_row = 0
 
     # The hot path
@@ -122,7 +121,7 @@ class Dispatcher:
             return
         self._journal.record(transaction, "sent", reply, route.relay.name)
         self.tally.count["sent"] += 1
-        self._refused_row = self._doubt_row = 0
+        self._doubt_row = 0
         connection.useful = True
         route.went_well()
         if self.domains.known:
@@ -159,13 +158,13 @@ class Dispatcher:
         meaning = verdict(reply)
         route.pace.answered(meaning, now)
         self.domains.answered(transaction.domain, meaning, str(reply), now)
-        if meaning.policy and self._is_refused_everywhere(reply):
-            meaning = Verdict(Action.STOP, hint="the relay takes no mail from us; check the login and what it relays")
         match meaning.action:
             case Action.STOP:
                 self._give_back(transaction, reply)
-                error = f"{route.relay.name}: {reply} (to {reply.command}); {meaning.hint}"
-                self._pool.leave_out(route, NewsletterError(error))
+                self._stop(route, reply, meaning.hint)
+            case Action.REST:
+                self._give_back(transaction, reply)
+                self._pool.limit(route, meaning.window, str(reply))
             case Action.AGAIN:
                 self._try_elsewhere(transaction, reply, route)
             case Action.DEFER:
@@ -173,29 +172,43 @@ class Dispatcher:
             case Action.UNKNOWN:
                 self._finish(transaction, "unknown", reply, route=route)
             case _:
-                if meaning.suppress or meaning.full:
-                    self._journal.suppress(transaction, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
-                self._finish(transaction, "failed", reply, route=route)
+                self._fail(route, transaction, reply, meaning)
 
-    def _is_refused_everywhere(self, reply: Reply) -> bool:
-        """Refusals of our mail only, from the first one on: about us, not about them."""
-        self._refused_row += 1
-        if self.tally.count["sent"]:
-            return False
-        return self._refused_row >= (2 if is_relaying_denied(reply) else IN_A_ROW)
+    def _fail(self, route: Route, transaction: Transaction, reply: Reply, meaning: Verdict) -> None:
+        """Refused for good; unless this makes too many who were refused alike, which is about us."""
+        if meaning.suppress or meaning.full:
+            self._journal.suppress(transaction, f"bounce: {reply}", only_if_it_stays_full=meaning.full)
+        self._finish(transaction, "failed", reply, route=route)
+        if refused := route.refusals.refused(transaction, reply, meaning):
+            for one in refused:
+                self._journal.take_back(one, reply)
+            self.tally.count["failed"] -= len(refused)
+            self._stop(route, reply, "it says so of everybody; check the login, the sender, and what it relays")
+
+    def _stop(self, route: Route, reply: Reply, hint: str) -> None:
+        """It is about us: nothing more goes to that relay."""
+        what = f"{route.relay.name}: {reply} (to {reply.command}); {hint}"
+        self._pool.leave_out(route, Refused(what))
 
     def again(self, connection: Connection, transaction: Transaction) -> None:
         """Lost before it was handed over."""
         self.under_way -= 1
-        lost = Reply(0, "", "connection lost before the message was handed over", "")
-        self._try_elsewhere(transaction, connection.last_reply or lost, self._pool.of[connection])
+        route, reply = self._pool.of[connection], connection.last_reply
+        meaning = verdict(reply) if reply is not None and reply.code else WELL
+        if reply is not None and (meaning.action in (Action.REST, Action.STOP) or meaning.hint):
+            self._settle_refusal(route, transaction, reply)  # a 421 that says more than that it closes
+        else:
+            lost = Reply(0, "", "connection lost before the message was handed over", "")
+            self._try_elsewhere(transaction, reply or lost, route)
 
     def in_doubt(self, connection: Connection, transaction: Transaction, reason: str) -> None:
         """Lost after the final dot: never sent again on a guess, and not many more put at risk."""
         self.under_way -= 1
         route = self._pool.of[connection]
-        route.lost_in_doubt()
         self._finish(transaction, "unknown", None, route=route, reason=reason)
+        if connection.aborted:
+            return
+        route.lost_in_doubt()
         self._doubt_row += 1
         if self._doubt_row > route.relay.connections + 2:
             what = f"{route.relay.name} takes messages and closes without an answer ({reason})"

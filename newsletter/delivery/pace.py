@@ -100,20 +100,29 @@ class Pace:
         self._changed = now - RECOVERY
         self._counted = (now, 0)
         self._observed = 0.0
+        self.rests_until = 0.0
 
     @property
     def is_free(self) -> bool:
         """Whether messages go as fast as they can."""
-        return not self._limits and self._spacing is None
+        return not self._limits and self._spacing is None and not self.rests_until
+
+    def rest(self, until: float) -> None:
+        """Nothing goes before `until`: the relay has taken as much of us as it may."""
+        self.rests_until = until
 
     def wait(self, now: float) -> float:
         """Seconds until the next message may go; 0 or less: now."""
         if self.is_free:
             return 0.0
+        if self.rests_until:
+            if now < self.rests_until:
+                return self.rests_until - now
+            self.rests_until = 0.0
         waits = [limit.wait(now) for limit in self._limits]
         if self._spacing is not None:
             waits.append(self._spacing.wait(now))
-        return max(waits)
+        return max(waits, default=0.0)
 
     def take(self, now: float) -> None:
         """One goes now."""
@@ -135,19 +144,23 @@ class Pace:
     def answered(self, meaning: Verdict, now: float) -> None:
         """Take note of a refusal."""
         self._row = self._row + 1 if meaning.slow else 0
-        if self._row >= IN_A_ROW and now - self._changed >= SETTLE:
-            self._slow_down(now)
+        if self._row >= IN_A_ROW:
+            self.slow_down(now)
 
-    def _slow_down(self, now: float) -> None:
+    def slow_down(self, now: float, slowest: float = SLOWEST) -> bool:
+        """Halve the rate and the connections; False where that was done a moment ago, for what was under way then."""
+        if now - self._changed < SETTLE:
+            return False
         start, count = self._counted
         rate = self.slowed or max(self._observed, count / max(now - start, 0.1))
         if self.slowed is None:
             self._before = rate
-        self.slowed = max(rate / 2, SLOWEST)
+        self.slowed = max(rate / 2, slowest)
         self.connections = max(1, self.connections // 2)
         self._spacing = Spacing(self.slowed, now)
         self._changed = now
         self._row = 0
+        return True
 
     def recover(self, now: float) -> None:
         """Grow again after a quiet time; called now and then."""

@@ -8,13 +8,17 @@ the handler's business (delivery.dispatch).
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from newsletter.delivery.pace import Pace
 from newsletter.delivery.progress import Ending
-from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.delivery.refusals import Refusals
+from newsletter.errors import NewsletterError, Refused, TryAgainLater
+from newsletter.smtp.connect import Connector, RelayTrouble
 from newsletter.smtp.connection import Connection, Handler, Timeouts
-from newsletter.smtp.relay import Relay, RelayTrouble, connect, tls_context
-from newsletter.smtp.reply import Reply, verdict
+from newsletter.smtp.limit import HOUR, SECOND
+from newsletter.smtp.relay import Relay
+from newsletter.smtp.reply import Action, Reply, verdict
 
 CAREFUL = 0.05
 """Seconds each final dot is held back once a connection was lost with a message in doubt."""
@@ -25,6 +29,12 @@ PATIENCE = 600.0
 FIRST_TRIES = 3
 """Attempts to reach a relay that has not been reached in this run, before that is said to the user."""
 LONGEST_BACK_OFF = 60.0
+LIMITED = 20
+"""So many refusals that name a limit of ours, nothing accepted between, end the run."""
+FIRST_REST, LONGEST_REST = 5.0, 300.0
+"""Seconds of rest where a relay names a limit but no time; doubled each time."""
+KEPT_IDLE = 10.0
+"""Seconds of rest above which connections are closed meanwhile."""
 
 
 class Route:
@@ -33,7 +43,10 @@ class Route:
     def __init__(self, relay: Relay, pace: Pace) -> None:
         self.relay = relay
         self.pace = pace
-        self.context = tls_context(relay)
+        self.connector = Connector(relay)
+        self.refusals = Refusals()
+        self.limited = 0  # refusals that name a limit of ours, since it last took a message
+        self.limit_said = ""  # the last of them
         self.connections: set[Connection] = set()
         self.opening = 0
         self.reached = False  # it has taken a connection in this run
@@ -50,6 +63,8 @@ class Route:
     def went_well(self) -> None:
         """A message was taken."""
         self.pace.went_well()
+        self.refusals.accepted()
+        self.limited = 0
         if self.careful:
             self.careful -= 1
             if not self.careful:
@@ -93,6 +108,11 @@ class RelayPool:
             allowed = route.pace.connections if route.reached else 1  # fifty wrong logins at once lock an account
             if route.failures:
                 allowed = 1 if now >= route.retry_at else 0
+            if route.pace.rests_until > now:
+                allowed = 0
+                if route.pace.rests_until > now + KEPT_IDLE:
+                    for connection in list(route.connections):
+                        connection.quit()
             for _ in range(min(allowed, work) - len(route.connections) - route.opening):
                 route.opening += 1
                 task = self._loop.create_task(self._open(handler, route))
@@ -104,13 +124,17 @@ class RelayPool:
 
     async def _open(self, handler: Handler, route: Route) -> None:
         try:
-            session = await connect(route.relay, route.context, self._timeouts.connect)
+            session = await route.connector.connect(self._timeouts.connect)
         except RelayTrouble as trouble:
             route.trouble = trouble
             if trouble.reply is not None:
                 route.pace.answered(verdict(trouble.reply), self._loop.time())
-            if trouble.lasting:
-                self.leave_out(route, NewsletterError(str(trouble)))
+            meaning = verdict(trouble.reply) if trouble.reply is not None else None
+            if meaning is not None and meaning.action is Action.REST:
+                self.limit(route, meaning.window, str(trouble.reply))
+            elif trouble.lasting:
+                refused = Refused if trouble.reply is not None else NewsletterError
+                self.leave_out(route, refused(str(trouble)))
             else:
                 self._back_off(route)
             return
@@ -120,10 +144,10 @@ class RelayPool:
         route.reached = True
         self._down_since = None
         careful = CAREFUL if route.careful else 0.0
-        connection = Connection(handler, session.extensions, self._timeouts, careful)
+        connection = Connection(handler, session, self._timeouts, careful)
         self.of[connection] = route
         route.connections.add(connection)
-        connection.attach(session.transport)
+        connection.attach()
         if self._closing:
             connection.quit()
         else:
@@ -137,7 +161,7 @@ class RelayPool:
             route.pace.answered(verdict(reply), self._loop.time())
         if connection.useful:
             route.failures = 0
-        elif not self._closing:
+        elif not (self._closing or connection.dismissed):
             self._back_off(route)
         self._ending.changed.set()
 
@@ -156,6 +180,29 @@ class RelayPool:
         never = not any(other.reached for other in self.all) and all(other.failures >= FIRST_TRIES for other in others)
         if never or now - self._down_since > PATIENCE or (self._no_wait and route.failures >= 5):
             self._ending.ask(_away(route.trouble))
+
+    def limit(self, route: Route, window: float, said: str) -> None:
+        """The relay says that we have sent as much as we may: slower, or a rest until its `window` turns, or the end.
+
+        The window may turn sooner than its length from now, so that is when at the latest. What was under way when the
+        rest began is refused with it, and counts once.
+        """
+        now, rests = self._loop.time(), route.pace.rests_until > self._loop.time()
+        if window == SECOND:
+            if not route.pace.slow_down(now, slowest=1.0):
+                return
+        elif window and rests:
+            return
+        route.limited += 1
+        route.limit_said = said
+        wait = window or min(FIRST_REST * 2.0 ** (route.limited - 1), LONGEST_REST)
+        if wait > HOUR or route.limited >= LIMITED or (self._no_wait and window != SECOND):
+            until = f"it turns by {_clock(wait)}; then" if window > SECOND else "later"
+            what = f"{route.relay.name}: {said}; that is a limit on what we may send, {until}"
+            self.leave_out(route, TryAgainLater(f"{what} run the same command again to go on"))
+        elif window != SECOND and not rests:
+            route.pace.rest(now + wait)
+            self._ending.changed.set()
 
     def leave_out(self, route: Route, error: NewsletterError) -> None:
         """The relay has said something about us; the run ends when no other is left."""
@@ -183,15 +230,25 @@ class RelayPool:
 
     def notes(self) -> list[str]:
         """What a user should know about the relays now."""
+        now = self._loop.time()
         slowed = [f"{route.relay.name} slowed to {route.pace.slowed:.3g}/s" for route in self.all if route.pace.slowed]
-        return slowed + [
+        resting = [
+            f"{route.relay.name} rests until {_clock(route.pace.rests_until - now)}: {route.limit_said}"
+            for route in self.all
+            if route.pace.rests_until > now
+        ]
+        return [*slowed, *resting] + [
             str(route.trouble) for route in self.all if route.trouble and (route.failures or route.left_out)
         ]
+
+
+def _clock(seconds: float) -> str:
+    """The time of day in so many seconds; with the day, if that is another."""
+    moment, now = datetime.now() + timedelta(seconds=seconds), datetime.now()
+    return f"{moment:%H:%M}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _away(trouble: RelayTrouble | None) -> NewsletterError:
     if trouble is None:
         return TryAgainLater("the relay closes connections without taking mail; try again later")
-    if trouble.reply is not None and trouble.reply.code // 100 == 4:
-        return TryAgainLater(str(trouble))
-    return NewsletterError(str(trouble))
+    return TryAgainLater(str(trouble))

@@ -19,6 +19,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
+from newsletter.smtp.connect import Session
 from newsletter.smtp.reply import Reply, parse_reply
 from newsletter.smtp.transaction import Transaction
 
@@ -67,13 +68,16 @@ class Timeouts:
 class Connection(asyncio.Protocol):
     """The conversation. `careful`: hold each final dot back so long (seconds), to learn of a loss before it."""
 
-    def __init__(self, handler: Handler, extensions: frozenset[str], timeouts: Timeouts, careful: float = 0.0) -> None:
+    def __init__(self, handler: Handler, session: Session, timeouts: Timeouts, careful: float = 0.0) -> None:
+        extensions = session.extensions
         self.smtputf8 = "smtputf8" in extensions
         self.useful = False  # it has taken a message
         self._handler = handler
         self._timeouts = timeouts
         self.careful = careful
         self._pipelining = "pipelining" in extensions
+        self._headers = [session.headers] if session.headers else []
+        self._secrets = session.secrets if session.secrets.forms else None
         self._dsn = "dsn" in extensions  # a report says whose mail came back, and holds no copy of it (RFC 3461)
         self._expected: deque[str] = deque()  # the commands whose replies are to come
         self._unsent: deque[tuple[str, bytes]] = deque()  # without PIPELINING: commands that wait for a reply first
@@ -83,21 +87,22 @@ class Connection(asyncio.Protocol):
         self._partial = b""
         self._lines: list[bytes] = []
         self._closing = False  # no further message
+        self.dismissed = False  # we have said goodbye: that it closes is no fault of the relay
+        self.aborted = False  # we have closed without a word
         self._over = False  # nothing more is read
         self._halted = False  # no body any more
         self._paused = False
         self.last_reply: Reply | None = None  # why the relay, or the watchdog, closed the connection
         self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()  # of the last sign of life
+        self._since = self._loop.time()  # since when the next reply is waited for
         self._watchdog: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport
+        self._transport = session.transport
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
-    def attach(self, transport: asyncio.Transport) -> None:
-        """Take over the conversation on `transport`."""
-        self._transport = transport
-        transport.set_protocol(self)
-        if transport.is_closing():
+    def attach(self) -> None:
+        """Take over the conversation."""
+        self._transport.set_protocol(self)
+        if self._transport.is_closing():
             self._loop.call_soon(self.connection_lost, None)
         self._watch()
 
@@ -131,7 +136,7 @@ class Connection(asyncio.Protocol):
         """Say goodbye once what is under way has been answered."""
         if self._closing:
             return
-        self._closing = True
+        self._closing = self.dismissed = True
         if self._opening is None:
             self._write([("QUIT", b"QUIT\r\n")])
 
@@ -143,6 +148,10 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; a message whose final dot is out is in doubt."""
+        self.dismissed = self.aborted = True
+        self._abort()
+
+    def _abort(self) -> None:
         self._closing = self._over = True
         self._transport.abort()
 
@@ -173,6 +182,8 @@ class Connection(asyncio.Protocol):
     def _write(self, commands: list[tuple[str, bytes]], *first: bytes) -> None:
         """Write `first`, whose reply is expected already, and the commands: all at once, or one a reply."""
         pieces = [*first]
+        if len(self._expected) <= bool(first):  # nothing was waited for: the time begins now
+            self._since = self._loop.time()
         if self._pipelining or not self._expected:
             for command, line in commands:
                 pieces.append(line)
@@ -183,7 +194,6 @@ class Connection(asyncio.Protocol):
         else:
             self._unsent.extend(commands)
         if pieces:
-            self._since = self._loop.time()
             self._transport.writelines(pieces)
 
     def _go(self, transaction: Transaction) -> None:
@@ -196,7 +206,7 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, transaction: Transaction) -> None:
         """Send the body with its final dot, and what follows."""
         assert transaction.envelope is not None
-        message, transaction.envelope = transaction.envelope.pieces, None
+        message, transaction.envelope = [*self._headers, *transaction.envelope.pieces], None
         self._ready = False
         if self.careful:
             self._transport.writelines(message)
@@ -214,8 +224,7 @@ class Connection(asyncio.Protocol):
     # Reading
 
     def data_received(self, data: bytes) -> None:
-        """Take each complete reply in turn."""
-        self._since = self._loop.time()
+        """Take each complete reply in turn; only that is a sign of life, not each byte."""
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             if self._over:
@@ -224,13 +233,16 @@ class Connection(asyncio.Protocol):
                 self._lines.append(line)
                 if line[3:4] != b"-":
                     reply, self._lines = self._lines, []
+                    self._since = self._loop.time()
                     self._answered(reply)
-            elif self._pipelining and line[:1] == b"2" and self._expected and self._expected[0] in _OPENING:
+                continue
+            self._since = self._loop.time()
+            if self._pipelining and line[:1] == b"2" and self._expected and self._expected[0] in _OPENING:
                 self._expected.popleft()  # the usual case: taken, and the answer to DATA follows
             else:
                 self._answered([line])
         if len(self._partial) > MAX_LINE or len(self._lines) > MAX_LINES:
-            self.abort()
+            self._abort()
 
     def _answered(self, lines: list[bytes]) -> None:
         code = lines[-1][:3]
@@ -238,9 +250,9 @@ class Connection(asyncio.Protocol):
         if command == ".":
             transaction, self._handed = self._handed, None
             assert transaction is not None
-            self._handler.settle(self, transaction, _reply(lines, "."))
+            self._handler.settle(self, transaction, self._reply(lines, "."))
         if code == b"421" or not command:  # nothing but 421 comes unasked
-            self.last_reply = _reply(lines, command)
+            self.last_reply = self._reply(lines, command)
             return self._close()
         if command == "DATA":
             self._data_answered(code, lines)
@@ -258,7 +270,7 @@ class Connection(asyncio.Protocol):
     def _refused(self, command: str, lines: list[bytes]) -> None:
         """MAIL or RCPT was refused. With PIPELINING the answer to DATA is still to come."""
         assert self._opening is not None
-        self._opening.refused = self._opening.refused or _reply(lines, command)
+        self._opening.refused = self._opening.refused or self._reply(lines, command)
         if not self._pipelining:
             self._unsent.clear()
             self._give_up(reset=command == "RCPT")
@@ -267,7 +279,7 @@ class Connection(asyncio.Protocol):
         transaction = self._opening
         assert transaction is not None
         if code != b"354":
-            transaction.refused = transaction.refused or _reply(lines, "DATA")
+            transaction.refused = transaction.refused or self._reply(lines, "DATA")
             self._give_up(reset=True)
         elif transaction.refused is not None:
             self._expected.append("empty")
@@ -312,8 +324,7 @@ class Connection(asyncio.Protocol):
             if self._paused:  # the end of the message never left this machine
                 self._handler.again(self, handed)
             else:
-                why = self.last_reply.text if self.last_reply else str(exc or "closed by the relay")
-                self._handler.in_doubt(self, handed, f"connection lost after the final dot: {why}")
+                self._handler.in_doubt(self, handed, self._why_in_doubt(exc))
         if opening is not None and opening.refused is not None:
             self._handler.settle(self, opening, opening.refused)
         elif opening is not None and opening.withdrawn:
@@ -321,6 +332,12 @@ class Connection(asyncio.Protocol):
         elif opening is not None:
             self._handler.again(self, opening)
         self._handler.closed(self, self.last_reply)
+
+    def _why_in_doubt(self, error: Exception | None) -> str:
+        if self.aborted:
+            return "we stopped before the relay had answered the final dot"
+        why = self.last_reply.text if self.last_reply else str(error or "closed by the relay")
+        return f"connection lost after the final dot: {why}"
 
     def _watch(self) -> None:
         """Close when a reply is overdue; one timer a connection, whatever the number of commands."""
@@ -330,11 +347,13 @@ class Connection(asyncio.Protocol):
             limit = {".": limits.dot, "DATA": limits.data, "QUIT": limits.quit}.get(command, limits.command)
             if self._loop.time() - self._since > limit:
                 self.last_reply = Reply(0, "", f"no reply to {command} within {limit:g} s", command)
-                return self.abort()
+                return self._abort()
         shortest = min(limits.command, limits.data, limits.dot, limits.quit)
         self._watchdog = self._loop.call_later(min(shortest / 4, 15.0), self._watch)
         return None
 
-
-def _reply(lines: list[bytes], command: str) -> Reply:
-    return parse_reply([line.decode("utf-8", "replace").rstrip("\r") for line in lines], command)
+    def _reply(self, lines: list[bytes], command: str) -> Reply:
+        texts = [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
+        if self._secrets is not None:
+            texts = [self._secrets.hide(text) for text in texts]
+        return parse_reply(texts, command)

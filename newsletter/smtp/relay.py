@@ -1,30 +1,25 @@
-"""A relay: the SMTP server that we submit to. Its URL, its limits, and opening a connection that may carry mail.
+"""A relay: the SMTP server that we submit to. Its URL, limits, login and headers; connecting is smtp.connect's."""
 
-aiosmtplib connects, greets, starts TLS and logs in; the open transport then goes to smtp.connection. Off this
-machine, TLS is required and verified (RFC 8314); it is never given up for plain text. On a loopback address plain text
-is used, unless there is a login and the server offers STARTTLS. RelayTrouble says whether trying again helps.
-"""
-
-import asyncio
 import contextlib
 import ipaddress
-import os
-import socket
-import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
-
-import aiosmtplib
 
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.smtp.rate import Rate, parse_rate
-from newsletter.smtp.reply import Action, Reply, parse_reply, verdict
 
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 MAX_CONNECTIONS = 1000
+_FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,75}\Z")
+_OURS = frozenset(
+    {
+        "from", "to", "cc", "bcc", "subject", "date", "message-id", "reply-to", "sender", "return-path", "received",
+        "mime-version", "feedback-id",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,10 @@ class Relay:
     connections: int = 10
     rate: tuple[Rate, ...] = ()
     ca_file: str = ""  # PEM; empty: the system's authorities
+    headers: bytes = b""  # that this relay wants on each message, CRLF after each
+    oauth: str = ""  # a command that prints an access token, in place of the password (XOAUTH2)
+    folder: str = ""  # where that command is run; empty: where we are
+    is_rehearsal: bool = False  # the test inbox is what is meant
 
     @property
     def name(self) -> str:
@@ -56,23 +55,12 @@ class Relay:
             return False
 
 
-class RelayTrouble(Exception):  # noqa: N818 (not an error of ours: the relay is away, or refuses us)
-    """No connection could be opened. `lasting`: trying again won't help until somebody mends something."""
-
-    def __init__(self, relay: Relay, what: str, hint: str, *, lasting: bool, reply: Reply | None = None) -> None:
-        super().__init__(f"{relay.name}: {what}; {hint}")
-        self.relay = relay
-        self.lasting = lasting
-        self.reply = reply
-
-
 def parse_relay(
     url: str,
     *,
     password: str = "",
     connections: int = 10,
     rate: str = "",
-    ca_file: str = "",
 ) -> Relay:
     """The relay that `smtp[s]://[user@]host[:port][?connections=N&rate=R]` names; the other arguments are the defaults.
 
@@ -114,7 +102,6 @@ def parse_relay(
         password=password if parts.username else "",
         connections=connections,
         rate=parse_rate(options["rate"][-1] if "rate" in options else rate),
-        ca_file=ca_file,
     )
 
 
@@ -126,16 +113,33 @@ def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, 
     with config.naming("smtp", "rate"):
         parse_rate(smtp.rate)
     with contextlib.nullcontext() if urls else config.naming("smtp", "url"):
-        return tuple(
-            parse_relay(
-                url,
-                password=config.smtp_password(),
-                connections=smtp.connections,
-                rate=smtp.rate,
-                ca_file=str(config.root / smtp.ca_file) if smtp.ca_file else "",
-            )
+        relays = [
+            parse_relay(url, password=config.smtp_password(), connections=smtp.connections, rate=smtp.rate)
             for url in urls or smtp.urls
-        )
+        ]
+    with config.naming("smtp", "headers"):
+        headers = header_lines(smtp.headers)
+    if smtp.oauth and not all(relay.user for relay in relays):
+        what = "[smtp] oauth logs a user in, and the URL names none; use smtp://user@host:587"
+        raise NewsletterError(what, **config.where("smtp", "oauth"))
+    ca_file = str(config.root / smtp.ca_file) if smtp.ca_file else ""
+    return tuple(
+        replace(relay, ca_file=ca_file, headers=headers, oauth=smtp.oauth, folder=str(config.root)) for relay in relays
+    )
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Header fields as they stand on the wire. Raises NewsletterError for what is none, or is ours to write."""
+    lines = []
+    for name, value in headers.items():
+        if not _FIELD.match(name):
+            raise NewsletterError(f"{name!r} is no header's name; use letters, digits and hyphens, such as X-Tag")
+        if name.lower() in _OURS or name.lower().startswith(("content-", "list-", "resent-", "dkim-", "arc-")):
+            raise NewsletterError(f"{name} is written by newsletter itself; take it out")
+        if not value.isascii() or not value.isprintable() or len(name) + len(value) > 900:
+            raise NewsletterError(f"{name}: the value is ASCII text on one line, at most 900 characters")
+        lines.append(f"{name}: {value.strip()}\r\n")
+    return "".join(lines).encode()
 
 
 def no_relay(config: Config) -> NewsletterError:
@@ -148,136 +152,3 @@ def _without_password(url: str) -> str:
     head, separator, rest = url.partition("://")
     userinfo, at, host = rest.rpartition("@")
     return f"{head}{separator}{userinfo.partition(':')[0]}{at}{host}"
-
-
-def tls_context(relay: Relay) -> ssl.SSLContext:
-    """A context that verifies the relay's certificate and name. Raises NewsletterError for a bad `ca_file`."""
-    try:
-        return ssl.create_default_context(cafile=relay.ca_file or None)
-    except OSError as error:  # ssl.SSLError is one
-        reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-        raise NewsletterError(f"[smtp] ca_file can't be read ({reason}); name a PEM file", path=relay.ca_file) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open, greeted, authenticated transport, and what the server offers."""
-
-    transport: asyncio.Transport
-    extensions: frozenset[str]  # lower case: "pipelining", "smtputf8", "dsn", …
-
-
-async def connect(relay: Relay, context: ssl.SSLContext, patience: float) -> Session:
-    """Open a connection that may carry mail. Raises RelayTrouble; `patience` in seconds for each step."""
-    client = aiosmtplib.SMTP(
-        hostname=relay.host,
-        port=relay.port,
-        use_tls=relay.tls,
-        start_tls=False,
-        tls_context=context,
-        timeout=patience,
-        local_hostname=_helo_name(),
-    )
-    step = "connect"
-    try:
-        await client.connect()
-        step = "EHLO"
-        await _greet(client)
-        wants_tls = not relay.is_loopback or bool(relay.user)
-        if wants_tls and not relay.tls:
-            if client.supports_extension("starttls"):
-                step = "STARTTLS"
-                await client.starttls(tls_context=context, server_hostname=relay.host)
-                step = "EHLO"
-                await _greet(client)
-            elif not relay.is_loopback:
-                raise RelayTrouble(
-                    relay, "offers no STARTTLS, and mail does not leave this machine in clear",
-                    "use smtps://, another port, or another relay", lasting=True,
-                )  # fmt: skip
-        if relay.user:
-            step = "AUTH"
-            if not client.supported_auth_methods:
-                raise RelayTrouble(
-                    relay, "takes no login that we know (PLAIN, LOGIN, CRAM-MD5)",
-                    "take the user out of [smtp] url, or use another port", lasting=True,
-                )  # fmt: skip
-            await client.login(relay.user, relay.password)
-    except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
-        client.close()
-        raise _trouble(relay, step, error) from error
-    except BaseException:
-        client.close()
-        raise
-    transport = client.transport
-    assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-    return Session(transport, frozenset(name.lower() for name in client.esmtp_extensions))  # type: ignore[arg-type]
-
-
-async def _greet(client: aiosmtplib.SMTP) -> None:
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError as error:
-        if error.code not in (500, 502):
-            raise
-        await client.helo()
-
-
-def _helo_name() -> str:
-    """This machine's name for EHLO: a full name, or an address literal (RFC 5321 section 4.1.3)."""
-    name = socket.gethostname()
-    return name if "." in name and all(part.isascii() and part for part in name.split(".")) else "[127.0.0.1]"
-
-
-def _trouble(relay: Relay, step: str, error: BaseException) -> RelayTrouble:
-    """What went wrong while connecting, in words, and whether it lasts."""
-    if certificate := _cause(error, ssl.SSLCertVerificationError):
-        reason = certificate.verify_message or str(certificate)
-        return RelayTrouble(
-            relay, f"its certificate can't be trusted ({reason.rstrip('.')})",
-            "check the host's name in [smtp] url, or set [smtp] ca_file for a private authority", lasting=True,
-        )  # fmt: skip
-    if tls := _cause(error, ssl.SSLError):
-        return RelayTrouble(
-            relay, f"TLS failed ({tls.reason or tls})",
-            "smtps:// is for ports that speak TLS from the start, smtp:// for STARTTLS", lasting=False,
-        )  # fmt: skip
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        reply = parse_reply([f"{error.code} {line}" for line in str(error.message).split("\n")], step)
-        meaning = verdict(reply)
-        if meaning.action is Action.STOP:
-            return RelayTrouble(relay, f"{reply} (at {step})", meaning.hint, lasting=True, reply=reply)
-        return RelayTrouble(relay, f"{reply} (at {step})", "it asks us to try later", lasting=False, reply=reply)
-    if dns := _cause(error, socket.gaierror):
-        return RelayTrouble(relay, f"no such host ({dns.strerror})", "check [smtp] url", lasting=False)
-    if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
-        return RelayTrouble(relay, "no answer in time", "check the host, the port and firewalls", lasting=False)
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
-        return RelayTrouble(relay, str(error), "use another port or relay", lasting=True)
-    if isinstance(error, aiosmtplib.SMTPConnectError) or not isinstance(error, aiosmtplib.SMTPException):
-        number = _errno(error)
-        reason = os.strerror(number).lower() if number else "nobody answers there"
-        return RelayTrouble(relay, f"can't connect ({reason})", "is it running? check [smtp] url", lasting=False)
-    return RelayTrouble(
-        relay, f"the connection was lost at {step}", "check the port: smtp:// or smtps://", lasting=False
-    )
-
-
-def _errno(error: BaseException | None) -> int:
-    """The system's error number behind it, 0 where there is none."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno:
-            return error.errno
-        error = error.__cause__ or error.__context__
-    return 0
-
-
-E = TypeVar("E", bound=BaseException)
-
-
-def _cause(error: BaseException | None, kind: type[E]) -> E | None:
-    while error is not None:
-        if isinstance(error, kind):
-            return error
-        error = error.__cause__ or error.__context__
-    return None

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from newsletter.smtp.limit import our_limit
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -30,6 +32,7 @@ class Action(Enum):
     DEFER = "defer"
     FAIL = "fail"
     UNKNOWN = "unknown"  # an answer to the final dot that is none
+    REST = "rest"  # we have sent as much as we may for now: the recipient stays pending, the relay rests
     STOP = "stop"  # about us, not about them: the recipient stays pending, the issue stops
 
 
@@ -42,7 +45,8 @@ class Verdict:
     full: bool = False  # a full mailbox: suppressed only when it stays so
     slow: bool = False  # several in a row: send slower
     policy: bool = False  # a refusal of the mail rather than the address: several pause the domain
-    hint: str = ""  # of STOP: what to fix
+    hint: str = ""  # what to fix
+    window: float = 0.0  # of REST: seconds until we may send again, at the latest; 1: slower will do; 0: not said
 
 
 MAX_TEXT = 500
@@ -51,19 +55,47 @@ _USUAL = re.compile(r"([0-9]{3}) (?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: +|\Z))?([
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 _NO_SUCH_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"}
+THEIR_MAILBOX = _NO_SUCH_ADDRESS | {"5.2.1", "5.2.2"}
+"""What names the reader's mailbox: never about us, however many there are of it."""
 _SLOW = {421, 450, 451, 452, 454}
 _LOGIN = {530, 534, 535, 538}
-_AUTHENTICATION = {f"5.7.{number}" for number in range(26, 33)} | {"5.7.40", "5.7.515"}
+_AUTHENTICATION = {f"7.{number}" for number in (*range(20, 33), 40, 509, 515)} - {"7.30"}
+_AUTHENTICATION_LATER = {f"7.{number}" for number in (*range(23, 33), 40)} - {"7.28"}  # that one is our rate
+_SENDER = {"1.7", "1.8", "7.60"}
 _POLICY_WORDS = re.compile(r"spam|block(?:ed|list)|blacklist|reputation|policy|dnsbl|\brbl\b|unsolicited", re.I)
-
+_SIZE_WORDS = re.compile(
+    r"message size|size (?:limit|exceed)|exceed\w* .{0,30}\bsize\b|too (?:large|big)\b|(?:message|mail) too long"
+    r"|larger than|max\w* (?:message |mail )?size",
+    re.I,
+)
+_HELO_WORDS = re.compile(r"\b(?:helo|ehlo)\b", re.I)
+_DNS_WORDS = re.compile(r"\b(?:SPF|DKIM|DMARC|PTR|rDNS|reverse dns)\b|(?:cannot|can't) find your", re.I)
+_SENDER_WORDS = re.compile(
+    r"(?:address|sender|domain|identity|identities|from)\b.{0,40}\b(?:is|are|was|has|have) ?(?:not|n't)(?: been)?"
+    r" (?:verified|authori[sz]ed|validated|confirmed|allowed|owned|permitted|registered)"
+    r"|\bnot owned by\b|not (?:allowed|authori[sz]ed|permitted) to (?:send|relay|use)|does not match a verified"
+    r"|send ?as ?denied|permissions? to send as|unverified (?:sender|address|domain|from)|sender \w*\s?mismatch"
+    r"|verify (?:a|the|your|that) .{0,30}(?:sender|domain|identity|from)|(?:bad|invalid|unknown) sender"
+    r"|sender (?:address |domain )?(?:rejected|refused|denied|blocked|not )|your account (?:is|has been) \w+",
+    re.I,
+)
+_READER_WORDS = re.compile(r"\b(?:recipient|mailbox|user unknown|no such user)\b", re.I)
 _FIX_LOGIN = "check the user in [smtp] url and NEWSLETTER_SMTP__PASSWORD"
+_FIX_OAUTH = "it takes no password any more; set [smtp] oauth to a command that prints an access token (XOAUTH2)"
 _FIX_TLS = (
     "the relay wants TLS; on a loopback address put a user into [smtp] url, elsewhere use smtps:// or another port"
 )
-_FIX_SENDER = "the relay refuses our return path; check [smtp] mail_from and what the relay lets this user send as"
+_FIX_SENDER = (
+    "the relay refuses our sender; verify the address there, or check [newsletter] author, [smtp] mail_from and what"
+    " the relay lets this user send as"
+)
 _FIX_CONNECT = "the relay refuses to talk to this machine; check [smtp] url, or ask who runs it"
+_FIX_HELO = "the relay refuses the name that this machine gives itself; give the machine a full host name"
 _FIX_SIZE = "the message is larger than the relay takes; make the post smaller"
-_FIX_DNS = "set up SPF, DKIM and DMARC for the sender's domain"
+_FIX_DNS = "set up SPF, DKIM and DMARC for the sender's domain, and reverse DNS for the relay"
+_BASIC = re.compile(
+    r"basic auth|modern auth|oauth|application-specific|app(?:lication)? password|SmtpClientAuthentication", re.I
+)
 
 
 def parse_reply(lines: list[str], command: str) -> Reply:
@@ -90,31 +122,58 @@ def verdict(reply: Reply) -> Verdict:
     detail = status.partition(".")[2]  # "7.1" of "5.7.1"
     if 200 <= code < 300:
         return Verdict(Action.SENT) if command == "." else Verdict(Action.AGAIN)
-    if code == 421:
-        return Verdict(Action.AGAIN, slow=True)
-    if 400 <= code < 500:
-        return Verdict(Action.DEFER, slow=code in _SLOW)
-    if not 500 <= code < 600:
+    if not 400 <= code < 600:
         return Verdict(Action.UNKNOWN if command == "." else Action.AGAIN)
-    if code in _LOGIN or command == "AUTH":
-        return Verdict(Action.STOP, hint=_FIX_TLS if "STARTTLS" in reply.text.upper() else _FIX_LOGIN)
-    if status in _AUTHENTICATION:
-        return Verdict(Action.STOP, hint=_FIX_DNS)
-    if command in ("connect", "EHLO", "STARTTLS"):
-        return Verdict(Action.STOP, hint=_FIX_CONNECT)
-    if command == "MAIL":
-        return Verdict(Action.STOP, hint=_FIX_SIZE if code == 552 or detail == "3.4" else _FIX_SENDER)
+    if code < 500:
+        return _for_now(reply, detail)
+    if code in _LOGIN or command == "AUTH" or detail == "7.30":
+        return Verdict(Action.STOP, hint=_login_hint(reply))
+    if command not in ("connect", "STARTTLS") and (window := our_limit(reply.status, reply.text)) is not None:
+        return Verdict(Action.REST, window=window)
+    if hint := _about_us(reply, detail):
+        return Verdict(Action.STOP, hint=hint)
     if status in _NO_SUCH_ADDRESS:
         return Verdict(Action.FAIL, suppress=True)
-    if detail.startswith("2."):
+    if detail.startswith("2.") or (code == 552 and not status):
         return Verdict(Action.FAIL, full=True)
-    if code == 552 or detail == "3.4":
-        return Verdict(Action.STOP, hint=_FIX_SIZE)
-    if detail.startswith("7."):
-        return Verdict(Action.FAIL, policy=True)
-    if not status and _POLICY_WORDS.search(reply.text):
-        return Verdict(Action.FAIL, policy=True)
-    return Verdict(Action.FAIL)
+    policy = detail.startswith("7.") or (not status and _POLICY_WORDS.search(reply.text) is not None)
+    return Verdict(Action.FAIL, policy=policy)
+
+
+def _for_now(reply: Reply, detail: str) -> Verdict:
+    """4xx: later, or elsewhere."""
+    if detail in _AUTHENTICATION_LATER or _DNS_WORDS.search(reply.text):
+        return Verdict(Action.DEFER, policy=True, hint=_FIX_DNS)
+    window = our_limit(reply.status, reply.text)
+    if window is not None and (window >= 60 or reply.code in (452, 454)):
+        return Verdict(Action.REST, window=window)
+    return Verdict(Action.AGAIN if reply.code == 421 else Action.DEFER, slow=reply.code in _SLOW)
+
+
+def _login_hint(reply: Reply) -> str:
+    if "STARTTLS" in reply.text.upper():
+        return _FIX_TLS
+    return _FIX_OAUTH if reply.status == "5.7.30" or _BASIC.search(reply.text) else _FIX_LOGIN
+
+
+def _about_us(reply: Reply, detail: str) -> str:
+    """What to fix, where a refusal is about us; else empty."""
+    about_readers = _READER_WORDS.search(reply.text) is not None
+    for applies, hint in (
+        (reply.code in (501, 504, 550, 554) and _HELO_WORDS.search(reply.text), _FIX_HELO),
+        (reply.command == "EHLO" and reply.code in (501, 504, 550), _FIX_HELO),
+        (detail in _AUTHENTICATION, _FIX_DNS),
+        (reply.command in ("connect", "EHLO", "STARTTLS"), _FIX_CONNECT),
+        (detail in ("2.3", "3.4"), _FIX_SIZE),
+        (not detail.startswith("2.") and _SIZE_WORDS.search(reply.text) and not about_readers, _FIX_SIZE),
+        (reply.command == "MAIL", _FIX_SENDER),
+        (reply.status in THEIR_MAILBOX, ""),
+        (_DNS_WORDS.search(reply.text), _FIX_DNS),
+        (detail in _SENDER or (_SENDER_WORDS.search(reply.text) and not about_readers), _FIX_SENDER),
+    ):
+        if applies:
+            return hint
+    return ""
 
 
 def is_relaying_denied(reply: Reply) -> bool:

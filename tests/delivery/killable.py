@@ -1,9 +1,9 @@
 """A sender in a process of its own, to be killed.
 
-`killable.py LEDGER URL COUNT CONNECTIONS` sends until it is killed. With `hasty` at the end it trusts its lease for half a
-second only. With `each` at the end it sends again and again,
-each time with a fresh ledger LEDGER-1, LEDGER-2, … and is killed before the journal's first, second, … statement, until
-one run has got to its end; then it prints how many were killed.
+`killable.py LEDGER URL COUNT CONNECTIONS` sends until it is killed. With `hasty` at the end it trusts its lease
+for half a second only. With `each` at the end it sends again and again, each time with a fresh ledger LEDGER-1,
+LEDGER-2, … and is killed before the journal's first, second, … statement, until one run has got to its end; then it
+prints how many were killed.
 """
 
 import asyncio

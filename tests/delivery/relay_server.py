@@ -22,6 +22,7 @@ class Talk:
     number: int
     messages: int = 0
     mail_from: str = ""
+    mail_ok: bool = False
     rcpt_to: str = ""
     rcpt_ok: bool = False
     tls: bool = False
@@ -148,10 +149,11 @@ async def _converse(server: RelayServer, reader: asyncio.StreamReader, writer: a
             await answer(verb, "", good)
         elif verb == "MAIL":
             talk.mail_from, talk.rcpt_ok = argument, False
-            await answer("MAIL", argument, "250 2.1.0 ok")
+            talk.mail_ok = (await answer("MAIL", argument, "250 2.1.0 ok")).startswith("250")
         elif verb == "RCPT":
             talk.rcpt_to = argument[argument.index("<") + 1 : argument.index(">")]
-            talk.rcpt_ok = (await answer("RCPT", talk.rcpt_to, "250 2.1.5 ok")).startswith("250")
+            usual = "250 2.1.5 ok" if talk.mail_ok else "503 5.5.1 MAIL first"
+            talk.rcpt_ok = (await answer("RCPT", talk.rcpt_to, usual)).startswith("250")
         elif verb == "DATA":
             usual = "354 go on" if talk.rcpt_ok else "554 5.5.1 no valid recipients"
             if (await answer("DATA", talk.rcpt_to, usual)).startswith("354"):

@@ -5,6 +5,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ async def send(
     with SqliteLedger(path, clock) as ledger:
         plan(ledger, subscribers, **(plan_options or {}))
         relays = [
-            parse_relay(url, connections=connections, **(relay_options or {}))
+            replace(parse_relay(url, connections=connections), **(relay_options or {}))
             for url in ([urls] if isinstance(urls, str) else urls)
         ]
         return await deliver(ledger, writer or PlainWriter(), relays, **options)

@@ -11,9 +11,10 @@ import trustme
 from newsletter.delivery.direct import send_direct
 from newsletter.errors import NewsletterError
 from newsletter.smtp import relay as relay_module
+from newsletter.smtp.connect import Connector, RelayTrouble
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.rate import Rate
-from newsletter.smtp.relay import Relay, RelayTrouble, connect, parse_relay, tls_context
+from newsletter.smtp.relay import Relay, parse_relay
 from tests.delivery.relay_server import RelayServer, Talk, serving
 from tests.delivery.sending import SHORT, PlainWriter, people, rows, send
 
@@ -82,7 +83,7 @@ def test_a_ca_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for name in ("ca.pem", "missing.pem"):
         with pytest.raises(NewsletterError, match="ca_file"):
-            tls_context(Relay("localhost", 25, ca_file=str(tmp_path / name)))
+            Connector(Relay("localhost", 25, ca_file=str(tmp_path / name)))
 
 
 @pytest.mark.usefixtures("off_loopback")
@@ -153,7 +154,7 @@ async def test_a_login_that_is_not_offered_is_said(tmp_path: Path) -> None:
     async with serving(RelayServer()) as server:
         relay = parse_relay(f"smtp://ada@127.0.0.1:{server.port}", password="x")
         with pytest.raises(RelayTrouble, match="takes no login"):
-            await connect(relay, tls_context(relay), 2.0)
+            await Connector(relay).connect(2.0)
 
 
 async def test_a_host_that_does_not_exist_is_said(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ async def test_a_greeting_that_never_comes_times_out(tmp_path: Path) -> None:
     async with serving(RelayServer(script=script)) as server:
         relay = parse_relay(server.url)
         with pytest.raises(RelayTrouble, match="no answer in time"):
-            await connect(relay, tls_context(relay), 0.2)
+            await Connector(relay).connect(0.2)
 
 
 async def test_direct_messages_are_answered_one_by_one() -> None:

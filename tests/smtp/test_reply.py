@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.smtp.limit import our_limit
 from newsletter.smtp.reply import MAX_TEXT, Action, Reply, Verdict, parse_reply, verdict
 
 TABLE = [
@@ -41,7 +42,51 @@ TABLE = [
     ("MAIL", "550 5.1.8 bad sender", Action.STOP, {"hint"}),
     ("MAIL", "501 5.1.7 syntax", Action.STOP, {"hint"}),
     ("MAIL", "552 5.3.4 too large", Action.STOP, {"hint"}),
-    (".", "552 too much", Action.STOP, {"hint"}),
+    (".", "552 too much", Action.FAIL, {"full"}),
+    (".", "552 message size exceeds fixed limit", Action.STOP, {"hint"}),
+    (".", "554 5.3.4 too large", Action.STOP, {"hint"}),
+    (".", "552 5.2.3 message length exceeds the limit", Action.STOP, {"hint"}),
+    ("RCPT", "552 mailbox size limit exceeded", Action.FAIL, {"full"}),
+    ("RCPT", "452 4.2.2 mailbox over quota", Action.DEFER, {"slow"}),
+    ("RCPT", "450 4.2.1 the user you are trying to contact is receiving mail at a rate", Action.DEFER, {"slow"}),
+    (".", "550 5.4.5 Daily user sending limit exceeded. For more information go to", Action.REST, {"window"}),
+    (".", "550 5.1.90 you've reached your daily limit for message recipients", Action.REST, {"window"}),
+    (".", "554 5.7.1 limit of 300 per 24 hours reached", Action.REST, {"window"}),
+    ("RCPT", "550 Domain example.org has exceeded the max emails per hour (100/100) allowed", Action.REST, {"window"}),
+    (
+        "RCPT",
+        "550 User ada has exceeded its 24-hour sending limit. Relay quota will reset in 10.5 hours",
+        Action.REST,
+        {"window"},
+    ),
+    (".", "454 Throttling failure: Daily message quota exceeded.", Action.REST, {"window"}),
+    (".", "454 Throttling failure: Maximum sending rate exceeded.", Action.REST, {"window"}),
+    (".", "452 4.3.0 sending quota exceeded", Action.REST, set()),
+    (".", "550 5.7.0 Requested action not taken: too many emails per second", Action.REST, {"window"}),
+    ("MAIL", "550 5.7.1 hourly sending limit exceeded", Action.REST, {"window"}),
+    ("MAIL", "421 4.7.0 daily sending quota exceeded", Action.REST, {"window"}),
+    ("MAIL", "421 4.7.28 unusual rate of mail", Action.AGAIN, {"slow"}),
+    ("RCPT", "451 4.7.1 rate limit, slow down", Action.DEFER, {"slow"}),
+    (
+        ".",
+        "554 Message rejected: Email address is not verified. The following identities failed",
+        Action.STOP,
+        {"hint"},
+    ),
+    ("RCPT", "553 5.7.1 <ada@example.org>: Sender address rejected: not owned by user ada", Action.STOP, {"hint"}),
+    (".", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", Action.STOP, {"hint"}),
+    (".", "550 The from address does not match a verified Sender Identity", Action.STOP, {"hint"}),
+    ("RCPT", "550 5.7.1 Recipient address is not allowed", Action.FAIL, {"policy"}),
+    ("RCPT", "421 4.7.26 unauthenticated", Action.DEFER, {"policy", "hint"}),
+    ("RCPT", "450 4.7.23 no SPF", Action.DEFER, {"policy", "hint"}),
+    (".", "550 5.7.1 SPF check failed", Action.STOP, {"hint"}),
+    (".", "550 5.7.509 does not pass DMARC", Action.STOP, {"hint"}),
+    ("AUTH", "535 5.7.139 Authentication unsuccessful, basic authentication is disabled", Action.STOP, {"hint"}),
+    (".", "550 5.7.30 Basic authentication is not supported for client submission", Action.STOP, {"hint"}),
+    ("RCPT", "501 5.5.2 <my_laptop.example.org>: Helo command rejected: Invalid name", Action.STOP, {"hint"}),
+    ("EHLO", "550 5.7.1 go away", Action.STOP, {"hint"}),
+    (".", "554 5.7.1 too many links", Action.FAIL, {"policy"}),
+    (".", "550 5.4.6 too many hops", Action.FAIL, set()),
     (".", "552 5.3.4 too large", Action.STOP, {"hint"}),
     ("connect", "554 go away", Action.STOP, {"hint"}),
     ("connect", "521 no mail here", Action.STOP, {"hint"}),
@@ -49,7 +94,7 @@ TABLE = [
     (".", "550 5.7.32 no alignment", Action.STOP, {"hint"}),
     ("RCPT", "550 5.7.40 DKIM", Action.STOP, {"hint"}),
     (".", "550 5.7.515 access denied", Action.STOP, {"hint"}),
-    (".", "550 5.7.25 no PTR", Action.FAIL, {"policy"}),
+    (".", "550 5.7.25 no PTR", Action.STOP, {"hint"}),
     (".", "354 what?", Action.UNKNOWN, set()),
     (".", "999 what?", Action.UNKNOWN, set()),
     (".", "what?", Action.UNKNOWN, set()),
@@ -61,7 +106,9 @@ TABLE = [
 def test_each_reply_means_one_thing(command: str, line: str, action: Action, flags: set[str]) -> None:
     meaning = verdict(parse_reply([line], command))
     assert meaning.action is action
-    assert {name for name in ("suppress", "full", "slow", "policy", "hint") if getattr(meaning, name)} == flags
+    assert {
+        name for name in ("suppress", "full", "slow", "policy", "hint", "window") if getattr(meaning, name)
+    } == flags
 
 
 def test_a_reply_of_several_lines_is_one_text() -> None:
@@ -96,3 +143,29 @@ def test_the_short_way_of_reading_a_reply_says_what_the_long_one_says(text: str)
     short = parse_reply([f"250 2.1.5 {text}"], "RCPT")
     assert (short.code, short.status, short.command) == (250, "2.1.5", "RCPT")
     assert short.text == " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text.strip()).split("\n")).strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        ("Daily user sending limit exceeded", 86_400),
+        ("limit of 300 messages per 24 hours", 86_400),
+        ("monthly message quota reached", 31 * 86_400),
+        ("hourly sending limit exceeded", 3600),
+        ("too many messages, try again in 15 minutes", 900),
+        ("sending limit; quota will reset in 10.5 hours", 37_800),
+        ("too many messages per minute", 60),
+        ("too many emails per second", 1),
+        ("sending limit exceeded", 0),
+    ],
+)
+def test_a_limit_says_until_when(text: str, window: float) -> None:
+    assert our_limit("5.7.1", text) == window
+
+
+def test_a_login_that_takes_no_password_names_xoauth2() -> None:
+    for line in (
+        "535 5.7.139 Authentication unsuccessful, basic authentication is disabled",
+        "550 5.7.30 no basic auth",
+    ):
+        assert "XOAUTH2" in verdict(parse_reply([line], "AUTH")).hint

@@ -109,6 +109,15 @@ class Journal:
             self.settled(transaction)
         self._note()
 
+    def take_back(self, transaction: Transaction, reply: Reply) -> None:
+        """Settled as failed, and wrongly: the refusal was about us. It is pending, for the next run."""
+        now, uncounted = self._ledger.clock(), 0
+        if transaction.id in self._batch.records:
+            uncounted = self._batch.records[transaction.id][-1]
+        said = (reply.code, reply.status, reply.text, reply.command)
+        self._batch.records[transaction.id] = (transaction.id, "pending", *said, "", None, now, uncounted)
+        self._note()
+
     def suppress(self, transaction: Transaction, reason: str, *, only_if_it_stays_full: bool) -> None:
         """Never mail this address again; or only if its mailbox was full for three issues over two weeks."""
         self._batch.suppress.append((transaction.id, reason, only_if_it_stays_full))
