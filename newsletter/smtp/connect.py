@@ -132,10 +132,10 @@ class Connector:
     async def _log_in(self, client: aiosmtplib.SMTP, secrets: Secrets) -> Secrets:
         """With the password, or an access token, which is fetched anew if the one that was kept is refused."""
         relay = self.relay
-        methods = [method.lower() for method in client.supported_auth_methods]
         if self._tokens is None:
-            if not methods or methods == ["xoauth2"]:
-                known = "only tokens: set [smtp] oauth" if methods else "no login that we know (PLAIN, LOGIN, CRAM-MD5)"
+            if not client.supported_auth_methods:
+                tokens = "xoauth2" in client.server_auth_methods
+                known = "only tokens: set [smtp] oauth" if tokens else "no login that we know (PLAIN, LOGIN, CRAM-MD5)"
                 raise RelayTrouble(
                     relay, f"takes {known}", "take the user out of [smtp] url, or use another port", lasting=True
                 )

@@ -1,6 +1,7 @@
 """A scripted SMTP server: refuses, delays, drops and limits on order, and keeps a log of what it accepted."""
 
 import asyncio
+import base64
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 CLOSE = "close"  # an answer: close without a word
 ABORT = "abort"  # reset the connection
 SWALLOW = "swallow"  # say nothing, keep the connection
+DRIP = "drip"  # say a byte now and then, and never a whole line
 Answer = str | None
 Script = Callable[["Talk", str, str], Answer]
-"""(conversation, "connect" | verb | ".", argument) -> the reply line(s), CLOSE, ABORT, SWALLOW, or None: as usual."""
+"""(conversation, "connect" | verb | ".", argument) -> the reply line(s), one of the words above, or None: as usual."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class RelayServer:
     starttls: ssl.SSLContext | None = None
     tls: ssl.SSLContext | None = None
     password: str | None = None  # accepted with any user
+    auth: str = "PLAIN LOGIN"  # what is offered, where there is a password
     after_accept: Callable[[Talk], Answer] | None = None
     on_message: Callable[[int], None] | None = None
     drop_body_after: int | None = None  # close in the middle of a body, after so many bytes
@@ -112,6 +115,9 @@ async def _converse(server: RelayServer, reader: asyncio.StreamReader, writer: a
             raise ConnectionError
         if text == SWALLOW:
             await asyncio.Event().wait()
+        while text == DRIP:
+            writer.write(b"2")
+            await asyncio.sleep(0.05)
         writer.write("".join(f"{line}\r\n" for line in text.split("\n")).encode())
         if text.startswith("421"):
             await writer.drain()
@@ -131,7 +137,7 @@ async def _converse(server: RelayServer, reader: asyncio.StreamReader, writer: a
             if server.starttls and not talk.tls and verb == "EHLO":
                 offers.append("STARTTLS")
             if server.password is not None and verb == "EHLO":
-                offers.append("AUTH PLAIN LOGIN")
+                offers.append(f"AUTH {server.auth}")
             lines = ["relay.example.net", *offers]
             text = "\n".join(f"250-{each}" for each in lines[:-1]) + ("\n" if offers else "") + f"250 {lines[-1]}"
             await answer(verb, argument, text)
@@ -141,12 +147,10 @@ async def _converse(server: RelayServer, reader: asyncio.StreamReader, writer: a
                 await writer.start_tls(server.starttls)
                 talk.tls = True
         elif verb == "AUTH":
-            import base64
-
             given = base64.b64decode(argument.split()[-1]).split(b"\0")[-1].decode()
             talk.authenticated = given == server.password
             good = "235 2.7.0 welcome" if talk.authenticated else "535 5.7.8 authentication credentials invalid"
-            await answer(verb, "", good)
+            await answer(verb, argument, good)
         elif verb == "MAIL":
             talk.mail_from, talk.rcpt_ok = argument, False
             talk.mail_ok = (await answer("MAIL", argument, "250 2.1.0 ok")).startswith("250")

@@ -22,6 +22,9 @@ from newsletter.state.open import prepare
 
 QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
 SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2, back_off=0.05)
+"""For servers that let us wait."""
+PATIENT = Timeouts(connect=20.0, command=20.0, data=20.0, dot=20.0, quit=0.2, back_off=0.05)
+"""For servers that answer, on a busy machine too."""
 
 
 def an_issue(text: str = "Hello, you.", issue_id: str = "hello") -> Issue:
@@ -79,7 +82,7 @@ async def send(
 ) -> Report:
     """Plan and deliver with short times; the ledger is closed afterwards."""
     options.setdefault("retry", QUICK)
-    options.setdefault("timeouts", SHORT)
+    options.setdefault("timeouts", PATIENT)
     options.setdefault("chance", random.Random(1))
     with SqliteLedger(path, clock) as ledger:
         plan(ledger, subscribers, **(plan_options or {}))

@@ -8,9 +8,10 @@ import pytest
 
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.progress import Progress
+from newsletter.smtp.connection import Timeouts
 
-from .relay_server import ABORT, CLOSE, SWALLOW, RelayServer, Talk, serving
-from .sending import PlainWriter, by_state, people, rows, send, suppress, suppressed
+from .relay_server import ABORT, CLOSE, DRIP, SWALLOW, RelayServer, Talk, serving
+from .sending import PATIENT, SHORT, PlainWriter, by_state, people, rows, send, suppress, suppressed
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ def once(what: str, reply: str, *, per: str = "recipient"):
         return reply
 
     return script
+
+
+def patience(how: str) -> Timeouts:
+    """Short where the server lets us wait."""
+    return SHORT if how in (SWALLOW, DRIP) else PATIENT
 
 
 async def test_everybody_gets_one_message(path: Path) -> None:
@@ -97,7 +103,7 @@ async def test_where_data_is_answered_354_after_a_refusal_only_the_dot_is_sent(p
 
 
 @pytest.mark.parametrize("what", ["MAIL", "RCPT", "DATA"])
-@pytest.mark.parametrize("how", [CLOSE, ABORT, "421 4.3.2 going down", SWALLOW])
+@pytest.mark.parametrize("how", [CLOSE, ABORT, "421 4.3.2 going down", SWALLOW, DRIP])
 async def test_what_is_lost_before_the_body_goes_on_another_connection(path: Path, what: str, how: str) -> None:
     async with serving(RelayServer(script=once(what, how, per="connection"))) as server:
         seen = iter(range(1000))
@@ -106,19 +112,19 @@ async def test_what_is_lost_before_the_body_goes_on_another_connection(path: Pat
         server.script = lambda talk, command, argument: (
             inner(talk, command, argument) if command == what and next(seen) % 7 == 3 else None
         )
-        report = await send(path, server.url, people(40))
+        report = await send(path, server.url, people(40), timeouts=patience(how))
     assert report.sent == 40
     assert report.unknown == 0
     assert set(server.counts.values()) == {1}
 
 
-@pytest.mark.parametrize("how", [CLOSE, ABORT, SWALLOW])
+@pytest.mark.parametrize("how", [CLOSE, ABORT, SWALLOW, DRIP])
 async def test_no_reply_to_the_final_dot_is_unknown_and_never_sent_again(path: Path, how: str) -> None:
     def after(talk: Talk) -> str | None:
         return how if talk.messages == 5 else None
 
     async with serving(RelayServer(after_accept=after)) as server:
-        report = await send(path, server.url, people(20), connections=1)
+        report = await send(path, server.url, people(20), connections=1, timeouts=patience(how))
         assert report.unknown == 4
         assert report.sent == 16
         again = await send(path, server.url, people(20), connections=1)
@@ -346,8 +352,6 @@ async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Path) -
             asyncio.get_running_loop().call_later(0.1, abort.set)
             return SWALLOW
         return None
-
-    from newsletter.smtp.connection import Timeouts
 
     async with serving(RelayServer(script=script)) as server:
         report = await send(path, server.url, people(30), stop=stop, abort=abort, connections=2, timeouts=Timeouts())
