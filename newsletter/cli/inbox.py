@@ -12,6 +12,7 @@ from newsletter.cli.console import say, taken
 
 if TYPE_CHECKING:
     from newsletter.inbox.faults import Faults
+    from newsletter.site.site import Site
 
 KEEP = 100_000
 
@@ -51,7 +52,9 @@ def inbox(
     """
     from newsletter.cli.loop import run_async
     from newsletter.config.settings import STATE_DIR, find_config, load_config
+    from newsletter.errors import NewsletterError
     from newsletter.inbox.faults import Faults
+    from newsletter.site.load import load_site
     from newsletter.web.local_token import load_token
 
     faults = Faults.parse(fault or ())
@@ -60,11 +63,23 @@ def inbox(
     folder = config.state_dir if config else Path.cwd() / STATE_DIR
     given = config.inbox.token.get_secret_value() if config else os.environ.get("NEWSLETTER_INBOX__TOKEN", "")
     token = given or load_token(folder)
-    run_async(_serve(folder, token, faults, smtp_port, port, open_api=open_api, browser=not no_open))
+    site = None
+    if config is not None:
+        with contextlib.suppress(NewsletterError):  # then its pictures are not shown; other commands say why
+            site = load_site(config)
+    run_async(_serve(folder, token, faults, site, smtp_port, port, open_api=open_api, browser=not no_open))
 
 
 async def _serve(
-    folder: Path, token: str, faults: "Faults", smtp_port: int, port: int, *, open_api: bool, browser: bool
+    folder: Path,
+    token: str,
+    faults: "Faults",
+    site: "Site | None",
+    smtp_port: int,
+    port: int,
+    *,
+    open_api: bool,
+    browser: bool,
 ) -> None:
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
@@ -91,5 +106,5 @@ async def _serve(
 
         store = opened.enter_context(Store(folder / "inbox", limit=KEEP))
         async with InboxServer(store, port=free, faults=faults) as server:
-            app = inbox_app(store, server, token=token, open_api=open_api)
+            app = inbox_app(store, server, token=token, open_api=open_api, site=site)
             await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close)

@@ -35,9 +35,14 @@ _URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^\s"'()]*))\s*\)""", re.I
 _PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 _COLOR_SCHEME = re.compile(r"(?<![\w-])(supported-color-schemes|color-scheme)\s*:\s*([^;}\"']+)", re.IGNORECASE)
 _FRAGMENT = re.compile(r"""(?<![^\s"'])href\s*+=\s*+["']?#""", re.IGNORECASE)
+_LENGTH = re.compile(r"\s*(\d{1,4}(?:\.\d+)?)\s*(%|px)?\s*\Z")
 _HEAD = re.compile(r"<head(?:\s[^>]*)?>|<html(?:\s[^>]*)?>|<!doctype[^>]*>", re.IGNORECASE)
 
 _INVERTED_PAGE = "<style>html{background:#1e1e1e;color:#f2f2f2}a:link{color:#8ab4f8}a:visited{color:#c58af9}</style>"
+_NO_IMAGES = (
+    "<style>x-img{display:inline-block;box-sizing:border-box;max-width:100%;overflow:hidden;"
+    "outline:1px solid rgba(128,128,128,.45);outline-offset:-1px}</style>"
+)
 _CLIPPED = (
     '<div style="clear:both;font:14px/1.5 Arial,sans-serif;color:{ink};padding:12px 8px;text-align:left">'
     '[Message clipped]&nbsp; <a style="color:{link}" href="#">View entire message</a></div>'
@@ -51,6 +56,7 @@ class Appearance:
     theme: Theme = "light"
     styles: bool = True  # False: no <style> at all, as Gmail's app shows other providers' accounts
     clip: bool = False  # cut where Gmail cuts
+    images: bool = True  # False: each picture's place with its alternative text in it
 
 
 def frame_document(
@@ -66,16 +72,16 @@ def frame_document(
     if clipped:
         html = clip(html)
     inversion: Inversion | None = {"inverted": "full", "partial": "partial"}.get(appearance.theme)  # type: ignore[assignment]
-    rewriter = _FrameRewriter(
-        dark=appearance.theme == "dark", inversion=inversion, styles=appearance.styles, map_url=map_url
-    )
+    dark = appearance.theme == "dark"
+    rewriter = _FrameRewriter(dark, inversion, appearance.styles, appearance.images, map_url)
     document = _PIECE.sub(rewriter.piece, html)
     if clipped:
         inverted = inversion is not None
         document += _CLIPPED.format(ink="#bbb" if inverted else "#555", link="#8ab4f8" if inverted else "#1155cc")
     if foreign:  # the last of all changes: none may put together what is taken out
         document = inert(document)
-    return _insert(document, '<base target="_blank">' + (_INVERTED_PAGE if inversion else ""))
+    added = (_INVERTED_PAGE if inversion else "") + ("" if appearance.images else _NO_IMAGES)
+    return _insert(document, '<base target="_blank">' + added)
 
 
 def theme_named(name: str | None) -> Theme:
@@ -103,6 +109,7 @@ class _FrameRewriter:
     dark: bool
     inversion: Inversion | None
     styles: bool
+    images: bool
     map_url: Callable[[str], str] | None
 
     def piece(self, match: re.Match[str]) -> str:
@@ -116,10 +123,24 @@ class _FrameRewriter:
         name = match["tag"].lower()
         if name == "base" or (name == "link" and not self.styles):
             return ""
+        if name == "img" and not self.images:
+            return self._place(match["attributes"])
         if "=" not in match["attributes"]:
             return match[0]
         stays = ' target="_self"' if name == "a" and _FRAGMENT.search(match["attributes"]) else ""
         return f"<{match['tag']}{stays}{self._attributes(name, match['attributes'])}>"
+
+    def _place(self, attributes: str) -> str:
+        """Where a picture would be, as large as it says: a browser draws a broken corner there, mail programs don't."""
+        values = {
+            match["name"].lower(): entities.unescape(match["double"] or match["single"] or match["bare"] or "")
+            for match in _ATTRIBUTE.finditer(attributes)
+        }
+        sizes = [(name, _LENGTH.match(values.get(name, ""))) for name in ("width", "height")]
+        size = "".join(f"{name}:{found[1]}{found[2] or 'px'};" for name, found in sizes if found)
+        style = entities.escape(size + self._css(values.get("style", ""), sheet=False))
+        kept = f' class="{entities.escape(values["class"])}"' if "class" in values else ""
+        return f'<x-img{kept} style="{style}">{entities.escape(values.get("alt", ""))}</x-img>'
 
     def _attributes(self, tag: str, text: str) -> str:
         scheme = tag == "meta" and "color-scheme" in text.lower()

@@ -136,3 +136,15 @@ def test_hostile_markup_costs_no_more_than_its_length(piece: str) -> None:
 def test_an_unknown_theme_is_light() -> None:
     assert theme_named("dark") == "dark"
     assert theme_named("sepia") == theme_named(None) == "light"
+
+
+def test_with_images_off_each_picture_leaves_its_place_and_its_words() -> None:
+    hero = '<img class="hero" src="a.png" alt=\'"Jays" &amp; oaks\' width="600" height="40%" style="color:#111">'
+    mail = f"<p>{hero}</p><img>"
+    shown = frame_document(mail, Appearance(images=False))
+    assert "<img" not in shown
+    assert (
+        '<x-img class="hero" style="width:600px;height:40%;color:#111">&quot;Jays&quot; &amp; oaks</x-img></p>' in shown
+    )
+    assert '<x-img style=""></x-img>' in shown
+    assert "a.png" not in shown

@@ -1,8 +1,8 @@
 """The test inbox's pages: a list with search, a message in every view, both kept fresh by server-sent events.
 
 Rendered on the server; scripts fetch the same pieces again. A message's HTML stands in a sandboxed frame with a policy
-of its own (`security.mail_policy`) and reaches nothing: pictures that it carries are put into it, remote ones are off
-until asked for. Changes go through the API (`inbox_api`), with the session's token.
+of its own (`security.mail_policy`) and reaches nothing: pictures that it carries, or that lie in the site's folder, are
+put into it, remote ones are off until asked for. Changes go through the API (`inbox_api`), with the session's token.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +26,7 @@ from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Event, Page, Store
 from newsletter.mime.message import Message, read_message
+from newsletter.site.site import Site
 from newsletter.web.frame import THEMES, Appearance, Theme, frame_document
 from newsletter.web.inbox.api import PREFIX, api_routes
 from newsletter.web.inbox.context import (
@@ -37,6 +38,7 @@ from newsletter.web.inbox.context import (
     inbox_of,
     whole_number,
 )
+from newsletter.web.inbox.pictures import embedder
 from newsletter.web.inert import inert
 from newsletter.web.local import LocalGuard
 from newsletter.web.pages import fragment, page, static_files
@@ -51,20 +53,20 @@ SOURCE_MOST = 500_000
 TEXT_MOST = 500_000
 REWRITE_MOST = 3_000_000
 """Characters of HTML that are rewritten for dark mode; more is shown as it is."""
-INLINE_MOST = 20_000_000
 _SHOWN_ADDRESSES = 20
 
 
 def inbox_app(
     store: Store, server: InboxServer | None = None, *, token: str, open_api: bool = False,
-    now: Callable[[], datetime] = datetime.now,
+    site: Site | None = None, now: Callable[[], datetime] = datetime.now,
 ) -> Starlette:  # fmt: skip
     """The pages and the API over `store`; `server` is the SMTP server that fills it, if it runs here.
 
-    `token` is the secret of those who may use it; with `open_api` programs need none for the API.
+    `token` is the secret of those who may use it; with `open_api` programs need none for the API. Pictures of `site`
+    show from its folder.
     `app.state.close()` ends open event streams; call it before the server waits for its connections.
     """
-    here = InboxContext(store, server)
+    here = InboxContext(store, server, site)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -259,38 +261,14 @@ async def _frame(request: Request) -> Response:
     theme: Theme = next((theme for theme in THEMES if theme == wanted), "light")
     html = message.html
     if len(html) <= REWRITE_MOST:
-        document = await run_in_threadpool(_shown, html, theme, message)
+        document = await run_in_threadpool(_shown, html, theme, message, inbox_of(request).site)
     else:
         document = inert(html)
     return HTMLResponse(document, headers={"Content-Security-Policy": mail_policy(remote_images=images)})
 
 
-def _shown(html: str, theme: Theme, message: Message) -> str:
-    return frame_document(html, Appearance(theme=theme), _embedder(message), foreign=True)
-
-
-def _embedder(message: Message) -> Callable[[str], str]:
-    """Turns `cid:` addresses into the pictures themselves, while there is room."""
-    import base64
-
-    parts = {part.content_id: part for part in message.parts if part.content_id}
-    made: dict[str, str] = {}
-    room = [INLINE_MOST]
-
-    def embed(url: str) -> str:
-        if url[:4].lower() != "cid:":
-            return url
-        content_id = unquote(url[4:])
-        part = parts.get(content_id)
-        if part is None or not part.content_type.startswith("image/"):
-            return url
-        if content_id not in made:
-            content = base64.b64encode(part.content()).decode("ascii")
-            made[content_id] = f"data:{part.content_type};base64,{content}"
-        room[0] -= len(made[content_id])
-        return made[content_id] if room[0] >= 0 else url
-
-    return embed
+def _shown(html: str, theme: Theme, message: Message, site: Site | None) -> str:
+    return frame_document(html, Appearance(theme=theme), embedder(message, site), foreign=True)
 
 
 def has_remote(html: str) -> bool:

@@ -15,6 +15,7 @@ from newsletter.inbox.index import IndexRow
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Event, Store
 from newsletter.mime.message import Message, read_message
+from newsletter.site.site import Site
 from newsletter.web.events import Events
 
 CHECKED = 2_000_000
@@ -27,6 +28,7 @@ class InboxContext:
 
     store: Store
     server: InboxServer | None
+    site: Site | None = None  # whose pictures are shown from its folder
     events: Events = field(default_factory=Events)
     _waiters: set[asyncio.Event] = field(default_factory=set)
 

@@ -6,11 +6,13 @@ import { personPicker } from "./studio_people.js";
 import { THEMES, address, readAddress } from "./studio_address.js";
 import { failureOfThePage, hideFailure, showFailure } from "./studio_error.js";
 import { clearFindings, showFindings } from "./studio_findings.js";
-import { sender } from "./studio_send.js";
+import { describeSending, sender } from "./studio_send.js";
 import { neighbour, refreshPosts, searchPosts } from "./studio_posts.js";
+import { fitRows } from "./studio_rows.js";
 
 const $ = (id) => document.getElementById(id);
 const PRESETS = { 1: 375, 2: 768, 3: 1024 };
+const SMALLEST_SCALE = 0.8; // of a device that is chosen by itself; one that is asked for may be smaller
 
 let state = readAddress();
 let turn = 0;
@@ -57,8 +59,8 @@ function update(before) {
 
 function chosenWidth() {
   if (state.width) return Number(state.width);
-  const room = $("stage").clientWidth - 48;
-  return room >= 1024 ? 1024 : room >= 768 ? 768 : room >= 600 ? 640 : 375;
+  const room = ($("stage").clientWidth - 48) / SMALLEST_SCALE;
+  return [1024, 768].find((width) => width <= room) ?? 375;
 }
 
 // ---- controls ----
@@ -164,6 +166,7 @@ async function showPanel() {
   const places = same ? [...holder.querySelectorAll("[tabindex='0']")].map((item) => [item.scrollLeft, item.scrollTop]) : [];
   holder.innerHTML = html;
   holder.dataset.shows = shows;
+  fitRows(holder);
   holder.setAttribute("aria-label", document.querySelector(`[data-view="${state.view}"]`).textContent);
   holder.querySelectorAll("[tabindex='0']").forEach((item, at) => { if (places[at]) [item.scrollLeft, item.scrollTop] = places[at]; });
   const line = state.view === "source" && state.line ? $(`L${state.line}`) : null;
@@ -183,7 +186,10 @@ function showSummary(summary) {
   $("meter-bar").value = Math.min(100, summary.clipPercent);
   $("meter").dataset.level = summary.clipPercent >= 100 ? "error" : summary.clipPercent >= 88 ? "warning" : "good";
   document.title = `${summary.subject || "(no subject)"} – preview`;
-  $("send-summary").textContent = `“${summary.subject}”, as ${summary.person.name || summary.person.email} gets it, ${kb(summary.size)}`;
+  $("sent-note").hidden = !summary.sent;
+  $("sent-words").textContent = summary.sent?.words ?? "";
+  $("sent-changed").hidden = !summary.sent?.changed;
+  describeSending(summary);
 }
 
 const kb = (bytes) => (bytes < 10240 ? (bytes / 1024).toFixed(1) : Math.round(bytes / 1024)) + " KB";
@@ -269,4 +275,7 @@ listen("/events", {
 });
 
 showControls();
-if (failureOfThePage()) clearFindings();
+if (failureOfThePage()) {
+  clearFindings();
+  $("mail-view").hidden = $("panel-view").hidden = true;
+}

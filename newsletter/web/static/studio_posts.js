@@ -4,18 +4,20 @@ import { request } from "./base.js";
 
 const search = document.getElementById("post-search");
 let filter = "all";
+const NONE = { draft: "No drafts.", ready: "Nothing waits to be sent.", sent: "Nothing has been sent yet." };
 
 function sift() {
   const words = search.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   let any = false;
   for (const item of document.querySelectorAll(".post")) {
     const text = item.textContent.toLocaleLowerCase();
-    const kind = item.dataset.draft === "yes" ? "draft" : "ready";
-    item.hidden = !(words.every((word) => text.includes(word)) && (filter === "all" || filter === kind));
+    item.hidden = !(words.every((word) => text.includes(word)) && (filter === "all" || filter === item.dataset.kind));
     any ||= !item.hidden;
   }
   const none = document.querySelector(".none-found");
-  if (none) none.hidden = any;
+  if (!none) return;
+  none.hidden = any;
+  none.textContent = words.length ? "No post matches." : NONE[filter] ?? "";
 }
 search.addEventListener("input", sift);
 search.addEventListener("keydown", (event) => {

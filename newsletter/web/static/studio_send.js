@@ -15,6 +15,16 @@ export function sender({ where, person }) {
   return ask;
 }
 
+/** Say what would be sent, through which relay, and what speaks against it. */
+export function describeSending(summary) {
+  $("send-what").textContent = `“${summary.subject}”, as ${summary.person.name || summary.person.email} gets it, ${Math.ceil(summary.size / 1024)} KB`;
+  $("send-relay").textContent = summary.relay || "no relay";
+  const notes = [summary.relayNote, summary.draft ? "The post is a draft." : ""].filter(Boolean);
+  $("send-warning").textContent = notes.join(" ");
+  $("send-warning").hidden = !notes.length;
+  $("send-confirm").disabled = !summary.relay;
+}
+
 function ask() {
   const field = $("send-to");
   try { field.value ||= localStorage.getItem(REMEMBERED) ?? ""; } catch { /* storage is off */ }

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
-from newsletter.web import error_page
+from newsletter.web import error_page, site_files
 from newsletter.web.events import Events
 from newsletter.web.frame import Appearance, frame_document, theme_named
 from newsletter.web.local import LocalGuard, bind_free
@@ -29,13 +29,12 @@ from newsletter.web.local_token import door, load_token, open_browser, with_toke
 from newsletter.web.pages import fragment, page, static_files
 from newsletter.web.security import SecurityHeaders, mail_policy
 from newsletter.web.server import serve_app
-from newsletter.web.studio import panels, personas, site_files
+from newsletter.web.studio import panels, personas
 from newsletter.web.studio.renderer import RenderedMessage, Renderer
+from newsletter.web.studio.sent import SentIssues
 from newsletter.web.studio.watch import changes
 
 PORT = 8000
-PATIENCE = 0.5
-"""Seconds that rendering ahead waits for the first page."""
 
 
 class Studio:
@@ -44,11 +43,11 @@ class Studio:
     def __init__(self, config: Config) -> None:
         self.renderer = Renderer(config)
         self.root = config.root
+        self.sent = SentIssues()
         self.events = Events()
         self.link_answers: dict[str, Any] = {}  # of the session, for "check links"
         self.last: tuple[str, str] | None = None  # post and person looked at last
         self._searched = 0  # the latest moment, by a page's clock, at which people were searched
-        self._opened = asyncio.Event()  # a page was asked for
 
     def routes(self) -> list[Route]:
         """Which address answers what."""
@@ -80,11 +79,16 @@ class Studio:
 
     def post_page(self, request: Request) -> Response:
         """The page around one post; what it shows is fetched by its script."""
+        key = request.path_params["key"]
         try:
             self.renderer.posts()
         except NewsletterError as error:
-            return self._page(request, request.path_params["key"], error_page.describe(error, self.root))
-        return self._page(request, request.path_params["key"], None)
+            return self._page(request, key, error_page.describe(error, self.root))
+        try:
+            self.renderer.find(key)
+        except NewsletterError as error:
+            return self._page(request, key, error_page.describe(error, self.root), 404)
+        return self._page(request, key, None)
 
     def post_list(self, request: Request) -> Response:
         """The list of posts, for a page that is open when one is added."""
@@ -92,7 +96,9 @@ class Studio:
 
     def summary(self, request: Request) -> Response:
         """Subject, sender, sizes, and how long it took."""
-        return JSONResponse(panels.summary(self._render(request)))
+        rendered = self._render(request)
+        path = panels.shown_path(rendered.post.path, self.root)
+        return JSONResponse(panels.summary(rendered, self.sent.by_post(rendered.config).get(path)))
 
     def mail(self, request: Request) -> Response:
         """The mail as the document of a frame."""
@@ -102,7 +108,10 @@ class Studio:
         except Exception as error:
             return HTMLResponse(fragment("studio/broken.html", error_page.describe(error, self.root)), 422)
         appearance = Appearance(
-            theme_named(asked.get("theme")), styles=asked.get("styles") != "off", clip=asked.get("clip") == "on"
+            theme_named(asked.get("theme")),
+            styles=asked.get("styles") != "off",
+            clip=asked.get("clip") == "on",
+            images=asked.get("images") != "off",
         )
         document = frame_document(rendered.html, appearance, site_files.mapper(rendered.page))
         policy = mail_policy(remote_images=True, images=asked.get("images") != "off", measured=True)
@@ -173,7 +182,6 @@ class Studio:
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: `changed` when something was saved."""
-        self._opened.set()
         return self.events.response()
 
     def refuse(self, request: Request, error: Exception) -> Response:
@@ -188,10 +196,25 @@ class Studio:
             await self._render_ahead()
 
     async def warm_up(self) -> None:
-        """Import and render before the first page asks for its mail."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._opened.wait(), PATIENCE)  # the page itself has the processor first
+        """Import and render before the first page asks for its mail, then what its findings need."""
+        with contextlib.suppress(Exception):
+            await run_in_threadpool(self._import_ahead)
         await self._render_ahead()
+        with contextlib.suppress(Exception):
+            await run_in_threadpool(self._check_ahead)
+
+    def _import_ahead(self) -> None:
+        """Compose once for nothing: what the first composing imports is then no part of any mail's time."""
+        if key := self.home_key():
+            composer = self.renderer.composer
+            composer.compose(composer.read(self.renderer.find(key).path))
+
+    def _check_ahead(self) -> None:
+        from newsletter.checks import check_message
+
+        key, person = self.last or (self.home_key(), "")
+        if key:
+            check_message(panels.sample(self.renderer.render(key, person)))
 
     async def _render_ahead(self) -> None:
         with contextlib.suppress(Exception):  # the page asks for it as well, and shows what is wrong
@@ -212,7 +235,7 @@ class Studio:
         self.last = key, person
         return self.renderer.render(key, person)
 
-    def _page(self, request: Request, key: str, error: dict[str, Any] | None) -> Response:
+    def _page(self, request: Request, key: str, error: dict[str, Any] | None, status: int = 422) -> Response:
         try:
             config, listing = self.renderer.config, self._listing(key)
         except NewsletterError:
@@ -223,10 +246,15 @@ class Studio:
             "title": config.newsletter.title if config else "",
             "personas": personas.PERSONAS,
         }
-        return page(request, "studio/page.html", made, 200 if error is None else 422)
+        return page(request, "studio/page.html", made, 200 if error is None else status)
 
     def _listing(self, current: str) -> dict[str, Any]:
-        return {"posts": self.renderer.posts(), "current": current}
+        try:
+            sent = self.sent.by_post(self.renderer.config)
+        except NewsletterError:  # a state file that can't be read is told by the commands that need it
+            sent = {}
+        posts = [(post, sent.get(panels.shown_path(post.path, self.root))) for post in self.renderer.posts()]
+        return {"posts": posts, "current": current}
 
 
 def studio_app(studio: Studio, token: str, *, watching: bool = True) -> Starlette:

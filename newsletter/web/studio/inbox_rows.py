@@ -5,17 +5,26 @@ Segoe UI) are within a few percent of Helvetica, whose widths are in the Adobe f
 The sizes were measured on the clients' own screens at their default settings. Pure.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from newsletter.checks.sample import Sample, squeeze
+from lxml import etree
 
-Field = Literal["sender", "subject", "snippet"]
+from newsletter.checks.sample import Sample
+from newsletter.css.computed import NOT_SHOWN
+from newsletter.css.parse import Element
 
-SNIPPET_MOST = 300
-"""Characters of the first words that any client could show."""
+_COLLAPSED = re.compile(r"[ \t\r\n\f]+")
+"""What HTML shows as one blank (CSS Text, section 4.1.1); no-break and zero-width characters are not among it."""
+
+_INLINE = frozenset(
+    "a abbr b bdi bdo cite code em font i kbd mark q s small span strong sub sup time u var wbr".split()  # noqa: SIM905
+)
+
+SNIPPET_MOST = 1000
+"""Characters of the first words that any client could show, those without width among them."""
 
 _WIDTHS: Mapping[str, int] = {
     **dict.fromkeys("ijl'|", 222), **dict.fromkeys(" !,./:;I[]\\ft", 278), **dict.fromkeys("()-r`", 333),
@@ -101,12 +110,12 @@ def rows(sender: str, subject: str, snippet: str) -> tuple[InboxRow, ...]:
 
 
 def snippet_of(sample: Sample) -> str:
-    """The words that inboxes show after the subject: the first of the HTML, hidden ones too, else of the text part."""
-    if sample.words:
-        words = squeeze("".join(_until(word.text for word in sample.words)))
-    else:
-        words = squeeze(sample.text.text[: SNIPPET_MOST * 2]) if sample.text else ""
-    return words[:SNIPPET_MOST]
+    """The words that inboxes show after the subject: the first of the HTML, hidden ones too, else of the text part.
+
+    What pads a preheader stays: clients show it as the blank that it is, so that the mail's own words don't follow.
+    """
+    texts = _texts(sample.tree) if sample.tree is not None else [sample.text.text] if sample.text else []
+    return _COLLAPSED.sub(" ", "".join(_until(texts))).strip(" ")[:SNIPPET_MOST]
 
 
 def cut(text: str, line: Line) -> Cut:
@@ -122,7 +131,7 @@ def cut(text: str, line: Line) -> Cut:
         if used > room:
             break
         at += len(cluster)
-    return Cut(text[:at].rstrip() + "…", text[at:], text)
+    return Cut(text[:at].rstrip(" ") + "…", text[at:], text)
 
 
 def text_width(text: str, line: Line) -> float:
@@ -174,11 +183,27 @@ def _row(client: Mailbox, sender: str, subject: str, snippet: str) -> InboxRow:
     return InboxRow(client, cut(sender, client.sender), title, words)
 
 
-def _until(texts: Iterable[str]) -> Iterable[str]:
-    """The first texts, as many as a snippet can hold; apart, as blocks are."""
+def _texts(tree: Element) -> Iterator[str]:
+    """What the body says, in reading order, blocks apart."""
+    for event, node in etree.iterwalk(tree, events=("start", "end", "comment")):
+        if event == "start" and isinstance(node.tag, str):
+            if node.tag not in _INLINE:
+                yield " "
+            if node.text and node.tag not in NOT_SHOWN:
+                yield node.text
+        elif event != "start":
+            if event == "end" and node.tag not in _INLINE:
+                yield " "
+            parent = node.getparent()
+            if node is not tree and node.tail and parent is not None and parent.tag not in NOT_SHOWN:
+                yield node.tail
+
+
+def _until(texts: Iterable[str]) -> Iterator[str]:
+    """The first texts, as many as a snippet can hold."""
     length = 0
     for text in texts:
-        yield text + " "
-        length += len(squeeze(text))
+        yield text
+        length += len(_COLLAPSED.sub(" ", text))
         if length > SNIPPET_MOST:
             return

@@ -11,9 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from newsletter.config.settings import Config
+from newsletter.errors import NewsletterError
 from newsletter.site.jekyll import MARKDOWN
+from newsletter.smtp.relay import configured_relays
 from newsletter.web.frame import GMAIL_CLIP
+from newsletter.web.pages import day
 from newsletter.web.studio.renderer import RenderedMessage
+from newsletter.web.studio.sent import SentIssue
 
 if TYPE_CHECKING:
     from newsletter.checks import Finding, Sample
@@ -30,8 +35,8 @@ class CodeLine:
     html: str
 
 
-def summary(rendered: RenderedMessage) -> dict[str, Any]:
-    """What the page says around the mail, as JSON; sizes in bytes."""
+def summary(rendered: RenderedMessage, sent: SentIssue | None) -> dict[str, Any]:
+    """What the page says around the mail, as JSON; sizes in bytes. `sent` is the newest issue of the post."""
     message, size = rendered.message, len(rendered.html.encode())
     return {
         "subject": message.subject,
@@ -45,7 +50,28 @@ def summary(rendered: RenderedMessage) -> dict[str, Any]:
         "path": shown_path(rendered.post.path, rendered.config.root),
         "draft": rendered.post.draft,
         "person": {"email": rendered.subscriber.email, "name": rendered.subscriber.name},
+        "sent": _sent(rendered, sent) if sent else None,
+        **_relay(rendered.config),
     }
+
+
+def _sent(rendered: RenderedMessage, sent: SentIssue) -> dict[str, Any]:
+    """When and to how many, and whether the post says something else now."""
+    same_issue = rendered.issue.id == sent.id
+    changed = same_issue and rendered.issue.hash != sent.hash
+    return {"words": f"Sent on {day(sent.created)} {sent.words}", "changed": changed, "issue": sent.id}
+
+
+def _relay(config: Config) -> dict[str, Any]:
+    """Through what "Send me this" goes, and what is to be said of it."""
+    try:
+        relays = configured_relays(config)
+    except NewsletterError as error:
+        return {"relay": "", "relayNote": str(error)}
+    if not relays:
+        return {"relay": "", "relayNote": "there is no relay yet; set [smtp] url in newsletter.toml"}
+    note = "It is on this machine: a test inbox keeps the mail, and delivers none." if relays[0].is_loopback else ""
+    return {"relay": relays[0].name, "relayNote": note}
 
 
 def context(panel: str, rendered: RenderedMessage, options: dict[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
+from newsletter.site.site import Site as NewsletterSite
 from newsletter.web.inbox.app import inbox_app
 from newsletter.web.local import bind_free
 from newsletter.web.local_token import with_token
@@ -83,11 +84,13 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, limit: int = 1000, *, open_api: bool = False) -> AsyncIterator[Site]:
+async def running(
+    folder: Path, limit: int = 1000, *, open_api: bool = False, site: NewsletterSite | None = None
+) -> AsyncIterator[Site]:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     with Store(folder, limit=limit) as store:
         async with InboxServer(store) as server:
-            app = inbox_app(store, server, token="the-token", open_api=open_api)
+            app = inbox_app(store, server, token="the-token", open_api=open_api, site=site)
             serving = asyncio.create_task(
                 serve_app(app, bind_free(0), on_ready=ready.set_result, on_stop=app.state.close, stop=stop)
             )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.config.settings import load_config
+from newsletter.site.load import load_site
 from newsletter.web.inbox.api import PREFIX, api_routes
 from newsletter.web.inbox.openapi import openapi
 
@@ -283,3 +285,19 @@ def test_the_reference_names_every_request() -> None:
         for method in (route.methods or set()) - {"HEAD"}:
             path = route.path.removeprefix(PREFIX).replace("{id}", "ID").replace("{number}", "NUMBER")
             assert f"{method} {path}" in reference or path == "/openapi.json"
+
+
+async def test_pictures_of_the_newsletters_own_site_show_from_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "letters/posts").mkdir(parents=True)
+    (tmp_path / "letters/newsletter.toml").write_text('[newsletter]\nurl = "https://example.org"\n', encoding="utf-8")
+    (tmp_path / "letters/posts/jay.png").write_bytes(PIXEL)
+    own = load_site(load_config(tmp_path / "letters/newsletter.toml"))
+    async with running(tmp_path / "inbox", site=own) as site:
+        message = plain("Jays")
+        sources = ("posts/jay.png", "posts/none.png", "newsletter.toml", "../inbox/index.sqlite")
+        message.add_alternative("".join(f'<img src="https://example.org/{one}">' for one in sources), subtype="html")
+        await site.mail(message)
+        _, document, _ = await site.ask("GET", "/message/1/frame")
+        assert document.count(b'src="data:image/png;base64,') == 1
+        for kept in sources[1:]:
+            assert f"https://example.org/{kept}".encode() in document

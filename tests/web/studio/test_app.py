@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.config.settings import load_config
 from newsletter.web.local import bind_free
-from newsletter.web.studio.app import serve_preview
+from newsletter.web.studio.app import Studio, serve_preview
 from newsletter.web.studio.export import export_pngs, file_name
 
 from .site import PIXEL, StudioSite, make_site, running
@@ -274,3 +277,57 @@ async def test_links_are_asked_by_post_alone(site: StudioSite) -> None:
         assert asked == []
     status, _, body = await site.ask("/findings/oaks", "POST")
     assert (status, b"localhost" in body) == (200, True)  # asked, and refused: it is no address of the internet
+
+
+async def _told(site: StudioSite, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What the page says of the post, once a save is noticed."""
+    async with asyncio.timeout(60):
+        while True:
+            status, _, body = await site.ask("/summary/oaks")
+            said: dict[str, Any] = json.loads(body)
+            if status == 200 and holds(said):
+                return said
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_sent_of_a_post_is_told_and_whether_it_has_changed_since(tmp_path: Path) -> None:
+    relay = await asyncio.get_running_loop().create_server(lambda: SMTP(_Keeper()), "127.0.0.1", 0)
+    port = relay.sockets[0].getsockname()[1]
+    async with relay, running(make_site(tmp_path / "letters", f"smtp://127.0.0.1:{port}")) as site:
+        assert json.loads((await site.ask("/summary/oaks"))[2])["sent"] is None
+        environment = {name: value for name, value in os.environ.items() if name != "CI"}
+        command = (sys.executable, "-m", "newsletter", "send", "oaks", "--yes")
+        run = await asyncio.create_subprocess_exec(*command, cwd=site.root, env=environment)
+        assert await run.wait() == 0
+        sent = (await _told(site, lambda said: said["sent"] is not None))["sent"]
+        assert re.fullmatch(r"Sent on \d+ \w+ \d{4} to 3", sent["words"])
+        assert sent["changed"] is False
+        listed = (await site.ask("/list"))[2].decode()
+        assert re.findall(r'data-kind="(\w+)"', listed) == ["draft", "sent", "ready"]
+        assert "sent to 3" in listed
+        site.write("Mended after it was sent.")
+        await _told(site, lambda said: bool(said["sent"]["changed"]))
+
+
+async def test_the_relay_is_named_before_anything_is_sent_through_it(site: StudioSite) -> None:
+    said = json.loads((await site.ask("/summary/oaks"))[2])
+    assert said["relay"] == "localhost:1"
+    assert "on this machine" in said["relayNote"]
+    config = site.root / "newsletter.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("smtp://localhost:1", ""), encoding="utf-8")
+    said = await _told(site, lambda said: not said["relay"])
+    assert "[smtp] url" in said["relayNote"]
+
+
+async def test_an_unknown_post_has_a_page_that_says_so(site: StudioSite) -> None:
+    for key in ("nowhere", "../newsletter.toml", "%00", "a/b"):
+        status, _, page = await site.ask(f"/posts/{key}")
+        assert status == 404
+        assert b"there is no post" in page
+        assert b"Who planted the oaks?" in page  # the list is there to choose from
+
+
+async def test_rendering_before_the_first_page_is_done_when_the_studio_starts(tmp_path: Path) -> None:
+    studio = Studio(load_config(make_site(tmp_path / "letters").root / "newsletter.toml"))
+    await studio.warm_up()
+    assert studio.renderer.render("oaks") is studio.renderer.render(studio.home_key())

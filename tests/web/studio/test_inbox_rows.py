@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.web.studio.inbox_rows import CLIENTS, Line, clusters, cut, rows, text_width
+from newsletter.checks import sample_of
+from newsletter.web.studio.inbox_rows import CLIENTS, Line, clusters, cut, rows, snippet_of, text_width
 
 LINE = Line(200, 14)
 
@@ -60,3 +61,22 @@ def test_phones_cut_a_long_subject_sooner_than_a_desktop_and_the_snippet_takes_w
 
 def test_an_empty_subject_reads_as_inboxes_write_it() -> None:
     assert rows("Ada", "", "")[0].subject.shown == "(no subject)"
+
+
+def message(html: str) -> bytes:
+    head = b"From: a@example.org\r\nSubject: Oaks\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    return head + html.encode()
+
+
+def test_the_preview_text_is_what_clients_show_padding_included() -> None:
+    pad = " &#847;&zwnj;" * 60
+    html = f"<html><head><title>Oaks</title></head><body><div>Jays did.{pad}</div><p>The <b>body</b>.</p></body></html>"
+    text = snippet_of(sample_of(message(html)))
+    assert text.startswith("Jays did. \u034f\u200c")
+    assert text.endswith("\u034f\u200c The body.")  # no blank before the full stop: <b> is no block
+    (gmail,) = [row for row in rows("Ada", "Oaks", text) if row.client.key == "gmail-phone"]
+    assert gmail.snippet.shown.startswith("Jays did.")
+    assert "The body" not in gmail.snippet.shown
+    assert snippet_of(sample_of(message("<p>One</p>\n <!-- no -->\n<p>Two&nbsp;&nbsp;three</p>"))) == (
+        "One Two\u00a0\u00a0three"
+    )

@@ -1,6 +1,7 @@
 """Let a draft's pictures show before the site is published: the site's own addresses, answered from its folder.
 
-Only pictures that lie inside the site's folder are served, symbolic links followed before the question is asked.
+Only pictures that lie inside the site's folder are served, symbolic links followed before the question is asked. The
+studio and the test inbox both show them.
 """
 
 import mimetypes
@@ -25,12 +26,12 @@ def mapper(page: Page) -> Callable[[str], str]:
     site = page.site
 
     def map_url(url: str) -> str:
-        path = _path_under(url, site.url)
+        path = path_under(url, site.url)
         if path is None:
             return url
         candidates = [path]
         if page.url and url.startswith(page.url):  # beside the post: it is not there until the site is built
-            candidates.append(_relative(page.post.path.parent, site.root, _path_under(url, page.url) or ""))
+            candidates.append(_relative(page.post.path.parent, site.root, path_under(url, page.url) or ""))
         for candidate in candidates:
             if find(site, candidate) is not None:
                 return ROUTE + quote(candidate)
@@ -72,7 +73,7 @@ def answer(request: Request, site: Site, path: str) -> Response:
     return FileResponse(found, media_type=kind, headers=headers)
 
 
-def _path_under(url: str, base: str) -> str | None:
+def path_under(url: str, base: str) -> str | None:
     """The decoded path of `url` below `base`, without query and fragment; None if it is elsewhere."""
     start = base.rstrip("/") + "/"
     if not base or not url.startswith(start):
