@@ -31,7 +31,7 @@ from newsletter.web.security import SecurityHeaders, mail_policy
 from newsletter.web.server import serve_app
 from newsletter.web.studio import panels, personas
 from newsletter.web.studio.renderer import RenderedMessage, Renderer
-from newsletter.web.studio.sent import SentIssues
+from newsletter.web.studio.sent import SentIssue, SentIssues
 from newsletter.web.studio.watch import changes
 
 PORT = 8000
@@ -98,7 +98,7 @@ class Studio:
         """Subject, sender, sizes, and how long it took."""
         rendered = self._render(request)
         path = panels.shown_path(rendered.post.path, self.root)
-        return JSONResponse(panels.summary(rendered, self.sent.by_post(rendered.config).get(path)))
+        return JSONResponse(panels.summary(rendered, self._sent().get(path)))
 
     def mail(self, request: Request) -> Response:
         """The mail as the document of a frame."""
@@ -248,11 +248,14 @@ class Studio:
         }
         return page(request, "studio/page.html", made, 200 if error is None else status)
 
-    def _listing(self, current: str) -> dict[str, Any]:
+    def _sent(self) -> dict[str, SentIssue]:
         try:
-            sent = self.sent.by_post(self.renderer.config)
+            return self.sent.by_post(self.renderer.config)
         except NewsletterError:  # a state file that can't be read is told by the commands that need it
-            sent = {}
+            return {}
+
+    def _listing(self, current: str) -> dict[str, Any]:
+        sent = self._sent()
         posts = [(post, sent.get(panels.shown_path(post.path, self.root))) for post in self.renderer.posts()]
         return {"posts": posts, "current": current}
 
