@@ -52,7 +52,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
 def frozen_hashes(engine: Engine) -> dict[str, str]:
     """The hash of what each issue froze, by its id; an issue composed now has the same where nothing has changed."""
     with _reading(engine) as connection:
-        return {id_: hashed for id_, hashed in connection.execute(select(issues.c.id, issues.c.hash))}
+        return {row.id: row.hash for row in connection.execute(select(issues.c.id, issues.c.hash))}
 
 
 def iter_deliveries(engine: Engine, issue_id: str, secret: bytes, state: str | None = None) -> Iterator[dict[str, Any]]:
