@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install debian demo test ends bench soak docs fmt clean
+.PHONY: help install debian demo test fidelity ends bench soak docs fmt clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ test: install debian ## everything: lint, types, imports, tests, and how much of
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto -m 'not soak'
 	$(BIN)/python .ci/uncovered.py
+
+fidelity: install ## compare Markdown with the real generators, write fidelity/RESULTS.md (as root: installs them)
+	@sh fidelity/debian-packages
+	$(BIN)/python -m fidelity.run
 
 ends: debian ## the tests with the oldest dependencies that are allowed, and with the newest
 	PYTHON=$(PYTHON) sh .ci/ends $(RESOLUTION)

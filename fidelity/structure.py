@@ -63,6 +63,13 @@ class _Reader:
         address = element.get("href", "")
         if not isinstance(element.tag, str):
             pass
+        elif (
+            tag == "p"
+            and len(element)
+            and not (element.text or "").strip()
+            and all(re.match(r"#fnref", link.get("href", "")) and not (link.tail or "").strip() for link in element)
+        ):
+            pass  # a footnote's way back
         elif tag == "pre":
             self.mark("pre[" + (element.text_content() or "").strip("\n") + "]")
         elif tag == "code":
@@ -111,7 +118,11 @@ class _Reader:
         if tag in {"td", "th"}:
             align = re.search(r"text-align:\s*(\w+)", element.get("style", ""))
             align_text = element.get("align") or (align[1] if align else "")
-            return f"{tag}:{align_text}" if align_text else tag
+            return (
+                f"{tag}:{align_text}"
+                if align_text and ((element.text_content() or "").strip() or len(element))
+                else tag
+            )
         return tag
 
     def plain(self, text: str) -> str:

@@ -190,16 +190,17 @@ class CommonMark(Blocks):
         self, parent: Element, lines: list[str], at: int, first: int, base: int, texts: list[str], line: int
     ) -> int:
         """A table on line `at`, after the lines of a paragraph; 0 where there is none."""
-        table = gfm_table(lines, at)
+        table = gfm_table(lines, at, lax=self.md.grammar.goldmark)
         if table is None and self.md.grammar.kramdown and not texts:
             table = headless_table(lines, at)
         if table is None:
             return 0
         self._end_paragraph(parent, texts, line)
+        breaks = self.interrupts if self.md.grammar.goldmark else self._breaks_off
         end = at + table.lines
         for number in range(at + 1, at + table.lines):  # another block ends it
             width, text = lead(lines[number], base)
-            if number > at + (1 if table.head else 0) and width < 4 and self._breaks_off(text):
+            if number > at + (1 if table.head else 0) and width < 4 and breaks(text):
                 end = number
                 break
         table.rows = table.rows[: max(end - at - (2 if table.head else 0), 0)]
@@ -349,11 +350,9 @@ class CommonMark(Blocks):
             while not inner[-1].strip(" \t"):
                 inner.pop()
             body = SubElement(box, "dd")
-            spread = self.read(body, inner, first + at, (base + content) % 4)
-            if not apart and not spread:
-                for child in body:
-                    if child.tag == "p" and not child.attrib:
-                        child.set(TIGHT, TIGHT)
+            self.read(body, inner, first + at, (base + content) % 4)
+            if not apart and len(body) and body[0].tag == "p":
+                body[0].set(TIGHT, TIGHT)
             apart, at = trailing, end
         return at
 

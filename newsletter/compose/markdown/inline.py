@@ -75,6 +75,7 @@ class _Scan:
         self.text, self.line = text, line
         self.nodes: list[Node] = []
         self.brackets: list[_Bracket] = []
+        self.bare: set[Element] = set()  # links of bare addresses, which are text in a link
         self.kramdown = inline.md.grammar.name == "kramdown"
 
     def run(self) -> list[str | Element]:
@@ -98,6 +99,9 @@ class _Scan:
         if mark == "<" and self.text.startswith("<!--", at) and self.text.find("-->", at) < 0:
             self.nodes.append(mark)
             return at + 1
+        if mark[0] in "hwf@" and self.md.grammar.goldmark and self.brackets:  # perhaps in a link's text
+            self.nodes.append(mark)
+            return at + len(mark)
         for pattern in self.patterns.get(mark[0], ()):
             match = pattern.compiled_re.match(self.text, at)
             if match is None:
@@ -107,10 +111,11 @@ class _Scan:
                 continue
             if mark[0] == "\n" and self.nodes and isinstance(self.nodes[-1], str):
                 self.nodes[-1] = self.nodes[-1].rstrip(" ")
-            if isinstance(node, Element) and node.tag == "a" and any(b.active and not b.image for b in self.brackets):
-                if mark[0] in "hwf":  # a bare address in a link's text is text
-                    continue
-                self._deactivate()
+            if isinstance(node, Element) and node.tag == "a":
+                if mark[0] in "hwf":
+                    self.bare.add(node)
+                else:
+                    self._deactivate()
             self.nodes.append(node)
             return int(end)
         if mark == "@" and self.md.grammar.linkify and not self.kramdown and (end := self._mail(at)):
@@ -149,12 +154,13 @@ class _Scan:
         own = name is not None and (name.start() > 0 or first > 0)
         if own and self.md.grammar.goldmark and not re.search(r"[\s*_~(]\Z", before[: name.start()] if name else ""):
             return 0
-        if name is None or host is None or any(each.active and not each.image for each in self.brackets):
+        if name is None or host is None:
             return 0
         self.nodes[first:] = [before[: name.start()]]
         address = f"{name[0]}@{host[0]}"
         link = Element("a", {"href": f"mailto:{address}"})
         link.text = AtomicString(address)
+        self.bare.add(link)
         self.nodes.append(link)
         return host.end()
 
@@ -173,12 +179,28 @@ class _Scan:
             element = Element("img", {"src": href, "alt": words})
         else:
             element = Element("a", {"href": href})
-            _fill(element, inner)
+            _fill(element, self._unlinked(inner))
             self._deactivate()
         if title:
             element.set("title", title)
         self.nodes.append(element)
         return end
+
+    def _unlinked(self, nodes: list[str | Element]) -> list[str | Element]:
+        """`nodes` with bare addresses as text: no link inside a link."""
+        if not self.bare:
+            return nodes
+        for node in nodes:
+            if isinstance(node, Element) and node not in self.bare:
+                inside = self._unlinked(
+                    [node.text or "", *(part for child in node for part in (child, child.tail or ""))]
+                )
+                node.text = None
+                for child in list(node):
+                    child.tail = None
+                    node.remove(child)
+                _fill(node, inside)
+        return [node.text or "" if isinstance(node, Element) and node in self.bare else node for node in nodes]
 
     def _deactivate(self) -> None:
         """No link inside a link."""

@@ -30,13 +30,13 @@ MOST_UNCLOSED = 100
 _NAMES = re.compile(r" {0,3}\{:([\w.-]+):([^}\n]+)\}\s*\Z")
 _ATX = re.compile(r"(#{1,6})[\t ]+(.*)\Z")
 _SETEXT = re.compile(r"([-=])[-=]*[ \t]*\Z")
-_QUOTE = re.compile(r" {0,3}> ?")
+_QUOTE = re.compile(r"\A {0,3}> ?")
 _FENCE = re.compile(r" {0,3}(~{3,}|`{3,})\s*?((\S+?)(?:\?\S*)?)?\s*\Z")
 _LINK = re.compile(
     r" {0,3}\[([^\n\]]+)\]:[ \t]*(?:<(.*?)>|([^\n]*?\S[^\n]*?))"
     r"(?:(?:[ \t]*?\n|[ \t]+?)[ \t]*?([\"'])(.+?)\4)?[ \t]*?\n"
 )
-_CODE = re.compile(r"(?:\t|    )")
+_CODE = re.compile(r"\A(?:\t|    )")
 
 
 class Kramdown(Blocks):
@@ -100,7 +100,7 @@ class Kramdown(Blocks):
             return read_list(self, parent, lines, at, first)
         if start == ":" and DEFINITION.match(line) and (end := read_definitions(self, parent, lines, at, first)):
             return end
-        ready = not len(parent) or parent[-1].tag in {BLANK, END}
+        ready = not len(parent) or parent[-1].tag == BLANK or (parent[-1].tag == END and parent[-1].text is None)
         if ready and at + 1 < len(lines) and (under := _SETEXT.match(lines[at + 1])):
             written, name = _named(text.rstrip())
             self._heading(parent, 2 if under[1] == "-" else 1, written, name, first + at)
@@ -120,14 +120,14 @@ class Kramdown(Blocks):
             return self._footnote(parent, lines, at, first, match)
         if text[0] == "[":
             found = _LINK.match("\n".join(lines[at : at + 2]) + "\n")
-            if found is None:
+            if found is None or re.search(r"[ \t][\"']", found[3] or ""):
                 return 0
             href = found[2] if found[2] is not None else found[3].strip(" \t")
             self.md.references[normal(found[1])] = (href, found[5] or "")
-            SubElement(parent, END)
+            SubElement(parent, END).text = "definition"
             return at + found[0].count("\n")
         if abbreviation(text, self.md.abbreviations):
-            SubElement(parent, END)
+            SubElement(parent, END).text = "definition"
             return at + 1
         if text.rstrip() == "^":
             SubElement(parent, END)
@@ -268,7 +268,7 @@ class Kramdown(Blocks):
                 inner.append(_CODE.sub("", lines[at], count=1))
                 at += 1
         self.footnote(match[1], inner, first + start)
-        SubElement(parent, END)
+        SubElement(parent, END).text = "definition"
         return at
 
     def _attributes(self, parent: Element, written: str) -> None:

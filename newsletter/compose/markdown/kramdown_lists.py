@@ -22,7 +22,7 @@ END = "eob"
 
 ATTRIBUTES = re.compile(r" {0,3}\{:(?!(?:[\w:.-]+)?:|/)([^}\n]+)\}\s*\Z")
 UL = re.compile(r"( {0,3}[+*-])([\t ].*)\Z")
-OL = re.compile(r"( {0,3}\d+\.)([\t ].*)\Z")
+OL = re.compile(r"( {0,3}[0-9]+\.)([\t ].*)\Z")
 DEFINITION = re.compile(r"( {0,3}:)([\t ].*)\Z")
 _ITEM_ATTRIBUTES = re.compile(r"\s*\{:(?!(?:[\w:.-]+)?:|/)([^}\n]+)\}\s*")
 

@@ -34,6 +34,7 @@ _GOLDMARK_ADDRESS = (
     rf"|www\.[-a-zA-Z0-9@:%._+~#=]{{1,256}}\.[a-z]+(?:[/#?]{_PATH})?"
 )
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_SPACES = ("", " ", "\t", "\n")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _KRAMDOWN = frozenset("\\.*_+`<>()[]{}#!:|\"'$=-~")
 
@@ -77,14 +78,14 @@ class Code(_Pattern):
         run = m[0]
         start, end = m.end(0), -1
         if self.md.grammar.name == "kramdown":
-            if len(run) == 1 and data[start : start + 1].isspace() and not data[: m.start(0)][-1:].strip():
+            if len(run) == 1 and data[start : start + 1] in _SPACES and data[: m.start(0)][-1:] in _SPACES:
                 return literal(run), m.start(0), start
             end = data.find(run, start)
-        elif (data, run) != self._none:
+        elif self._none[:2] != (data, run) or start < self._none[2]:
             closing = re.compile(rf"(?<!`)`{{{len(run)}}}(?!`)").search(data, start)
             end = closing.start() if closing else -1
         if end < 0:
-            self._none = (data, run)  # a second run of as many has nothing behind it either
+            self._none = (data, run, start)  # a later run of as many has nothing behind it either
             return literal(run), m.start(0), start
         text = data[start:end]
         if self.md.grammar.name == "kramdown":
@@ -98,7 +99,7 @@ class Code(_Pattern):
         code.text = AtomicString(text.replace("&", "&amp;"))
         return code, m.start(0), end + len(run)
 
-    _none: tuple[str, str] = ("", "")
+    _none: tuple[str, str, int] = ("", "", 0)
 
 
 class Autolink(_Pattern):

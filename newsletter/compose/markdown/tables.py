@@ -11,6 +11,7 @@ from newsletter.compose.markdown.blocks import Blocks
 
 _DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
 _PIPE = re.compile(r"\\.|(\|)", re.DOTALL)
+_LAX_PIPE = re.compile(r"\\+\||(\|)")  # goldmark's: a backslash before it, however many
 _SEPARATOR = re.compile(r"[+|: \t-]*?-[+|: \t-]*\Z")
 _FOOT = re.compile(r"[+|: \t=]*?=[+|: \t=]*\Z")
 _PIPED = re.compile(r"\||.*?[^\\\n]\|")
@@ -39,19 +40,19 @@ class Table:
                 line += 1
 
 
-def gfm_table(lines: list[str], at: int) -> Table | None:
+def gfm_table(lines: list[str], at: int, *, lax: bool) -> Table | None:
     """The table whose header is on line `at`; it ends at a blank line, or where the caller sees another block."""
     if at + 1 >= len(lines) or "-" not in lines[at + 1] or not _DELIMITER.match(lines[at + 1]):
         return None
-    if "|" not in lines[at]:
+    if "|" not in lines[at] or not lines[at + 1].strip(" \t-"):
         return None
-    head, marks = cells(lines[at]), cells(lines[at + 1])
+    head, marks = cells(lines[at], lax=lax), cells(lines[at + 1])
     if len(head) != len(marks):
         return None
     end = at + 2
     while end < len(lines) and lines[end].strip(" \t"):
         end += 1
-    rows = [(cells(line) + [""] * len(head))[: len(head)] for line in lines[at + 2 : end]]
+    rows = [(cells(line, lax=lax) + [""] * len(head))[: len(head)] for line in lines[at + 2 : end]]
     return Table(end - at, [head], rows, [_align(mark.strip(" \t")) for mark in marks])
 
 
@@ -66,11 +67,11 @@ def headless_table(lines: list[str], at: int) -> Table | None:
     return Table(end - at, [], rows) if rows else None
 
 
-def cells(line: str) -> list[str]:
+def cells(line: str, *, lax: bool = False) -> list[str]:
     """A row's cells; a pipe behind a backslash belongs to its cell, which then has the pipe alone."""
     text = line.strip(" \t")
     found, start = [], 0
-    for match in _PIPE.finditer(text):
+    for match in (_LAX_PIPE if lax else _PIPE).finditer(text):
         if match[1]:
             found.append(text[start : match.start()])
             start = match.end()
@@ -79,6 +80,8 @@ def cells(line: str) -> list[str]:
         found = found[1:]
     if found and not found[-1].strip(" \t") and start:
         found = found[:-1]
+    if lax:  # a backslash before a pipe is undone in code here, elsewhere as any other
+        return [_CODE.sub(lambda code: code[0].replace("\\|", "|"), cell).strip(" \t") for cell in found]
     return [cell.replace("\\|", "|").strip(" \t") for cell in found]
 
 

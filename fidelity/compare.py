@@ -1,0 +1,117 @@
+"""Our reading of a source beside a generator's: the same, better on purpose, or different."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from html import unescape
+from typing import Literal
+
+from fidelity.structure import structure
+from newsletter.compose.html.sanitize import sanitize
+from newsletter.compose.markdown.convert import Converter
+from newsletter.compose.markdown.grammar import Grammar
+from newsletter.errors import NewsletterError
+
+Dialect = Literal["jekyll", "hugo", "plain"]
+GRAMMARS: dict[Dialect, Grammar] = {
+    # A bare address is a link in a mail of ours; kramdown leaves it text (docs/reference/markdown.md).
+    "jekyll": Grammar("kramdown", kramdown=True, linkify=False),
+    "hugo": Grammar("commonmark", typography="goldmark", goldmark=True),
+    "plain": Grammar("commonmark", kramdown=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A difference that is meant: what both sides must be equal after, or what the source must hold."""
+
+    name: str  # as docs/reference/markdown.md says it
+    dialects: str
+    source: str  # a pattern that the source matches
+    undo: Callable[[str], str] | None = None  # of one mark or word of either side; None: any difference counts
+
+
+def _no_tags(word: str) -> str:
+    return " ".join(re.sub(r"</?[A-Za-z][^<>]*>?", " ", word).split())
+
+
+def _plain_alt(word: str) -> str:
+    return re.sub(r"[\s\\]|&\w+;|['’]", "", word) if word.startswith("img[") else word
+
+
+def _straight(word: str) -> str:
+    return word.translate(str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "--", "—": "---", "…": "..."}))
+
+
+REASONS: tuple[Reason, ...] = (
+    Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _no_tags),
+    Reason("an element that is never closed does not make the rest of the post raw", "jekyll", r"(?m)^ {0,3}<[a-z]"),
+    Reason("a backslash in an address is undone", "jekyll", r"\\\\", lambda word: word.replace("\\", "")),
+    Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", lambda word: unescape(word)),
+    Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _plain_alt),
+    Reason("www. leads to https", "plain", r"www\.", lambda word: word.replace("a:https://www", "a:http://www")),
+    Reason("typography leaves <kbd>, <samp>, <tt> and <var> alone", "jekyll hugo",
+           r"<(?:code|kbd|samp|tt|var)\b", _straight),
+    Reason("comments are CommonMark 0.31's", "plain hugo jekyll", r"<!--|<!\[?[A-Z]|<\?"),
+    Reason("mathematics is shown as written", "jekyll plain", r"\$\$"),
+    Reason("plain folders take what Jekyll's posts may have: attributes, definitions, notes, abbreviations, tables "
+           "without a header", "plain",
+           r"(?m)\{:|\{::|^[ >*+-]*:[ \t]|^\*\[|^(?:!!!|\?\?\?)|\[!\w+\]|^[ \t>*+-]*\|.*\|[ \t]*$|markdown=|\[\^"),
+    Reason("notes that begin with !!! and GitHub's alerts are notes", "jekyll hugo", r"(?m)^ {0,3}!!!|\[!\w+\]"),
+    Reason("abbreviations are taken in Hugo's posts too", "hugo", r"(?m)^\*\["),
+    Reason("a number with more than seven digits is no character", "plain hugo jekyll", r"&#\d{8,};"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a comparison; `reason` is empty where both sides are the same, or differ without one."""
+
+    same: bool
+    reason: str
+    ours: list[str]
+    real: list[str]
+
+    @property
+    def kind(self) -> str:
+        """Same, better or different."""
+        return "same" if self.same else "better" if self.reason else "different"
+
+
+class Judge:
+    """Compares for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.converter = Converter(replace(GRAMMARS[dialect]))
+
+    def ours(self, source: str) -> list[str]:
+        """The structure of our reading."""
+        self.converter.reset()
+        try:
+            html = self.converter.convert(source)
+        except NewsletterError as error:
+            return [f"error: {error.what}"]
+        return self.structure(html)
+
+    def structure(self, html: str) -> list[str]:
+        """The structure of HTML, ours or a generator's, as mail can show it."""
+        # cmark-gfm sets no quotes; we do, on purpose.
+        return structure(sanitize(html, str), typography=self.dialect != "plain")
+
+    def verdict(self, source: str, real: Sequence[str]) -> Verdict:
+        """Our reading of `source` against the structure `real`."""
+        ours, theirs = self.ours(source), list(real)
+        if ours == theirs:
+            return Verdict(True, "", ours, theirs)
+        meant = [each for each in REASONS if self.dialect in each.dialects.split() and re.search(each.source, source)]
+        undone = [each.undo for each in meant if each.undo is not None]
+        if len(undone) < len(meant) or (undone and _joined(ours, undone) == _joined(theirs, undone)):
+            return Verdict(False, "; ".join(each.name for each in meant), ours, theirs)
+        return Verdict(False, "", ours, theirs)
+
+
+def _joined(words: list[str], undone: list[Callable[[str], str]]) -> str:
+    for undo in undone:
+        words = [undo(word) for word in words]
+    return " ".join(" ".join(words).split()).replace("p( )", "")
