@@ -99,7 +99,7 @@ class _Scan:
         if mark == "<" and self.text.startswith("<!--", at) and self.text.find("-->", at) < 0:
             self.nodes.append(mark)
             return at + 1
-        if mark[0] in "hwf@" and self.md.grammar.goldmark and self.brackets:  # perhaps in a link's text
+        if self.brackets and mark[0] in ("hwf@" if self.md.grammar.goldmark else "hwf"):  # perhaps in a link's text
             self.nodes.append(mark)
             return at + len(mark)
         for pattern in self.patterns.get(mark[0], ()):
