@@ -7,9 +7,11 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import termios
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,9 @@ from typing import Any
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped."""
+
+_NAMES = 13
+"""Columns that the names of such a table take."""
 
 LINE_EVERY = 5.0
 LONGEST = 300.0
@@ -26,6 +31,17 @@ LONGEST = 300.0
 def say(text: str = "") -> None:
     """A line for people, on stdout."""
     print(text)  # noqa: T201
+
+
+def say_row(name: str, value: str) -> None:
+    """A line of a table with two columns; on a terminal the value goes on below itself, and no word is broken."""
+    lines = [value]
+    if sys.stdout.isatty():
+        width = max(20, shutil.get_terminal_size().columns - _NAMES)
+        lines = textwrap.wrap(value, width, break_long_words=False, break_on_hyphens=False) or [""]
+    for line in lines:
+        say(f"{name:<{_NAMES}}{line}")
+        name = ""
 
 
 def note(text: str) -> None:

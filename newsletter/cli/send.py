@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.console import confirm, is_interactive, note, plural, progress, say, say_json
+from newsletter.cli.console import confirm, is_interactive, note, plural, progress, say, say_json, say_row
 from newsletter.cli.send_report import (
     Rehearsal,
     exit_code,
@@ -199,7 +199,7 @@ def _send(config: "Config", options: Options) -> int:
         if options.at is not None:
             from newsletter.cli.moment import say_moment
 
-            (note if options.as_json else say)(f"{'At':<13}{say_moment(options.at)}")
+            note(f"at {say_moment(options.at)}") if options.as_json else say_row("At", say_moment(options.at))
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
         return run_async(_deliver(config, options, retry, ledger, plan, findings))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.console import human_seconds, human_size, note, plural, say, short_path
+from newsletter.cli.console import human_seconds, human_size, note, plural, say, say_row, short_path
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -94,7 +94,7 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> N
     ]
     for name, value in lines:
         if value:
-            say(f"{name:<13}{value}")
+            say_row(name, value)
 
 
 def _time(relays: "tuple[Relay, ...]", count: int) -> str:
