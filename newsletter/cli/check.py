@@ -82,7 +82,7 @@ async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Findin
 
     if not config.unsubscribe.url or "unsubscribe-answer" in sample.ignore:
         return []
-    found = await check_unsubscribe(sample, config.unsubscribe.url, load_secret(config))
+    found = await check_unsubscribe(sample, config.unsubscribe.url, load_secret(config, to_look=True))
     if not found:
         remember_answer(config)
     return found

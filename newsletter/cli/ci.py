@@ -3,7 +3,6 @@
 What a job keeps, and how: docs/how-to/ci.md.
 """
 
-import os
 from typing import TYPE_CHECKING
 
 from newsletter.errors import NewsletterError
@@ -12,14 +11,18 @@ if TYPE_CHECKING:
     from newsletter.config.settings import Config
 
 
-def in_job() -> bool:
-    """Does the environment say that this is a CI job?"""
-    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
-
-
 def refuse_forgetful(config: "Config", *, first: bool) -> None:
-    """Raise NewsletterError in a CI job that has no ledger of earlier issues, or no secret, unless it is `first`."""
-    if first or not in_job():
+    """Raise NewsletterError in a CI job that has no ledger of earlier issues, or no secret, unless it is `first`.
+
+    The first one makes the secret.
+    """
+    from newsletter.audience.token import load_secret
+    from newsletter.config.settings import in_job
+
+    if not in_job():
+        return
+    if first:
+        load_secret(config)
         return
     from newsletter.state import sqlite_path
     from newsletter.state.open import has_issues

@@ -84,4 +84,4 @@ def issue_writer(config: Config, issue: Issue, columns: Collection[str] | None =
     `columns` are those of the list, where there is one, so that a slot that has none is refused at once. Raises
     NewsletterError also for a key of `[dkim]` that can't be used.
     """
-    return MessageWriter(issue, load_secret(config), columns=columns, keys=load_keys(config))
+    return MessageWriter(issue, load_secret(config, to_look=True), columns=columns, keys=load_keys(config))

@@ -318,6 +318,11 @@ class Config(BaseSettings):
         return password.get_secret_value()
 
 
+def in_job() -> bool:
+    """Does the environment say that this is a CI job?"""
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
+
+
 def find_config(start: Path) -> Path | None:
     """newsletter.toml in `start` or the nearest folder above it."""
     for folder in (start, *start.parents):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from newsletter.cli.console import say_row
 from tests.cli.conftest import CONFIG, POST, Call, Run
 from tests.cli.test_send import EVERYBODY, Relay, relay
 
@@ -287,6 +288,30 @@ def test_the_first_send_of_a_job_says_so_and_the_next_goes_on(
     assert "this CI job has no secret" in said
     monkeypatch.setenv("NEWSLETTER_SECRET", "x" * 64)
     assert send("hello")[0] == 0
+
+
+def test_what_only_looks_makes_no_secret_that_would_hide_a_lost_one(
+    folder: Path, send: Call, call: Call, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert send("hello", "--first")[0] == 0
+    (folder / ".newsletter" / "secret").unlink()
+    for looking in (("check", "hello"), ("render", "hello"), ("send", "hello", "--dry-run")):
+        assert call(*looking)[0] == 0
+    code, _, said = send("hello")
+    assert code == 2
+    assert "this CI job has no secret" in said
+
+
+def test_on_a_terminal_of_eighty_columns_no_row_of_the_plan_is_wider(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    say_row("", "status: " + ", ".join(f"unsubscribed-{number} 1 (left)" for number in range(20)))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert all(len(line) <= 80 and line.startswith(" " * 13) for line in lines)
 
 
 def test_a_ledger_without_an_issue_remembers_nobody(
