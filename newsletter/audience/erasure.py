@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, select, update
+from sqlalchemy import Engine, Row, delete, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.audience.address import address_key
@@ -49,9 +49,11 @@ def was_erased(engine: Engine, secret: bytes, email: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def return_erased(connection: Connection, secret: bytes, email: str) -> None:
-    """Somebody who was erased asked to be mailed again, and confirmed."""
-    connection.execute(delete(suppressions).where(suppressions.c.key == erased_key(secret, email)))
+def return_erased(engine: Engine, secret: bytes, email: str) -> bool:
+    """Somebody who was erased may be mailed again, by the author's word; whether they were."""
+    with engine.begin() as connection:
+        hidden = suppressions.c.key == erased_key(secret, email)
+        return bool(connection.execute(delete(suppressions).where(hidden)).rowcount)
 
 
 def known(engine: Engine, roster: Roster, email: str) -> Known:

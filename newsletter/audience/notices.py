@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
 from newsletter.audience.address import address_key
 from newsletter.state.schema import notices
@@ -86,10 +86,14 @@ def recover(engine: Engine) -> None:
         connection.execute(update(notices).where(at_work).values(state="unknown"))
 
 
+def forget(engine: Engine, before: float) -> None:
+    """Drop what was settled before then: it is of use to nobody, and names somebody."""
+    with engine.begin() as connection:
+        connection.execute(delete(notices).where(_table.state.not_in(("pending", "sending")), _table.created < before))
+
+
 def waiting(engine: Engine) -> int:
     """How many are owed."""
-    from sqlalchemy import func
-
     query = select(func.count()).where(or_(_table.state == "pending", _table.state == "sending"))
     with engine.connect() as connection:
         return connection.scalar(query) or 0

@@ -18,7 +18,7 @@ from newsletter.audience.notices import ONCE_A, owe, owed_lately
 from newsletter.audience.roster import Roster, put, today
 from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
 from newsletter.audience.suppression import suppressed, unsuppress
-from newsletter.state.schema import signups
+from newsletter.state.schema import events, signups
 
 _CHUNK = 500
 _COMES_BACK = ("unsubscribe", "bounce", "manual")
@@ -71,6 +71,14 @@ def all_unconfirmed(engine: Engine) -> Iterator[Subscriber]:
     with engine.connect() as connection:
         for email, name, columns in connection.execution_options(yield_per=500).execute(query):
             yield Subscriber(email, name, json.loads(columns))
+
+
+def forget_unconfirmed(engine: Engine, before: float) -> None:
+    """Drop whoever asked to join before then and never confirmed, and what is kept of it."""
+    with engine.begin() as connection:
+        stale = select(_table.key).where(_table.created < before, _table.asked < before)
+        connection.execute(delete(events).where(events.c.key.in_(stale), events.c.kind == "asked"))
+        connection.execute(delete(signups).where(_table.created < before, _table.asked < before))
 
 
 def confirm(engine: Engine, roster: Roster, email: str, now: float, *, welcome: bool, **consent: str | None) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.console import confirm, is_interactive, note, plural, say, table
+from newsletter.cli.console import confirm, is_interactive, iso, note, plural, say, table
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -89,10 +89,13 @@ def add(
       newsletter subscribers add ada@example.org --name "Ada Moreau" --tag vip --column city=Lyon
     """
     from newsletter.audience.address import address_key
+    from newsletter.audience.erasure import was_erased
     from newsletter.audience.events import record
     from newsletter.audience.roster import put, today
     from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
     from newsletter.audience.suppression import suppressed
+    from newsletter.audience.token import load_secret
+    from newsletter.config.settings import load_config
 
     engine, roster = _open(context)
     address = read_address(email)
@@ -102,6 +105,9 @@ def add(
             f"{address} must not be mailed ({stopped.reason}, {since}); "
             f"`newsletter suppress remove {address}` allows it"
         )
+    if was_erased(engine, load_secret(load_config(context.obj)), address):
+        what = f"{address} asked to be erased; `newsletter suppress remove {address}` allows mail again"
+        raise NewsletterError(what)
     there = roster.find(address)
     columns = dict(there.columns) if there else {}
     columns.update(_columns(column or []))
@@ -305,7 +311,18 @@ def _person(engine: "Engine", roster: "Roster", email: str) -> dict[str, Any]:
     found = known(engine, roster, email)
     if found.is_nobody:
         raise NewsletterError(f"nothing is known about {email}")
-    return asdict(found)
+    shown: dict[str, Any] = _with_iso_times(asdict(found))
+    return shown
+
+
+def _with_iso_times(value: Any) -> Any:
+    """`value` with its moments as JSON has times."""
+    if isinstance(value, dict):
+        return {
+            name: iso(item) if name in ("created", "updated") and isinstance(item, float) else _with_iso_times(item)
+            for name, item in value.items()
+        }
+    return [_with_iso_times(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _write_csv(out: Any, roster: "Roster", belongs: "Callable[[Subscriber], bool] | None") -> int:

@@ -53,6 +53,7 @@ def import_(
     """  # fmt: skip
     from newsletter.audience.imports.importer import prepare_import
     from newsletter.audience.roster import open_roster
+    from newsletter.audience.token import load_secret
     from newsletter.config.settings import load_config
     from newsletter.state import open_state
 
@@ -63,7 +64,7 @@ def import_(
         )
         raise NewsletterError(what, **config.where("unsubscribe", "url"))
     engine = open_state(config)
-    with prepare_import(engine, open_roster(config), file, house) as ready:
+    with prepare_import(engine, open_roster(config), file, house, load_secret(config)) as ready:
         outcome = ready.outcome
         if not as_json:
             _show(outcome)

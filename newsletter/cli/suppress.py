@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.console import note, plural, say, say_json, short_path, table
+from newsletter.cli.console import iso, note, plural, say, say_json, short_path, table
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def list_(
                     "reason": one.reason,
                     "source": one.source,
                     "issue": one.issue,
-                    "created": one.created,
+                    "created": iso(one.created),
                 }
                 for one in found
             ]
@@ -98,13 +98,16 @@ def remove(
     \b
       newsletter suppress remove ada@example.org
     """
+    from newsletter.audience.erasure import return_erased
     from newsletter.audience.suppression import unsuppress
+    from newsletter.audience.token import load_secret
     from newsletter.cli.subscribers_edit import read_address
+    from newsletter.config.settings import load_config
 
-    engine = _state(context)
+    engine, secret = _state(context), load_secret(load_config(context.obj))
     missed = 0
     for address in [read_address(email) for email in emails]:
-        if unsuppress(engine, address):
+        if unsuppress(engine, address) | return_erased(engine, secret, address):
             say(f"{address} may be mailed again")
         else:
             missed += 1

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from newsletter.audience.notices import Notice, next_due, recover, settle, take, waiting
+from newsletter.audience.notices import Notice, forget, next_due, recover, settle, take, waiting
+from newsletter.audience.signup import forget_unconfirmed
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.direct import send_direct
 from newsletter.errors import NewsletterError
@@ -22,6 +23,8 @@ from newsletter.smtp.reply import Reply
 FIRST_RETRY, LONGEST_RETRY, GIVE_UP = 30.0, 900.0, 7 * 86_400.0
 LOOK_EVERY = 30.0
 """Seconds between two looks, where nobody says that a mail is owed: another process may have made one."""
+KEPT, TIDY_EVERY = 30 * 86_400.0, 3600.0
+"""For how long who never confirmed, and a mail that went, are remembered; and how often that is looked after."""
 
 
 @dataclass(slots=True)
@@ -79,8 +82,12 @@ async def keep_sending(
 ) -> None:
     """Send whatever becomes due, until cancelled; `owed` is set when there may be something."""
     recover(engine)
-    told = ""
+    told, tidied = "", 0.0
     while True:
+        if clock() - tidied > TIDY_EVERY:
+            tidied = clock()
+            forget(engine, tidied - KEPT)
+            forget_unconfirmed(engine, tidied - KEPT)
         owed.clear()
         outcome = await send_due(engine, relays, write, clock)
         if outcome.trouble and outcome.trouble != told:

@@ -193,3 +193,20 @@ def test_suppressions_are_imported_whole_or_not_at_all(folder: Path, call: Call)
     assert call("suppress", "import", "gone.csv", "--reason", "complaint")[0] == 0
     shown = {row["email"]: row["reason"] for row in json.loads(call("suppress", "list", "--json")[1])}
     assert shown == {"ada@example.org": "bounce", "zoe@example.org": "complaint"}
+
+
+def test_who_was_erased_comes_back_by_no_import_and_no_hand(listed: Path, call: Call) -> None:
+    call("subscribers", "remove", "ada@example.org", "--erase", "--yes")
+    (listed / "more.csv").write_text("email\nAda@example.org\nzoe@example.org\n")
+    said = json.loads(call("subscribers", "import", "more.csv", "--yes", "--json")[1])
+    assert (said["added"], said["suppressed"]) == (1, 1)
+    assert call("subscribers", "add", "ada@example.org")[0] == 2
+    assert call("suppress", "remove", "ada@example.org")[0] == 0
+    assert call("subscribers", "add", "ada@example.org")[0] == 0
+
+
+def test_a_column_that_a_house_is_not_known_for_may_still_say_who_left(listed: Path, call: Call) -> None:
+    (listed / "kit.csv").write_text("email,first_name,opted_out,bounced\nzoe@example.org,Z,yes,\nyan@example.org,Y,,\n")
+    said = json.loads(call("subscribers", "import", "kit.csv", "--from", "kit", "--yes", "--json")[1])
+    assert (said["added"], said["suppressed"]) == (1, 1)
+    assert "zoe@example.org" not in people(call)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from newsletter.audience.opt_out import opt_out_column
 from newsletter.errors import NewsletterError
 
 Fate = Literal["subscriber", "unsubscribe", "bounce", "complaint", "manual", "unconfirmed", "stranger"]
@@ -183,17 +184,24 @@ def likely_house(columns: tuple[str, ...]) -> str | None:
 def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Sequence[str]], Fate] | None:
     """What becomes of a row's cells, for a file with these columns; None where that is the same for all: a subscriber.
 
-    The gravest of what a row says counts.
+    The gravest of what a row says counts; a column that the house is not known for is read as a list's own would be.
     """
     named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
     states = [(columns.index(name), words) for name, words in house.states.items() if name in columns]
     filled = [(columns.index(name), fate) for name, fate in house.filled.items() if name in columns]
-    if not (named or states or filled):
+    known = {*house.states, *house.filled, *house.dropped, *house.left, *house.joined, *house.unpacked}
+    others = [
+        (at, says)
+        for at, name in enumerate(columns)
+        if house is not ANY and name not in known and (says := opt_out_column(name)) is not None
+    ]
+    if not (named or states or filled or others):
         return None
 
     def fate(row: Sequence[str]) -> Fate:
         found: list[Fate] = [words[value] for at, words in states if (value := row[at].lower()) in words]
         found += [fate for at, fate in filled if row[at]]
+        found += [_STATES.get(row[at].lower(), "unsubscribe") for at, says in others if says(row[at])]
         if named is not None:
             found.append(named)
         return min(found, key=_GRAVEST.index) if found else "subscriber"

@@ -5,7 +5,7 @@ second import of the same file finds nothing to do. Order matters where it could
 before the list, so that a crash in between leaves nobody on the list who left.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +21,7 @@ from newsletter.audience.imports.staging import Staging
 from newsletter.audience.roster import Roster
 from newsletter.audience.signup import ask_all
 from newsletter.audience.suppression import REASONS, Suppression, write_suppression
+from newsletter.audience.token import erased_key
 from newsletter.state.schema import suppressions
 
 _CHUNK = 500
@@ -82,13 +83,13 @@ class Import:
 
 
 @contextmanager
-def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None) -> Iterator[Import]:
+def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None, secret: bytes) -> Iterator[Import]:
     """Read and compare a file, and hold the list until the block ends; nothing is changed before `apply`."""
     with Staging() as people, roster.held():
         file = open_import(path, house_of(house), named=house is not None)
         people.load(file)
         people.refuse_strangers()
-        people.compare(roster, lambda keys: _suppressed(engine, keys))
+        people.compare(roster, _stopped(engine, secret))
         counts = people.counts()
         left = sum(counts.get(reason, 0) for reason in ("unsubscribe", "bounce", "complaint", "manual"))
         outcome = Outcome(
@@ -105,6 +106,14 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
         yield Import(engine, roster, people, outcome, house or "import", file.columns)
 
 
-def _suppressed(engine: Engine, keys: list[str]) -> set[str]:
+def _stopped(engine: Engine, secret: bytes) -> Callable[[list[str]], set[str]]:
+    """A function that picks from keys those who must not be mailed, or were erased."""
     with engine.connect() as connection:
-        return set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))
+        hidden = frozenset(connection.scalars(select(suppressions.c.key).where(suppressions.c.email.is_(None))))
+
+    def stopped(keys: list[str]) -> set[str]:
+        with engine.connect() as connection:
+            found = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))
+        return found | {key for key in keys if hidden and erased_key(secret, key) in hidden}
+
+    return stopped

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from newsletter.audience.address import normalize_address
 from newsletter.audience.csv.reader import control_character
-from newsletter.audience.erasure import return_erased, was_erased
-from newsletter.audience.signup import ask, confirm, unconfirmed
+from newsletter.audience.erasure import was_erased
+from newsletter.audience.signup import ask, confirm
 from newsletter.audience.subscriber import TAGS, Subscriber, join_tags
 from newsletter.audience.suppression import suppressed
 from newsletter.web.public.challenge import BITS, PATIENCE, Limits, proves, stamp, stamp_age, verdict
@@ -100,7 +100,7 @@ def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, 
 def _ask(public: Public, request: Request, form: Form, email: str, network: str) -> None:
     stopped = suppressed(public.engine, email)
     if (stopped is not None and stopped.reason != "unsubscribe") or (
-        stopped is None and public.roster.find(email) is not None
+        stopped is None and (was_erased(public.engine, public.secret, email) or public.roster.find(email) is not None)
     ):
         return
     columns = {TAGS: tags} if (tags := chosen_tags(public, form.get("tags", []))) else {}
@@ -137,9 +137,6 @@ def _confirm(public: Public, request: Request, reader: tuple[str, str]) -> Respo
     email, _ = reader
     if is_test(reader):
         return public.message("confirm.done", email=email)
-    if unconfirmed(public.engine, email) is not None and was_erased(public.engine, public.secret, email):
-        with public.engine.begin() as connection:
-            return_erased(connection, public.secret, email)
     consent = public.words("signup.consent", title=public.title)
     done = confirm(
         public.engine, public.roster, email, public.clock(), welcome=True, words=consent, network=request.state.network
