@@ -56,6 +56,19 @@ def test_retired_names_stay_retired() -> None:
     assert modules == set()
 
 
+def test_tests_ask_in_the_open() -> None:
+    """A test that reaches into a private field holds the inside, not the behaviour."""
+    ours = re.compile(
+        r"^from newsletter\S* import [^\n]*\b_\w+|\b(?!self|pytest|etree|os)\w+\._(?!domainkey)[a-z]\w+", re.M
+    )
+    found = {
+        path.relative_to(CHECKOUT).as_posix(): names
+        for path in sorted((CHECKOUT / "tests").rglob("*.py"))
+        if (names := ours.findall(read(path)))
+    }
+    assert found == {}
+
+
 def test_the_picture_of_the_rooms_is_what_the_imports_say() -> None:
     pytest.importorskip("grimp")
     drawn = runpy.run_path(str(CHECKOUT / "docs" / "images" / "house.py"))
