@@ -32,7 +32,7 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def check_message(sample: Sample, ignore: Iterable[str] = (), clients: Iterable[str] | None = None) -> list[Finding]:
-    """What every rule finds, errors first, then by file and line.
+    """What every rule finds, in order.
 
     Rules named in `ignore`, in `[checks] ignore` or in the post's `checks: {ignore: …}` stay silent; an unknown
     name is a NewsletterError. `clients` replaces the sample's, for `client-support`.
@@ -42,12 +42,17 @@ def check_message(sample: Sample, ignore: Iterable[str] = (), clients: Iterable[
     _refuse_unknown(silent, sample)
     if clients is not None:
         sample = replace(sample, clients=tuple(clients))
-    return in_order(finding for check in CHECKS if check.name not in silent for finding in check.findings(sample))
+    found = (finding for check in CHECKS if check.name not in silent for finding in check.findings(sample))
+    return in_order(found, sample.sources.post_name)
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first, then by file and line."""
-    return sorted(findings, key=lambda f: (_ORDER[f.severity], f.source, f.line or 0, f.rule))
+def in_order(findings: Iterable[Finding], post: str = "") -> list[Finding]:
+    """Errors first, by file and line, the post before a template; what no file says comes behind all that."""
+
+    def key(one: Finding) -> tuple[bool, int, bool, str, int, str]:
+        return not one.source, _ORDER[one.severity], one.source != post, one.source, one.line or 0, one.rule
+
+    return sorted(findings, key=key)
 
 
 def _refuse_odd(sample: Sample) -> None:

@@ -73,6 +73,11 @@ class Sources:
     front_matter: Source | None = None
     templates: tuple[Source, ...] = field(default=())
 
+    @property
+    def post_name(self) -> str:
+        """The post as findings name it; empty without one."""
+        return self.post.name if self.post is not None else ""
+
     def __bool__(self) -> bool:
         """Whether there is anything to look in."""
         return bool(self._all())
@@ -121,7 +126,10 @@ class Sources:
 
 
 def read_sources(post: Path | None, body_line: int, template: Path | None, root: Path | None) -> Sources:
-    """Read the post and the template; a file that is gone or can't be read is left out."""
+    """Read the post and the template; a file that is gone or can't be read is left out.
+
+    So is a template outside `root`, which came with the program: nobody can mend it there.
+    """
     text = _read(post)
     front = body = None
     if post is not None and text is not None:
@@ -130,7 +138,7 @@ def read_sources(post: Path | None, body_line: int, template: Path | None, root:
         front = Source(name, text[:split])
         body = Source(name, text[split:], body_line)
     templates = []
-    if template is not None:
+    if template is not None and (root is None or template.resolve().is_relative_to(root.resolve())):
         parts = sorted(path for path in (template.parent / "partials").glob("*") if path.is_file())
         for path in (template, *parts):
             if (source := _read(path)) is not None:

@@ -1,18 +1,33 @@
 """`check`: what is wrong with a message before anybody gets it."""
 
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.console import note, plural, say, say_json, short_path
+from newsletter.cli.console import fail, note, paint, plural, say, say_json, short_path
+from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
+    from newsletter.audience.subscriber import Subscriber
     from newsletter.checks import Finding, Sample
-    from newsletter.compose.composer import Composed
+    from newsletter.compose.composer import Composed, Composer
     from newsletter.config.settings import Config
 
 MARKS = {"error": "✗", "warning": "!", "info": "·"}
+_COLOURS = {"error": "red", "warning": "yellow", "info": "dim"}
+
+
+@dataclass
+class Checked:
+    """A post and what was found; or why there is no message to look at."""
+
+    path: Path
+    findings: "list[Finding]" = field(default_factory=list)
+    refusal: NewsletterError | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +37,8 @@ def register(app: typer.Typer) -> None:
 
 def check(
     context: typer.Context,
-    post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
+    posts: Annotated[list[str] | None, typer.Argument(metavar="POST…", help="Posts: files, or slugs.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Check every post of the newsletter but drafts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A list of findings, for programs.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning too.")] = False,
     links: Annotated[
@@ -30,40 +46,76 @@ def check(
     ] = False,
     info: Annotated[bool, typer.Option("--info", help="Show what is only worth knowing, too.")] = False,
 ) -> None:
-    """Check a post's message as it would be sent.
+    """Check posts' messages as they would be sent.
 
-    Exits with 1 if there is an error. The network is used with --links alone. Rules are silenced by name with
-    `[checks] ignore` in newsletter.toml or `checks: {ignore: [...]}` in the post.
+    Exits with 1 if there is an error. What every post has is said once, at the end. The network is used with --links
+    alone. Rules are silenced by name with `[checks] ignore` in newsletter.toml or `checks: {ignore: [...]}` in a post.
 
     \b
       newsletter check posts/2026-05-04-hello.md
       newsletter check hello --links --strict
+      newsletter check --all
     """
     from newsletter.cli.loop import run_async
-    from newsletter.cli.posts import compose_post
+    from newsletter.cli.posts import find_post
+    from newsletter.compose.composer import Composer
     from newsletter.config.settings import load_config
+    from newsletter.site.discover import find_posts
 
-    config = load_config(context.obj)
-    composed = compose_post(config, post)
-    findings = run_async(find(composed, links=links))
-    if as_json:
-        say_json([asdict(finding) for finding in findings])
+    if bool(posts) == every:
+        raise NewsletterError("name one or more posts, or give --all" if not every else "--all needs no post named")
+    composer = Composer(load_config(context.obj))
+    if posts:
+        paths = list(dict.fromkeys(find_post(composer.config, composer.site, typed) for typed in posts))
     else:
-        show(findings if info else [finding for finding in findings if finding.severity != "info"])
-        counts = {kind: sum(finding.severity == kind for finding in findings) for kind in MARKS}
-        told = f"{plural(counts['error'], 'error')}, {plural(counts['warning'], 'warning')}"
-        say(f"{told}, {counts['info']} for information" + (" (--info shows it)" if counts["info"] and not info else ""))
+        paths = find_posts(composer.config, composer.site)
+    checked = run_async(_check(composer, paths, links=links, drafts=not every, alone=len(posts or ()) == 1))
+    if not checked:
+        raise NewsletterError("there is no post to check; `newsletter new TITLE` makes one")
+    if as_json:
+        say_json([_row(one, finding, posts) for one in checked for finding in one.findings])
+        for one in checked:
+            _refused(one)
+    else:
+        _show(checked, info=info)
+    if any(one.refusal for one in checked):
+        raise typer.Exit(2)
     bad = {"error", "warning"} if strict else {"error"}
-    if any(finding.severity in bad for finding in findings):
+    if any(finding.severity in bad for one in checked for finding in one.findings):
         raise typer.Exit(1)
 
 
-async def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
-    """Every finding about the message that the first subscriber would get; `links` asks the network."""
+async def _check(
+    composer: "Composer", paths: Iterable[Path], *, links: bool, drafts: bool, alone: bool
+) -> list[Checked]:
+    """What is found in each; a post that can't be composed stops nothing but its own check, unless it is alone."""
+    from newsletter.audience.source import one_subscriber
+
+    checked = []
+    reader = one_subscriber(composer.config)
+    for path in paths:
+        one = Checked(path)
+        try:
+            page = composer.read(path.absolute())
+            if page.post.draft and not drafts:
+                continue
+            one.findings = await find(composer.compose(page), reader, links=links)
+        except NewsletterError as error:
+            if alone:
+                raise
+            one.refusal = error
+        checked.append(one)
+    return checked
+
+
+async def find(
+    composed: "Composed", reader: "tuple[Subscriber, Sequence[str] | None] | None" = None, *, links: bool = False
+) -> "list[Finding]":
+    """Every finding about the message that `reader` gets, by default the first subscriber; `links` asks the network."""
     from newsletter.audience.source import one_subscriber
     from newsletter.checks import check_links, check_message, check_spam, in_order, sample_of
 
-    subscriber, columns = one_subscriber(composed.config)
+    subscriber, columns = reader or one_subscriber(composed.config)
     message = composed.writer(columns).envelope(subscriber).message
     sample = sample_of(message, composed.page.post, composed.config, composed.template)
     findings = check_message(sample)
@@ -71,7 +123,7 @@ async def find(composed: "Composed", *, links: bool = False) -> "list[Finding]":
     if links:
         findings += await check_links(sample)
         findings += await _check_unsubscribe(composed.config, sample)
-    return in_order(findings)
+    return in_order(findings, sample.sources.post_name)
 
 
 async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Finding]":
@@ -88,9 +140,46 @@ async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Findin
     return found
 
 
-def show(findings: "list[Finding]") -> None:
+def _row(one: Checked, finding: "Finding", posts: list[str] | None) -> dict[str, object]:
+    """A finding as --json prints it; with several posts it says which."""
+    row = asdict(finding)
+    return row if posts and len(posts) == 1 else {**row, "post": short_path(str(one.path))}
+
+
+def _show(checked: Sequence[Checked], *, info: bool) -> None:
+    """The findings of each post, then those that every post has; and how many there are."""
+    several = len(checked) > 1
+    everywhere = set.intersection(*(set(one.findings) for one in checked)) if several else set()
+    for one in checked:
+        own = [
+            finding for finding in one.findings if finding not in everywhere and (info or finding.severity != "info")
+        ]
+        if several and (own or one.refusal):
+            note(paint(short_path(str(one.path)), "bold"))
+        _refused(one)
+        show(own)
+    if shared := [finding for finding in checked[0].findings if finding in everywhere]:
+        note(paint("Every post", "bold"))
+        show([finding for finding in shared if info or finding.severity != "info"])
+    counts = Counter(finding.severity for one in checked for finding in one.findings if finding not in everywhere)
+    counts.update(finding.severity for finding in everywhere)
+    told = [
+        paint(plural(counts[kind], kind), _COLOURS[kind] if counts[kind] else "green") for kind in ("error", "warning")
+    ]
+    hidden = " (--info shows it)" if counts["info"] and not info else ""
+    say((f"{len(checked)} posts: " if several else "") + f"{', '.join(told)}, {counts['info']} for information{hidden}")
+
+
+def _refused(one: Checked) -> None:
+    if one.refusal is not None:
+        one.refusal.path = short_path(one.refusal.path) if one.refusal.path else None
+        fail(str(one.refusal), 2)
+
+
+def show(findings: "Iterable[Finding]") -> None:
     """The findings, a line each with its hint below, on stderr."""
     for finding in findings:
         where = f"{short_path(finding.source)}:{finding.line}: " if finding.source and finding.line else ""
-        note(f"{MARKS[finding.severity]} {where}{finding.message} [{finding.rule}]")
+        mark = paint(MARKS[finding.severity], _COLOURS[finding.severity])
+        note(f"{mark} {where}{finding.message} {paint(f'[{finding.rule}]', 'dim')}", hang=2)
         note(f"    {finding.hint}")

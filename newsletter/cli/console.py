@@ -6,48 +6,92 @@ What a program reads goes to stdout; what a person reads beside it (progress, wa
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
 import sys
 import termios
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped."""
 
 _NAMES = 13
-"""Columns that the names of such a table take."""
-
+"""Columns that the names take in a table of two columns."""
+LEAST = 20
+"""Columns that words need at least, to be folded into them."""
 LINE_EVERY = 5.0
 LONGEST = 300.0
 """Seconds between two progress lines where there is no terminal; more, up to the longest, while nothing moves."""
 
 
-def say(text: str = "") -> None:
-    """A line for people, on stdout."""
-    print(text)  # noqa: T201
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_PAINT = re.compile(r"\x1b\[[\d;]*m")
+
+
+def say(text: str = "", hang: int = 0) -> None:
+    """A line for people, on stdout; see `folded` for `hang`."""
+    print(folded(text, sys.stdout, hang))  # noqa: T201
 
 
 def say_row(name: str, value: str) -> None:
-    """A line of a table with two columns; on a terminal the value goes on below itself, and no word is broken."""
-    lines = [value]
-    if sys.stdout.isatty():
-        width = max(20, shutil.get_terminal_size().columns - _NAMES)
-        lines = textwrap.wrap(value, width, break_long_words=False, break_on_hyphens=False) or [""]
-    for line in lines:
-        say(f"{name:<{_NAMES}}{line}")
-        name = ""
+    """A line of a table with two columns; on a terminal the value goes on below itself."""
+    say(f"{name:<{_NAMES}}{value}", hang=_NAMES)
 
 
-def note(text: str) -> None:
+def note(text: str, hang: int = 0) -> None:
     """A line beside the output, on stderr."""
-    print(text, file=sys.stderr)  # noqa: T201
+    print(folded(text, sys.stderr, hang), file=sys.stderr)  # noqa: T201
+
+
+def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
+    """`text` in a colour, or bold or dim, where a person looks: on a terminal, and not with NO_COLOR (no-color.org)."""
+    if (
+        not text
+        or not (stream or sys.stdout).isatty()
+        or os.environ.get("NO_COLOR")
+        or os.environ.get("TERM") == "dumb"
+    ):
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def folded(text: str, stream: TextIO, hang: int = 0) -> str:
+    """`text` as the terminal shows it without breaking a word; further lines begin under column `hang`, or the first.
+
+    Where nobody looks it stays one line, for programs that read lines.
+    """
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(part for line in text.split("\n") for part in _fold(line, width, hang))
+
+
+def _fold(line: str, width: int, hang: int) -> list[str]:
+    if _width(line) <= width:
+        return [line]
+    blank = " " * (hang or len(line) - len(line.lstrip(" ")))
+    lines, current = [], ""
+    for word in re.split(r"(?<=\S) +", line):
+        if current.strip() and _width(current) + 1 + _width(word) > width:
+            lines.append(current)
+            current = blank + word
+        else:
+            current += f" {word}" if current else word
+    return [*lines, current]
+
+
+def _width(text: str) -> int:
+    """The columns that `text` takes in a terminal."""
+    from wcwidth import wcswidth
+
+    plain = _PAINT.sub("", text)
+    return len(plain) if plain.isascii() else max(wcswidth(plain), 0) or len(plain)
 
 
 def fail(text: str, code: int) -> int:
@@ -55,7 +99,7 @@ def fail(text: str, code: int) -> int:
     if code == INTERRUPTED and sys.stderr.isatty():
         note("")  # below the terminal's ^C
     with contextlib.suppress(OSError):  # nobody reads; the code still tells
-        note(f"newsletter: {text}")
+        note(f"{paint('newsletter:', 'red', sys.stderr)} {text}", hang=2)
     return code
 
 
@@ -71,20 +115,26 @@ def short_path(path: str) -> str:
 def say_json(value: Any) -> None:
     """`value` as JSON, on stdout; in ASCII where that can't take every letter."""
     is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
-    say(json.dumps(value, ensure_ascii=not is_utf8, indent=2))
+    print(json.dumps(value, ensure_ascii=not is_utf8, indent=2))  # noqa: T201
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> str:
-    """Aligned columns under `header`; the columns whose numbers are in `right` are aligned to the right."""
+    """Aligned columns under `header`; the columns whose numbers are in `right` are aligned to the right.
+
+    On a terminal the last column is folded into what the others leave of the line.
+    """
     cells = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(header))]
+    last, before = len(header) - 1, sum(widths[:-1]) + 2 * (len(widths) - 1)
+    room = shutil.get_terminal_size().columns - before if sys.stdout.isatty() and last not in right else 0
+    lines = []
+    for row in cells:
+        folds = _fold(row[last], room, 0) if room >= LEAST else [row[last]]
+        padded = []
+        for column, cell in enumerate([*row[:last], folds[0]]):
+            blank = " " * (widths[column] - _width(cell))
+            padded.append(blank + cell if column in right else cell + blank)
+        lines += ["  ".join(padded).rstrip(), *(" " * before + fold for fold in folds[1:])]
     return "\n".join(lines)
 
 
@@ -170,21 +220,17 @@ def taken(asked: int, got: int | None) -> str:
 
 @contextmanager
 def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """Show how far a long piece of work is: a bar on a terminal, a line every few seconds elsewhere, or nothing.
+    """Show how far a long piece of work is: a bar and what is left on a terminal, a line every few seconds elsewhere.
 
-    Yields a function that takes the number done so far and a short text.
+    Yields a function that takes the number done so far and a short text. `quiet`: nothing is shown.
     """
     if quiet:
         yield lambda done, text: None
     elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from newsletter.cli.progress_bar import bar
 
-        columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        text = TextColumn("{task.description}")
-        with Progress(*columns, text, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("", total=total)
-            yield lambda done, text: bar.update(task, completed=done, description=text)
+        with bar(total) as show:
+            yield show
     else:
         last, shown, wait = time.monotonic(), -1, LINE_EVERY
 
@@ -193,6 +239,7 @@ def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
             if time.monotonic() - last >= wait:
                 wait = LINE_EVERY if done != shown else min(wait * 2, LONGEST)
                 last, shown = time.monotonic(), done
-                note(f"{done:,} of {total:,}" + (f": {text}" if text else ""))
+                left = f", {total - done:,} left" if done < total else ""
+                note(f"{done:,} of {total:,}{left}" + (f": {text}" if text else ""))
 
         yield line

@@ -33,7 +33,7 @@ def progress_line(now: "Progress") -> str:
     parts = [f"{now.rate:,.0f}/s"] if now.rate else []
     parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
     if now.next_retry is not None:
-        parts.append(f"next try in {human_seconds(now.next_retry)}")
+        parts.append(f"next try in {human_seconds(now.next_retry)}; Ctrl-C is safe, the same command goes on")
     return ", ".join([*parts, *now.notes[-1:]])
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.audience.subscriber import Subscriber
 from newsletter.checks import Finding, check_message, sample_of
 from newsletter.checks.sources import Source
-from newsletter.config.settings import Config
+from newsletter.compose.composer import Composer
+from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
 from newsletter.site.post import Post
 from tests.checks.mail import HTML, here, message
@@ -181,3 +183,43 @@ def test_a_source_that_is_gone_costs_only_the_line(newsletter):
     (newsletter / "posts" / "oaks.md").unlink()
     piece = "<a class='link' href='https://example.net/one'>click here</a>"
     assert found(newsletter, piece, "link-text")[0][0] == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "severity"),
+    [
+        ("<script>alert(1)</script>", 6, "warning"),
+        ("<form action='/x'><input name='a'></form>", 6, "warning"),
+        ("<svg><circle r='9'/></svg>", 6, "warning"),
+        ("<iframe src='https://example.org/a'></iframe>", 6, "info"),
+        ("```html\n<form>\n```\n\n<FORM>x</FORM>", 10, "warning"),
+    ],
+)
+def test_what_composing_took_out_of_the_post_is_said_with_its_line(
+    tmp_path: Path, written: str, line: int, severity: str
+) -> None:
+    assert taken_out(tmp_path, written) == [(line, severity)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "```html\n<script>\n```", "In code: `<form>`.", "    <script>indented()</script>", "<!-- <script> -->",
+        "<!--\n<form>\n-->", "<script type='application/ld+json'>{}</script>", "A form, a script.",
+    ],
+)  # fmt: skip
+def test_code_and_comments_are_not_taken_for_what_was_taken_out(tmp_path: Path, written: str) -> None:
+    assert taken_out(tmp_path, written) == []
+
+
+def taken_out(folder: Path, written: str) -> list[tuple[int | None, str]]:
+    """Line and severity of what the rule says of a post with these words, composed."""
+    (folder / "newsletter.toml").write_text('[newsletter]\ntitle = "x"\nauthor = "Ada <ada@example.org>"\n')
+    (folder / "posts").mkdir()
+    post = folder / "posts" / "hello.md"
+    post.write_text(f"---\ntitle: Hello\n---\nFirst words.\n\n{written}\n")
+    composer = Composer(load_config(folder / "newsletter.toml"))
+    composed = composer.compose(composer.read(post))
+    message = composed.writer().envelope(Subscriber("ada@example.org", "Ada")).message
+    found = check_message(sample_of(message, composed.page.post, composed.config, composed.template))
+    return [(one.line, one.severity) for one in found if one.rule == "active-content"]

@@ -69,7 +69,7 @@ def test_ctrl_c_at_the_question_stops_at_once_and_sends_nothing(folder: Path, ru
         until("[y/N]")
         os.write(keyboard, b"\x03")
         assert process.wait(200) == 130
-        assert until("stopped").endswith("newsletter: stopped\r\n")
+        assert until("stopped").endswith(" stopped\r\n")
     assert run("status", "--json").stdout == "[]\n"
 
 

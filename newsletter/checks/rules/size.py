@@ -14,6 +14,13 @@ STYLE_MOST = 16_384
 STYLE_NEAR = 8_192
 _C1 = re.compile("[\u0080-\u009f]")
 _META_CHARSET = re.compile(r"charset\s*=[\s\"']*([\w.:-]+)", re.IGNORECASE)
+_LINKED = {"iframe", "video", "audio"}
+_ACTIVE = re.compile(
+    r"<(script|style|form|button|select|textarea|canvas|svg|object|embed|applet|iframe|video|audio)\b(?![^<>]*\bjson\b)",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})")
+_CODE_SPAN = re.compile("`[^`\n]*`")
 _UTF8 = {"utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8", ""}
 
 
@@ -102,6 +109,7 @@ def _c1_place(sample: Sample, character: str) -> Place:
 
 
 def active_content(sample: Sample) -> Iterator[Violation]:
+    yield from _taken_out(sample)
     for element in sample.elements:
         tag = str(element.tag)
         if tag == "script" and "json" in (element.get("type") or "").lower():
@@ -116,6 +124,44 @@ def active_content(sample: Sample) -> Iterator[Violation]:
             if isinstance(name, str) and name.startswith("on") and name.isalpha():
                 what = f"{name} on <{tag}>: scripts are removed, so nothing happens"
                 yield Violation("error", what, sample.sources.literal(f"{name}="), element)
+
+
+def _taken_out(sample: Sample) -> Iterator[Violation]:
+    """What the post has and its message lacks, because composing took it out."""
+    source = sample.sources.post
+    if source is None or sample.html is None or (sample.post is not None and sample.post.excerpt):
+        return
+    told: set[str] = set()
+    for offset, line in _markup(source.text):
+        for match in _ACTIVE.finditer(line):
+            tag = match[1].lower()
+            shown = sample.html.text.count(f"&lt;{match[1]}")  # as code that is indented
+            if tag in told or shown >= source.text.count(f"<{match[1]}"):
+                continue
+            told.add(tag)
+            place = (source.name, source.line_at(offset + match.start()))
+            if tag in _LINKED:
+                yield Violation("info", f"<{tag}> became a link to what it would have shown", place)
+            else:
+                what = f"<{tag}> was taken out: no mail client runs it, and filters distrust what carries it"
+                yield Violation("warning", what, place)
+
+
+def _markup(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a post, and where they begin, without fenced code, comments and code spans."""
+    offset, fence, comment = 0, "", False
+    for line in text.splitlines(keepends=True):
+        start, offset = offset, offset + len(line)
+        found = _FENCE.match(line)
+        if fence:
+            fence = "" if found and found[1].startswith(fence) else fence
+        elif comment:
+            comment = "-->" not in line
+        elif found:
+            fence = found[1]
+        else:
+            comment = line.rfind("<!--") > line.rfind("-->")
+            yield start, _CODE_SPAN.sub(lambda code: " " * len(code[0]), line.split("<!--")[0])
 
 
 SIZE = (
@@ -151,7 +197,8 @@ SIZE = (
         "active-content", active_content,
         {
             "error": "`script` (JSON aside), `form`, `iframe`, `object`, `embed`, `on…` attributes",
-            "warning": "`video`, `audio`",
+            "warning": "`video`, `audio`; what composing took out of the post: a script, a form, an SVG",
+            "info": "a frame or player of the post that became a link",
         },
         "Clients remove it; filters distrust what carries it.",
         "Show a picture that links to the page where it works.",

@@ -92,7 +92,7 @@ class Blocks(BlockParser):
     def raw(self, parent: Element, html: str) -> None:
         """HTML as it is."""
         if html:
-            place = SubElement(parent, "p", {RAW: RAW})
+            place = SubElement(parent, "p", {RAW: ""})
             place.text = AtomicString(self.md.htmlStash.store(html))
 
     def code(self, parent: Element, code: str, info: str = "") -> None:

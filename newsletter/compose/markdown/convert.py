@@ -158,7 +158,7 @@ class _Clean(Preprocessor):
 class _Raw(Postprocessor):
     """Puts raw HTML in its places: a block's in place of its paragraph."""
 
-    _PLACE = re.compile(rf'<p {RAW}="{RAW}">\x02wzxhzdk:(\d+)\x03</p>|\x02wzxhzdk:(\d+)\x03')
+    _PLACE = re.compile(rf'<p {RAW}="">\x02wzxhzdk:(\d+)\x03</p>|\x02wzxhzdk:(\d+)\x03')
 
     def run(self, text: str) -> str:
         blocks = self.md.htmlStash.rawHtmlBlocks
