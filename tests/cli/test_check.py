@@ -99,3 +99,53 @@ def test_a_filter_that_does_not_answer_is_said_once(folder: Path, call: Call) ->
     code, out, _ = call("check", "hello", "--json", "--strict")
     assert code == 0
     assert [finding["severity"] for finding in json.loads(out) if finding["rule"] == "spam"] == ["info"]
+
+
+def another(folder: Path, post: str, name: str = "2026-05-05-second.md") -> None:
+    (folder / "posts" / name).write_text(post.replace("title: Hello", "title: Second"))
+
+
+def test_of_several_posts_each_has_its_findings_and_what_all_have_is_said_once(folder: Path, call: Call) -> None:
+    write(folder, WARNED)
+    another(folder, WRONG)
+    (folder / "newsletter.toml").write_text(CONFIG.replace('postal_address = "1 Main Street, Springfield"\n', ""))
+    code, out, err = call("check", "hello", "second")
+    assert code == 1
+    lines = err.splitlines()
+    assert [line for line in lines if line.startswith("posts/")] == [
+        "posts/2026-05-04-hello.md", "posts/2026-05-05-second.md",
+    ]  # fmt: skip
+    assert err.count("[link-text]") == err.count("[image-source]") == err.count("[postal-address]") == 1
+    assert lines.index("Every post") > max(number for number, line in enumerate(lines) if "posts/" in line)
+    assert out.startswith("2 posts: 2 errors, ")
+
+
+def test_all_means_every_post_but_drafts_and_one_that_cannot_be_read_stops_no_other(folder: Path, call: Call) -> None:
+    write(folder, WARNED)
+    another(folder, POST.replace("title: Hello", "title: [Hello"), "2026-05-06-broken.md")
+    another(folder, POST.replace("title: Hello", "title: Hello\ndraft: true"), "2026-05-07-draft.md")
+    code, out, err = call("check", "--all", "--json")
+    assert code == 2
+    assert {finding["post"] for finding in json.loads(out)} == {"posts/2026-05-04-hello.md"}
+    assert err.startswith("newsletter: posts/2026-05-06-broken.md:")
+    assert len(err.splitlines()) == 1
+    code, out, err = call("check", "--all")
+    assert (code, out.startswith("2 posts: 0 errors, ")) == (2, True)
+    assert "2026-05-07" not in err
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "hello")])
+def test_check_wants_posts_or_all_of_them(folder: Path, call: Call, words: tuple[str, ...]) -> None:
+    code, out, err = call("check", *words)
+    assert (code, out) == (2, "")
+    assert "--all" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_finding_in_the_shipped_template_names_no_file_of_the_installed_package(folder: Path, call: Call) -> None:
+    write(folder, config='\n[checks]\nclients = ["outlook-windows"]\n')
+    config = (folder / "newsletter.toml").read_text()
+    (folder / "newsletter.toml").write_text(config.replace("[newsletter]", '[newsletter]\nlogo = "/logo.png"', 1))
+    found = json.loads(call("check", "hello", "--json", "--info")[1])
+    assert found
+    assert all(finding["source"] in {"", "posts/2026-05-04-hello.md"} for finding in found)
