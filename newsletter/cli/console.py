@@ -12,8 +12,7 @@ import shutil
 import signal
 import sys
 import termios
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -25,9 +24,6 @@ _NAMES = 13
 """Columns that the names take in a table of two columns."""
 LEAST = 20
 """Columns that words need at least, to be folded into them."""
-LINE_EVERY = 5.0
-LONGEST = 300.0
-"""Seconds between two progress lines where there is no terminal; more, up to the longest, while nothing moves."""
 
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
@@ -216,30 +212,3 @@ def iso(moment: float) -> str:
 def taken(asked: int, got: int | None) -> str:
     """What is said beside an address whose port is not the one asked for."""
     return f"  (port {asked} is taken)" if asked and got != asked else ""
-
-
-@contextmanager
-def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """Show how far a long piece of work is: a bar and what is left on a terminal, a line every few seconds elsewhere.
-
-    Yields a function that takes the number done so far and a short text. `quiet`: nothing is shown.
-    """
-    if quiet:
-        yield lambda done, text: None
-    elif sys.stderr.isatty():
-        from newsletter.cli.progress_bar import bar
-
-        with bar(total) as show:
-            yield show
-    else:
-        last, shown, wait = time.monotonic(), -1, LINE_EVERY
-
-        def line(done: int, text: str) -> None:
-            nonlocal last, shown, wait
-            if time.monotonic() - last >= wait:
-                wait = LINE_EVERY if done != shown else min(wait * 2, LONGEST)
-                last, shown = time.monotonic(), done
-                left = f", {total - done:,} left" if done < total else ""
-                note(f"{done:,} of {total:,}{left}" + (f": {text}" if text else ""))
-
-        yield line

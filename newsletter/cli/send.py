@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.console import confirm, is_interactive, note, plural, progress, say, say_json, say_row
+from newsletter.cli.console import confirm, is_interactive, note, plural, say, say_json, say_row
+from newsletter.cli.progress import progress
 from newsletter.cli.send_report import (
     Rehearsal,
     exit_code,

@@ -1,0 +1,39 @@
+"""Show how far a long piece of work is, on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from newsletter.cli.console import note
+
+LINE_EVERY = 5.0
+LONGEST = 300.0
+"""Seconds between two progress lines where there is no terminal; more, up to the longest, while nothing moves."""
+
+
+@contextmanager
+def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show how far a long piece of work is: a bar and what is left on a terminal, a line every few seconds elsewhere.
+
+    Yields a function that takes the number done so far and a short text. `quiet`: nothing is shown.
+    """
+    if quiet:
+        yield lambda done, text: None
+    elif sys.stderr.isatty():
+        from newsletter.cli.progress_bar import bar
+
+        with bar(total) as show:
+            yield show
+    else:
+        last, shown, wait = time.monotonic(), -1, LINE_EVERY
+
+        def line(done: int, text: str) -> None:
+            nonlocal last, shown, wait
+            if time.monotonic() - last >= wait:
+                wait = LINE_EVERY if done != shown else min(wait * 2, LONGEST)
+                last, shown = time.monotonic(), done
+                left = f", {total - done:,} left" if done < total else ""
+                note(f"{done:,} of {total:,}{left}" + (f": {text}" if text else ""))
+
+        yield line
