@@ -8,10 +8,12 @@ import multiprocessing
 import signal
 import sys
 from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.console import note, plural
+from newsletter.cli.console import note, plural, short_path
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -23,14 +25,17 @@ if TYPE_CHECKING:
 class Composing:
     """The post that `typed` names, on its way to an issue. To be made before threads and event loops.
 
-    `live`: refuse what must not be sent (drafts, a newsletter without a way to unsubscribe, errors in the checks unless
-    `force`); else that is only warned of.
+    `live`: refuse what must not be sent (a newsletter without a way to unsubscribe; unless `force`, posts that the site
+    does not publish at `when`, and errors in the checks); else that is only warned of.
     """
 
-    def __init__(self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool) -> None:
+    def __init__(
+        self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool, when: datetime | None = None
+    ) -> None:
+        asked = _Asked(config, typed, again, live, force, when or datetime.now().astimezone())
         processes = multiprocessing.get_context("fork")
         self._answers, answers = processes.Pipe(duplex=False)
-        process = processes.Process(target=_compose, args=(answers, config, typed, again, live, force), daemon=True)
+        process = processes.Process(target=_compose, args=(answers, asked), daemon=True)
         process.start()
         answers.close()
 
@@ -56,24 +61,38 @@ class Composing:
         return value
 
 
-def _compose(answers: Connection, config: "Config", typed: str, again: str | None, live: bool, force: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the process is to compose, and how strictly."""
+
+    config: "Config"
+    typed: str
+    again: str | None
+    live: bool
+    force: bool
+    when: datetime  # it is to be sent
+
+
+def _compose(answers: Connection, asked: _Asked) -> None:
     """In the process of its own: the answers are the id, then (issue, findings); or what went wrong."""
     from newsletter.cli.loop import run_async
     from newsletter.cli.posts import find_post
     from newsletter.compose.composer import Composer
+    from newsletter.site.publication import why_withheld
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us is stopped, and ends us
     try:
-        composer = Composer(config)
-        page = composer.read(find_post(config, composer.site, typed))
-        post = page.post
-        answers.send(("id", again or post.slug))
-        if live and post.draft:
-            raise NewsletterError("is a draft; take `draft: true` or `published: false` out to send it", path=post.path)
-        if live and not force and not post.body.strip():
+        composer = Composer(asked.config)
+        page = composer.read(find_post(asked.config, composer.site, asked.typed))
+        post, strict = page.post, asked.live and not asked.force
+        answers.send(("id", asked.again or post.slug))
+        if strict and (withheld := why_withheld(page, asked.when)):
+            what = f"{withheld.reason}; {withheld.mend}, or give --force to send it all the same"
+            raise NewsletterError(what, path=withheld.path, line=withheld.line)
+        if strict and not post.body.strip():
             raise NewsletterError("has no words yet; write some, or give --force to send it so", path=post.path)
-        composed = composer.compose(page, again)
-        answers.send(("issue", (composed.issue, run_async(_inspect(composed, live=live, force=force)))))
+        composed = composer.compose(page, asked.again)
+        answers.send(("issue", (composed.issue, run_async(_inspect(composed, asked)))))
     except NewsletterError as error:
         answers.send(("error", (error.what, error.path, error.line)))
     except BrokenPipeError:
@@ -82,19 +101,20 @@ def _compose(answers: Connection, config: "Config", typed: str, again: str | Non
         answers.send(("mishap", error))
 
 
-async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[str]:
+async def _inspect(composed: "Composed", asked: _Asked) -> Counter[str]:
     """Refuse what must not go out; what is only to be warned of is said. How many findings there are, by severity."""
     from newsletter.audience.source import open_list
     from newsletter.cli.check import find, show
 
-    for what, hint in missing(composed.config):
-        if live:
-            raise NewsletterError(f"{what}; {hint}", path=composed.config.path)
-        note(f"warning: {what}; a live send needs it: {hint}")
+    if not asked.live:
+        warn(composed, asked.when)
+    elif lacks := missing(composed.config):
+        what, hint = lacks[0]
+        raise NewsletterError(f"{what}; {hint}", path=composed.config.path)
     composed.writer(open_list(composed.config).columns)
     findings = await find(composed)
     errors = [finding for finding in findings if finding.severity == "error"]
-    if errors and live and not force:
+    if errors and asked.live and not asked.force:
         show(errors)
         raise NewsletterError(
             f"the checks found {plural(len(errors), 'error')}, nothing was sent; mend them, or give --force",
@@ -103,9 +123,20 @@ async def _inspect(composed: "Composed", *, live: bool, force: bool) -> Counter[
     return Counter(finding.severity for finding in findings)
 
 
+def warn(composed: "Composed", when: datetime) -> None:
+    """Say what would stop a live send at `when`, where this one is none."""
+    from newsletter.site.publication import why_withheld
+
+    for what, hint in missing(composed.config):
+        note(f"warning: {what}; a live send needs it: {hint}")
+    if withheld := why_withheld(composed.page, when):
+        where = short_path(str(withheld.path)) + (f":{withheld.line}" if withheld.line else "")
+        note(f"warning: {where}: {withheld.reason}; a live send asks for --force")
+
+
 def missing(config: "Config") -> list[tuple[str, str]]:
     """What the law, or mailbox providers, ask of a newsletter and this one lacks: (what, how to mend it)."""
-    from newsletter.config.settings import PLACEHOLDER
+    from newsletter.config.settings import PLACEHOLDER, PLACEHOLDER_NAME
 
     lacks = []
     if not (config.unsubscribe.url or config.unsubscribe.mailto):
@@ -121,4 +152,6 @@ def missing(config: "Config") -> list[tuple[str, str]]:
     for table, key, value in own:
         if value.rpartition("<")[2].strip("> ").lower() == PLACEHOLDER:
             lacks.append((f"{PLACEHOLDER} stands for an address of yours", f"set [{table}] {key} to it"))
+    if config.newsletter.author.rpartition("<")[0].strip(' "') == PLACEHOLDER_NAME:
+        lacks.append((f"{PLACEHOLDER_NAME!r} stands for a name of yours", "set [newsletter] author to it"))
     return lacks

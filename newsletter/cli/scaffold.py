@@ -210,7 +210,7 @@ def _first_valid(key: str, values: list[str]) -> str:
 def _mailbox(author: str) -> str:
     """What stands for From until the writer says better: the site's author as far as it can be one."""
     from newsletter.audience.address import split_mailbox
-    from newsletter.config.settings import PLACEHOLDER
+    from newsletter.config.settings import PLACEHOLDER, PLACEHOLDER_NAME
 
     name, bracket, address = author.rpartition("<")
     name, address = name.strip(' "'), address.strip(" >")
@@ -218,7 +218,7 @@ def _mailbox(author: str) -> str:
         name, bracket, address = author, "<", PLACEHOLDER
     if not bracket:
         return address
-    mailbox = f"{name or 'Your Name'} <{address}>"
+    mailbox = f"{name or PLACEHOLDER_NAME} <{address}>"
     with contextlib.suppress(NewsletterError):
         split_mailbox(mailbox)
         return mailbox

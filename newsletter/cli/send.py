@@ -132,7 +132,7 @@ def send(
         force, as_json, _moment(config, at), _relays(config, smtp, connections, rate),
     )  # fmt: skip
     if to:
-        from newsletter.cli.compose_process import missing
+        from newsletter.cli.compose_process import warn
         from newsletter.cli.posts import compose_post
         from newsletter.cli.send_to import send_to
         from newsletter.smtp.relay import no_relay
@@ -140,8 +140,7 @@ def send(
         if not options.relays:
             raise no_relay(config)
         composed = compose_post(config, post, again)
-        for what, hint in missing(config):
-            note(f"warning: {what}; a live send needs it: {hint}")
+        warn(composed, options.at or datetime.now().astimezone())
         code = run_async(send_to(composed, to, options.relays, as_json=as_json))
     else:
         code = _send(config, options)
@@ -165,7 +164,7 @@ def _send(config: "Config", options: Options) -> int:
     composing, findings = None, Counter[str]()
     if not options.as_begun:
         live = not options.dry_run
-        composing = Composing(config, options.post, options.again, live=live, force=options.force)
+        composing = Composing(config, options.post, options.again, live=live, force=options.force, when=options.at)
     elif not sqlite_path(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
 

@@ -40,6 +40,8 @@ STATE_DIR = ".newsletter"
 
 PLACEHOLDER = "you@example.org"
 """What `init` writes where the writer's own address belongs; it never goes out."""
+PLACEHOLDER_NAME = "Your Name"
+"""And what where the writer's name belongs."""
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*\Z")

@@ -5,8 +5,8 @@ file each key and the text stand; what the keys mean is `post`'s business.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,32 @@ class FrontMatter:
     lines: Mapping[str, int] = field(default_factory=dict)
     written: Mapping[str, Any] = field(default_factory=dict)  # YAML scalars as text: `1.10`, `yes`, `2018-07-01`
 
+    def caseless(self, keys: Iterable[str]) -> "FrontMatter":
+        """The same, with those of `keys` that are written in another case as they are written here."""
+        named = {name.lower(): name for name in reversed(self.data)}
+        other = {key: named[key.lower()] for key in keys if key not in self.data and key.lower() in named}
+        if not other:
+            return self
+        return replace(
+            self,
+            data={**self.data, **{key: self.data[name] for key, name in other.items()}},
+            lines={**self.lines, **{key: self.line(name) for key, name in other.items()}},
+            written={**self.written, **{k: self.written[name] for k, name in other.items() if name in self.written}},
+        )
+
     def line(self, key: str) -> int:
         """The line of `key`, or of the front matter's first line."""
         return self.lines.get(key, 1)
+
+
+def line_of_key(path: Path, key: str) -> int | None:
+    """The first line of the file at `path` that sets `key`, whatever its case; None where that can't be told."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")[:LARGEST]
+    except OSError:
+        return None
+    pattern = re.compile(rf"[\s\-{{]*(?:\S.*[{{,]\s*)?[\"']?{re.escape(key)}[\"']?\s*[:=]", re.IGNORECASE)
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)
 
 
 def split_front_matter(text: str, path: Path) -> FrontMatter:

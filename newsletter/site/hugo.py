@@ -4,8 +4,9 @@ Reads, never writes. Keys of the configuration are looked up in lower case, beca
 What follows from it for a post is `page`'s business.
 """
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +18,7 @@ from newsletter.site.post import read_text
 
 _NAMES = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "config.yml", "config.json")
 _SIGNS = ("content", "archetypes", "themes", "layouts")
+_TARGETS = ("target", "_target")
 _USUAL = ("posts", "post", "blog", "articles", "news")
 
 
@@ -106,6 +108,46 @@ def pattern_for(relative: PurePosixPath, config: Mapping[str, Any]) -> str:
         if isinstance(table, dict) and isinstance(table.get(section), str):
             return str(table[section])
     return ""
+
+
+def cascades(
+    root: Path, config: Mapping[str, Any], config_path: Path, file: PurePosixPath
+) -> Iterator[tuple[dict[str, Any], Path]]:
+    """What `cascade` gives a page, and the file that says so, the weakest first: configuration, then each section."""
+    content = content_folder(root, config)
+    try:
+        place = PurePosixPath((root / file).relative_to(content).as_posix())
+    except ValueError:
+        return
+    path = "/" + str(place.parent if place.stem == "index" else place.with_suffix("")).lower()
+    sources: list[tuple[Any, Path]] = [(config.get("cascade"), config_path)]
+    for folder in (content, *(content / above for above in reversed(place.parents) if above.parts)):
+        for index in sorted(folder.glob("_index.*")):
+            if index.suffix in MARKDOWN | {".html"} and is_inside(root, index):
+                sources.append(
+                    (setting(split_front_matter(read_text(index), index).data, "cascade", default=None), index)
+                )
+    for cascade, source in sources:
+        for entry in cascade if isinstance(cascade, list) else [cascade]:
+            if isinstance(entry, dict) and _is_for(entry, path):
+                yield {str(key): value for key, value in entry.items() if str(key).lower() not in _TARGETS}, source
+
+
+def _is_for(entry: Mapping[str, Any], path: str) -> bool:
+    """Whether a cascade means the page at `path` of the content folder."""
+    for name in _TARGETS:
+        target = setting(entry, name, default=None)
+        kind = str(setting(target, "kind", default="page")).lower()
+        pattern = str(setting(target, "path", default="/**")).lower()
+        if not _glob(kind).fullmatch("page") or not _glob(pattern).fullmatch(path):
+            return False
+    return True
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """Hugo's globs: `**` is any path, `*` a part of a name, `{a,b}` either."""
+    words = {"**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")", ",": "|"}
+    return re.compile("".join(words.get(part) or re.escape(part) for part in re.findall(r"\*\*|.", pattern)))
 
 
 def setting(config: object, *path: str, default: object) -> object:

@@ -60,9 +60,9 @@ def _check_folder(folder: Path, config: Config) -> None:
 def read_site(root: Path) -> Site:
     """The site in the folder `root` (absolute), by its own word alone."""
     if (path := jekyll.find_jekyll(root)) is not None:
-        return _jekyll_site(root, jekyll.read_config(path))
+        return replace(_jekyll_site(root, jekyll.read_config(path)), config_path=path)
     if (path := hugo.find_hugo(root)) is not None:
-        return _hugo_site(root, hugo.read_config(path))
+        return replace(_hugo_site(root, hugo.read_config(path)), config_path=path)
     return Site(
         kind="plain", root=root, title="", url="", pattern="/:title/", language="", timezone=UTC, default_author="",
         default_image="", authors={}, post_folders=(), config={},

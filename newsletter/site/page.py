@@ -17,7 +17,7 @@ from newsletter.site import hugo, jekyll
 from newsletter.site.paths import inside
 from newsletter.site.permalink import hugo_path, jekyll_path
 from newsletter.site.post import Post, read_post
-from newsletter.site.site import Author, Site, one_line, without_address
+from newsletter.site.site import Author, Layer, Site, merged, one_line, without_address
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MARKDOWN_LINK = re.compile(r"\[([^\]\[]+)\]\([^()\s]*\)")
@@ -31,7 +31,8 @@ class Page:
     post: Post
     site: Site
     file: PurePosixPath  # the post's file in the site
-    defaults: Mapping[str, Any]  # front matter that the site gives posts there
+    layers: tuple[Layer, ...]  # front matter that the site gives posts there, the weakest first
+    defaults: Mapping[str, Any]  # all of them together
     path: str  # of the page under the site's url, percent-encoded; empty where it needs a date that isn't known
     url: str  # absolute; empty where the site's address, or the path, isn't known
     author: Author  # the picture's address absolute
@@ -50,18 +51,20 @@ class Page:
 
 def read_page(path: Path, site: Site) -> Page:
     """The page of the post at `path`. Raises NewsletterError as `read_post` does."""
-    return resolve(read_post(path, site.timezone), site)
+    return resolve(read_post(path, site.timezone, caseless=site.kind != "jekyll"), site)
 
 
 def resolve(post: Post, site: Site) -> Page:
     """The page that `site` makes of `post`."""
     file = site.relative(post.path)
-    defaults = site.defaults_for(file)
+    layers = site.layers_for(file)
+    defaults = merged(layers)
     path, url = _address(post, site, file, defaults)
     return Page(
         post=post,
         site=site,
         file=file,
+        layers=layers,
         defaults=defaults,
         path=path,
         url=url,
@@ -201,7 +204,7 @@ def _page_of_file(url: str, site: Site, file: Path) -> str:
     except NewsletterError:
         return ""
     relative = site.relative(post.path)
-    _, page = _address(post, site, relative, site.defaults_for(relative))
+    _, page = _address(post, site, relative, merged(site.layers_for(relative)))
     return page + (f"#{parts.fragment}" if parts.fragment else "")
 
 

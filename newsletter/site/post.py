@@ -22,6 +22,14 @@ LARGEST = 4 * 1024 * 1024
 LONGEST = 2000
 """Characters of a title and other one-line fields at most."""
 
+KEYS = (
+    "title", "subtitle", "subject", "preheader", "description", "summary", "date", "publishDate", "expiryDate", "slug",
+    "permalink", "url", "author", "authors", "image", "images", "cover", "image_alt", "featured_image", "featuredImage",
+    "layout", "categories", "category", "tags", "tag", "draft", "published", "personalize", "excerpt",
+    "excerpt_separator", "lang", "language", "color", "background", "logo", "font", "checks", "build", "headless",
+)  # fmt: skip
+"""The keys of front matter that mean something to us."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -62,14 +70,17 @@ class Post:
         return ""
 
 
-def read_post(path: Path, timezone: tzinfo = UTC) -> Post:
+def read_post(path: Path, timezone: tzinfo = UTC, *, caseless: bool = False) -> Post:
     """Read the post at `path`; a date that names no offset is in `timezone` (`site.timezone` where there is a site).
 
     Without a title in the front matter, the first heading is the title and leaves the body; without a heading, the
-    file's name is. Raises NewsletterError with the line for what can't be read or isn't what its key holds.
+    file's name is. `caseless`: the keys of front matter have no case, as in Hugo. Raises NewsletterError with the line
+    for what can't be read or isn't what its key holds.
     """
     path = path.absolute()
     matter = split_front_matter(read_text(path), path)
+    if caseless:
+        matter = matter.caseless(KEYS)
     fields = _TypedFields(matter, path)
     written_date, slug = split_name(path.parent.name if path.stem in {"index", "_index"} else path.stem)
     title, body = _decoded(fields.text("title")), matter.body

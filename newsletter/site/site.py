@@ -5,7 +5,7 @@ what a relative link means) is worked out in `page`; how the two generators say 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cached_property
@@ -13,9 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from newsletter.site import jekyll
+from newsletter.site import hugo, jekyll
 
 Kind = Literal["jekyll", "hugo", "plain"]
+Layer = tuple[Mapping[str, Any], Path]
+"""Front matter from elsewhere, and the file that has it."""
 
 _NAMES = ("name", "display_name", "title")
 _PICTURES = ("picture", "avatar", "image", "photo", "profile_image", "featured_image")
@@ -53,6 +55,7 @@ class Site:
     authors: Mapping[str, Author]  # by key; pictures as written
     post_folders: tuple[Path, ...]
     config: Mapping[str, Any]  # what the site's own configuration says
+    config_path: Path = Path()  # the file, or Hugo's folder, of `config`; of no account in a plain folder
     defaults: tuple[jekyll.Default, ...] = ()
 
     @cached_property
@@ -79,16 +82,20 @@ class Site:
         except ValueError:
             return PurePosixPath(path.name)
 
-    def defaults_for(self, relative: PurePosixPath) -> dict[str, Any]:
-        """The front matter that a Jekyll site's `defaults` give the file at `relative`."""
+    def layers_for(self, file: PurePosixPath) -> tuple[Layer, ...]:
+        """The front matter that the site gives the file: Jekyll's `defaults`, Hugo's `cascade`; the weakest first."""
+        if self.kind == "hugo":
+            return tuple(hugo.cascades(self.root, self.config, self.config_path, file))
         if not self.defaults:
-            return {}
-        kind = jekyll.collection_of(relative, self.config)[0]
-        found: dict[str, Any] = {}
-        for default in self.defaults:
-            if default.holds_for(str(relative), kind):
-                found.update(default.values)
-        return found
+            return ()
+        kind = jekyll.collection_of(file, self.config)[0]
+        held = (default.values for default in self.defaults if default.holds_for(str(file), kind))
+        return tuple((values, self.config_path) for values in held)
+
+
+def merged(layers: Iterable[Layer]) -> dict[str, Any]:
+    """What the layers say together: of a key, the last one's word."""
+    return {key: value for values, _ in layers for key, value in values.items()}
 
 
 def without_address(mailbox: str) -> str:

@@ -95,6 +95,7 @@ def test_a_wrong_command_line_is_one_line(folder: Path, run: Run, arguments: tup
             CONFIG.replace("Ada Moreau <ada@", "Your Name <you@"),
             "you@example.org stands for an address of yours",
         ),
+        (CONFIG.replace("Ada Moreau <ada@", "Your Name <ada@"), "'Your Name' stands for a name of yours"),
         (
             CONFIG.replace("unsubscribe@", "you@"),
             "set [unsubscribe] mailto to it",

@@ -8,8 +8,7 @@ from typing import Any
 
 from newsletter.config.settings import Config, load_config
 from newsletter.site.load import load_site
-from newsletter.site.page import Page, resolve
-from newsletter.site.post import read_post
+from newsletter.site.page import Page, read_page, resolve
 from newsletter.site.site import Site
 
 JEKYLL = {
@@ -100,4 +99,4 @@ def page_of(site: Site, name: str, text: str | None = None, **changed: Any) -> P
     if text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return resolve(replace(read_post(path, site.timezone), **changed), site)
+    return resolve(replace(read_page(path, site).post, **changed), site)
