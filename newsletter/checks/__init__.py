@@ -1,6 +1,6 @@
 """Checks: what is wrong with a message before anybody gets it. One function a rule, listed in the tuple CHECKS.
 
-`check_message(sample_of(message, post, config, template))` looks at the message alone, and is pure. What asks others,
+`check_message(sample_of(message, page, config, template))` looks at the message alone, and is pure. What asks others,
 the links' servers and the spam filter, is asked for by name: `check_links`, `check_spam`.
 """
 

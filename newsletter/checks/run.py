@@ -9,9 +9,11 @@ from newsletter.checks.finding import Finding
 from newsletter.checks.rule import Check
 from newsletter.checks.rules.accessibility import ACCESSIBILITY
 from newsletter.checks.rules.client_support import CLIENT_SUPPORT
+from newsletter.checks.rules.front_matter import FRONT_MATTER
 from newsletter.checks.rules.images import IMAGES
 from newsletter.checks.rules.inbox_preview import INBOX_PREVIEW
 from newsletter.checks.rules.layout import LAYOUT
+from newsletter.checks.rules.leftover import LEFTOVER
 from newsletter.checks.rules.link_status import LINK_DEAD
 from newsletter.checks.rules.links import LINKS
 from newsletter.checks.rules.size import SIZE
@@ -21,7 +23,7 @@ from newsletter.checks.sample import Sample
 from newsletter.errors import NewsletterError
 
 CHECKS: tuple[Check, ...] = (
-    *SIZE, CLIENT_SUPPORT, *IMAGES, *LINKS, *ACCESSIBILITY, *LAYOUT, *INBOX_PREVIEW,
+    *SIZE, CLIENT_SUPPORT, *IMAGES, *LINKS, *ACCESSIBILITY, *LAYOUT, LEFTOVER, *INBOX_PREVIEW, *FRONT_MATTER,
 )  # fmt: skip
 """The rules that need the message alone."""
 

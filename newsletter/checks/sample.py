@@ -8,6 +8,7 @@ elsewhere (the test inbox) has neither.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from newsletter.css.computed import ComputedStyle
 from newsletter.css.parse import Element, Rule, Sheet
 from newsletter.mime.message import Message, read_message
 from newsletter.mime.parse import Part
+from newsletter.site.page import Page
 from newsletter.site.post import Post
 
 DEFAULT_CLIENTS: tuple[str, ...] = tuple(Checks().clients)
@@ -73,7 +75,8 @@ class Sample:
     message: Message
     html: Body | None
     text: Body | None
-    post: Post | None = None
+    page: Page | None = None
+    now: datetime | None = None  # when it would go out; None: that is not asked
     config: Config | None = None
     sources: Sources = field(default_factory=Sources)
     clients: tuple[str, ...] = DEFAULT_CLIENTS
@@ -91,6 +94,11 @@ class Sample:
         shown = (self.message.rich, self.message.plain)
         parts = (part for part in self.message.parts if part.content_id and not part.children and part not in shown)
         return {part.content_id: len(part.content()) for part in parts}
+
+    @property
+    def post(self) -> Post | None:
+        """The post that the message was made of."""
+        return self.page.post if self.page is not None else None
 
     @cached_property
     def tree(self) -> Element | None:
@@ -206,23 +214,30 @@ class Sample:
 
 
 def sample_of(
-    message: bytes, post: Post | None = None, config: Config | None = None, template: Path | None = None
+    message: bytes,
+    page: Page | None = None,
+    config: Config | None = None,
+    template: Path | None = None,
+    *,
+    now: datetime | None = None,
 ) -> Sample:
-    """Parse a message for the checks. `template` is the file that it was rendered with, for the lines of
-    findings.
+    """Parse a message for the checks. `template` is the file that it was rendered with, for the lines of findings;
+    `now` (aware) is the moment at which it would go out.
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
     parse.forget()
     parsed = read_message(message)
     root = config.root if config else None
+    post = page.post if page else None
     sources = read_sources(post.path if post else None, post.body_line if post else 1, template, root)
     return Sample(
         raw=message,
         message=parsed,
         html=_body(parsed.rich),
         text=_body(parsed.plain, _LONGEST_TEXT),
-        post=post,
+        page=page,
+        now=now,
         config=config,
         sources=sources,
         clients=tuple(config.checks.clients) if config else DEFAULT_CLIENTS,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,7 +118,7 @@ async def find(
 
     subscriber, columns = reader or one_subscriber(composed.config)
     message = composed.writer(columns).envelope(subscriber).message
-    sample = sample_of(message, composed.page.post, composed.config, composed.template)
+    sample = sample_of(message, composed.page, composed.config, composed.template, now=datetime.now(UTC))
     findings = check_message(sample)
     findings += await check_spam(sample, composed.config.checks.spamd)
     if links:

@@ -107,7 +107,9 @@ def send(
     first: Annotated[
         bool, typer.Option("--first", help="In a CI job: the newsletter's first send, there is no ledger yet.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Send although the checks found errors.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send although the checks found errors, or the site does not publish it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> None:
     """Send a post to all who do not have it yet; asks first.

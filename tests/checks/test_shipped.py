@@ -22,11 +22,11 @@ POSTS = sorted((ROOT / "posts").glob("*.md"))
 
 def sample(path: Path, layout: str):
     config = load_config(ROOT / "newsletter.toml")
-    post = replace(read_post(path), layout=layout)
-    issue = compose(resolve(post, load_site(config)), config)
+    page = resolve(replace(read_post(path), layout=layout), load_site(config))
+    issue = compose(page, config)
     writer = MessageWriter(issue, b"secret" * 6)
     raw = writer.envelope(Subscriber("ada@example.org", "Ada", {"city": "Lyon"})).message
-    return sample_of(raw, post, config)
+    return sample_of(raw, page, config)
 
 
 @pytest.mark.parametrize("layout", ["post", "letter"])

@@ -8,9 +8,11 @@ import pytest
 from newsletter.audience.subscriber import Subscriber
 from newsletter.checks import Finding, check_message, sample_of
 from newsletter.checks.sources import Source
-from newsletter.compose.composer import Composer
+from newsletter.compose.composer import Composer, issue_writer
 from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
+from newsletter.site.load import load_site
+from newsletter.site.page import Page, resolve
 from newsletter.site.post import Post
 from tests.checks.mail import HTML, here, message
 
@@ -49,7 +51,7 @@ def newsletter(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def post_of(root: Path, **fields: object) -> Post:
+def page_of(root: Path, **fields: object) -> Page:
     path = root / "posts" / "oaks.md"
     head = POST.split("---\n")[1]
     values: dict[str, object] = {
@@ -58,7 +60,7 @@ def post_of(root: Path, **fields: object) -> Post:
         "personalize": False, "excerpt": False, "front_matter": {}, "body": POST.split("---\n", 2)[2],
         "body_line": head.count("\n") + 3,
     }  # fmt: skip
-    return Post(**{**values, **fields})  # type: ignore[arg-type]
+    return resolve(Post(**{**values, **fields}), load_site(config_of(root)))  # type: ignore[arg-type]
 
 
 def config_of(root: Path, **tables: object) -> Config:
@@ -68,7 +70,7 @@ def config_of(root: Path, **tables: object) -> Config:
 
 def found(root: Path, piece: str, rule: str, **fields: object) -> list[tuple[str, int | None, str]]:
     raw = message(here(piece + "<p>1 Main Street</p>"))
-    sample = sample_of(raw, post_of(root, **fields), config_of(root), root / "email_templates" / "post.html")
+    sample = sample_of(raw, page_of(root, **fields), config_of(root), root / "email_templates" / "post.html")
     return [(f.source, f.line, f.severity) for f in check_message(sample) if f.rule == rule]
 
 
@@ -126,15 +128,16 @@ def test_what_neither_says_has_the_line_of_the_html(newsletter):
 
 def test_subject_and_preheader_are_found_in_the_front_matter(newsletter):
     html = HTML.replace("A name, a year, and the price of an acorn.", "Short")
-    sample = sample_of(message(html, subject="x" * 61), post_of(newsletter), config_of(newsletter))
+    sample = sample_of(message(html, subject="x" * 61), page_of(newsletter), config_of(newsletter))
     lines = {f.rule: (f.source, f.line) for f in check_message(sample) if f.rule in {"subject", "preheader"}}
     assert lines == {"subject": ("posts/oaks.md", 2), "preheader": ("posts/oaks.md", 3)}
 
 
-def test_a_post_about_templates_may_show_their_tags(newsletter):
+def test_a_post_about_templates_shows_their_tags_as_code(newsletter):
     piece = "<p>Write {{ name }} there</p>"
-    assert found(newsletter, piece, "leftover", body="Write {{ name }} there") == []
+    assert found(newsletter, piece, "leftover", body="Write {{ name }} there") != []
     assert found(newsletter, piece, "leftover", body="Write {{ name }} there", personalize=True) != []
+    assert found(newsletter, "<p>Write <code>{{ name }}</code> there</p>", "leftover", body="Write `{{ name }}`") == []
     assert found(newsletter, piece, "leftover", body="Write something") != []
     assert found(newsletter, "<p>x {: .lead}</p>", "leftover", body="x {: .lead}") != []
 
@@ -144,7 +147,7 @@ def test_the_postal_address_must_be_in_the_message(newsletter):
         config = config_of(newsletter).model_copy(
             update={"newsletter": config_of(newsletter).newsletter.model_copy(update={"postal_address": address})}
         )
-        found = check_message(sample_of(message(here(piece)), post_of(newsletter), config))
+        found = check_message(sample_of(message(here(piece)), page_of(newsletter), config))
         return [finding for finding in found if finding.rule == "postal-address"]
 
     assert rule("<p>1 Main Street,<br>Springfield</p>", "1 Main Street, Springfield") == []
@@ -154,19 +157,19 @@ def test_the_postal_address_must_be_in_the_message(newsletter):
 
 def test_a_rule_is_silenced_by_argument_config_and_front_matter(newsletter):
     raw = message(here("<h3>Too deep</h3><p style='font-size: 9px'>Small</p><h1>Again</h1>"))
-    post = post_of(newsletter, front_matter={"checks": {"ignore": ["heading-order"]}})
+    page = page_of(newsletter, front_matter={"checks": {"ignore": ["heading-order"]}})
     config = config_of(newsletter, checks={"ignore": ["small-text"]})
     assert {"heading-order", "small-text"} <= {f.rule for f in check_message(sample_of(raw))}
     assert "small-text" not in {f.rule for f in check_message(sample_of(raw), ignore=["small-text"])}
-    assert not {"heading-order", "small-text"} & {f.rule for f in check_message(sample_of(raw, post, config))}
+    assert not {"heading-order", "small-text"} & {f.rule for f in check_message(sample_of(raw, page, config))}
 
 
 def test_an_unknown_rule_to_silence_is_an_error_that_suggests_the_nearest(newsletter):
     with pytest.raises(NewsletterError, match="did you mean 'image-alt'"):
         check_message(sample_of(message()), ignore=["image-alts"])
-    post = post_of(newsletter, front_matter={"checks": {"ignore": "contrats"}})
+    page = page_of(newsletter, front_matter={"checks": {"ignore": "contrats"}})
     with pytest.raises(NewsletterError, match=r"oaks\.md:4: .*did you mean 'contrast'"):
-        check_message(sample_of(message(), post, config_of(newsletter)))
+        check_message(sample_of(message(), page, config_of(newsletter)))
     config = config_of(newsletter, checks={"ignore": ["links"]})
     with pytest.raises(NewsletterError, match=r"newsletter\.toml: "):
         check_message(sample_of(message(), None, config))
@@ -221,5 +224,94 @@ def taken_out(folder: Path, written: str) -> list[tuple[int | None, str]]:
     composer = Composer(load_config(folder / "newsletter.toml"))
     composed = composer.compose(composer.read(post))
     message = composed.writer().envelope(Subscriber("ada@example.org", "Ada")).message
-    found = check_message(sample_of(message, composed.page.post, composed.config, composed.template))
+    found = check_message(sample_of(message, composed.page, composed.config, composed.template))
     return [(one.line, one.severity) for one in found if one.rule == "active-content"]
+
+
+@pytest.mark.parametrize(
+    ("piece", "rest"),
+    [
+        ("Dear %%first_name%%,", "%%first_name%%"),
+        ("Dear %FIRSTNAME%,", "%FIRSTNAME%"),
+        ("Dear {first_name, &quot;there&quot;},", "{first_name"),
+        ("Dear {$name},", "{$name}"),
+        ("Dear [[FIRSTNAME]],", "[[FIRSTNAME]]"),
+        ("Dear [firstname,fallback=friend],", "[firstname"),
+        ("Dear <em>|FNAME|</em>,", "*|FNAME|*"),
+        ("{% if subscriber.city %}Hello{% endif %}", "{% if"),
+    ],
+)
+def test_the_tags_of_other_houses_are_left_over(newsletter, piece, rest):
+    raw = message(here(f"<p>{piece}</p><p>1 Main Street</p>"))
+    told = [f for f in check_message(sample_of(raw)) if f.rule == "leftover"]
+    assert told
+    assert rest in told[0].message
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "Sales rose by 5%, then 10%.",
+        "Write [[wiki links]] and {braces}.",
+        "A | B | C",
+        "<code>%%name%%</code>",
+        "{name}",
+    ],
+)
+def test_ordinary_signs_are_no_left_over_tags(newsletter, piece):
+    raw = message(here(f"<p>{piece}</p><p>1 Main Street</p>"))
+    assert [f for f in check_message(sample_of(raw)) if f.rule == "leftover"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("Dear {{ subscriber.name }},\n", [4]),
+        ("One.\n\n{% if subscriber.city == 'Lyon' %}Two{% endif %}\n", [6]),
+        ("{{ first_name | default: 'you' }} {{ unsubscribe_url }}\n", [4, 4]),
+        ("`{% raw %}{{ subscriber.name }}{% endraw %}`\n", []),
+        ("{{ site.email }} {{ page.author.email }} {% if site.user.name %}x{% endif %}\n", []),
+        ("{% assign user = site.data.people.ada %}{{ user.name }}\n", []),
+        ("{% for member in site.data.team %}{{ member.name }}{% endfor %}\n", []),
+    ],
+)
+def test_a_jekyll_post_that_asks_for_the_reader_is_told_though_liquid_swallows_it(tmp_path, body, lines):
+    (tmp_path / "_posts").mkdir()
+    (tmp_path / "_config.yml").write_text("url: https://example.org\n")
+    (tmp_path / "newsletter.toml").write_text('[newsletter]\nauthor = "Ada Moreau <ada@example.org>"\n')
+    path = tmp_path / "_posts/2026-01-02-a.md"
+    path.write_text(f"---\ntitle: A\n---\n{body}")
+    composer = Composer(load_config(tmp_path / "newsletter.toml"))
+    composed = composer.compose(composer.read(path))
+    raw = issue_writer(composer.config, composed.issue).envelope(Subscriber("ada@example.org")).message
+    told = [f for f in check_message(sample_of(raw, composed.page, composer.config)) if f.rule == "leftover"]
+    assert [(f.source, f.line, f.severity) for f in told] == [("_posts/2026-01-02-a.md", n, "error") for n in lines]
+
+
+def test_a_slip_in_a_key_is_told_with_the_nearest_key(newsletter):
+    def told(**front_matter: object) -> list[str]:
+        page = page_of(newsletter, front_matter=front_matter)
+        found = check_message(sample_of(message(), page, config_of(newsletter)))
+        return [f.message.split("did you mean ")[1] for f in found if f.rule == "front-matter"]
+
+    for slip, meant in (
+        ("personalise", "personalize"), ("tilte", "title"), ("subtitel", "subtitle"), ("colour", "color"),
+        ("publishedDate", "publishDate"), ("autor", "author"), ("catgories", "categories"),
+        ("descripton", "description"),
+    ):  # fmt: skip
+        assert told(**{slip: "x"}) == [f"{meant!r}?"], slip
+    usual = "lastmod weight series type toc menu aliases keywords comments linkTitle params videos mood data link id"
+    assert told(**dict.fromkeys(usual.split(), "x")) == []
+    assert told(title="A", Title="B", tilte="C") == []
+
+
+def test_what_keeps_a_post_off_its_site_is_told_for_the_moment_it_goes_out(newsletter):
+    page = page_of(newsletter, front_matter={"publishDate": "2026-05-04"})
+
+    def told(now: datetime | None) -> list[str]:
+        found = check_message(sample_of(message(), page, config_of(newsletter), now=now))
+        return [f"{f.severity} {f.source}" for f in found if f.rule == "unpublished"]
+
+    assert told(datetime(2026, 5, 3, 23, tzinfo=UTC)) == ["warning posts/oaks.md"]
+    assert told(datetime(2026, 5, 4, 1, tzinfo=UTC)) == []
+    assert told(None) == []

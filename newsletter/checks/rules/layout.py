@@ -1,19 +1,13 @@
-"""The page as a whole: does it fit, does it know the dark, is it finished?"""
+"""The page as a whole: does it fit, does it know the dark?"""
 
-import re
 from collections.abc import Iterator
-from urllib.parse import unquote
 
-from newsletter.checks.rule import Check, Place, Violation, shorten
-from newsletter.checks.sample import Sample, body_text
+from newsletter.checks.rule import Check, Place, Violation
+from newsletter.checks.sample import Sample
 from newsletter.css.computed import pixels
 from newsletter.css.parse import Element, declarations
 
 WIDEST = 640
-_LEFT = re.compile(
-    r"\{\{.{1,200}?\}\}|\{%.{1,200}?%\}|\*\|[A-Z][\w:. -]{0,80}\|\*|\{:\s*[.#\w][^{}\n]{0,120}\}", re.DOTALL
-)
-_CODE = {"code", "pre", "kbd", "samp", "tt", "textarea"}
 
 
 def width(sample: Sample) -> Iterator[Violation]:
@@ -48,53 +42,6 @@ def dark_mode(sample: Sample) -> Iterator[Violation]:
     if missing:
         what = f"no {' and no '.join(missing)}: each client darkens the message in its own way"
         yield Violation("info", what, _head(sample))
-
-
-def leftover(sample: Sample) -> Iterator[Violation]:
-    seen: set[str] = set()
-    code = _code(sample)
-    for text, element, where in _texts(sample):
-        for match in _LEFT.finditer(text):
-            found = match[0]
-            if found in seen or found in code or _post_says(sample, found):
-                continue
-            seen.add(found)
-            place = sample.sources.literal(found)
-            what = f"{shorten(found, 50)!r} is left over in the {where}: the reader sees it as it is"
-            yield Violation("error", what, place, element if element is not None else None)
-
-
-def _texts(sample: Sample) -> Iterator[tuple[str, Element | None, str]]:
-    yield sample.subject or "", None, "subject"
-    body = next(sample.all("body"), None)
-    if body is not None:
-        for text, element in body_text(body):
-            if ("{" in text or "*|" in text) and not _in_code(element):
-                yield text, element, "text"
-    for element in sample.elements:
-        for name in ("href", "src", "alt", "title", "background"):
-            value = element.get(name)
-            if value and ("{" in value or "*|" in value or "%7b" in value.lower()):
-                yield unquote(value), element, f"{name} of <{element.tag}>"
-    if sample.text is not None:
-        yield sample.text.text, None, "plain text part"
-
-
-def _in_code(element: Element) -> bool:
-    return element.tag in _CODE or any(node.tag in _CODE for node in element.iterancestors())
-
-
-def _code(sample: Sample) -> str:
-    return "\n".join("".join(text for text, _ in body_text(element)) for element in sample.all(*_CODE))
-
-
-def _post_says(sample: Sample, found: str) -> bool:
-    """Whether the post means it as text: it is no template unless it asks to be one. Attribute lists never are text."""
-    post = sample.post
-    if post is None or found.startswith("{:") or post.personalize:
-        return False
-    said = " ".join(found.split())
-    return said in " ".join(f"{post.title} {post.subtitle} {post.body}".split())
 
 
 def _fixed_width(element: Element) -> float:
@@ -136,12 +83,5 @@ LAYOUT = (
         "Clients turn colours over by themselves; logos on white boxes and grey on black come of it.",
         "Add <meta name=\"color-scheme\" content=\"light dark\"> and @media (prefers-color-scheme: dark) rules.",
         "https://www.caniemail.com/features/css-at-media-prefers-color-scheme/",
-    ),
-    Check(
-        "leftover", leftover,
-        {"error": "`{{ }}`, `{% %}`, `*|X|*`, `{: }` that the post did not write as text or code"},
-        "The reader sees the machinery: “Dear {{ name }}”.",
-        "Mend the tag where it stands; write `personalize: true` in the front matter of a post that is a template.",
-        "https://mailchimp.com/help/all-the-merge-tags-cheat-sheet/",
     ),
 )  # fmt: skip

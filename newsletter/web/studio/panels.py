@@ -7,6 +7,7 @@ checks are imported when they are first asked for: the page and the mail are sho
 import html as entities
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,4 +203,4 @@ def _plain(text: str, kind: str) -> Iterator[tuple[str, str]]:
 def _sample(rendered: RenderedMessage) -> "Sample":
     from newsletter.checks import sample_of
 
-    return sample_of(rendered.eml, rendered.post, rendered.config, rendered.composed.template)
+    return sample_of(rendered.eml, rendered.page, rendered.config, rendered.composed.template, now=datetime.now(UTC))

@@ -1,0 +1,135 @@
+"""Whether the site publishes a post at a moment, as its generator decides it, and which key of which file says no.
+
+Words count whatever the site's settings are (a preview's `buildDrafts` is no promise); dates count unless the site says
+`future` (Jekyll) or `buildFuture` and `buildExpired` (Hugo). In a plain folder no `date` keeps a post back: nothing is
+known of a site. Sources: Jekyll's publisher.rb and draft_reader; Hugo's "draft, future and expired content", "build".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from newsletter.site import hugo
+from newsletter.site.dates import as_date
+from newsletter.site.front_matter import line_of_key
+from newsletter.site.page import Page
+
+_NO = frozenset({"false", "no", "off"})
+_YES = frozenset({"true", "yes", "on"})
+_DATES = ("publishDate", "pubdate", "published", "date")  # Hugo's order
+_EXPIRY = ("expiryDate", "unpublishdate")
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a post is not on its site."""
+
+    reason: str  # for the post's file: "`draft: true` keeps it off the site"
+    mend: str  # the next step
+    path: Path  # the file that says so
+    line: int | None
+    until: datetime | None = None  # where it is a matter of time
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A key of the front matter, or of what stands in for it, as somebody wrote it."""
+
+    key: str
+    value: Any
+    path: Path
+
+    def shown(self) -> str:
+        value = str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+        return f"`{self.key}: {value[:60]}`"
+
+
+def why_withheld(page: Page, now: datetime) -> Withheld | None:
+    """What keeps the post off its site at `now` (aware); None where it is there, or nothing is known."""
+    return next(_reasons(page, now), None)
+
+
+def _reasons(page: Page, now: datetime) -> Iterator[Withheld]:
+    post = page.post
+    if (said := _find(page, "draft")) and _is(said.value, _YES):
+        yield _by_word(page, said, "keeps {it} off the site", "take it out")
+    if (said := _find(page, "published")) and _is(said.value, _NO):
+        yield _by_word(page, said, "keeps {it} off the site", "take it out")
+    if post.path.parent.name == "_drafts":
+        yield Withheld("stands in _drafts, which the site leaves out", "move it to _posts", post.path, None)
+    if page.site.kind == "hugo":
+        yield from _build_options(page)
+    yield from _dates(page, now)
+
+
+def _build_options(page: Page) -> Iterator[Withheld]:
+    """`build: {list: never}`, `{render: never}`, and headless bundles: pages that nobody finds."""
+    for name in ("build", "_build"):
+        if (said := _find(page, name)) is None:
+            continue
+        for option in ("render", "list"):
+            value = hugo.setting(said.value, option, default="")
+            if str(value).lower() in {"never", "false"}:
+                what = (
+                    "leaves {it} without a page" if option == "render" else "keeps {it} out of every list of the site"
+                )
+                shown = _Said(f"{name}.{option}", value, said.path)
+                yield _by_word(page, shown, what, "take it out", line=line_of_key(said.path, option))
+    if (said := _find(page, "headless")) and _is(said.value, _YES):
+        yield _by_word(page, said, "leaves {it} without a page", "take it out")
+
+
+def _dates(page: Page, now: datetime) -> Iterator[Withheld]:
+    config, kind = page.site.config, page.site.kind
+    if kind == "jekyll":
+        if page.post.date and page.post.date > now and config.get("future") is not True:
+            said = _find(page, "date") or _Said("date", page.post.date.date(), page.post.path)
+            yield _by_date(page, said, page.post.date)
+        return
+    names = _DATES if kind == "hugo" else _DATES[:1]
+    for name in names:
+        found = _find(page, name)
+        start = _date(found, page) if found else None
+        if found and start:  # the first that is there decides
+            if start > now and hugo.setting(config, "buildFuture", default=False) is not True:
+                yield _by_date(page, found, start)
+            break
+    for name in _EXPIRY:
+        over = _find(page, name)
+        end = _date(over, page) if over else None
+        if over and end and end <= now and hugo.setting(config, "buildExpired", default=False) is not True:
+            yield _by_word(page, over, "has passed: {it} is no longer on the site", "change it")
+
+
+def _find(page: Page, key: str) -> _Said | None:
+    """Who says something of `key`, the post itself before its site; keys have no case but in Jekyll."""
+    cased = page.site.kind == "jekyll"
+    for layer in ((page.post.front_matter, page.post.path), *reversed(page.layers)):
+        values, path = layer
+        for name, value in values.items():
+            if value is not None and (name == key or (not cased and name.lower() == key.lower())):
+                return _Said(name, value, path)
+    return None
+
+
+def _is(value: Any, words: frozenset[str]) -> bool:
+    return str(value).lower() in words
+
+
+def _date(said: _Said, page: Page) -> datetime | None:
+    try:
+        return as_date(said.value, page.site.timezone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _by_word(page: Page, said: _Said, what: str, mend: str, line: int | None = None) -> Withheld:
+    what = what.format(it="it" if said.path == page.post.path else page.file)
+    return Withheld(f"{said.shown()} {what}", mend, said.path, line or line_of_key(said.path, said.key))
+
+
+def _by_date(page: Page, said: _Said, start: datetime) -> Withheld:
+    found = _by_word(page, said, "is yet to come: until then {it} is not on the site", "wait, or change it")
+    return Withheld(found.reason, found.mend, found.path, found.line, start)
