@@ -9,11 +9,11 @@ from newsletter.site.post import KEYS
 from newsletter.site.publication import why_withheld
 
 _GENERATORS = frozenset({
-    "_build", "alt", "aliases", "audio", "author_image", "author_picture", "author_url", "avatar", "cascade",
+    "_build", "aliases", "alt", "audio", "author_image", "author_picture", "author_url", "avatar", "cascade",
     "comments", "dates", "feature_image", "featured", "header", "keywords", "last_modified_at", "lastmod",
-    "linktitle", "markup", "math", "menu", "menus", "outputs", "params", "picture", "pin", "pubdate", "redirect_from", "render_with_liquid",
-    "resources", "series", "sitemap", "sticky", "tagline", "thumbnail", "toc", "translationkey", "type", "types",
-    "unpublishdate", "videos", "weight",
+    "linktitle", "markup", "math", "menu", "menus", "outputs", "params", "picture", "pin", "pubdate",
+    "redirect_from", "render_with_liquid", "resources", "series", "sitemap", "sticky", "tagline", "thumbnail",
+    "toc", "translationkey", "type", "types", "unpublishdate", "videos", "weight",
 })  # fmt: skip
 """Keys of Jekyll, Hugo and their themes that are near to ours, and mean what they say."""
 _MEANT = {"personalise": "personalize", "colour": "color", "titel": "title", "subtitel": "subtitle"}
