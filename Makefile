@@ -45,6 +45,7 @@ soak: install debian ## the long crash and load runs
 
 bench: install debian ## measure against peers, write bench/RESULTS.md
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/pages.py
 
 docs: install ## write the reference pages that are generated from the code
 	$(BIN)/python docs/generate.py

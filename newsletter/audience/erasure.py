@@ -49,6 +49,16 @@ def was_erased(engine: Engine, secret: bytes, email: str) -> bool:
         return connection.execute(query).first() is not None
 
 
+def stopped(engine: Engine, secret: bytes, email: str) -> Suppression | None:
+    """Why `email` must not be mailed, or None if it may be; of somebody erased, without an address. One query."""
+    table = suppressions.c
+    columns = (table.email, table.reason, table.source, table.created, table.issue)
+    keys = (address_key(email), erased_key(secret, email))
+    with engine.connect() as connection:
+        row = connection.execute(select(*columns).where(table.key.in_(keys))).first()
+    return Suppression(*row) if row else None
+
+
 def return_erased(engine: Engine, secret: bytes, email: str) -> bool:
     """Somebody who was erased may be mailed again, by the author's word; whether they were."""
     with engine.begin() as connection:

@@ -15,10 +15,9 @@ from starlette.routing import Route
 
 from newsletter.audience.address import normalize_address
 from newsletter.audience.csv.reader import control_character
-from newsletter.audience.erasure import was_erased
+from newsletter.audience.erasure import stopped
 from newsletter.audience.signup import ask, confirm
 from newsletter.audience.subscriber import TAGS, Subscriber, join_tags
-from newsletter.audience.suppression import suppressed
 from newsletter.web.public.challenge import BITS, PATIENCE, Limits, proves, stamp, stamp_age, verdict
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
@@ -98,10 +97,8 @@ def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, 
 
 
 def _ask(public: Public, request: Request, form: Form, email: str, network: str) -> None:
-    stopped = suppressed(public.engine, email)
-    if (stopped is not None and stopped.reason != "unsubscribe") or (
-        stopped is None and (was_erased(public.engine, public.secret, email) or public.roster.find(email) is not None)
-    ):
+    why = stopped(public.engine, public.secret, email)
+    if why.reason != "unsubscribe" if why is not None else public.roster.find(email) is not None:
         return
     columns = {TAGS: tags} if (tags := chosen_tags(public, form.get("tags", []))) else {}
     person = Subscriber(email, plain_name(first(form, "name")), columns)

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from newsletter.audience.address import address_key
-from newsletter.audience.erasure import was_erased
+from newsletter.audience.erasure import stopped, was_erased
 from newsletter.audience.events import record
 from newsletter.audience.notices import owe, owed_lately
 from newsletter.audience.suppression import Suppression, suppressed, unsuppress, write_suppression
@@ -39,17 +39,15 @@ def routes(public: Public) -> list[Route]:
 
 def _show(public: Public, request: Request, reader: tuple[str, str]) -> Response:
     email, issue = reader
-    stopped = None if is_test(reader) else suppressed(public.engine, email)
-    left = stopped is not None and stopped.reason == "unsubscribe"
-    gone = left or (stopped is None and not is_test(reader) and was_erased(public.engine, public.secret, email))
+    why = None if is_test(reader) else stopped(public.engine, public.secret, email)
     return public.page(
         "unsubscribe",
         email=email,
-        left=gone or stopped is not None,
-        may_return=left,
+        left=why is not None,
+        may_return=why is not None and why.reason == "unsubscribe",
         reasons=REASONS,
         told=request.query_params.get("told") == "1",
-        returned=request.query_params.get("back") == "1" and stopped is None,
+        returned=request.query_params.get("back") == "1" and why is None,
         preferences=public.link("preferences", email, issue).removeprefix(public.base),
     )
 
@@ -95,8 +93,8 @@ def leave(public: Public, email: str, issue: str, source: str, *, notice: bool =
 
 def come_back(public: Public, email: str, issue: str, source: str) -> bool:
     """Undo the reader's own leaving; a complaint or a bounce is no matter of a button."""
-    stopped = suppressed(public.engine, email)
-    if stopped is None or stopped.reason != "unsubscribe":
+    why = suppressed(public.engine, email)
+    if why is None or why.reason != "unsubscribe":
         return False
     unsuppress(public.engine, email)
     with public.engine.begin() as connection:

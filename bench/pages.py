@@ -1,0 +1,118 @@
+"""The public pages under load: unsubscribe, view and one-click, at a rate, from another process; p50 and p99 in ms.
+
+python bench/pages.py [RATE] [SECONDS]
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from newsletter.audience.token import load_secret, make_token
+from newsletter.compose.composer import Composer
+from newsletter.config.settings import load_config
+from newsletter.state import open_state
+
+CONFIG = """\
+[newsletter]
+title = "The Long View"
+author = "Ada Moreau <ada@example.org>"
+url = "https://example.org"
+[unsubscribe]
+url = "https://news.example.org"
+[subscribers]
+source = "database"
+"""
+READERS = 20_000
+CONNECTIONS = 20
+
+
+def prepare(folder: Path) -> list[tuple[str, bytes]]:
+    """A newsletter whose issue everybody got; requests of each kind, by name."""
+    (folder / "newsletter.toml").write_text(CONFIG)
+    (folder / "posts").mkdir()
+    (folder / "posts" / "hello.md").write_text(
+        "---\ntitle: Hello\npersonalize: true\n---\n" + "Dear {{ subscriber.name }}.\n\n" * 40
+    )
+    config = load_config(folder / "newsletter.toml")
+    composer = Composer(config)
+    issue = composer.compose(composer.read(folder / "posts" / "hello.md")).issue
+    engine = open_state(config)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO issues VALUES (1, ?, ?, 's', 1, ?, 'h', 'l', NULL)", (issue.id, issue.post, issue.dumps())
+        )
+        rows = [(f"r{n}@example.org", f"r{n}@example.org", f"Reader {n}") for n in range(READERS)]
+        connection.exec_driver_sql(
+            "INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES (1, ?, ?, ?, '{}', 'sent')", rows
+        )
+    engine.dispose()
+    secret = load_secret(config)
+    found = []
+    for number in range(READERS):
+        email = f"r{number}@example.org"
+        for kind, path, method in (("unsubscribe", "u", "GET"), ("view", "v", "GET"), ("unsubscribe", "u", "POST")):
+            body = b"List-Unsubscribe=One-Click" if method == "POST" else b""
+            head = (
+                f"{method} /{path}/{make_token(secret, kind, email, issue.id)} HTTP/1.1\r\nHost: localhost\r\n"
+                f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            found.append((f"{method} /{path}", head.encode() + body))
+    return found
+
+
+async def load(port: int, requests: list[tuple[str, bytes]], rate: float, seconds: float) -> dict[str, list[float]]:
+    """Send the requests at `rate` a second over a few connections; how long each took, from when it was due."""
+    times: dict[str, list[float]] = {}
+    began, count, wrong = time.perf_counter(), int(rate * seconds), 0
+    numbers = iter(range(count))
+
+    async def connection() -> None:
+        nonlocal wrong
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            due = began + number / rate
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            name, data = requests[number % len(requests)]
+            sent = time.perf_counter()
+            writer.write(data)
+            head = await reader.readuntil(b"\r\n\r\n")
+            size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(size)
+            wrong += not head.startswith(b"HTTP/1.1 200")
+            times.setdefault(name, []).append((time.perf_counter() - max(due, sent - 0.0)) * 1000)
+        writer.close()
+
+    await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
+    assert not wrong, f"{wrong} answers were not 200"
+    times["took"] = [time.perf_counter() - began]
+    return times
+
+
+async def main(rate: float, seconds: float) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        requests = prepare(Path(name))
+        server = await asyncio.create_subprocess_exec(
+            Path(sys.executable).parent / "newsletter", "serve", "--port", "8123", cwd=name,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert server.stdout is not None
+        await server.stdout.readline()
+        try:
+            await load(8123, requests[-600:], 100, 3)  # warm
+            for kind in ("GET /u", "GET /v", "POST /u"):
+                chosen = [request for request in requests if request[0] == kind]
+                times = await load(8123, chosen, rate, seconds)
+                sorted_ = sorted(times[kind])
+                done = len(sorted_) / times["took"][0]
+                p50, p99 = sorted_[len(sorted_) // 2], sorted_[int(len(sorted_) * 0.99)]
+                print(f"{kind:<8} asked {rate:,.0f}/s, done {done:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float((sys.argv[1:] or ["500"])[0]), float((sys.argv[2:] or ["10"])[0])))
