@@ -162,6 +162,10 @@ def _show(checked: Sequence[Checked], *, info: bool) -> None:
     if shared := [finding for finding in checked[0].findings if finding in everywhere]:
         note(paint("Every post", "bold"))
         show([finding for finding in shared if info or finding.severity != "info"])
+    if several and (needs := Counter(one.refusal.what for one in checked if one.refusal)):
+        note(paint("What the site's posts need, by how many", "bold"))
+        for what, count in needs.most_common():
+            note(f"{count:>5}  {what}", hang=7)
     counts = Counter(finding.severity for one in checked for finding in one.findings if finding not in everywhere)
     counts.update(finding.severity for finding in everywhere)
     told = [

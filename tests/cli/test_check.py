@@ -149,3 +149,13 @@ def test_a_finding_in_the_shipped_template_names_no_file_of_the_installed_packag
     found = json.loads(call("check", "hello", "--json", "--info")[1])
     assert found
     assert all(finding["source"] in {"", "posts/2026-05-04-hello.md"} for finding in found)
+
+
+def test_what_a_sites_posts_need_is_counted(folder: Path, call: Call) -> None:
+    write(folder)
+    for number in range(5):
+        (folder / f"posts/2026-01-0{number + 1}-deep.md").write_text(f"---\ntitle: Deep {number}\n---\n{'- ' * 60}x\n")
+    code, _, err = call("check", "--all")
+    assert code == 2
+    assert "    5  lists and quotes stand more than 40 deep" in err
+    assert "posts/2026-01-05-deep.md:4" in err

@@ -30,7 +30,8 @@ _BLOCK_KINDS = {
     "hint": "note",
     "box": "note",
 }
-_NOTHING = frozenset({"toc", "comments", "clear", "mathjax", "katex-load", "scroll"})
+_NOTHING = frozenset({"toc", "comments", "clear", "mathjax", "katex-load", "scroll", "load-photoswipe"})
+_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
 
 
 @dataclass(slots=True)
@@ -187,6 +188,25 @@ def _button(call: Call, page: Page) -> str:
     return f"[{text}]({address})" if address else text
 
 
+def _gallery(call: Call, page: Page) -> str:
+    """A theme's gallery: the pictures in it, or those that `match`, `dir` or `src` name."""
+    if call.inner.strip():
+        return call.inner
+    pattern = call.named.get("match") or call.named.get("images") or call.get("dir") or call.named.get("src", "")
+    site, beside = page.site, page.post.path.parent
+    root = site.root / "static" if pattern.startswith("/") else beside
+    pattern = pattern.strip("/")
+    folder = root / pattern if pattern else beside
+    found = sorted(folder.iterdir() if folder.is_dir() else root.glob(pattern)) if ".." not in pattern else []
+    pictures = [path for path in found if path.suffix.lower() in _PICTURES and is_inside(root, path)]
+    if not pictures:
+        raise NewsletterError(f"{call.name}: no pictures {pattern!r}; check where they are")
+    start = "/" if root != beside else ""
+    return "\n\n".join(
+        f'<p><img src="{escape(start + path.relative_to(root).as_posix())}" alt=""></p>' for path in pictures
+    )
+
+
 def _inner(call: Call, page: Page) -> str:
     return call.inner
 
@@ -217,6 +237,9 @@ _KNOWN: dict[str, Render] = {
     "expand": _details,
     "button": _button,
     "pageinfo": _inner,
+    "gallery": _gallery,
+    "photo-gallery": _gallery,
+    "image-gallery": _gallery,
     "rawhtml": _inner,
     "raw": _inner,
     "katex": _inner,

@@ -7,11 +7,15 @@ for mail, in email_templates/shortcodes, comes first. Any other is an error with
 
 import re
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
+
+from newsletter.compose.markdown.convert import render_markdown
 from newsletter.compose.shortcodes.builtin import EMPTY, Call, render_builtin
+from newsletter.compose.shortcodes.go_template import Scope, UnsupportedError, evaluate
 from newsletter.errors import NewsletterError
+from newsletter.site import hugo
 from newsletter.site.page import Page
 from newsletter.site.paths import is_inside
 from newsletter.site.post import read_text
@@ -26,7 +30,6 @@ _CODE = re.compile(
 )
 _ARGUMENT = re.compile(r"(?:([\w-]+)=)?(?:\"((?:\\.|[^\"\\])*)\"|`([^`]*)`|([^\s\"`]+))")
 _BLOCK = re.compile(r"\s*<(?:figure|p|div|section|aside|blockquote|details|table|ul|ol|h[1-6])\b")
-_PLACE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 FOR_MAIL = "email_templates/shortcodes"
 """Where a site says what its shortcodes are in mail."""
 
@@ -109,22 +112,54 @@ class _Expander:
 
     def _render(self, call: Call, mark: re.Match[str]) -> str:
         name = call.name.removesuffix(".html")
+        refused = ""
         try:
             for own in self._own(name):
                 if own.is_file() and is_inside(self.root, own):
-                    filled = _fill(read_text(own), call)
-                    if filled is not None:
-                        return filled
+                    try:
+                        return evaluate(read_text(own), self._scope(call)).strip("\n")
+                    except UnsupportedError as error:
+                        refused = refused or f"{own.relative_to(self.root)} uses {error}, which mail can't evaluate"
             written = render_builtin(call, self.page)
             if written is not None:
                 return written
         except NewsletterError as error:
             raise self._error(mark, error.what) from None
+        if refused:
+            what = f"shortcode {name!r}: {refused}; write what it is in mail into {FOR_MAIL}/{name}.html"
+            raise self._error(mark, what)
         shown = f"{{{{</* {name} */>}}}}"
         raise self._error(
             mark,
             f"unknown shortcode {name!r}; take it out, write what it is in mail into {FOR_MAIL}/{name}.html, or write "
             f"{shown} to show it as text",
+        )
+
+    def _scope(self, call: Call) -> Scope:
+        """What a shortcode's template may ask for."""
+        page, site = self.page, self.page.site
+
+        def get(key: str | int) -> object:
+            return call.named.get(key, "") if isinstance(key, str) else call.get("", key)
+
+        about: dict[str, object] = {
+            "Title": page.post.title, "Permalink": page.url, "RelPermalink": page.url, "Params": page.post.front_matter,
+            "Date": page.post.date, "Site.BaseURL": site.url + "/", "Site.Title": site.title,
+            "Site.Params": hugo.params_of(site.config), "Site.Language.Lang": page.language,
+        }  # fmt: skip
+        return Scope(
+            get=get,
+            fields={
+                "Inner": Markup(call.inner),  # noqa: S704 (the author's own; all of it is sanitized later)
+                "Params": call.named or call.positional,
+                "IsNamedParams": bool(call.named),
+                "Name": call.name,
+                "Ordinal": 0,
+                **{f"Page.{key}": value for key, value in about.items()},
+                **{key: value for key, value in about.items() if key.startswith("Site.")},
+            },
+            markdown=lambda text: render_markdown(text, page, self.places),
+            absolute=page.absolute,
         )
 
     def _own(self, name: str) -> Iterator[Path]:
@@ -139,25 +174,3 @@ class _Expander:
 
     def _error(self, mark: re.Match[str], what: str) -> NewsletterError:
         return NewsletterError(what, path=self.page.post.path, line=self._line(mark))
-
-
-def _fill(template: str, call: Call) -> str | None:
-    """A shortcode's own template with arguments and content in their places; None where it does more than that."""
-
-    def value(action: str) -> str | None:
-        expression, *pipes = (part.strip() for part in action.split("|"))
-        if not set(pipes) <= {"markdownify", "safeHTML", "htmlUnescape", "$.Page.RenderString", ".Page.RenderString"}:
-            return None
-        if action.startswith("/*"):
-            return ""
-        if expression in {".Inner", "$.Inner"}:
-            return call.inner
-        if match := re.fullmatch(r"\$?\.Get\s+(?:(\d+)|[\"`]([\w-]+)[\"`])", expression):
-            return escape(call.get(match[2] or "", int(match[1] or 0)) if match[1] else call.named.get(match[2], ""))
-        return None
-
-    values = [value(action) for action in _PLACE.findall(template)]
-    if any(found is None for found in values):
-        return None
-    texts = iter(str(found) for found in values)
-    return _PLACE.sub(lambda match: next(texts), template).strip("\n")
