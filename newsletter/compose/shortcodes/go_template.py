@@ -214,7 +214,7 @@ class _Expression:
                 raise UnsupportedError(f"`{head}`")
             return _inside(self.scope.variables[head], path) if path else self.scope.variables[head]
         if head and head != "$":
-            raise UnsupportedError(f"`{head}`")
+            raise UnsupportedError(f"`{name}`")
         if head == "" and self.dot is not _ROOT and isinstance(self.dot, Mapping):
             return _inside(self.dot, path)
         parts = path.split(".")
