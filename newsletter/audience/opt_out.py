@@ -12,8 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+
+def _loose(pattern: str) -> re.Pattern[str]:
+    """The pattern of a name in which words may be run together, as `unsubscribedAt` is."""
+    return re.compile(pattern.replace("_?", "_").replace("_", "_?"))
+
+
 _WHOSE = (
-    r"(?:(?:is|has|was|emails?|e_mail|mail|mailing|subscriber|subscription|contact|member|user|list|global|marketing|"
+    r"(?:(?:is|has|was|e_mails?|mail|mailing|subscriber|subscription|contact|member|user|list|global|marketing|"
     r"newsletter|delivery|current)_)*"
 )
 _OUT = (
@@ -23,20 +29,20 @@ _OUT = (
     r"abgemeldet|abmeldung|ausgetragen|gesperrt|désabonnée?|désinscrite?)"
     r"(?:_(?:emails?|of_emails?|from_(?:all_)?(?:emails?|mails?|newsletters?|lists?)))*)"
 )
-_FILLED_NAME = re.compile(
+_FILLED_NAME = _loose(
     rf"(?:date_(?:of_)?{_OUT}|(?:{_OUT}|clean)_(?:at|on|am|le|date|time|timestamp|datum|reason|reason_other|campaign_title))"
 )
-_YES_NAME = re.compile(rf"{_OUT}|has_?opted_?out_?of_?email|dnc")
-_NO_NAME = re.compile(
+_YES_NAME = _loose(rf"{_OUT}|has_opted_out_of_email|dnc|is_excluded_from_campaigns")
+_NO_NAME = _loose(
     rf"{_WHOSE}(?:subscribed|subscribe|opt_?in|opted_?in|active|enabled|confirmed|consented|consent|mailable|"
     r"accepts?_(?:email_)?marketing|(?:receives?|wants?|gets?|accepts?)_(?:e?mails?|newsletters?)|newsletter|"
     r"can_(?:e?mail|be_mailed)|angemeldet|abonnée?|inscrite?)"
     r"(?:_(?:emails?|marketing|to_(?:e?mails?|email_marketing|marketing|(?:the_|our_)?(?:list|newsletters?))))*"
 )
-_STATUS_NAME = re.compile(
+_STATUS_NAME = _loose(
     rf"{_WHOSE}(?:opt_?(?:in|out)_|consent_|group_)?(?:status|preferences?|permissions?)(?:_status)?|statut|estado|stato"
 )
-_STATE_NAME = re.compile(rf"{_WHOSE}state|(?:(?:subscriber|subscription|contact|member|user)_)?type")
+_STATE_NAME = _loose(rf"{_WHOSE}state|(?:(?:subscriber|subscription|contact|member|user)_)?type")
 
 _NO = {
     "false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "nee", "non", "faux", "não", "nao", "нет",
@@ -70,6 +76,7 @@ _LEFT = {
     "cancelado", "bloqueado", "inactivo", "disiscritto", "cancellato", "afgemeld",
 }  # fmt: skip
 _LEFT_BEGINS = ("unsubscribed ", "bounced ", "blocklisted ", "blacklisted ", "complained ", "cleaned ", "hard bounce")
+_LONGEST = 80
 _MOST = 1000
 """So many values of a column are told apart; the rest is counted together."""
 
@@ -80,6 +87,8 @@ SaysLeft = Callable[[str], bool]
 
 def opt_out_column(name: str) -> SaysLeft | None:
     """For a column that may say that somebody left, by its name as templates write it: which of its values do."""
+    if len(name) > _LONGEST:
+        return None
     if _FILLED_NAME.fullmatch(name):
         return _is_filled
     if _YES_NAME.fullmatch(name):

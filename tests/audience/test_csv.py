@@ -75,7 +75,7 @@ def test_the_dialects_of_spreadsheets_are_one_list(write, end: str, delimiter: s
         "emailAddress", "Subscriber email", "E-Mail-Adresse", "Adresse e-mail", "Correo electrónico",
         "E-mail 1 - Value", "email_address", "What is your email address?", "\ufeffemail",
         "\u200bE\u2011mail\u00a0address\u200b",
-        "Subscriber", "Email ID",
+        "Subscriber", "Email ID", "subscriberEmail", "contactEmailAddress",
     ],
 )  # fmt: skip
 def test_the_column_of_addresses_goes_by_its_usual_names(write, title: str) -> None:

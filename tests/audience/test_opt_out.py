@@ -29,6 +29,12 @@ EXPORTS = {  # a column's title as the house writes it: values of those who left
     "deleted_at": ("2024-02-03T10:11:12Z 1706954400", "NULL 0001-01-01T00:00:00Z 0000-00-00"),
     "UNSUB_TIME": ("2021-03-02 03/02/21", "null"),
     "UNSUB_REASON": ("NORMAL", "none"),
+    "unsubscribedAt": ("2024-02-03", ""),
+    "isUnsubscribed": ("true", "false"),
+    "emailDisabled": ("true", "false"),
+    "subscribedToEmails": ("false", "true"),
+    "subscriptionStatus": ("unsubscribed", "active"),
+    "IsExcludedFromCampaigns": ("true", "false"),
     "unsubscription_date": ("2024-02-03", "-"),
 }
 
@@ -59,8 +65,8 @@ def test_an_empty_value_says_nothing(title: str) -> None:
     "title",
     [
         "active_subscription", "complimentary_plan", "plan", "expiry", "DOUBLE_OPT-IN", "SMS_BLACKLISTED",
-        "bounce_count", "created_at", "subscribed_at", "confirmed_at", "membership_status", "phone_status", "city",
-        "note", "tags",
+        "bounce_count", "created_at", "subscribed_at", "confirmed_at", "membership_status", "phone_status", "estate",
+        "city", "note", "tags", "email" * 20_000 + "x", "email_" * 12 + "x",
     ],
 )  # fmt: skip
 def test_what_is_not_about_mail_keeps_nobody_off_the_list(title: str) -> None:

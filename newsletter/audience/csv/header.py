@@ -134,7 +134,11 @@ def _emails(names: list[str]) -> list[str]:
 def _speaking_of_mail(names: list[str]) -> list[str]:
     words = {name: set(name.split("_")) for name in names}
     return [
-        name for name in names if words[name] & _OF_MAIL and not words[name] & _NOT_ADDRESS and not opt_out_column(name)
+        name
+        for name in names
+        if (words[name] & _OF_MAIL or name.endswith(("email", "emailaddress")))
+        and not words[name] & _NOT_ADDRESS
+        and not opt_out_column(name)
     ]
 
 
