@@ -7,6 +7,7 @@ paid plan (`active_subscription`, `complimentary_plan`) is not about mail. A val
 off the list; it is counted and shown.
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -77,6 +78,7 @@ _LEFT = {
 }  # fmt: skip
 _LEFT_BEGINS = ("unsubscribed ", "bounced ", "blocklisted ", "blacklisted ", "complained ", "cleaned ", "hard bounce")
 _LONGEST = 80
+"""Characters of a name or a value that are looked at."""
 _MOST = 1000
 """So many values of a column are told apart; the rest is counted together."""
 
@@ -85,20 +87,15 @@ _SHOWN = 6
 SaysLeft = Callable[[str], bool]
 
 
+@functools.lru_cache(maxsize=256)
 def opt_out_column(name: str) -> SaysLeft | None:
     """For a column that may say that somebody left, by its name as templates write it: which of its values do."""
     if len(name) > _LONGEST:
         return None
-    if _FILLED_NAME.fullmatch(name):
-        return _is_filled
-    if _YES_NAME.fullmatch(name):
-        return lambda value: value.casefold() in _YES or _is_left(value) or bool(_DATE.fullmatch(_dated(value)))
-    if _NO_NAME.fullmatch(name):
-        return lambda value: value.casefold() in _NO or _is_left(value)
-    if _STATUS_NAME.fullmatch(name):
-        return lambda value: value.casefold() in ("no", "false") or _is_left(value)
-    if _STATE_NAME.fullmatch(name):
-        return _is_left
+    for pattern, says in _COLUMNS:
+        if pattern.fullmatch(name):
+            known = functools.lru_cache(maxsize=_MOST)(says)  # a status is one of a few words
+            return lambda value: known(value[:_LONGEST])
     return None
 
 
@@ -115,6 +112,16 @@ def _is_filled(value: str) -> bool:
 def _dated(value: str) -> str:
     """`value`, or nothing where it is the zero of a database's clock."""
     return "" if _ZERO_DATE.fullmatch(value) else value
+
+
+_COLUMNS: tuple[tuple[re.Pattern[str], SaysLeft], ...] = (
+    (_FILLED_NAME, _is_filled),
+    (_YES_NAME, lambda value: value.casefold() in _YES or _is_left(value) or bool(_DATE.fullmatch(_dated(value)))),
+    (_NO_NAME, lambda value: value.casefold() in _NO or _is_left(value)),
+    (_STATUS_NAME, lambda value: value.casefold() in ("no", "false") or _is_left(value)),
+    (_STATE_NAME, _is_left),
+)
+"""The kinds of columns by their names, and which of their values say that somebody left; the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +148,24 @@ class StatusTally:
     def __init__(self, columns: Iterable[str]) -> None:
         self._says = {name: says for name in columns if (says := opt_out_column(name)) is not None}
         self._counts: dict[str, Counter[tuple[str, bool]]] = {name: Counter() for name in self._says}
+        self._shown: dict[str, dict[str, tuple[str, bool]]] = {name: {} for name in self._says}
 
     def add(self, row: Mapping[str, str]) -> None:
         """Count a row's values, by column."""
         for name, counts in self._counts.items():
             value = row[name]
-            left = self._says[name](value)
-            shown = "a date" if _DATE.fullmatch(value) else value[:40]
-            counts[(shown, left) if len(counts) < _MOST or (shown, left) in counts else ("others", left)] += 1
+            counts[self._shown[name].get(value) or self._show(name, value)] += 1
+
+    def _show(self, name: str, value: str) -> tuple[str, bool]:
+        """As what a value is counted, and whether it says that somebody left."""
+        told, value = self._shown[name], value[:_LONGEST]
+        left = self._says[name](value)
+        if _DATE.fullmatch(value):
+            return "a date", left
+        if len(told) >= _MOST:
+            return "others", left
+        told[value] = (value[:40], left)
+        return told[value]
 
     def columns(self) -> tuple[StatusColumn, ...]:
         """The columns in the order of the list; one that is empty throughout says nothing."""
