@@ -99,6 +99,14 @@ def opt_out_column(name: str) -> SaysLeft | None:
     return None
 
 
+def how_left(columns: Mapping[str, str]) -> str:
+    """Which of a person's columns says that they left, and how: `left: status is 'bounced'`; empty where none does."""
+    for name, value in columns.items():
+        if (says := opt_out_column(name)) is not None and says(value):
+            return f"left: {name} is {value[:40]!r}"
+    return ""
+
+
 def _is_left(value: str) -> bool:
     words = re.sub(r"[\W_]+", " ", value.casefold()).strip()
     return words in _LEFT or words.startswith(_LEFT_BEGINS)

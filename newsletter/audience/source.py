@@ -12,6 +12,7 @@ from pathlib import Path
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import reading
 from newsletter.audience.csv.reader import LeftOut, Listing, Row, read_csv
+from newsletter.audience.opt_out import how_left, opt_out_column
 from newsletter.audience.roster import list_lock, open_roster
 from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
@@ -63,7 +64,7 @@ def open_list(config: Config) -> MailingList:
         roster = open_roster(config)
         columns = roster.columns
         where = _standing(config, columns)
-        return MailingList(state, columns, lambda: roster, _reasons(config, state), lock, where)
+        return MailingList(state, columns, lambda: roster, _reasons(config, state, columns), lock, where)
     path = config.root / config.subscribers.source
     with reading(lock):
         rows = read_csv(path)
@@ -83,8 +84,12 @@ def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber]
         return compile_segment(config.subscribers.where, columns, "[subscribers] where")
 
 
-def _reasons(config: Config, state: Path) -> Callable[[Subscriber], str]:
-    """Why somebody who is on the list gets nothing now; empty for all others."""
+def _reasons(config: Config, state: Path, columns: tuple[str, ...] = ()) -> Callable[[Subscriber], str]:
+    """Why somebody who is on the list gets nothing now; empty for all others.
+
+    `columns` are those in which somebody may say that they left, where the list has not looked itself.
+    """
+    speaking = any(opt_out_column(name) for name in columns)
     today = time.strftime("%Y-%m-%d")
     erased = read_erased(state)
     secret = load_secret(config) if erased else b""
@@ -94,7 +99,7 @@ def _reasons(config: Config, state: Path) -> Callable[[Subscriber], str]:
             return f"paused until {person.columns[PAUSED_UNTIL][:10]}"
         if erased and erased_key(secret, person.email) in erased:
             return "asked to be erased"
-        return ""
+        return how_left(person.columns) if speaking else ""
 
     return why
 

@@ -234,16 +234,21 @@ def _states(
     from newsletter.audience.address import address_key
     from newsletter.audience.roster import today
     from newsletter.audience.signup import all_unconfirmed
+    from newsletter.audience.subscriber import Subscriber
     from newsletter.audience.suppression import suppressed_keys
 
     stopped, day, there = suppressed_keys(engine), today(), set()
     waiting = {address_key(person.email): person for person in all_unconfirmed(engine)}
-    for person in _people(roster, None):
+    for _, row in roster:
+        person = getattr(row, "subscriber", row)
+        if not isinstance(person, Subscriber):
+            continue
         key = address_key(person.email)
         if key in waiting:
             there.add(key)
         if belongs is None or belongs(person):
-            yield person, "suppressed" if key in stopped else "paused" if person.is_paused(day) else "active"
+            out = key in stopped or getattr(row, "left", False)  # by a column of the list
+            yield person, "suppressed" if out else "paused" if person.is_paused(day) else "active"
     columns = roster.columns
     for key, person in waiting.items():
         whole = type(person)(person.email, person.name, {**dict.fromkeys(columns, ""), **person.columns})

@@ -105,6 +105,14 @@ def test_the_database_is_a_list_like_a_file(config: Config) -> None:
     assert (report.subscribers, report.outside, report.columns) == (1, 1, ("city",))
 
 
+def test_who_left_by_a_column_is_left_out_of_the_database_too(config: Config) -> None:
+    config.path.write_text(config.path.read_text() + '[subscribers]\nsource = "database"\n')
+    config = load_config(config.path)
+    gone, there = (Subscriber(f"{word}@example.org", "", {"status": word}) for word in ("bounced", "active"))
+    put(open_roster(config), [gone, there])
+    assert [row for _, row in open_list(config)] == [LeftOut(gone, "left: status is 'bounced'"), there]
+
+
 def test_a_list_that_an_editor_of_ours_changes_meanwhile_is_read_anew(config: Config) -> None:
     rows = open_list(listed(config, "ada@example.org,Ada,Lyon"))
     put(open_roster(config), [BEN])

@@ -210,3 +210,12 @@ def test_a_column_that_a_house_is_not_known_for_may_still_say_who_left(listed: P
     said = json.loads(call("subscribers", "import", "kit.csv", "--from", "kit", "--yes", "--json")[1])
     assert (said["added"], said["suppressed"]) == (1, 1)
     assert "zoe@example.org" not in people(call)
+
+
+def test_who_left_by_a_column_of_the_list_is_shown_as_suppressed(folder: Path, call: Call) -> None:
+    (folder / "subscribers.csv").write_text("email,status\nada@example.org,active\ngone@example.org,unsubscribed\n")
+    listed = json.loads(call("subscribers", "list", "--json")[1])
+    assert {person["email"]: person["state"] for person in listed} == {
+        "ada@example.org": "active",
+        "gone@example.org": "suppressed",
+    }

@@ -19,7 +19,7 @@ from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.duplicates import Seen
 from newsletter.audience.csv.header import Header, read_header
 from newsletter.audience.csv.scan import FIELD_MAX, Scan, check_quotes, read_rows, scan
-from newsletter.audience.opt_out import StatusColumn, StatusTally, opt_out_column
+from newsletter.audience.opt_out import StatusColumn, StatusTally, how_left, opt_out_column
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
 
@@ -121,10 +121,7 @@ class SubscriberList:
             if self.where is None or self.where(subscriber):
                 return None
             return LeftOut(subscriber, "outside [subscribers] where", left=False)
-        for name, value in subscriber.columns.items():
-            if (says := opt_out_column(name)) is not None and says(value):
-                return LeftOut(subscriber, f"left: {name} is {value[:40]!r}")
-        return LeftOut(subscriber, f"left, by line {left}")
+        return LeftOut(subscriber, how_left(subscriber.columns) or f"left, by line {left}")
 
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
         """The rows below the header, each with its line, without blank ones and what is appended to rows."""
