@@ -14,7 +14,6 @@ from typing import Protocol
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked, new_csv, reading
 from newsletter.audience.csv.reader import Row, read_csv
-from newsletter.audience.database import DatabaseRoster
 from newsletter.audience.subscriber import Subscriber
 from newsletter.config.settings import Config
 
@@ -110,6 +109,7 @@ def _in_order(updates: Iterator[Subscriber]) -> Callable[[str, Fields], Fields |
 def open_roster(config: Config) -> Roster:
     """The newsletter's list, to be edited."""
     if config.subscribers.source == "database":
+        from newsletter.audience.database import DatabaseRoster  # with SQLAlchemy, which a file's list does without
         from newsletter.state import open_state, sqlite_path
 
         return DatabaseRoster(open_state(config), sqlite_path(config))
@@ -134,10 +134,10 @@ def put(roster: Roster, people: Sequence[Subscriber]) -> None:
 
 
 def _known(roster: Roster, wanted: Collection[str]) -> Iterator[tuple[int, Subscriber]]:
-    if isinstance(roster, DatabaseRoster):
-        found = [roster.find(key) for key in wanted]
-        return iter([(0, row) for row in found if row is not None])
-    return ((line, row) for line, row in roster if isinstance(row, Subscriber))
+    if isinstance(roster, CsvRoster):  # which finds nobody without reading all of it
+        return ((line, row) for line, row in roster if isinstance(row, Subscriber))
+    found = [roster.find(key) for key in wanted]
+    return iter([(0, row) for row in found if row is not None])
 
 
 def today() -> str:

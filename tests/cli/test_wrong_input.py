@@ -159,6 +159,26 @@ def test_a_row_that_cannot_be_mailed_is_named_with_its_line(folder: Path, run: R
 
 def test_a_relay_that_is_not_there_is_named(folder: Path, run: Run) -> None:
     done = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1")
-    assert done.returncode == 2
+    assert done.returncode == 75
     assert "127.0.0.1:1: can't connect" in one_line(done.stderr)
     assert run("status", "--json").stdout.strip() == "[]"  # so the post may be edited before the next try
+
+
+def test_what_its_site_does_not_publish_is_not_mailed_unless_that_is_meant(folder: Path, run: Run) -> None:
+    (folder / "hugo.toml").write_text('baseURL = "https://example.org/"\n')
+    (folder / "newsletter.toml").write_text(CONFIG + '\n[posts]\ndir = "content/posts"\n')
+    (folder / "content" / "posts").mkdir(parents=True)
+    post = folder / "content" / "posts" / "soon.md"
+    post.write_text(POST.replace("title: Hello", "title: Soon\npublishDate: 2099-01-01"))
+    refused = run("send", "soon", "--yes", "--smtp", "smtp://127.0.0.1:1")
+    assert refused.returncode == 2
+    assert "content/posts/soon.md:3: `publishDate: 2099-01-01` is yet to come" in one_line(refused.stderr)
+    later = run(
+        "send", "soon", "--yes", "--smtp", "smtp://127.0.0.1:1", "--at", "2099-01-02T09:00", "--where", "x", "--json"
+    )
+    assert "publishDate" not in later.stderr, "what counts is the moment at which it goes out"
+    warned = run("send", "soon", "--to", "me@example.org", "--smtp", "smtp://127.0.0.1:1")
+    assert "warning: content/posts/soon.md:3: `publishDate: 2099-01-01`" in warned.stderr
+    meant = run("send", "soon", "--yes", "--force", "--smtp", "smtp://127.0.0.1:1")
+    assert "publishDate" not in meant.stderr
+    assert "can't connect" in meant.stderr
