@@ -81,7 +81,7 @@ def init(
 ) -> None:
     """Scaffold a newsletter; nothing that exists is changed, but for the .gitignore of a repository.
 
-    In a Jekyll or Hugo site, its config is read and its posts stay where they are.
+    In a site of Jekyll, Hugo, Zola, Eleventy, Pelican or Astro, its config is read and its posts stay where they are.
 
     \b
       newsletter init
@@ -169,7 +169,7 @@ def new(
         raise NewsletterError(f"no letters in the title {title!r}; give the post a title")
     now = datetime.now().astimezone()
     site = load_site(config)
-    name = f"{slug}.md" if site.kind == "hugo" else f"{now:%Y-%m-%d}-{slug}.md"
+    name = f"{slug}.md" if site.kind == "hugo" or site.other is not None else f"{now:%Y-%m-%d}-{slug}.md"
     path = config.root / config.posts.dir / name
     made: list[Path] = []
     if path.exists():

@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from newsletter.config.settings import Config
 from newsletter.site.dates import as_date
 from newsletter.site.hugo import find_hugo
 from newsletter.site.jekyll import MARKDOWN, POSTS, find_jekyll
 from newsletter.site.load import read_site
+from newsletter.site.others import find_other
 from newsletter.site.site import Site
 from newsletter.site.slug import split_name
 
@@ -25,9 +26,9 @@ _NO_POSTS = frozenset({"readme", "license", "changelog", "contributing", "_index
 
 @dataclass(frozen=True, slots=True)
 class DetectedSite:
-    """What newsletter.toml should say in the folder of a Jekyll or Hugo site."""
+    """What newsletter.toml should say in the folder of a site."""
 
-    kind: Literal["jekyll", "hugo"]
+    kind: str  # jekyll, hugo, zola, eleventy, pelican, astro
     title: str
     url: str  # with the base path
     author: str  # for From: `Ada Moreau <ada@example.org>`, or a name without address, or empty
@@ -37,17 +38,15 @@ class DetectedSite:
 
 
 def detect_site(folder: Path) -> DetectedSite | None:
-    """The Jekyll or Hugo site in `folder`, or None. Raises NewsletterError where its configuration is broken."""
+    """The site in `folder`, or None. Raises NewsletterError where its configuration is broken."""
     root = folder.resolve()
-    if find_jekyll(root) is None and find_hugo(root) is None:
+    if find_jekyll(root) is None and find_hugo(root) is None and find_other(root) is None:
         return None
     site = read_site(root)
-    assert site.kind != "plain"
+    kind = site.other.name if site.other is not None else site.kind
     name = site.authors[site.default_author].name if site.default_author in site.authors else site.default_author
     address = _address(site.config)
-    first = (
-        site.post_folders[0] if site.post_folders else site.root / ("_posts" if site.kind == "jekyll" else "content")
-    )
+    first = site.post_folders[0] if site.post_folders else site.root / ("_posts" if kind == "jekyll" else "content")
     permalink = site.pattern
     if site.kind == "hugo":
         patterns = site.config.get("permalinks")
@@ -56,7 +55,7 @@ def detect_site(folder: Path) -> DetectedSite | None:
         permalink = found[0] if found and isinstance(found[0], str) else ""
     author = f"{name} <{address}>" if name and address else name or address
     return DetectedSite(
-        site.kind, site.title, site.url, author, site.language, first.relative_to(root).as_posix(), permalink
+        kind, site.title, site.url, author, site.language, first.relative_to(root).as_posix(), permalink
     )
 
 

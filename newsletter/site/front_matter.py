@@ -17,6 +17,7 @@ from newsletter.site.formats import Read, read_json, read_toml, read_yaml_mappin
 
 LARGEST = 256 * 1024
 """Characters of front matter at most."""
+_META = re.compile(r"([A-Za-z][\w-]*):[ \t]*(\S.*)\Z")
 _OPEN = re.compile(r"\s*(---|\+\+\+|\{)")
 
 
@@ -66,7 +67,7 @@ def split_front_matter(text: str, path: Path) -> FrontMatter:
     """
     opening = _OPEN.match(text)
     if opening is None:
-        return FrontMatter({}, text, 1)
+        return _metadata(text)
     start = opening.start(1)
     first_line = text.count("\n", 0, start) + 1
     rest = text[start:]
@@ -91,6 +92,28 @@ def split_front_matter(text: str, path: Path) -> FrontMatter:
     source_line = first_line + (0 if isinstance(handler, Json) else 1)
     data, lines, written = handler.read(source, path, source_line)
     return FrontMatter(data, body, first_line + rest.count("\n", 0, len(rest) - len(body)), lines, written)
+
+
+def _metadata(text: str) -> FrontMatter:
+    """Lines like `Title: Hello` before the first empty one, as Pelican has them; none where there is no title."""
+    head, _, body = text.partition("\n\n")
+    data: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    key = ""
+    for number, line in enumerate(head.split("\n"), 1):
+        match = _META.match(line)
+        if match:
+            key = match[1].lower()
+            data[key], lines[key] = match[2].strip(), number
+        elif key and line.startswith(("    ", "\t")):
+            data[key] = f"{data[key]} {line.strip()}"
+        else:
+            return FrontMatter({}, text, 1)
+    if "title" not in data or not body.strip():
+        return FrontMatter({}, text, 1)
+    if data.get("status") == "draft":
+        data["draft"] = True
+    return FrontMatter(data, body, head.count("\n") + 3, lines, dict(data))
 
 
 class Yaml(YAMLHandler):

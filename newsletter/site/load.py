@@ -14,6 +14,7 @@ from newsletter.config.settings import Config, Newsletter, Posts
 from newsletter.errors import NewsletterError
 from newsletter.site import hugo, jekyll
 from newsletter.site.dates import zone_named
+from newsletter.site.others import find_other
 from newsletter.site.paths import below, inside, is_inside
 from newsletter.site.permalink import check_pattern
 from newsletter.site.site import Author, Site, one_line, without_address
@@ -61,8 +62,17 @@ def read_site(root: Path) -> Site:
     """The site in the folder `root` (absolute), by its own word alone."""
     if (path := jekyll.find_jekyll(root)) is not None:
         return replace(_jekyll_site(root, jekyll.read_config(path)), config_path=path)
+    if (other := find_other(root)) is not None:
+        return replace(
+            _plain_site(root), title=other.title, url=other.url, language=other.language, default_author=other.author,
+            pattern="", post_folders=other.folders, other=other, config_path=other.config,
+        )  # fmt: skip
     if (path := hugo.find_hugo(root)) is not None:
         return replace(_hugo_site(root, hugo.read_config(path)), config_path=path)
+    return _plain_site(root)
+
+
+def _plain_site(root: Path) -> Site:
     return Site(
         kind="plain", root=root, title="", url="", pattern="/:title/", language="", timezone=UTC, default_author="",
         default_image="", authors={}, post_folders=(), config={},

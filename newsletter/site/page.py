@@ -78,6 +78,9 @@ def _address(post: Post, site: Site, file: PurePosixPath, defaults: Mapping[str,
     """Path and absolute URL of the post's page."""
     own = post.front_matter.get("permalink")
     own = defaults.get("permalink") if own is None else own
+    if site.other is not None and not site.pattern:  # unless newsletter.toml has a permalink
+        path = site.other.path_of(post)
+        return path, site.url + path if site.url and path else ""
     path = _hugo_path(post, site, file) if site.kind == "hugo" else _jekyll_path(post, site, file, defaults, own)
     whole = own or (post.front_matter.get("url") if site.kind == "hugo" else None)
     if isinstance(whole, str) and _SCHEME.match(whole):
@@ -199,6 +202,8 @@ def _page_of_file(url: str, site: Site, file: Path) -> str:
         return ""
     path = unquote(parts.path)
     start = site.root if path.startswith("/") else file.parent
+    if site.other is not None and path.startswith("@/"):  # Zola's way to name a page
+        start, path = site.other.content, path.removeprefix("@/")
     try:
         post = read_post(inside(site.root, start / path.lstrip("/")), site.timezone)
     except NewsletterError:

@@ -36,7 +36,7 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*\Z")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _BLOCK = re.compile(r"(?: {4}|\t| {0,3}(?:[-*+>|]|\d+[.)]|#|<|\{|!\[|\[[^\]]+\]:))")
-_IMAGE_KEYS = ("image", "cover", "images", "featured_image", "featuredImage", "feature_image", "header")
+_IMAGE_KEYS = ("image", "cover", "images", "featured_image", "featuredImage", "feature_image", "heroImage", "header")
 _IMAGE_PARTS = ("path", "url", "src", "image", "feature", "overlay_image", "teaser")
 
 
@@ -93,7 +93,7 @@ def read_post(path: Path, timezone: tzinfo = UTC, *, caseless: bool = False) -> 
         slug=slug,
         title=title,
         subtitle=_decoded(fields.text("subtitle")),
-        date=fields.date("date", timezone) or _date_in_name(written_date, timezone),
+        date=fields.date("date", timezone) or fields.date("pubDate", timezone) or _date_in_name(written_date, timezone),
         author=fields.author(),
         image=fields.image(),
         layout=fields.text("layout"),

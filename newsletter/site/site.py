@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from newsletter.site import hugo, jekyll
+from newsletter.site.others import Generator
 
 Kind = Literal["jekyll", "hugo", "plain"]
 Layer = tuple[Mapping[str, Any], Path]
@@ -57,6 +58,7 @@ class Site:
     config: Mapping[str, Any]  # what the site's own configuration says
     config_path: Path = Path()  # the file, or Hugo's folder, of `config`; of no account in a plain folder
     defaults: tuple[jekyll.Default, ...] = ()
+    other: Generator | None = None  # of a plain folder: the generator that it is a site of
 
     @cached_property
     def data(self) -> dict[str, Any]:

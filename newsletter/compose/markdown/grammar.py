@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from newsletter.site import hugo
+from newsletter.site.others import Generator
 from newsletter.site.site import Site
 
 QUOTES = "‘’“”"
@@ -33,7 +34,24 @@ def grammar_of(site: Site) -> Grammar:
         return _hugo(site.config)
     if site.kind == "jekyll":
         return _jekyll(site.config)
+    if site.other is not None:
+        return _other(site.other)
     return Grammar("commonmark", kramdown=True)
+
+
+def _other(generator: Generator) -> Grammar:
+    """Zola's pulldown-cmark and Eleventy's markdown-it set no quotes and link no bare addresses unless told; Astro's
+    remark does both; Pelican's python-markdown has attributes and definitions."""
+    markdown = generator.settings.get("markdown") if generator.name == "zola" else None
+    own = markdown if isinstance(markdown, dict) else {}
+    smart = generator.name == "astro" or own.get("smart_punctuation") is True
+    return Grammar(
+        "commonmark",
+        kramdown=generator.name == "pelican",
+        linkify=generator.name == "astro",
+        emoji=own.get("render_emoji") is True,
+        typography="kramdown" if smart else "",
+    )
 
 
 def _hugo(config: Any) -> Grammar:

@@ -1,0 +1,219 @@
+"""Sites of Zola, Eleventy, Pelican and Astro: what they say of themselves without being run.
+
+Read are their Markdown, their front matter and as much of their configuration as is data (Zola's TOML, Pelican's
+literals, an address in Astro's, Eleventy's metadata.json). Templates, shortcodes and plugins are theirs alone. What is
+understood and what isn't: docs/how-to/jekyll-and-hugo.md.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from urllib.parse import quote
+
+from newsletter.errors import NewsletterError
+from newsletter.site.formats import read_json, read_toml
+from newsletter.site.post import Post, read_text
+from newsletter.site.slug import slugify, split_name
+
+Name = Literal["zola", "eleventy", "pelican", "astro"]
+
+_LARGEST = 1024 * 1024
+_USUAL = ("blog", "posts", "post", "articles", "news", "writing")
+_SETTING = r"\b{}\s*:\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`\n$]*)`)"
+_KEPT = "/-._~!$&'()*+,;=:@"
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """What a site of one of these generators says of itself."""
+
+    name: Name
+    config: Path
+    content: Path  # the folder that its pages' addresses follow
+    folders: tuple[Path, ...]  # where posts are
+    title: str = ""
+    url: str = ""
+    language: str = ""
+    author: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def path_of(self, post: Post) -> str:
+        """The path of a post's page under the site's address, percent-encoded."""
+        own = post.front_matter.get({"zola": "path", "pelican": "url"}.get(self.name, "permalink"))
+        if isinstance(own, str) and own and "{{" not in own:
+            return quote("/" + own.strip("/") + ("" if "." in own.rpartition("/")[2] else "/"), safe=_KEPT)
+        try:
+            place = PurePosixPath(post.path.relative_to(self.content).as_posix())
+        except ValueError:
+            place = PurePosixPath(post.path.name)
+        bundle = place.stem in {"index", "_index"} and len(place.parts) > 1
+        stem = place.parent.name if bundle else place.stem
+        above = place.parent.parent.parts if bundle else place.parent.parts
+        return quote(_PATHS[self.name](self, post, stem, above), safe=_KEPT)
+
+
+def find_other(root: Path) -> Generator | None:
+    """The site in `root`, if one of these generators made it. Raises NewsletterError where its data is broken."""
+    for read in (_zola, _pelican, _eleventy, _astro):
+        if (found := read(root)) is not None:
+            return found
+    return None
+
+
+def _zola(root: Path) -> Generator | None:
+    path = next((root / name for name in ("config.toml", "zola.toml") if (root / name).is_file()), None)
+    if path is None or "base_url" not in (text := read_text(path, _LARGEST)):
+        return None
+    config = read_toml(text, path)
+    content = root / "content"
+    return Generator(
+        "zola", path, content, _post_folders(content),
+        title=_line(config.get("title")), url=_address(config.get("base_url")),
+        language=_line(config.get("default_language")), author=_line(config.get("author")), settings=config,
+    )  # fmt: skip
+
+
+def _pelican(root: Path) -> Generator | None:
+    path = root / "pelicanconf.py"
+    if not path.is_file():
+        return None
+    config = _literals(read_text(path, _LARGEST), path)
+    if (root / "publishconf.py").is_file():
+        config.update(_literals(read_text(root / "publishconf.py", _LARGEST), root / "publishconf.py"))
+    content = root / _line(config.get("PATH") or "content")
+    paths = config.get("ARTICLE_PATHS")
+    folders = tuple(content / str(name) for name in paths if name) if isinstance(paths, list) else ()
+    return Generator(
+        "pelican", path, content, folders or (content,),
+        title=_line(config.get("SITENAME")), url=_address(config.get("SITEURL")),
+        language=_line(config.get("DEFAULT_LANG")), author=_line(config.get("AUTHOR")), settings=config,
+    )  # fmt: skip
+
+
+def _eleventy(root: Path) -> Generator | None:
+    names = (".eleventy.js", "eleventy.config.js", "eleventy.config.mjs", "eleventy.config.cjs", "eleventy.config.ts")
+    path = next((root / name for name in names if (root / name).is_file()), None)
+    if path is None:
+        return None
+    text = read_text(path, _LARGEST)
+    written = _setting("input", text).strip("./")
+    content = root / written if written and (root / written).is_dir() else root
+    about: Mapping[str, Any] = {}
+    for file in (content / "_data/metadata.json", content / "_data/site.json", root / "_data/metadata.json"):
+        if file.is_file() and isinstance(data := read_json(read_text(file, _LARGEST), file), dict):
+            about = data
+            break
+    author = about.get("author")
+    return Generator(
+        "eleventy", path, content, _post_folders(content, content / "content"),
+        title=_line(about.get("title") or about.get("name")), url=_address(about.get("url")),
+        language=_line(about.get("language") or about.get("lang")),
+        author=_line(author.get("name") if isinstance(author, dict) else author), settings=about,
+    )  # fmt: skip
+
+
+def _astro(root: Path) -> Generator | None:
+    names = ("astro.config.mjs", "astro.config.js", "astro.config.ts", "astro.config.cjs")
+    path = next((root / name for name in names if (root / name).is_file()), None)
+    if path is None:
+        return None
+    text = read_text(path, _LARGEST)
+    base = _setting("base", text).strip("/")
+    url = _address(_setting("site", text))
+    pages = root / "src/pages"
+    content = root / "src/content"
+    folders = _post_folders(content) if content.is_dir() else _post_folders(pages)
+    return Generator(
+        "astro", path, content if content.is_dir() else pages, folders, url=f"{url}/{base}" if url and base else url
+    )
+
+
+def _post_folders(*contents: Path) -> tuple[Path, ...]:
+    """The sections of a usual name, else all of the content."""
+    for content in contents:
+        found = tuple(content / name for name in _USUAL if (content / name).is_dir())
+        if found:
+            return found
+    return tuple(content for content in contents[:1] if content.is_dir())
+
+
+def _zola_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
+    date, name = split_name(stem)
+    own = post.front_matter.get("slug")
+    slug = own if isinstance(own, str) and own else name if date else stem
+    return "/" + "/".join([*(slugify(part) for part in above), slugify(slug)]) + "/"
+
+
+def _eleventy_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
+    above = above[1:] if above[:1] == ("content",) else above
+    return "/" + "/".join([*above, split_name(stem)[1]]) + "/"
+
+
+def _pelican_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
+    pattern = _line(site.settings.get("ARTICLE_URL")) or "{slug}.html"
+    slug = str(post.front_matter.get("slug") or slugify(post.title))
+    category = post.categories[0] if post.categories else above[-1] if above else "misc"
+    values = {"slug": slug, "category": slugify(category), "lang": post.text_field("lang")}
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] == "date" and post.date is not None:
+            return post.date.strftime(match[2] or "%Y-%m-%d")
+        if match[1] not in values:
+            what = f"ARTICLE_URL {pattern!r} can't be filled; set [posts] permalink"
+            raise NewsletterError(what, path=site.config)
+        return values[match[1]]
+
+    if post.date is None and "{date" in pattern:
+        return ""
+    return "/" + re.sub(r"\{(\w+)(?::([^{}]*))?\}", fill, pattern).lstrip("/")
+
+
+def _astro_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
+    own = post.front_matter.get("slug")
+    return "/" + "/".join([*above, own if isinstance(own, str) and own else stem]) + "/"
+
+
+_PATHS: Mapping[Name, Callable[[Generator, Post, str, tuple[str, ...]], str]] = {
+    "zola": _zola_path,
+    "eleventy": _eleventy_path,
+    "pelican": _pelican_path,
+    "astro": _astro_path,
+}
+
+
+def _literals(text: str, path: Path) -> dict[str, Any]:
+    """The names that a Python file sets to literals; nothing of it is run."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        raise NewsletterError("is no Python that can be read; mend it", path=path) from None
+    found: dict[str, Any] = {}
+    for statement in tree.body:
+        if (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            try:
+                found[statement.targets[0].id] = ast.literal_eval(statement.value)
+            except (ValueError, TypeError, RecursionError, MemoryError):
+                continue
+    return found
+
+
+def _setting(name: str, text: str) -> str:
+    """A text that a configuration in JavaScript sets."""
+    match = re.search(_SETTING.format(name), text)
+    return next((part for part in match.groups() if part is not None), "") if match else ""
+
+
+def _line(value: object) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def _address(value: object) -> str:
+    text = _line(value)
+    return text.rstrip("/") if text.startswith(("http://", "https://")) else ""

@@ -1,0 +1,125 @@
+"""Sites of Zola, Eleventy, Pelican and Astro are known for what they are, and their posts stand where they put them."""
+
+# ruff: noqa: E501 (a file a line)
+
+from datetime import UTC, datetime
+
+import pytest
+
+from newsletter.compose.body import render_body
+from newsletter.errors import NewsletterError
+from newsletter.site.discover import detect_site, find_posts
+from newsletter.site.load import load_site
+from tests.compose.sites import make, page_of, write
+
+ZOLA = {
+    "newsletter.toml": "",
+    "config.toml": 'base_url = "https://zola.example.org"\ntitle = "Z"\ndefault_language = "de"\n[markdown]\nsmart_punctuation = true\n',
+    "content/blog/_index.md": '+++\ntitle = "Blog"\n+++\n',
+    "content/blog/2026-01-02-first-post.md": '+++\ntitle = "First"\n+++\nSee [next](@/blog/other.md#part) -- "now".\n',
+    "content/blog/other.md": '+++\ntitle = "Other"\ndate = 2026-01-03\npath = "own/place"\n+++\nText.\n',
+    "content/blog/trip/index.md": '+++\ntitle = "Trip"\nslug = "a-trip"\n+++\nText.\n',
+}
+ELEVENTY = {
+    "newsletter.toml": "",
+    "eleventy.config.js": 'export default function (c) { return { dir: { input: "src" } }; }\n',
+    "src/_data/metadata.json": '{"title": "E", "url": "https://e.example.org/", "author": {"name": "Ada"}}',
+    "src/posts/2026-01-02-first.md": "---\ntitle: First\n---\nText.\n",
+    "src/posts/own.md": "---\ntitle: Own\npermalink: /there/\n---\nText.\n",
+}
+PELICAN = {
+    "newsletter.toml": "",
+    "pelicanconf.py": (
+        "import os\nSITENAME = 'P'\nSITEURL = ''\nAUTHOR = 'Ada Moreau'\nPATH = 'content'\n"
+        "ARTICLE_URL = 'posts/{date:%Y}/{slug}/'\nos.system('touch ran')\nPLUGINS = [name for name in ()]\n"
+    ),
+    "publishconf.py": "SITEURL = 'https://p.example.org'\n",
+    "content/first.md": "Title: My First Post\nDate: 2026-01-02 10:20\nCategory: News\nTags: a, b\n\nText.\n",
+    "content/draft.md": "Title: Draft\nDate: 2026-01-03\nStatus: draft\n\nText.\n",
+}
+ASTRO = {
+    "newsletter.toml": "",
+    "astro.config.mjs": "export default defineConfig({ site: 'https://a.example.org', base: '/docs' });\n",
+    "src/content/blog/first-post.md": "---\ntitle: First\npubDate: Jul 08 2022\nheroImage: /hero.png\n---\nText.\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "post", "url"),
+    [
+        (ZOLA, "content/blog/2026-01-02-first-post.md", "https://zola.example.org/blog/first-post/"),
+        (ZOLA, "content/blog/other.md", "https://zola.example.org/own/place/"),
+        (ZOLA, "content/blog/trip/index.md", "https://zola.example.org/blog/a-trip/"),
+        (ELEVENTY, "src/posts/2026-01-02-first.md", "https://e.example.org/posts/first/"),
+        (ELEVENTY, "src/posts/own.md", "https://e.example.org/there/"),
+        (PELICAN, "content/first.md", "https://p.example.org/posts/2026/my-first-post/"),
+        (ASTRO, "src/content/blog/first-post.md", "https://a.example.org/docs/blog/first-post/"),
+    ],
+)
+def test_a_post_stands_where_its_generator_puts_it(tmp_path, files, post, url):
+    assert page_of(make(tmp_path, files), post).url == url
+
+
+@pytest.mark.parametrize(
+    ("files", "kind", "title", "posts"),
+    [
+        (ZOLA, "zola", "Z", "content/blog"),
+        (ELEVENTY, "eleventy", "E", "src/posts"),
+        (PELICAN, "pelican", "P", "content"),
+        (ASTRO, "astro", "", "src/content/blog"),
+    ],
+)
+def test_a_site_is_known_for_what_it_is_and_its_posts_are_found(tmp_path, files, kind, title, posts):
+    config = write(tmp_path, files)
+    found = detect_site(tmp_path)
+    assert found is not None
+    assert (found.kind, found.title, found.posts_dir) == (kind, title, posts)
+    listed = find_posts(config, load_site(config))
+    names = [name for name in files if name.startswith(posts) and name.endswith(".md") and "_index" not in name]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in listed) == sorted(names)
+
+
+def test_zolas_front_matter_links_and_typography_are_heard(tmp_path):
+    page = page_of(make(tmp_path, ZOLA), "content/blog/2026-01-02-first-post.md")
+    assert page.post.date == datetime(2026, 1, 2, tzinfo=UTC)
+    assert page.language == "de"
+    assert render_body(page) == '<p>See <a href="https://zola.example.org/own/place/#part">next</a> – “now”.</p>'
+
+
+def test_pelicans_lines_are_front_matter_and_its_settings_are_not_run(tmp_path):
+    site = make(tmp_path, PELICAN)
+    post = page_of(site, "content/first.md").post
+    assert (post.title, post.categories, post.tags, post.body) == ("My First Post", ("News",), ("a", "b"), "Text.\n")
+    assert post.body_line == 6
+    assert page_of(site, "content/draft.md").post.draft
+    assert page_of(site, "content/first.md").author.name == "Ada Moreau"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_astros_dates_and_pictures_are_read(tmp_path):
+    page = page_of(make(tmp_path, ASTRO), "src/content/blog/first-post.md")
+    assert page.post.date == datetime(2022, 7, 8, tzinfo=UTC)
+    assert page.image == "https://a.example.org/docs/hero.png"
+
+
+def test_an_address_that_cannot_be_made_is_told(tmp_path):
+    files = {
+        **PELICAN,
+        "pelicanconf.py": "SITEURL = 'https://p.example.org'\nARTICLE_URL = '{author}/{slug:>9999999999}'\n",
+    }
+    with pytest.raises(NewsletterError, match="ARTICLE_URL"):
+        page_of(make(tmp_path, files), "content/first.md")
+
+
+def test_a_permalink_in_newsletter_toml_wins(tmp_path):
+    files = {**ASTRO, "newsletter.toml": '[posts]\npermalink = "/writing/:title/"\n'}
+    assert page_of(make(tmp_path, files), "src/content/blog/first-post.md").path == "/writing/first-post/"
+
+
+def test_a_hugo_site_with_the_old_name_of_its_configuration_is_hugos(tmp_path):
+    files = {
+        "newsletter.toml": "",
+        "config.toml": 'baseURL = "https://h.example.org/"\n',
+        "content/posts/a.md": "---\ntitle: A\n---\nA.\n",
+    }
+    assert make(tmp_path, files).kind == "hugo"
