@@ -6,8 +6,8 @@ https://html.spec.whatwg.org/multipage/rendering.html
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from newsletter.css.cascade import cascade
 from newsletter.css.colour import BLACK, WHITE, Colour, read_attribute_colour, read_colour
@@ -42,6 +42,7 @@ _SCALE = {
 }
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "th"}
 _BOLD = {*_HEADINGS, "b", "strong"}
+_COLOUR_ATTRIBUTES = {"font": "color", "body": "text"}
 _LENGTH = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))([a-z]+|%)?\Z", re.IGNORECASE)
 _LINK = Colour(0, 0, 0xEE / 255)
 _DARK_LINK = Colour(0x9E / 255, 0x9E / 255, 1)
@@ -65,18 +66,6 @@ class ComputedStyle:
     def bold(self) -> bool:
         """Whether it counts as bold, so as large text from 18.66 px."""
         return self.weight >= 600
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """What decides whether a box has any room: declared lengths in px, None where nothing is declared."""
-
-    height: float | None = None
-    max_height: float | None = None
-    width: float | None = None
-    max_width: float | None = None
-    clips: bool = False
-    away: bool = False  # moved out of the page
 
 
 def computed_styles(
@@ -108,74 +97,150 @@ def pixels(text: str, parent: float = 16.0) -> float | None:
     return number * _UNITS[unit] if unit in _UNITS else None
 
 
+@dataclass(slots=True)
+class _Draft:
+    """An element's style while its declarations are gone through, the strongest last."""
+
+    above: ComputedStyle
+    colour: Colour | None
+    ground: Colour | None
+    size: float
+    weight: float
+    opacity: float
+    image: bool = False  # something that hides the ground's colour: a picture, a gradient
+    display: str = ""
+    visible: bool = True
+    clips: bool = False
+    away: bool = False  # moved out of the page
+    lengths: dict[str, float | None] = field(default_factory=dict)  # declared, in px
+
+
 def _computed_style(
     element: Element, above: ComputedStyle, declared: Sequence[Declaration], dark: bool
 ) -> ComputedStyle:
-    tag = str(element.tag)
-    colour, ground, size, weight = above.colour, above.ground, above.size, above.weight
-    opacity, display, visible, box = above.opacity, "", True, Box()
-    if tag in _SCALE:
-        size *= _SCALE[tag]
-    if tag in _BOLD:
-        weight = 700 if tag in _HEADINGS else _bolder(above.weight)
-    if tag == "a" and element.get("href") is not None:
-        colour = _DARK_LINK if dark else _LINK
-    if shade := element.get({"font": "color", "body": "text"}.get(tag, "")) if tag in {"font", "body"} else None:
-        colour = read_attribute_colour(shade) or colour
-    if tag == "font":
-        size = _FONT_SIZES.get((element.get("size") or "").strip(), size)
-    if element.get("background"):
-        ground = None
-    elif element.get("bgcolor"):
-        ground = read_attribute_colour(element.get("bgcolor") or "") or ground
-    image = bool(element.get("background"))
+    draft = _Draft(above, above.colour, above.ground, above.size, above.weight, above.opacity)
+    _from_html(draft, element, dark)
     for item in declared:
-        value = item.value.strip().lower()
-        match item.name:
-            case "color":
-                colour = _text_colour(value, colour, above.colour)
-            case "background" | "background-color" | "background-image":
-                if value in {"inherit", "initial", "unset", "none", "transparent"}:
-                    if item.name != "background-image":
-                        ground = above.ground if not image or item.name == "background" else None
-                    continue
-                if urls(item.tokens) or any("gradient" in name for name in functions(item.tokens)):
-                    ground, image = None, True
-                    continue
-                found = plain_colour(item)
-                if item.name == "background":
-                    image = False
-                if found is not None and not image:
-                    ground = found.over(above.ground) if above.ground else found if found.alpha == 1 else None
-                elif found is None and item.name != "background-image":
-                    ground = None  # var(), a newer colour
-            case "font-size":
-                size = _font_size(value, above.size, size)
-            case "font":
-                size, weight = _font(item, above, size)
-            case "font-weight":
-                weight = _weight(value, above.weight, weight)
-            case "opacity":
-                number = re.match(r"([\d.]+)(%?)\Z", value)
-                if number and number[1].count(".") < 2 and number[1] != ".":
-                    opacity = above.opacity * min(1.0, float(number[1]) / (100 if number[2] else 1))
-            case "display":
-                display = value
-            case "visibility":
-                visible = value not in {"hidden", "collapse"}
-            case _:
-                box = _boxed(box, item.name, value, size)
+        if item.name in _PROPERTIES:
+            _PROPERTIES[item.name](draft, item, item.value.strip().lower())
+    tag = str(element.tag)
     gone = (
         above.gone
         or (tag in NOT_SHOWN and tag != "head")  # where there is no body, libxml2 leaves strange tags in the head
-        or display == "none"
-        or (element.get("hidden") is not None and not display)
-        or not visible
-        or _no_room(box)
-        or opacity == 0
+        or draft.display == "none"
+        or (element.get("hidden") is not None and not draft.display)
+        or not draft.visible
+        or _no_room(draft)
+        or draft.opacity == 0
     )
-    hidden = gone or size <= 2 or (colour is not None and colour.alpha == 0)
-    return ComputedStyle(colour, ground, size, weight, hidden, gone, opacity, display)
+    hidden = gone or draft.size <= 2 or (draft.colour is not None and draft.colour.alpha == 0)
+    return ComputedStyle(
+        draft.colour, draft.ground, draft.size, draft.weight, hidden, gone, draft.opacity, draft.display
+    )  # fmt: skip
+
+
+def _from_html(draft: _Draft, element: Element, dark: bool) -> None:
+    """What the element and its attributes say, before any CSS."""
+    tag = str(element.tag)
+    draft.size *= _SCALE.get(tag, 1.0)
+    if tag in _BOLD:
+        draft.weight = 700 if tag in _HEADINGS else _bolder(draft.above.weight)
+    if tag == "a" and element.get("href") is not None:
+        draft.colour = _DARK_LINK if dark else _LINK
+    if tag in _COLOUR_ATTRIBUTES and (shade := element.get(_COLOUR_ATTRIBUTES[tag])):
+        draft.colour = read_attribute_colour(shade) or draft.colour
+    if tag == "font":
+        draft.size = _FONT_SIZES.get((element.get("size") or "").strip(), draft.size)
+    if element.get("background"):
+        draft.ground, draft.image = None, True
+    elif shade := element.get("bgcolor") or "":
+        draft.ground = read_attribute_colour(shade) or draft.ground
+
+
+def _color(draft: _Draft, item: Declaration, value: str) -> None:
+    draft.colour = _text_colour(value, draft.colour, draft.above.colour)
+
+
+def _background(draft: _Draft, item: Declaration, value: str) -> None:
+    if value in {"inherit", "initial", "unset", "none", "transparent"}:
+        if item.name != "background-image":
+            draft.ground = draft.above.ground if not draft.image or item.name == "background" else None
+        return
+    if urls(item.tokens) or any("gradient" in name for name in functions(item.tokens)):
+        draft.ground, draft.image = None, True
+        return
+    found, below = plain_colour(item), draft.above.ground
+    if item.name == "background":
+        draft.image = False
+    if found is not None and not draft.image:
+        draft.ground = found.over(below) if below else found if found.alpha == 1 else None
+    elif found is None and item.name != "background-image":
+        draft.ground = None  # var(), a newer colour
+
+
+def _font_size(draft: _Draft, item: Declaration, value: str) -> None:
+    inherited = draft.above.size
+    if value in _SIZES:
+        draft.size = _SIZES[value]
+    elif value in {"smaller", "larger"}:
+        draft.size = inherited * (0.833 if value == "smaller" else 1.2)
+    elif value in {"inherit", "unset"}:
+        draft.size = inherited
+    elif (found := pixels(value, inherited)) is not None:
+        draft.size = found
+
+
+def _font(draft: _Draft, item: Declaration, value: str) -> None:
+    """The size and weight of the shorthand: `bold 17px/1.5 Georgia, serif`."""
+    words = value.split("/")[0].split(",")[0].split()
+    found = next((number for word in words if (number := pixels(word, draft.above.size)) is not None), None)
+    named = next((_SIZES[word] for word in words if word in _SIZES), None)
+    weights = (_weight(word, draft.above.weight, 0) for word in words)
+    draft.weight = next((number for number in weights if number), 400.0)
+    draft.size = found if found is not None else named if named is not None else draft.size
+
+
+def _font_weight(draft: _Draft, item: Declaration, value: str) -> None:
+    draft.weight = _weight(value, draft.above.weight, draft.weight)
+
+
+def _opacity(draft: _Draft, item: Declaration, value: str) -> None:
+    number = re.match(r"([\d.]+)(%?)\Z", value)
+    if number and number[1].count(".") < 2 and number[1] != ".":
+        draft.opacity = draft.above.opacity * min(1.0, float(number[1]) / (100 if number[2] else 1))
+
+
+def _display(draft: _Draft, item: Declaration, value: str) -> None:
+    draft.display = value
+
+
+def _visibility(draft: _Draft, item: Declaration, value: str) -> None:
+    draft.visible = value not in {"hidden", "collapse"}
+
+
+def _overflow(draft: _Draft, item: Declaration, value: str) -> None:
+    draft.clips = value in {"hidden", "clip"}
+
+
+def _length(draft: _Draft, item: Declaration, value: str) -> None:
+    draft.lengths[item.name] = None if value.endswith("%") and value != "0%" else pixels(value, draft.size)
+
+
+def _offset(draft: _Draft, item: Declaration, value: str) -> None:
+    length = pixels(value, draft.size)
+    draft.away = draft.away or (length is not None and length <= -900)
+
+
+_PROPERTIES: dict[str, Callable[[_Draft, Declaration, str], None]] = {
+    "color": _color,
+    **dict.fromkeys(("background", "background-color", "background-image"), _background),
+    "font-size": _font_size, "font": _font, "font-weight": _font_weight,
+    "opacity": _opacity, "display": _display, "visibility": _visibility,
+    **dict.fromkeys(("overflow", "overflow-x", "overflow-y"), _overflow),
+    **dict.fromkeys(("height", "max-height", "width", "max-width"), _length),
+    **dict.fromkeys(("left", "top", "text-indent", "margin-left"), _offset),
+}  # fmt: skip
+"""What each property does to the style; others don't matter here."""
 
 
 def _text_colour(value: str, own: Colour | None, inherited: Colour | None) -> Colour | None:
@@ -197,17 +262,6 @@ def plain_colour(item: Declaration) -> Colour | None:
     return None
 
 
-def _font_size(value: str, inherited: float, own: float) -> float:
-    if value in _SIZES:
-        return _SIZES[value]
-    if value in {"smaller", "larger"}:
-        return inherited * (0.833 if value == "smaller" else 1.2)
-    if value in {"inherit", "unset"}:
-        return inherited
-    found = pixels(value, inherited)
-    return own if found is None else found
-
-
 def _bolder(weight: float) -> float:
     """https://www.w3.org/TR/css-fonts-4/#relative-weights"""
     return 400 if weight < 350 else 700 if weight < 550 else max(900, weight)
@@ -221,41 +275,7 @@ def _weight(value: str, inherited: float, own: float) -> float:
     return known.get(value, inherited if value in {"inherit", "unset"} else own)
 
 
-def _font(item: Declaration, above: ComputedStyle, size: float) -> tuple[float, float]:
-    """The size and weight of the `font` shorthand: `bold 17px/1.5 Georgia, serif`."""
-    inherited = above.size
-    words = item.value.lower().split("/")[0].split(",")[0].split()
-    found = next((number for word in words if (number := pixels(word, inherited)) is not None), None)
-    named = next((_SIZES[word] for word in words if word in _SIZES), None)
-    weights = (_weight(word, above.weight, 0) for word in words)
-    weight = next((number for number in weights if number), 400.0)
-    return (found if found is not None else named if named is not None else size), weight
-
-
-def _boxed(box: Box, name: str, value: str, size: float) -> Box:
-    match name:
-        case "height" | "max-height" | "width" | "max-width":
-            length = None if value.endswith("%") and value != "0%" else pixels(value, size)
-            return _sized(box, name, length)
-        case "overflow" | "overflow-y" | "overflow-x":
-            return replace(box, clips=value in {"hidden", "clip"})
-        case "left" | "top" | "text-indent" | "margin-left":
-            length = pixels(value, size)
-            return replace(box, away=box.away or (length is not None and length <= -900))
-    return box
-
-
-def _sized(box: Box, name: str, length: float | None) -> Box:
-    match name:
-        case "height":
-            return replace(box, height=length)
-        case "max-height":
-            return replace(box, max_height=length)
-        case "width":
-            return replace(box, width=length)
-    return replace(box, max_width=length)
-
-
-def _no_room(box: Box) -> bool:
-    tight = any(length is not None and length <= 1 for length in (box.height, box.max_height, box.width, box.max_width))
-    return box.away or (box.clips and tight) or box.max_height == 0 or box.max_width == 0
+def _no_room(draft: _Draft) -> bool:
+    lengths = draft.lengths
+    tight = any(length is not None and length <= 1 for length in lengths.values())
+    return draft.away or (draft.clips and tight) or lengths.get("max-height") == 0 or lengths.get("max-width") == 0

@@ -53,6 +53,8 @@ def decide(
             waiting.append((element, statics, conditional))
         elif any(not static.own for static in statics):
             styles[element] = _style(element, statics)
+    if sum(len(conditional) ** 2 for _, _, conditional in waiting) > steps:
+        return Inlining({}, {}, {}, (), True)
     for element, statics, conditional in waiting:
         promoted = weigh(element, statics, conditional)
         conditional += promoted

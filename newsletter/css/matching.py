@@ -142,6 +142,7 @@ class Matcher:
         siblings = [element] if parent is None else _children(parent)
         if "last" in pseudo.name:
             siblings.reverse()
+        self.left -= len(siblings)
         before = [alike(other) for other in siblings[: siblings.index(element)]]
         if own is Match.NO or Match.MAYBE in before:
             return min(own, Match.MAYBE)

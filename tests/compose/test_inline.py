@@ -1,14 +1,17 @@
 """Inlining: premailer's traps, each of them sprung."""
 
+import contextlib
 import re
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 
 from newsletter.compose.html.inline_css import inline_css
+from newsletter.errors import NewsletterError
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +197,20 @@ def test_the_inliner_leaves_modules_and_environment_to_others() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "css",
+    [
+        "b ~ i ~ u ~ p { color: red } " * 100,
+        ":has(b ~ i ~ u) p { color: red } " * 100,
+        "@media (max-width: 1px) { p { color: red; margin: 1px; padding: 1px } } " * 100,
+        "div " * 60 + "p { color: red }",
+        "p:nth-child(2n of b + i) { color: red } " * 100,
+    ],
+)
+def test_a_hostile_sheet_is_refused_or_inlined_in_bounded_time(css: str) -> None:
+    started = time.process_time()
+    with contextlib.suppress(NewsletterError):
+        page(css, "<div>" * 60 + "<b>x</b><i>x</i><u>x</u><p>x</p>" * 500)
+    assert time.process_time() - started < 20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-_READ = """() => [...document.querySelectorAll('html, body, body *')].flatMap(element =>
+_READ = """() => [...document.querySelectorAll('html, body, body *:not(style, script)')].flatMap(element =>
   [null, '::before', '::after', '::first-line', '::marker'].map(part => {
     const style = getComputedStyle(element, part);
     if (part && part != '::first-line' && part != '::marker' && style.content == 'none') return '';
