@@ -203,7 +203,7 @@ def _first_valid(key: str, values: list[str]) -> str:
 
     for value in filter(None, values):
         with contextlib.suppress(ValueError):
-            return str(getattr(Newsletter(**{key: value}), key))
+            return str(getattr(Newsletter.model_validate({key: value}), key))
     return ""
 
 

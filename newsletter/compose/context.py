@@ -74,6 +74,7 @@ def newsletter_context(page: Page, config: Config, name: str) -> dict[str, Any]:
         "language": page.language,
         "dir": "rtl" if re.split("[-_]", page.language.lower())[0] in _RIGHT_TO_LEFT else "ltr",
         "reason": own.reason,
+        "extra": own.extra,
         **style,
         "logo": page.absolute(style["logo"], of_site=True) if style["logo"] else "",
         "unsubscribe": bool(config.unsubscribe.url or config.unsubscribe.mailto),

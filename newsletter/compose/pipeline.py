@@ -5,9 +5,11 @@ templates: no network, no clock. What a template may mention is in `context`; ho
 module puts them in order. Who composes enters by `composer`.
 """
 
+import functools
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
@@ -64,9 +66,11 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
     else:
         body = render_body(page)
     about |= body_context(post, slots.sample(body))
-    issue = {
+    issue: dict[str, Any] = {
         "id": id_,
         "subject": slots.sample(subject),
+        "date": about["date"],
+        "date_text": about["date_text"],
         "preheader": replace_surrogates(preheader(post, slots.sample(body))),
     }
 
@@ -79,7 +83,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
         raise NewsletterError(
             "makes an empty mail; write {{ post.content }} in it", path=templates.path(f"{layout}.html")
         )
-    html = slots.cut_html(placed, inline_css(placed))
+    html = slots.cut_html(placed, inline_css(placed, functools.partial(page.absolute, of_site=True)))
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
     rendering.update(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
@@ -107,7 +111,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
         context={
             "post": json_value(about),
             "newsletter": json_value(newsletter),
-            "issue": issue,
+            "issue": json_value(issue),
             "site": json_value(site if _mention_site(pieces) else named),
         },
     )

@@ -125,6 +125,7 @@ class Newsletter(Section):
     color: Colour = "#0b5cad"  # links, buttons, rules
     background: Colour = "#f4f4f1"  # around the page
     font: str = ""  # a CSS font-family list; empty: the template's own
+    extra: dict[str, Any] = Field(default_factory=dict)  # keys of one's own, for templates
 
 
 class Posts(Section):

@@ -315,3 +315,23 @@ def test_what_keeps_a_post_off_its_site_is_told_for_the_moment_it_goes_out(newsl
     assert told(datetime(2026, 5, 3, 23, tzinfo=UTC)) == ["warning posts/oaks.md"]
     assert told(datetime(2026, 5, 4, 1, tzinfo=UTC)) == []
     assert told(None) == []
+
+
+def test_another_providers_unsubscribe_link_does_not_leave_this_newsletter(newsletter):
+    raw = message(here("<p>1 Main Street</p>"))
+    sample = sample_of(raw, post_of(newsletter), config_of(newsletter))
+    assert "unsubscribe" not in {f.rule for f in check_message(sample)}
+    foreign = message(
+        here("<p>1 Main Street</p>").replace("https://example.org/u/token", "https://example.net/unsubscribe")
+    )
+    sample = sample_of(foreign, post_of(newsletter), config_of(newsletter))
+    assert "unsubscribe" in {f.rule for f in check_message(sample)}
+
+
+def test_a_message_without_the_post_in_it_is_an_error(newsletter):
+    assert (
+        found(newsletter, "<p>Nothing of it</p>", "post-content", body="Nobody ever saw these words in an oak.") != []
+    )
+    piece = "<p>Nobody ever saw <b>these</b> words, says the excerpt.</p>"
+    assert found(newsletter, piece, "post-content", body="Nobody ever saw these words in an oak.") == []
+    assert found(newsletter, "<p>Short</p>", "post-content", body="![](oak.png)") == []

@@ -214,3 +214,15 @@ def test_a_hostile_sheet_is_refused_or_inlined_in_bounded_time(css: str) -> None
     with contextlib.suppress(NewsletterError):
         page(css, "<div>" * 60 + "<b>x</b><i>x</i><u>x</u><p>x</p>" * 500)
     assert time.process_time() - started < 20
+
+
+def test_addresses_of_the_site_in_a_template_become_absolute() -> None:
+    body = (
+        '<img src="/a.png"><a href="//example.net/x">x</a><td background="/b.png" style="background: url(/c.png)">'
+        '<!--[if mso]><v:fill src="/d.png"/><![endif]--><!-- /e.png --><a href="/f">x</a><a href="https://example.org/">x</a>'
+    )
+    style = "<style>@media print { p { background: url('/g.png') } }</style>"
+    source = f"<html><head>{style}</head><body>{body}</body></html>"
+    html = inline_css(source, lambda url: f"https://example.com{url}")
+    assert re.findall(r"example\.com(/\w\.?\w*)", html) == ["/g.png", "/a.png", "/b.png", "/c.png", "/d.png", "/f"]
+    assert html.count("example.com") == 6

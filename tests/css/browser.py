@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-_READ = """() => [...document.querySelectorAll('html, body, body *:not(style, script)')].flatMap(element =>
-  [null, '::before', '::after', '::first-line', '::marker'].map(part => {
-    const style = getComputedStyle(element, part);
-    if (part && part != '::first-line' && part != '::marker' && style.content == 'none') return '';
-    const names = part ? ['content', 'color', 'background-color', 'font-size'] : [...style];
-    const told = names.map(name => name + ': ' + style.getPropertyValue(name));
-    return [element.localName + (part || ''), ...told].join('\\n');
-  }))"""
+_READ = """() => {
+  document.getAnimations().forEach(one => { one.pause(); one.currentTime = 0 });
+  return [...document.querySelectorAll('html, body, body *:not(style, script)')].flatMap(element =>
+    [null, '::before', '::after', '::first-line', '::marker'].map(part => {
+      const style = getComputedStyle(element, part);
+      if (['::before', '::after'].includes(part) && style.content == 'none') return '';
+      const names = part ? ['content', 'color', 'background-color', 'font-size'] : [...style];
+      const told = names.map(name => name + ': ' + style.getPropertyValue(name));
+      return [element.localName + (part || ''), ...told].join('\\n');
+    }));
+  }"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def computed(page: Page, html: str, view: View) -> list[str]:
     page.emulate_media(
         color_scheme="dark" if view.dark else "light", media="print" if view.media == "print" else "screen"
     )  # fmt: skip
-    page.set_content(html, wait_until="domcontentloaded")
+    page.set_content(html, wait_until="load")
     if not view.pointer:
         return list(page.evaluate(_READ))
     session = page.context.new_cdp_session(page)  # a real pointer would lose an element that moves under it

@@ -1,6 +1,7 @@
 """Reading it: language, structure, contrast and size, for eyes of all kinds and for screen readers."""
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -16,6 +17,7 @@ SMALLEST = 14
 CONTRAST = 4.5
 CONTRAST_LARGE = 3.0
 _Pair = tuple[Colour, Colour]
+_RIGHT_TO_LEFT = {"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ps", "sd", "syr", "ug", "ur", "yi"}
 _TOP = {f"h{level}": level for level in range(1, 7)}
 
 
@@ -25,16 +27,19 @@ def language(sample: Sample) -> Iterator[Violation]:
     html = next(sample.all("html"), sample.tree)
     bare = [name for name in ("lang", "dir") if not (html.get(name) or "").strip()]
     inside = [name for name in ("lang", "dir") if not _wrapper(sample, name)]
+    leftward = _is_right_to_left(sample)
     if bare:
         also = ", nor has an element around the body's text" if inside else ""
         what = f"<html> has no {' and no '.join(bare)}{also}: {_harm(bare)}"
-        yield Violation("error", what, _place_of_tag(sample, "<html"), html)
+        grave = "lang" in bare or leftward
+        yield Violation("error" if grave else "warning", what, _place_of_tag(sample, "<html"), html)
     elif inside:
         what = (
             f"no element around the body's text has {' and '.join(inside)}: webmail drops what <html> says, and "
             + _harm(inside)
         )
-        yield Violation("error", what, _place_of_tag(sample, "<body"), next(sample.all("body"), None))
+        body = next(sample.all("body"), None)
+        yield Violation("error" if leftward else "warning", what, _place_of_tag(sample, "<body"), body)
     title = next(sample.all("title"), None)
     if title is None or not squeeze(title.text or ""):
         what = "there is no <title>: screen readers and browser tabs name the message by its address"
@@ -45,6 +50,15 @@ def language(sample: Sample) -> Iterator[Violation]:
             None,
             "Put <title>{{ issue.subject }}</title> into the head.",
         )
+
+
+def _is_right_to_left(sample: Sample) -> bool:
+    """Whether the message says that it is in a language written from right to left, or shows mostly letters of one."""
+    tags = [(element.get("lang") or "").lower().partition("-")[0] for element in sample.all("html", "body", "div")]
+    if any(tag in _RIGHT_TO_LEFT for tag in tags):
+        return True
+    letters = [unicodedata.bidirectional(one) for words in sample.shown[:200] for one in words.text[:500]]
+    return sum(kind in {"R", "AL"} for kind in letters) > letters.count("L")
 
 
 def table_role(sample: Sample) -> Iterator[Violation]:

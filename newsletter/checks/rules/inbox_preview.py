@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 
 from newsletter.checks.rule import Check, Place, Violation, shorten
 from newsletter.checks.rules.links import link_name
@@ -22,6 +23,7 @@ _LEAVE = re.compile(
 )
 _LEAVE_URL = re.compile(r"unsub|opt-?out|preferences|list-manage", re.IGNORECASE)
 _ONE_CLICK = "List-Unsubscribe=One-Click"
+_MARKUP = re.compile(r"\]\([^()]{0,600}\)|https?://[^\s)>\]\"']+|<[^<>]{1,500}>|\{[{%][^{}]{0,500}[}%]\}")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -145,6 +147,8 @@ def _visible_leave(sample: Sample, targets: frozenset[str]) -> bool:
         href = (link.get("href") or "").strip()
         if not href or sample.hidden(link):
             continue
+        if sample.config is not None and targets and not _is_ours(href, targets):
+            continue  # it leaves another provider's list
         if href in targets or _LEAVE_URL.search(href):
             return True
         if _LEAVE.search(link_name(link)):
@@ -157,6 +161,35 @@ def _visible_leave(sample: Sample, targets: frozenset[str]) -> bool:
         if len(around) < 200 and _LEAVE.search(around):  # "To unsubscribe, click here"
             return True
     return False
+
+
+def _is_ours(href: str, targets: frozenset[str]) -> bool:
+    """Whether an address is at one of the hosts, or of the mailboxes, by which this newsletter is left."""
+    ours = {_host_or_mailbox(target) for target in targets}
+    return _host_or_mailbox(href) in ours
+
+
+def _host_or_mailbox(address: str) -> str:
+    try:
+        parts = urlsplit(address.strip())
+        return (unquote(parts.path) if parts.scheme == "mailto" else parts.hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def post_content(sample: Sample) -> Iterator[Violation]:
+    """A layout may show an excerpt only: a run of five words of the post is enough."""
+    if sample.post is None or sample.tree is None:
+        return
+    said = _WORD.findall(_MARKUP.sub(" ", sample.post.body[:100_000]).casefold())
+    length = min(5, len(said))
+    if length < 2:
+        return
+    shown = " ".join(_WORD.findall(" ".join(words.text for words in sample.shown).casefold()))
+    runs = (" ".join(said[at : at + length]) for at in range(len(said) - length + 1))
+    if not any(f" {run} " in f" {shown} " for run in runs):
+        what = "none of the post's words are in the message: the template shows the frame and leaves the post out"
+        yield Violation("error", what)
 
 
 def postal_address(sample: Sample) -> Iterator[Violation]:
@@ -203,6 +236,13 @@ INBOX_PREVIEW = (
         "A reader who can't leave presses “spam”, and that counts against every message you send.",
         "Set [unsubscribe] url or mailto, and link to {{ unsubscribe_url }} in the template.",
         "https://www.rfc-editor.org/rfc/rfc8058",
+    ),
+    Check(
+        "post-content", post_content,
+        {"error": "no five words of the post in a row"},
+        "The reader gets a frame without a picture.",
+        "Put {{ post.content }} into the template, or {{ post.excerpt }}.",
+        "https://www.rfc-editor.org/rfc/rfc2046#section-5.1.4",
     ),
     Check(
         "postal-address", postal_address,

@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -74,6 +75,10 @@ _NUMBER = "-newsletter-style"
 _STEPS = 500_000  # of matching; the largest template seen takes some 20,000
 _ROW_GROUPS = {"thead", "tbody", "tfoot", "caption", "colgroup"}
 _KEY = re.compile(r"""\b(class|id)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
+_CONDITIONAL = re.compile(r"\s*\[if\b")
+_ADDRESSES = ("href", "src", "background", "poster")
+_ADDRESS = re.compile(rf"""(\b(?:{"|".join(_ADDRESSES)})\s*=\s*["']?)(/(?!/)[^\s"'<>]*)""", re.IGNORECASE)
+_URL = re.compile(r"""(\burl\(\s*["']?)(/(?!/)[^\s"'()]*)""", re.IGNORECASE)
 _SCREENS = {"", "all", "screen"}
 _ATTRIBUTES = {
     "text-align": ("align", {"td", "th", "tr", "p", "div", "h1", "h2", "h3", "h4", "h5", "h6"}),
@@ -84,9 +89,10 @@ _ATTRIBUTES = {
 _WITH_ATTRIBUTES = {tag for _, tags in _ATTRIBUTES.values() for tag in tags}
 
 
-def inline_css(html: str) -> str:
+def inline_css(html: str, absolute: Callable[[str], str] | None = None) -> str:
     """`html`, a whole page, with the rules of its `<style>` elements in style attributes.
 
+    `absolute` makes addresses of the site (`/images/x.png`) absolute, in attributes, CSS and conditional comments.
     Empty input comes back empty; a fragment comes back as a page.
     """
     html = _XML_DECLARATION.sub("", html.lstrip("\ufeff")).replace("\0", "")
@@ -99,12 +105,32 @@ def inline_css(html: str) -> str:
     root = etree.fromstring(html.strip().encode("utf-8", "replace"), parser)
     if root is None:
         return html
+    if absolute is not None:
+        _make_absolute(root, absolute)
     _inline(root)
     _restore_svg(root)
     page: str = etree.tostring(root.getroottree(), method="html", encoding="unicode", doctype="<!DOCTYPE html>")
     if doctype and doctype[0].lower() != "<!doctype html>":
         page = doctype[0] + page.removeprefix("<!DOCTYPE html>")
     return page
+
+
+def _make_absolute(root: Element, absolute: Callable[[str], str]) -> None:
+    def replaced(match: re.Match[str]) -> str:
+        return match[1] + absolute(match[2])
+
+    for element in root.iter(etree.Element):
+        for name in _ADDRESSES:
+            value = (element.get(name) or "").strip()
+            if value.startswith("/") and not value.startswith("//"):
+                element.set(name, absolute(value))
+        if "url(" in (style := element.get("style") or ""):
+            element.set("style", _URL.sub(replaced, style))
+        if element.tag == "style" and element.text:
+            element.text = _URL.sub(replaced, element.text)
+    for comment in root.iter(etree.Comment):
+        if _CONDITIONAL.match(comment.text or ""):
+            comment.text = _URL.sub(replaced, _ADDRESS.sub(replaced, comment.text or ""))
 
 
 def _inline(root: Element) -> None:
@@ -230,7 +256,7 @@ def _keys_in_comments(root: Element) -> frozenset[str]:
     """The classes and ids of elements in conditional comments, which only some clients see."""
     found = set()
     for comment in root.iter(etree.Comment):
-        if re.match(r"\s*\[if\b", comment.text or ""):
+        if _CONDITIONAL.match(comment.text or ""):
             for name, *values in _KEY.findall(comment.text or ""):
                 found |= {("." if name.lower() == "class" else "#") + word for word in "".join(values).split()}
     return frozenset(found)

@@ -11,13 +11,13 @@ import importlib.resources
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.environment import TemplateExpression
-from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError, TemplateNotFound
 from jinja2.loaders import split_template_path
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -26,6 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from newsletter.compose.templating.rewrite import rewrite
 from newsletter.compose.templating.runtime import Runtime
 from newsletter.compose.templating.slots import Slots
+from newsletter.compose.templating.template_error import place_of, template_error
 from newsletter.compose.templating.unparse import unparse
 from newsletter.errors import NewsletterError
 
@@ -117,6 +118,7 @@ class Rendering:
 
     def __init__(self, loader: "_Loader", runtime: Runtime) -> None:
         self._environment = _Stage(loader, runtime)
+        self._loader = loader
 
     @property
     def slots(self) -> Slots:
@@ -146,10 +148,11 @@ class Rendering:
         except NewsletterError as error:
             if error.path:
                 raise
-            path, line = _where(error.__traceback__, name)
+            path, line = place_of(error.__traceback__, name, FOLDER)
             raise NewsletterError(error.what, path=path, line=line) from error
         except Exception as error:
-            raise template_error(error, name, known=self._environment.globals) from error
+            names, filters = self._environment.globals, self._environment.filters
+            raise template_error(error, name, FOLDER, names, filters, self._loader.text) from error
 
 
 class _Stage(Sandbox):
@@ -223,6 +226,14 @@ class _Loader(jinja2.BaseLoader):
             raise NewsletterError("is not UTF-8; save it as UTF-8", path=path) from None
         return jinja2.Template.from_code(environment, _compiled(source, name, shown), globals or {})
 
+    def text(self, name: str) -> str:
+        """The text of a template, by its name or its path as errors show it; empty where there is none."""
+        path = self.find(name.removeprefix(f"{FOLDER}/"))
+        try:
+            return path.read_text("utf-8-sig") if path is not None else ""
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def layouts(self) -> tuple[str, ...]:
         return tuple(sorted({path.stem for folder in self._folders for path in folder.glob("*.html")}))
 
@@ -243,49 +254,6 @@ def bounded(pieces: Iterable[str]) -> str:
             raise SecurityError(f"writes more than {MOST_OUTPUT:,} characters")
         kept.append(piece)
     return "".join(kept)
-
-
-def template_error(error: Exception, name: str, known: Iterable[str] = ()) -> NewsletterError:
-    """What went wrong in a template, for its author: where, what, and the next step."""
-    path, line = _where(error.__traceback__, name)
-    if isinstance(error, TemplateSyntaxError):
-        what = f"{str(error.message).rstrip('.')}; correct the template"
-        return NewsletterError(what, path=error.filename or path, line=error.lineno)
-    if isinstance(error, UndefinedError):
-        what = str(error.message)
-        hint = "" if what.endswith("?") else f"; {_suggestion(what, known)}"
-        return NewsletterError(f"{what}{hint}", path=path, line=line)
-    if isinstance(error, TemplateNotFound):
-        return NewsletterError(
-            f"no template {error.name!r} in {FOLDER}/; write it or correct the name", path=path, line=line
-        )
-    if isinstance(error, RecursionError):
-        return NewsletterError("calls itself without end; give the macro or include an end", path=path, line=line)
-    if isinstance(error, (SecurityError, OverflowError)):
-        what = str(error).rstrip(".")
-        hint = (
-            "a template can't have that; take it out" if "unsafe" in what else "templates are bounded, make it smaller"
-        )
-        return NewsletterError(f"{what}; {hint}", path=path, line=line)
-    what = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
-    return NewsletterError(f"{what}; correct the template", path=path, line=line)
-
-
-def _suggestion(message: str, known: Iterable[str]) -> str:
-    name = message.split("'")[1] if message.count("'") > 1 else ""
-    near = difflib.get_close_matches(name, [word for word in known if " " not in word], n=1)
-    return f"did you mean {near[0]!r}?" if near else "correct the name, or use `is defined` or `default`"
-
-
-def _where(traceback: TracebackType | None, name: str) -> tuple[str, int | None]:
-    """The innermost template and line of a traceback: Jinja2 names a frame by the path that it was compiled with."""
-    path, line = name, None
-    while traceback is not None:
-        filename = traceback.tb_frame.f_code.co_filename
-        if filename.startswith(f"{FOLDER}/") or filename == name:
-            path, line = filename, traceback.tb_lineno
-        traceback = traceback.tb_next
-    return path, line
 
 
 def _bounded_center(value: str, width: int = 80) -> str:

@@ -16,8 +16,9 @@ from markupsafe import escape
 
 from newsletter.compose.issue import Piece, Slot
 from newsletter.compose.templating.dynamic import shorten
-from newsletter.compose.templating.environment import Sandbox, bounded, template_error
+from newsletter.compose.templating.environment import FOLDER, Sandbox, bounded
 from newsletter.compose.templating.slots import slots_of
+from newsletter.compose.templating.template_error import template_error
 from newsletter.errors import NewsletterError
 
 Fill = Callable[["Reader"], str]
@@ -208,7 +209,7 @@ def _fault(error: Exception, slot: Slot, reader: Reader) -> NewsletterError:
         has = ", ".join(sorted(reader.columns))
         what = f"{error.message}; the list has {has}: correct the name, or use `default`"
     else:
-        what = template_error(error, slot.path).what
+        what = template_error(error, slot.path, FOLDER).what
     return NewsletterError(
         f"{shorten(slot.source)} for {reader.columns['email']}: {what}", path=slot.path, line=slot.line
     )
