@@ -1,12 +1,14 @@
 """The issue: a post rendered once through a template, frozen; all that its messages are made of but the subscriber.
 
 An issue is kept in the ledger as JSON, and finished by whatever `newsletter` comes later, so its JSON has a format: 1
-is that of the first releases (they did not write it down), 2 is today's. A field that joins says since which format it
-is there, and has a default for those that were frozen before; nothing leaves, and the names in the JSON stay.
+is that of the first releases (they did not write it down), 3 is today's. A field that joins says since which format it
+is there, and has a default for those that were frozen before; nothing leaves, and the names in the JSON stay. Before 3
+premailer chose what is inlined, so of those issues what is styled is not compared.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -14,9 +16,17 @@ from typing import Any
 
 from newsletter.errors import NewsletterError
 
-FORMAT = 2
-"""The format that issues are frozen in. A field of a later one has `field(default=…, metadata={"since": 3})`."""
+FORMAT = 3
+"""The format that issues are frozen in. A field of a later one has `field(default=…, metadata={"since": 4})`."""
 
+_CONTEXT_SINCE = {("newsletter", "extra"): 3, ("issue", "date"): 3, ("issue", "date_text"): 3}
+"""Since which format the context has a key."""
+_STYLING = re.compile(
+    r"<!--.*?-->|<style\b.*?</style>|\s(?:style|class|align|valign|bgcolor)=(?:\"[^\"]*\"|'[^']*'|[^\s>]+)|\s+",
+    re.DOTALL,
+)
+_OWN_STYLING = 3
+"""Since this format the same post, template and settings are styled in the same way, to the letter."""
 _STORED_NAMES = {"context": "facts"}
 """What a field is called in the JSON, where that differs."""
 
@@ -94,14 +104,37 @@ class Issue:
         """The hash that the same issue has when it was frozen in `format`: to compare with one that was."""
         return hashlib.sha256(self._dumps_as(format).encode()).hexdigest()
 
+    def is_still(self, frozen: "Issue", stored_hash: str) -> bool:
+        """Whether this issue, composed today, is the one that was frozen with that hash."""
+        if self.hash_as(frozen.format) == stored_hash:
+            return True
+        old = frozen.format < _OWN_STYLING and frozen.hash == stored_hash
+        return old and self._unstyled(frozen.format) == frozen._unstyled(frozen.format)
+
+    def _unstyled(self, format: int) -> tuple[object, ...]:  # noqa: A002 (the field's name)
+        """All that the messages say, without how the HTML is styled."""
+        known = [one.name for one in fields(self) if one.metadata.get("since", 1) <= format]
+        texts = [_joined(pieces) for pieces in (self.subject, self.text)]
+        rest = [getattr(self, name) for name in known if name not in {"subject", "text", "html", "context", "format"}]
+        return (*texts, *rest, _STYLING.sub("", _joined(self.html)))
+
     def _dumps_as(self, format: int) -> str:  # noqa: A002
         known = {field.name for field in fields(self) if field.metadata.get("since", 1) <= format}
         stored = {_stored_name(name): value for name, value in asdict(self).items() if name in known}
+        stored[_stored_name("context")] = {
+            part: {key: value for key, value in about.items() if _CONTEXT_SINCE.get((part, key), 1) <= format}
+            for part, about in self.context.items()
+        }
         if format == 1:
             del stored["format"]
         else:
             stored["format"] = format
         return json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _joined(pieces: tuple[Piece, ...]) -> str:
+    """Pieces as one text; where in a template a slot stands is no part of what it says."""
+    return "".join(piece if isinstance(piece, str) else f"\0{piece.source}\0" for piece in pieces)
 
 
 def _stored_name(name: str) -> str:

@@ -9,14 +9,14 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from newsletter.compose.composer import Composer
-from newsletter.compose.issue import FORMAT, Issue
+from newsletter.compose.issue import FORMAT, Issue, Piece
 from newsletter.config.settings import load_config
 from newsletter.errors import NewsletterError
 from tests.cli.conftest import Run
@@ -90,6 +90,25 @@ def test_its_stored_hash_tells_whether_the_post_changed(begun: Path, run: Run, r
     assert done.returncode == 0, done.stderr
     assert all(b"Two & three" in message for _, message in relay.messages)
     assert len(relay.messages) == 3
+
+
+def changed(issue: Issue, old: str, new: str) -> tuple[Piece, ...]:
+    return tuple(piece.replace(old, new) if isinstance(piece, str) else piece for piece in issue.html)
+
+
+def test_how_an_earlier_release_styled_the_html_is_no_change_of_the_post(begun: Path) -> None:
+    composer = Composer(load_config(begun / "newsletter.toml"))
+    fresh = composer.compose(composer.read(begun / POST)).issue
+    frozen = Issue.loads(stored(begun)[0])
+    html = changed(frozen, 'style="', 'class="x" style="zoom: 1; ')
+    assert html != frozen.html
+    styled = replace(frozen, html=html)
+    assert fresh.is_still(styled, styled.hash)
+    assert not fresh.is_still(styled, "0" * 64)
+    told = replace(styled, html=changed(styled, "Two", "2"))
+    assert not fresh.is_still(told, told.hash)
+    today = replace(styled, format=FORMAT)
+    assert not fresh.is_still(today, today.hash)
 
 
 @pytest.mark.parametrize("options", [(), ("--as-begun",)])

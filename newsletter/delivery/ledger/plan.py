@@ -131,7 +131,7 @@ def make_plan(
     says what another one said.
     """
     frozen = ledger.frozen(issue.id)
-    if frozen is not None and ledger.frozen_hash(issue.id) != issue.hash_as(frozen.format):
+    if frozen is not None and not issue.is_still(frozen, ledger.frozen_hash(issue.id) or ""):
         raise refuse_changed(issue, frozen, root)
     if frozen is None and not second:
         refuse_renamed(issue, ledger.sent())
