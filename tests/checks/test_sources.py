@@ -319,12 +319,12 @@ def test_what_keeps_a_post_off_its_site_is_told_for_the_moment_it_goes_out(newsl
 
 def test_another_providers_unsubscribe_link_does_not_leave_this_newsletter(newsletter):
     raw = message(here("<p>1 Main Street</p>"))
-    sample = sample_of(raw, post_of(newsletter), config_of(newsletter))
+    sample = sample_of(raw, page_of(newsletter), config_of(newsletter))
     assert "unsubscribe" not in {f.rule for f in check_message(sample)}
     foreign = message(
         here("<p>1 Main Street</p>").replace("https://example.org/u/token", "https://example.net/unsubscribe")
     )
-    sample = sample_of(foreign, post_of(newsletter), config_of(newsletter))
+    sample = sample_of(foreign, page_of(newsletter), config_of(newsletter))
     assert "unsubscribe" in {f.rule for f in check_message(sample)}
 
 

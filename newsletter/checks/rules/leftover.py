@@ -25,21 +25,27 @@ _LEFT = re.compile(
     r"|\{:\s*[.#\w][^{}\n]{0,120}\}",  # kramdown's attributes
     re.DOTALL,
 )
+_FOREIGN = re.compile(
+    r"%[a-z]{2,40}\.[\w.]{1,80}%|\$\{[\w.]{1,80}\}|<%[=-]?[^<>%]{1,200}%>"  # Mailgun; template literals; ERB, EJS
+    r"|\{[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\}|\{(?:NAME|EMAIL|UNSUBSCRIBE)\}"  # GetResponse and its like
+    r"|\[(?:UNSUBSCRIBE|UNSUB|OPTOUT|WEBVERSION|PREHEADER|CONTENT|(?:FIRST|LAST|FULL)[_ ]?NAME)\]",
+)
+"""What an author may mean as text: left over where the post does not say it."""
 _EMPHASIZED = re.compile(r"\|[A-Z][\w:. -]{0,80}\|\Z")
 _CODE = {"code", "pre", "kbd", "samp", "tt", "textarea"}
 _RAW = re.compile(r"\{%-?\s*raw\s*-?%\}.*?(?:\{%-?\s*endraw\s*-?%\}|\Z)", re.DOTALL)
 _LIQUID = re.compile(r"\{\{-?\s*([\w.]+).{0,200}?\}\}|\{%-?\s*(?:if|unless|elsif|case|for)\b.{1,200}?%\}", re.DOTALL)
 _OF_PEOPLE = re.compile(rf"(?<![\w.\"'])({_PEOPLE})\b")
-_MARKS = ("{", "*|", "|", "%", "[")
+_MARKS = ("{", "*|", "|", "%", "[", "$")
 
 
 def leftover(sample: Sample) -> Iterator[Violation]:
     seen: set[str] = set()
     code = _code(sample)
     for text, element, where in _texts(sample):
-        for match in _LEFT.finditer(text):
+        for match in (*_LEFT.finditer(text), *_FOREIGN.finditer(text)):
             found = match[0]
-            if found in seen or found in code:
+            if found in seen or found in code or (match.re is _FOREIGN and _says(sample, found)):
                 continue
             seen.add(found)
             place = sample.sources.literal(found)
@@ -50,6 +56,10 @@ def leftover(sample: Sample) -> Iterator[Violation]:
             what = f"{f'*{text}*'!r} is left over in the {where}: the reader sees {text}"
             yield Violation("error", what, sample.sources.literal(f"*{text}*"), element)
     yield from _swallowed(sample)
+
+
+def _says(sample: Sample, found: str) -> bool:
+    return sample.page is not None and not sample.page.post.personalize and found in sample.page.post.body
 
 
 def _swallowed(sample: Sample) -> Iterator[Violation]:
@@ -81,10 +91,15 @@ def _texts(sample: Sample) -> Iterator[tuple[str, Element | None, str]]:
     for element in sample.elements:
         for name in ("href", "src", "alt", "title", "background"):
             value = element.get(name)
-            if value and ("{" in value or "*|" in value or "%7b" in value.lower()):
-                yield unquote(value), element, f"{name} of <{element.tag}>"
+            if value and (any(mark in value for mark in _MARKS) or "%7b" in value.lower()):
+                yield _percent_free(value), element, f"{name} of <{element.tag}>"
     if sample.text is not None:
         yield sample.text.text, None, "plain text part"
+
+
+def _percent_free(value: str) -> str:
+    """An attribute's value without its percent encoding; `%%name%%` is none."""
+    return value if "%%" in value else unquote(value)
 
 
 def _in_code(element: Element) -> bool:
@@ -97,7 +112,8 @@ def _code(sample: Sample) -> str:
 
 LEFTOVER = Check(
     "leftover", leftover,
-    {"error": "`{{ }}`, `{% %}`, `*|X|*`, `%%x%%`, `{first_name}`, `{: }` outside code; in a Jekyll post, Liquid that "
+    {"error": "`{{ }}`, `{% %}`, `*|X|*`, `%%x%%`, `{first_name}`, `${x}`, `<%= %>`, `%recipient.x%`, "
+              "`[UNSUBSCRIBE]`, `{FIRST_NAME}`, `{: }` outside code; in a Jekyll post, Liquid that "
               "asks for a reader"},
     "The reader sees the machinery: “Dear {{ name }}”; or, where Liquid took it, “Dear ,”.",
     "Write `personalize: true` in the front matter of a post that is a template, in newsletter's own words: "
