@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from newsletter.cli.console import note
+
 T = TypeVar("T")
 
 
@@ -20,13 +22,21 @@ def run_async(main: Coroutine[None, None, T]) -> T:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
-    """The first SIGINT or SIGTERM sets the first event (finish what is under way), a second one the other (end now)."""
+def stop_on_signals(said: str = "") -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """The first SIGINT or SIGTERM sets the first event (finish what is under way), a second one the other (end now).
+
+    `said`, if anything, is told at the first one.
+    """
     stop, abort = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def received() -> None:
-        (abort if stop.is_set() else stop).set()
+        if stop.is_set():
+            abort.set()
+        else:
+            stop.set()
+            if said:
+                note(said)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, received)

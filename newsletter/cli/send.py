@@ -5,6 +5,7 @@ scratch file) and its relay (the test inbox).
 """
 
 import contextlib
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger.plan import Plan
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.smtp.relay import Relay
+
+
+_STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
 
 
 @dataclass(frozen=True)
@@ -308,7 +312,7 @@ async def _deliver(
 
     writer = issue_writer(config, plan.issue)
     async with _relays_of(config, options) as (relays, rehearsal):
-        with stop_on_signals() as (stop, abort):
+        with stop_on_signals(_STOPPING) as (stop, abort):
             if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
                 note("stopped before anything was sent")
                 return 130
@@ -328,8 +332,11 @@ async def _deliver(
                 ledger.forget()
         if options.as_json:
             say_json(report_json(plan, report, rehearsal))
+            if report.stopped is not None:
+                note(f"newsletter: {report.stopped}")
         else:
-            show_report(plan, report, rehearsal, findings)
+            again = f" --again {shlex.quote(options.again)}" if options.again else ""
+            show_report(plan, report, rehearsal, findings, f"newsletter send {shlex.quote(options.post)}{again}")
     return exit_code(plan, report)
 
 

@@ -124,16 +124,21 @@ def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> 
         "skipped": report.skipped + plan.suppressed + sum(plan.left_out.values()) + plan.has_other + plan.bad_rows,
         "already_sent": plan.already_sent,
         "rejected": [{"line": line, "email": email, "reason": what} for line, email, what in plan.rejected],
+        "error": str(report.stopped) if report.stopped is not None else None,
         "seconds": round(report.seconds, 3),
         "rate": round(report.rate, 1),
         "inbox": rehearsal.place if rehearsal else None,
     }
 
 
-def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "Counter[str]") -> None:
+def show_report(
+    plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "Counter[str]", command: str
+) -> None:
+    """Say what a run did; `command` is the one that sends this issue again."""
     say()
     if not plan.to_send and report.stopped is None and not report.interrupted:
         say("nothing to send" + (": everybody has it" if plan.already_sent == plan.recipients else ""))
+        _show_unknown(plan, report, command)
         return
     word = "accepted" if rehearsal is not None else "sent"
     counts = [f"{report.sent:,} {word}"]
@@ -147,8 +152,7 @@ def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, fin
     for text in report.notes:
         if text != str(report.stopped):
             say(f"  {text}")
-    if report.unknown_names:
-        say(f"  unknown: {', '.join(report.unknown_names[:SHOWN])}{' …' if report.unknown > SHOWN else ''}")
+    _show_unknown(plan, report, command)
     if rehearsal is not None:
         _show_rehearsal(rehearsal, findings)
     if report.stopped is not None:
@@ -157,6 +161,16 @@ def show_report(plan: "Plan", report: "Report", rehearsal: Rehearsal | None, fin
         note("stopped; run the same command again to go on")
     elif rehearsal is None and report.failed + report.unknown + report.deferred:
         say(f"`newsletter deliveries {plan.issue.id}` names everybody")
+
+
+def _show_unknown(plan: "Plan", report: "Report", command: str) -> None:
+    """Name those who may have it, also from an earlier run that died, and the command that mails them again."""
+    before = () if plan.resend_unknown else plan.unknown_names
+    count = report.unknown + (0 if plan.resend_unknown else plan.unknown)
+    if count:
+        names = ", ".join((*before, *report.unknown_names)[:SHOWN]) + (" …" if count > SHOWN else "")
+        say(f"  {count:,} unknown, who may have it: {names}")
+        say(f"  `{command} --resend-unknown` mails them again; some then get it twice")
 
 
 def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
@@ -181,6 +195,9 @@ def exit_code(plan: "Plan", report: "Report") -> int:
     if report.interrupted:
         return 130
     if report.stopped is not None:
-        return 1 if report.sent + report.unknown else report.stopped.exit_code
+        nothing_sent = not report.sent + report.unknown
+        return report.stopped.exit_code if nothing_sent or report.stopped.exit_code != 2 else 3
+    if plan.waiting:
+        return 3
     left = (0 if plan.retry_failed else plan.failed) + (0 if plan.resend_unknown else plan.unknown)
     return 1 if report.failed or report.deferred or report.unknown or left else 0

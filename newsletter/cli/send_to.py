@@ -44,6 +44,8 @@ def _as_json(composed: "Composed", recipients: int, sent: int, unknown: int, sec
         "pending": 0,
         "skipped": 0,
         "already_sent": 0,
+        "rejected": [],
+        "error": None,
         "seconds": round(seconds, 3),
         "rate": round(sent / seconds, 1) if seconds else 0.0,
         "inbox": None,

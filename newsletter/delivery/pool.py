@@ -197,9 +197,9 @@ class RelayPool:
         route.limit_said = said
         wait = window or min(FIRST_REST * 2.0 ** (route.limited - 1), LONGEST_REST)
         if wait > HOUR or route.limited >= LIMITED or (self._no_wait and window != SECOND):
-            until = f"it turns by {_clock(wait)}; then" if window > SECOND else "later"
-            what = f"{route.relay.name}: {said}; that is a limit on what we may send, {until}"
-            self.leave_out(route, TryAgainLater(f"{what} run the same command again to go on"))
+            turns = f" that turns by {_clock(wait)}" if window > SECOND else ""
+            what = f"{route.relay.name}: {said}; it is a limit on what we may send{turns}"
+            self.leave_out(route, TryAgainLater(f"{what}; run the same command again {'then' if turns else 'later'}"))
         elif window != SECOND and not rests:
             route.pace.rest(now + wait)
             self._ending.changed.set()

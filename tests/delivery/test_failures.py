@@ -356,6 +356,9 @@ async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Path) -
     async with serving(RelayServer(script=script)) as server:
         report = await send(path, server.url, people(30), stop=stop, abort=abort, connections=2, timeouts=Timeouts())
     assert report.interrupted
+    assert report.stopped is None
+    assert [text for text, _ in report.replies if "stopped before the relay had answered" in text]
+    assert not [text for text, _ in report.replies if "closed by the relay" in text]
     assert 1 <= report.unknown <= 2
     assert report.pending == 30 - report.unknown
 

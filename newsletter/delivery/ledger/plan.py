@@ -46,6 +46,7 @@ class Standing:
     newcomer_names: tuple[str, ...] = ()
     leavers: int = 0  # not mailed yet, and no longer on the list
     leaver_names: tuple[str, ...] = ()
+    unknown_names: tuple[str, ...] = ()  # the first of those who may have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ class Plan:
     is_new: bool  # nothing was frozen before
     recipients: int  # of the issue, in whatever state, after freezing
     to_send: int  # in this run
+    waiting: int  # beyond the limit of this run
     already_sent: int
     failed: int
     unknown: int
+    unknown_names: tuple[str, ...]  # the first of them
     suppressed: int  # on the list, but must not be mailed
     left_out: dict[str, int]  # on the list and not mailed: how many, by why
     status: tuple[StatusColumn, ...]  # the columns that may say so, with what stands in them
@@ -143,9 +146,11 @@ def make_plan(
         is_new=frozen is None,
         recipients=found.total + found.newcomers,
         to_send=found.ready if limit is None else min(found.ready, limit),
+        waiting=0 if limit is None else max(found.ready - limit, 0),
         already_sent=found.states.get("sent", 0),
         failed=found.states.get("failed", 0),
         unknown=found.states.get("unknown", 0),
+        unknown_names=found.unknown_names,
         suppressed=found.suppressed,
         left_out=dict(read.left_out),
         status=read.status,

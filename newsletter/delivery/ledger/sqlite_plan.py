@@ -68,11 +68,15 @@ def standing(db: sqlite3.Connection, number: int, again: tuple[str, ...], *, lis
     )
     waiting = f"d.issue = :issue AND d.state IN ({', '.join(repr(state) for state in again)})"
     free = f"NOT {_SUPPRESSED.format(table='d')}"
+    unknown = (
+        few("SELECT email FROM deliveries WHERE issue = :issue AND state = 'unknown' ORDER BY id")
+        if "unknown" in states
+        else ()
+    )
     if not listed:
         ready = one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND {free}")
-        return Standing(
-            total, ready, states, one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND NOT ({free})")
-        )
+        kept_back = one(f"SELECT count(*) FROM deliveries d WHERE {waiting} AND NOT ({free})")
+        return Standing(total, ready, states, kept_back, unknown_names=unknown)
     new = f"FROM temp.audience a WHERE chosen AND NOT has AND NOT {_PLANNED}"
     left = f"FROM deliveries d WHERE d.issue = :issue AND d.state IN ('pending', 'deferred') AND NOT {_LISTED}"
     fresh = one(f"SELECT count(*) {new} AND NOT {_SUPPRESSED.format(table='a')}")
@@ -88,6 +92,7 @@ def standing(db: sqlite3.Connection, number: int, again: tuple[str, ...], *, lis
         newcomer_names=few(f"SELECT email {new}"),
         leavers=one(f"SELECT count(*) {left}"),
         leaver_names=few(f"SELECT email {left}"),
+        unknown_names=unknown,
     )
 
 

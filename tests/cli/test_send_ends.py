@@ -1,0 +1,160 @@
+"""How a send ends, as a user and a script learn of it: words, exit codes, JSON."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.delivery.relay_server import SWALLOW, RelayServer, Talk, serving
+
+NEWSLETTER = Path(sys.executable).parent / "newsletter"
+
+
+@pytest.fixture
+def many(folder: Path) -> Path:
+    """The newsletter with twelve people at three domains."""
+    people = [f"reader{n}@example.{('org', 'net', 'com')[n % 3]},Reader {n}" for n in range(12)]
+    (folder / "subscribers.csv").write_text("\n".join(["email,name", *people, ""]))
+    return folder
+
+
+async def send(run: Run, server: RelayServer, *options: str) -> "subprocess.CompletedProcess[str]":
+    return await asyncio.to_thread(run, "send", "hello", "--yes", "--smtp", server.url, *options)
+
+
+def refusing(reply: str, *, after: int = 0) -> RelayServer:
+    server = RelayServer()
+
+    def script(_talk: Talk, command: str, _argument: str) -> str | None:
+        return reply if command == "." and len(server.accepted) >= after else None
+
+    server.script = script
+    return server
+
+
+@pytest.mark.parametrize(
+    ("reply", "after", "code"),
+    [
+        ("554 Message rejected: Email address is not verified", 0, 3),
+        ("554 Message rejected: Email address is not verified", 4, 3),
+        ("550 5.4.5 Daily user sending limit exceeded", 0, 75),
+        ("550 5.4.5 Daily user sending limit exceeded", 4, 75),
+        ("550 5.1.1 no such user", 4, 1),
+    ],
+)
+async def test_the_exit_code_says_whether_to_mend_to_wait_or_to_look(
+    many: Path, run: Run, reply: str, after: int, code: int
+) -> None:
+    async with serving(refusing(reply, after=after)) as server:
+        done = await send(run, server, "--json")
+    assert done.returncode == code, done.stderr
+    said = json.loads(done.stdout)
+    if code == 1:
+        assert said["error"] is None
+        assert said["failed"] == 12 - said["sent"]
+    else:
+        assert reply[4:] in said["error"]
+        assert said["error"] in done.stderr
+        assert (said["failed"], said["pending"]) == (0, 12 - said["sent"])
+
+
+async def test_a_limit_that_leaves_somebody_out_is_not_the_end(many: Path, run: Run) -> None:
+    async with serving(RelayServer()) as server:
+        assert (await send(run, server, "--limit", "5")).returncode == 3
+        assert (await send(run, server, "--limit", "7")).returncode == 0
+
+
+async def test_a_relay_that_is_away_is_asked_again_later(many: Path, run: Run) -> None:
+    done = await asyncio.to_thread(run, "send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:9")
+    assert done.returncode == 75
+    assert "127.0.0.1:9" in done.stderr
+
+
+async def test_rows_that_can_t_be_mailed_are_named_in_json_too(many: Path, run: Run) -> None:
+    with (many / "subscribers.csv").open("a") as file:
+        file.write("nobody.example.org,X\n")
+    async with serving(RelayServer()) as server:
+        said = json.loads((await send(run, server, "--json")).stdout)
+    [row] = said["rejected"]
+    assert (row["line"], row["email"]) == (14, "nobody.example.org")
+    assert "no '@'" in row["reason"]
+
+
+async def started(folder: Path, server: RelayServer) -> asyncio.subprocess.Process:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        NEWSLETTER, "send", "hello", "--yes", "--smtp", server.url, "--connections", "1",
+        cwd=folder, env=clean, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe,
+    )  # fmt: skip
+
+
+def silent_after(accepted: int, told: Callable[[], None]) -> RelayServer:
+    """A server that has taken so many messages, and says nothing to the next."""
+    server = RelayServer()
+
+    def script(_talk: Talk, command: str, _argument: str) -> str | None:
+        if command != "." or len(server.accepted) < accepted:
+            return None
+        told()
+        return SWALLOW
+
+    server.script = script
+    return server
+
+
+async def test_after_a_kill_the_run_that_finishes_names_who_stays_unknown_and_the_command(many: Path, run: Run) -> None:
+    waiting = asyncio.Event()
+    async with serving(silent_after(3, waiting.set)) as server:
+        sender = await started(many, server)
+        await waiting.wait()
+        sender.kill()
+        await sender.wait()
+        server.script = None
+        done = await send(run, server)
+        assert done.returncode == 1, done.stderr
+        assert " unknown, who may have it: reader3@example.org" in done.stdout
+        assert "`newsletter send hello --resend-unknown` mails them again" in done.stdout
+        again = await send(run, server)
+        assert "nothing to send" in again.stdout
+        assert "reader3@example.org" in again.stdout
+        resent = await send(run, server, "--resend-unknown")
+    assert resent.returncode == 0, resent.stdout
+    assert set(server.counts.values()) == {1}
+    assert len(server.counts) == 12
+
+
+async def test_ctrl_c_twice_puts_no_blame_on_the_relay(many: Path) -> None:
+    waiting = asyncio.Event()
+    async with serving(silent_after(3, waiting.set)) as server:
+        sender = await started(many, server)
+        await waiting.wait()
+        sender.send_signal(signal.SIGINT)
+        assert sender.stderr is not None
+        assert b"Ctrl-C again stops at once" in await sender.stderr.readline()
+        sender.send_signal(signal.SIGINT)
+        out, err = (text.decode() for text in await sender.communicate())
+    assert sender.returncode == 130, err
+    assert "closes without an answer" not in out + err
+    assert "closed by the relay" not in out + err
+    assert "stopped; run the same command again to go on" in err
+
+
+async def test_a_live_send_into_the_test_inbox_is_refused(many: Path, run: Run) -> None:
+    from newsletter.inbox.server import InboxServer
+    from newsletter.inbox.store import Store
+
+    with Store(many / "inbox") as store:
+        async with InboxServer(store) as server:
+            done = await asyncio.to_thread(run, "send", "hello", "--yes", "--smtp", server.url)
+            rehearsed = await asyncio.to_thread(run, "send", "hello", "--dry-run", NEWSLETTER_INBOX__URL=server.url)
+    assert done.returncode == 2
+    assert "is the test inbox, where nobody reads" in done.stderr
+    assert rehearsed.returncode == 0, rehearsed.stderr
