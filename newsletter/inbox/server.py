@@ -8,6 +8,7 @@ event loop. What is kept and for how long is the store's.
 import asyncio
 import contextlib
 import ipaddress
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from types import TracebackType
@@ -129,6 +130,10 @@ class InboxServer:
                 self._arrived.clear()
 
 
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_USUAL_ADDRESS = re.compile(rf" ?<({_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}})*)>(.*)\Z", re.S)
+
+
 class _Connection(SMTP):
     """One client's conversation; it is its own handler."""
 
@@ -154,6 +159,12 @@ class _Connection(SMTP):
         if not self._inbox._connections:
             self._inbox._alone.set()
         super().connection_lost(error)
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """An address as it usually stands, without the parser for all of RFC 5322: that is half of the time."""
+        if usual := _USUAL_ADDRESS.match(arg):
+            return usual[1], usual[2]
+        return super()._getaddr(arg)
 
     def end(self) -> None:
         if self.transport is not None:
