@@ -73,12 +73,12 @@ def _fold(line: str, width: int, hang: int) -> list[str]:
         return [line]
     blank = " " * (hang or len(line) - len(line.lstrip(" ")))
     lines, current = [], ""
-    for word in re.split(r"(?<=\S) +", line):
-        if current.strip() and _width(current) + 1 + _width(word) > width:
+    for word in re.findall(r" *[^ ]+", line):  # with the blanks before it, which align what they stand in
+        if current.strip() and _width(current) + _width(word) > width:
             lines.append(current)
-            current = blank + word
+            current = blank + word.lstrip(" ")
         else:
-            current += f" {word}" if current else word
+            current += word
     return [*lines, current]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.console import human_seconds, human_size, note, plural, say, say_row, short_path
+from newsletter.cli.console import human_seconds, human_size, note, paint, plural, say, say_row, short_path
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from newsletter.inbox.store import Store
     from newsletter.smtp.relay import Relay
 
+_COUNTED = {"deferred": "yellow", "failed": "red", "unknown": "red", "skipped": "yellow", "pending": "yellow"}
 SHOWN = 5
 """So many replies and names are shown; the rest is counted."""
 HEADERS_SHOWN = 20
@@ -141,10 +142,8 @@ def show_report(
         _show_unknown(plan, report, command)
         return
     word = "accepted" if rehearsal is not None else "sent"
-    counts = [f"{report.sent:,} {word}"]
-    counts += [
-        f"{n:,} {w}" for w in ("deferred", "failed", "unknown", "skipped", "pending") if (n := getattr(report, w))
-    ]
+    counts = [paint(f"{report.sent:,} {word}", "green") if report.sent else f"{report.sent:,} {word}"]
+    counts += [paint(f"{n:,} {w}", colour) for w, colour in _COUNTED.items() if (n := getattr(report, w))]
     speed = f" in {human_seconds(report.seconds)} ({report.rate:,.0f}/s)" if report.sent else ""
     say(("Rehearsed: " if rehearsal is not None else "") + ", ".join(counts) + speed)
     for text, count in report.replies[:SHOWN]:
@@ -175,11 +174,15 @@ def _show_unknown(plan: "Plan", report: "Report", command: str) -> None:
 
 def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
     """What arrived, parsed again from the inbox."""
-    counts = [plural(n, kind) for kind in ("error", "warning") if (n := findings[kind])]
+    counts = [
+        paint(plural(n, kind), colour)
+        for kind, colour in (("error", "red"), ("warning", "yellow"))
+        if (n := findings[kind])
+    ]
     if rehearsal.server is not None:
-        say(f"Refused      {rehearsal.server.refused:,}")
-        say(f"Largest      {human_size(rehearsal.server.largest)}")
-    say(f"Findings     {', '.join(counts) or 'none'}" + ("; `newsletter check` shows them" if counts else ""))
+        say_row("Refused", f"{rehearsal.server.refused:,}")
+        say_row("Largest", human_size(rehearsal.server.largest))
+    say_row("Findings", (", ".join(counts) or "none") + ("; `newsletter check` shows them" if counts else ""))
     if rehearsal.store is not None:
         newest = rehearsal.store.search(limit=1).rows
         message = rehearsal.store.message(newest[0].id) if newest else None
@@ -187,8 +190,10 @@ def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
             say("Sample")
             for name, value in message.headers[:HEADERS_SHOWN]:
                 say(f"  {name}: {value}")
-    where = "`newsletter inbox` shows it in the browser" if rehearsal.store is not None else "look there"
-    say(f"Inbox        {rehearsal.place}; {where}")
+    say_row("Inbox", short_path(rehearsal.place))
+    say_row(
+        "Look at it", "`newsletter inbox` opens it in the browser" if rehearsal.store is not None else "it is there"
+    )
 
 
 def exit_code(plan: "Plan", report: "Report") -> int:

@@ -1,52 +1,19 @@
 """The question before a live send, asked in a real terminal."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.terminals import NEWSLETTER, terminal
 
 ASKING = Path(__file__).parent / "asking.py"
-IN_A_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
-SEND = [str(Path(sys.executable).parent / "newsletter"), "send", "hello", "--smtp", "smtp://127.0.0.1:1"]
-
-Until = Callable[[str], str]
-
-
-@contextmanager
-def terminal(folder: Path, *command: str) -> "Iterator[tuple[subprocess.Popen[bytes], int, Until]]":
-    """`command` in a terminal of its own: the process, the keyboard, and a reader of the screen until some words."""
-    keyboard, screen = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL, *command],
-        cwd=folder, stdin=screen, stdout=screen, stderr=screen, start_new_session=True,
-    )  # fmt: skip
-    os.close(screen)
-    shown = b""
-
-    def until(words: str) -> str:
-        nonlocal shown
-        with contextlib.suppress(OSError):  # the other side is closed
-            while words.encode() not in shown and (more := os.read(keyboard, 1024)):
-                shown += more
-        return shown.decode()
-
-    try:
-        yield process, keyboard, until
-    finally:
-        process.kill()
-        process.wait()
-        os.close(keyboard)
+SEND = [NEWSLETTER, "send", "hello", "--smtp", "smtp://127.0.0.1:1"]
 
 
 def answered(folder: Path, keys: str) -> str:
