@@ -16,10 +16,10 @@ from sqlalchemy.dialects import sqlite
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import Row
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.subscriber import Subscriber, pack_columns
 from newsletter.state.schema import subscriber_columns, subscribers
 
-_CHUNK = 2000
+_CHUNK = 250
 _PUT = """
 INSERT INTO subscribers ("key", email, name, columns) VALUES (?, ?, ?, ?)
 ON CONFLICT ("key") DO UPDATE SET email = excluded.email, name = excluded.name,
@@ -67,12 +67,11 @@ class DatabaseRoster:
 
     def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
         """Change who is on it already and add the others, in one transaction."""
-        dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
         with self.engine.begin() as connection:
             _add_columns(connection, columns)
             for people in (updates, additions):
                 rows = (
-                    (address_key(person.email), person.email, person.name, dumps(dict(person.columns)))
+                    (address_key(person.email), person.email, person.name, pack_columns(person.columns))
                     for person in people
                 )
                 while chunk := list(islice(rows, _CHUNK)):

@@ -1,6 +1,7 @@
 """A subscriber: a person on the list."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 TAGS, PAUSED_UNTIL, JOINED = "tags", "paused_until", "joined"
@@ -32,6 +33,38 @@ class Subscriber:
     def is_paused(self, today: str) -> bool:
         """Does this person want no mail yet? `today` is a day as ISO 8601; a pause ends on its day."""
         return self.columns.get(PAUSED_UNTIL, "")[:10] > today
+
+
+class PackedColumns(Mapping[str, str]):
+    """Columns as a JSON object, taken apart when somebody looks: most of a long list is only carried along."""
+
+    __slots__ = ("_columns", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._columns: dict[str, str] | None = None
+
+    def _unpacked(self) -> dict[str, str]:
+        if self._columns is None:
+            self._columns = json.loads(self.text)
+        return self._columns
+
+    def __getitem__(self, name: str) -> str:
+        return self._unpacked()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._unpacked())
+
+    def __len__(self) -> int:
+        return len(self._unpacked())
+
+
+def pack_columns(columns: Mapping[str, str]) -> str:
+    """Columns as a JSON object."""
+    return columns.text if isinstance(columns, PackedColumns) else _dumps(dict(columns))
+
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def split_tags(text: str) -> tuple[str, ...]:

@@ -90,12 +90,9 @@ class ImportFile:
         split = split_any_tags if house is not ANY else split_tags
         fate = fate_of(house, names, self.path.name)
         special = {"", "email", "name", TAGS, JOINED}
-        writers: list[tuple[str, int, Callable[[str], str]]] = [
-            (new, number, str) for number, (_, new) in enumerate(self.mapping) if new not in special
-        ]
-        if tags is not None:
-            writers.append((TAGS, names.index(tags), lru_cache(4096)(lambda text: join_tags(split(text)))))
-        prefixes = [f"{quoted(new)}:" for new, _, _ in writers]
+        kept = [(f"{quoted(new)}:", number) for number, (_, new) in enumerate(self.mapping) if new not in special]
+        tagged = names.index(tags) if tags is not None else None
+        tag_cell = lru_cache(4096)(lambda text: f'"{TAGS}":' + quoted(join_tags(split(text))))
 
         def read(row: list[str]) -> Incoming | Refused:
             text = "\t".join(row)
@@ -107,15 +104,16 @@ class ImportFile:
             except (ValueError, NewsletterError) as error:
                 return Refused(written[:80], str(error).split("; write it")[0])
             if parts:
-                name = " ".join(" ".join([row[part] for part in parts]).split()) or name
+                whole = row[parts[0]] if len(parts) == 1 else " ".join([row[part] for part in parts])
+                name = " ".join(whole.split()) or name
             if not clean and (found := control_character(text)):
                 return Refused(address, f"{found}, which can't be seen; take it out")
-            cells = [
-                prefix + quoted(write(row[number]))
-                for prefix, (_, number, write) in zip(prefixes, writers, strict=True)
-            ]
+            cells = [prefix + quoted(row[number]) for prefix, number in kept]
+            if tagged is not None:
+                cells.append(tag_cell(row[tagged]))
             if days:
-                cells.append(f'"{JOINED}":' + quoted(next((_day(row[day]) for day in days if row[day]), "")))
+                day = row[days[0]] or next((row[number] for number in days if row[number]), "")
+                cells.append(f'"{JOINED}":' + quoted(_day(day)))
             columns = "{" + ",".join(cells) + "}"
             for packed in unpacked:
                 further = unpack(row[packed])

@@ -14,13 +14,14 @@ from pathlib import Path
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import Row
 from newsletter.audience.imports.reader import Incoming, Refused
-from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
+from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags
 
-_CHUNK = 1000
+_CHUNK = 250
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -4000;
+PRAGMA cache_size = -1000;
+PRAGMA temp_store = FILE;
 CREATE TABLE incoming (
   id INTEGER PRIMARY KEY, line INTEGER, key TEXT, email TEXT, name TEXT, columns TEXT, fate TEXT, moment REAL,
   occasion TEXT, place INTEGER
@@ -137,7 +138,7 @@ class Staging:
         order = "place" if fate == UPDATE else "id"
         query = f"SELECT email, name, columns FROM incoming WHERE fate = ? ORDER BY {order}"  # noqa: S608 (fixed words)
         for email, name, columns in self._db.execute(query, (fate,)):
-            yield Subscriber(email, name, json.loads(columns))
+            yield Subscriber(email, name, PackedColumns(columns))
 
     def gone(self) -> Iterator[tuple[str, str, str, float, str]]:
         """Who left there: key, address, reason, moment (0: not known), occasion."""
