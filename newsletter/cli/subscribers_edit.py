@@ -292,20 +292,23 @@ def _erase(context: typer.Context, engine: "Engine", roster: "Roster", addresses
     from newsletter.audience.erasure import erase, scrub
     from newsletter.audience.token import load_secret
     from newsletter.config.settings import load_config
+    from newsletter.inbox.erasure import erase_from_inbox
 
     if not yes:
         if not is_interactive():
             raise NewsletterError("there is nobody to ask; give --yes to erase without asking")
         if not confirm(f"Erase {', '.join(addresses)} for good?"):
             raise NewsletterError("nothing was erased")
-    secret = load_secret(load_config(context.obj))
+    config = load_config(context.obj)
+    secret = load_secret(config)
     for address in addresses:
         counts = erase(engine, roster, secret, address, time.time())
+        counts["rehearsals"] = erase_from_inbox(config.state_dir / "inbox", address)
         told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         say(f"{address}: erased {told or 'nothing, for nothing was known'}; a keyed hash stays, and keeps mail away")
     if not scrub(engine):
         note("the state file is in use: run the command again later to take the last traces out of its free pages")
-    note("not in reach of this command: backups, git's history, the relay's log, the test inbox")
+    note("not in reach of this command: backups, git's history, the relay's log")
 
 
 def _person(engine: "Engine", roster: "Roster", email: str) -> dict[str, Any]:

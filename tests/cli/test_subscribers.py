@@ -219,3 +219,17 @@ def test_who_left_by_a_column_of_the_list_is_shown_as_suppressed(folder: Path, c
         "ada@example.org": "active",
         "gone@example.org": "suppressed",
     }
+
+
+def test_an_erased_person_is_found_in_no_rehearsal_either(folder: Path, call: Call) -> None:
+    call("subscribers", "add", "zoe.quixote@example.org", "--name", "Zoe Quixote")
+    code, _, err = call("send", "hello", "--dry-run", "--yes", "--json")
+    assert code == 0, err
+    assert any(
+        b"quixote" in path.read_bytes().lower() for path in (folder / ".newsletter").rglob("*") if path.is_file()
+    )
+    code, out, err = call("subscribers", "remove", "zoe.quixote@example.org", "--erase", "--yes")
+    assert (code, "1 rehearsals" in out) == (0, True), err
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert b"quixote" not in path.read_bytes().lower(), path

@@ -40,8 +40,8 @@ _FIRST_DUE = "SELECT min(not_before) FROM deliveries WHERE issue = ?1 AND state 
 _SELECTED = "AND EXISTS (SELECT 1 FROM temp.audience WHERE temp.audience.key = deliveries.key AND chosen)"
 
 _SUPPRESS = """
-INSERT OR IGNORE INTO suppressions (key, email, reason, source, created)
-SELECT key, email, ?2, 'smtp', ?3 FROM deliveries WHERE id = ?1
+INSERT OR IGNORE INTO suppressions (key, email, reason, source, created, issue)
+SELECT d.key, d.email, ?2, 'smtp', ?3, i.id FROM deliveries d JOIN issues i ON i.number = d.issue WHERE d.id = ?1
 """
 
 _STAYS_FULL = """
