@@ -82,9 +82,9 @@ def _address(post: Post, site: Site, file: PurePosixPath, defaults: Mapping[str,
         path = site.other.path_of(post)
         return path, site.url + path if site.url and path else ""
     path = _hugo_path(post, site, file) if site.kind == "hugo" else _jekyll_path(post, site, file, defaults, own)
-    whole = own or (post.front_matter.get("url") if site.kind == "hugo" else None)
-    if isinstance(whole, str) and _SCHEME.match(whole):
-        return path, whole
+    address = own or (post.front_matter.get("url") if site.kind == "hugo" else None)
+    if isinstance(address, str) and _SCHEME.match(address):
+        return path, address
     return path, site.url + path if site.url and path else ""
 
 

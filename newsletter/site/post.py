@@ -7,7 +7,7 @@ and Markdown stay as they were written. The formats of front matter are `front_m
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,8 @@ class _TypedFields:
             return default
         if isinstance(value, bool):
             return value
+        if isinstance(value, date) and key == "published":  # in Hugo, one of the names for the date of publication
+            return default
         if isinstance(value, str) and value.lower() in {"true", "yes", "on", "false", "no", "off"}:
             return value.lower() in {"true", "yes", "on"}
         raise self._wrong(key, "true or false")

@@ -34,7 +34,7 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Entry:
     """A key of the front matter, or of what stands in for it, as somebody wrote it."""
 
     key: str
@@ -53,10 +53,10 @@ def why_withheld(page: Page, now: datetime) -> Withheld | None:
 
 def _reasons(page: Page, now: datetime) -> Iterator[Withheld]:
     post = page.post
-    if (said := _find(page, "draft")) and _is(said.value, _YES):
-        yield _by_word(page, said, "keeps {it} off the site", "take it out")
-    if (said := _find(page, "published")) and _is(said.value, _NO):
-        yield _by_word(page, said, "keeps {it} off the site", "take it out")
+    if (entry := _find(page, "draft")) and _is(entry.value, _YES):
+        yield _by_word(page, entry, "keeps {it} off the site", "take it out")
+    if (entry := _find(page, "published")) and _is(entry.value, _NO):
+        yield _by_word(page, entry, "keeps {it} off the site", "take it out")
     if post.path.parent.name == "_drafts":
         yield Withheld("stands in _drafts, which the site leaves out", "move it to _posts", post.path, None)
     if page.site.kind == "hugo":
@@ -67,26 +67,26 @@ def _reasons(page: Page, now: datetime) -> Iterator[Withheld]:
 def _build_options(page: Page) -> Iterator[Withheld]:
     """`build: {list: never}`, `{render: never}`, and headless bundles: pages that nobody finds."""
     for name in ("build", "_build"):
-        if (said := _find(page, name)) is None:
+        if (entry := _find(page, name)) is None:
             continue
         for option in ("render", "list"):
-            value = hugo.setting(said.value, option, default="")
+            value = hugo.setting(entry.value, option, default="")
             if str(value).lower() in {"never", "false"}:
                 what = (
                     "leaves {it} without a page" if option == "render" else "keeps {it} out of every list of the site"
                 )
-                shown = _Said(f"{name}.{option}", value, said.path)
-                yield _by_word(page, shown, what, "take it out", line=line_of_key(said.path, option))
-    if (said := _find(page, "headless")) and _is(said.value, _YES):
-        yield _by_word(page, said, "leaves {it} without a page", "take it out")
+                shown = _Entry(f"{name}.{option}", value, entry.path)
+                yield _by_word(page, shown, what, "take it out", line=line_of_key(entry.path, option))
+    if (entry := _find(page, "headless")) and _is(entry.value, _YES):
+        yield _by_word(page, entry, "leaves {it} without a page", "take it out")
 
 
 def _dates(page: Page, now: datetime) -> Iterator[Withheld]:
     config, kind = page.site.config, page.site.kind
     if kind == "jekyll":
         if page.post.date and page.post.date > now and config.get("future") is not True:
-            said = _find(page, "date") or _Said("date", page.post.date.date(), page.post.path)
-            yield _by_date(page, said, page.post.date)
+            entry = _find(page, "date") or _Entry("date", page.post.date.date(), page.post.path)
+            yield _by_date(page, entry, page.post.date)
         return
     names = _DATES if kind == "hugo" else _DATES[:1]
     for name in names:
@@ -103,14 +103,14 @@ def _dates(page: Page, now: datetime) -> Iterator[Withheld]:
             yield _by_word(page, over, "has passed: {it} is no longer on the site", "change it")
 
 
-def _find(page: Page, key: str) -> _Said | None:
+def _find(page: Page, key: str) -> _Entry | None:
     """Who says something of `key`, the post itself before its site; keys have no case but in Jekyll."""
     cased = page.site.kind == "jekyll"
     for layer in ((page.post.front_matter, page.post.path), *reversed(page.layers)):
         values, path = layer
         for name, value in values.items():
             if value is not None and (name == key or (not cased and name.lower() == key.lower())):
-                return _Said(name, value, path)
+                return _Entry(name, value, path)
     return None
 
 
@@ -118,18 +118,18 @@ def _is(value: Any, words: frozenset[str]) -> bool:
     return str(value).lower() in words
 
 
-def _date(said: _Said, page: Page) -> datetime | None:
+def _date(entry: _Entry, page: Page) -> datetime | None:
     try:
-        return as_date(said.value, page.site.timezone)
+        return as_date(entry.value, page.site.timezone)
     except (ValueError, OverflowError):
         return None
 
 
-def _by_word(page: Page, said: _Said, what: str, mend: str, line: int | None = None) -> Withheld:
-    what = what.format(it="it" if said.path == page.post.path else page.file)
-    return Withheld(f"{said.shown()} {what}", mend, said.path, line or line_of_key(said.path, said.key))
+def _by_word(page: Page, entry: _Entry, what: str, mend: str, line: int | None = None) -> Withheld:
+    what = what.format(it="it" if entry.path == page.post.path else page.file)
+    return Withheld(f"{entry.shown()} {what}", mend, entry.path, line or line_of_key(entry.path, entry.key))
 
 
-def _by_date(page: Page, said: _Said, start: datetime) -> Withheld:
-    found = _by_word(page, said, "is yet to come: until then {it} is not on the site", "wait, or change it")
+def _by_date(page: Page, entry: _Entry, start: datetime) -> Withheld:
+    found = _by_word(page, entry, "is yet to come: until then {it} is not on the site", "wait, or change it")
     return Withheld(found.reason, found.mend, found.path, found.line, start)

@@ -37,6 +37,7 @@ def plain(root: Path, front: str, name: str = "posts/a.md") -> Withheld | None:
         ("title: A\nDATE: 2099-01-01", "`DATE: 2099-01-01` is yet to come"),
         ("date: 2020-01-01\npublishDate: 2099-01-01", "`publishDate: 2099-01-01` is yet to come"),
         ("pubdate: 2099-01-01", "`pubdate: 2099-01-01` is yet to come"),
+        ("published: 2099-01-01", "`published: 2099-01-01` is yet to come"),
         ("ExpiryDate: 2020-01-01", "`ExpiryDate: 2020-01-01` has passed"),
         ("unpublishdate: 2020-01-01", "`unpublishdate: 2020-01-01` has passed"),
         ("build: {list: never}", "`build.list: never` keeps it out of every list of the site"),

@@ -66,8 +66,8 @@ def size_of(path: Path) -> Size | None:
             width, height = imagesize.get(io.BytesIO(file.read(_HEAD)))  # turned as Exif says
     except OSError:
         return None
-    whole = isinstance(width, int) and isinstance(height, int)  # an SVG's are units of any kind
-    return (width, height) if whole and width > 0 and height > 0 else None
+    in_pixels = isinstance(width, int) and isinstance(height, int)  # an SVG's are units of any kind
+    return (width, height) if in_pixels and width > 0 and height > 0 else None
 
 
 def _files(address: str, page: Page) -> Iterator[Path]:
