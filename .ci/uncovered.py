@@ -22,4 +22,6 @@ report = json.loads(Path(".coverage.json").read_text(encoding="utf-8"))
 share = {name: file["summary"]["percent_covered"] for name, file in report["files"].items()}
 low = sorted((of, name) for name, of in share.items() if of < LEAST)
 print(f"coverage: {report['totals']['percent_covered']:.1f} % of {report['totals']['num_statements']:,} statements")
-print(f"under {LEAST} %: " + (", ".join(f"{name} {of:.0f} %" for of, name in low) or "no file"))
+print(f"under {LEAST} %: " + ("" if low else "no file"))
+for of, name in low:
+    print(f"  {of:3.0f} %  {name}")
