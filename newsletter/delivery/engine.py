@@ -18,7 +18,7 @@ from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.pace import Pace, RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Progress, Report, Tally
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import Relay
 
@@ -69,9 +69,12 @@ async def deliver(
         await run.deliver(stop, abort)
     if journal.bug is not None:
         raise journal.bug
-    tally.lose(journal.unsaved.values())
+    states = _counts(ledger)
+    if journal.unsaved:
+        is_ours = not isinstance(ending.error, TryAgainLater)  # else they are whose the issue is now
+        tally.lose(journal.unsaved.values(), states.get("sending", 0) if states and is_ours else None)
     interrupted = stop.is_set() or abort.is_set()
-    return tally.report(loop.time(), _counts(ledger), run.notes(), ending.error, interrupted)
+    return tally.report(loop.time(), states, run.notes(), ending.error, interrupted)
 
 
 def _route(relay: Relay, ledger: Ledger, now: float) -> Route:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from newsletter.delivery.ledger.batch import Record
@@ -87,13 +87,15 @@ class Tally:
         """Count what was said."""
         self.replies[text if text in self.replies or len(self.replies) < KINDS else "other replies"] += 1
 
-    def lose(self, records: Iterable[Record]) -> None:
-        """These could not be recorded: what the ledger holds of them is an intent without a reply, if any."""
-        for _id, state, *_said, uncounted in records:
-            if state in ("sent", "failed", "unknown", "skipped"):
-                self.count[state] -= 1
-            if not uncounted:
-                self.count["unknown"] += 1
+    def lose(self, records: Collection[Record], sending: int | None) -> None:
+        """These could not be recorded; the ledger holds `sending` intents without a reply (None: that is not known).
+
+        The next run finds those, and takes them for unknown.
+        """
+        final = [state for _id, state, *_ in records if state in ("sent", "failed", "unknown", "skipped")]
+        for state in final:
+            self.count[state] -= 1
+        self.count["unknown"] += len(final) if sending is None else sending
 
     def tick(self, now: float, every: float) -> Progress:
         """The progress at `now`; called about each `every` seconds."""

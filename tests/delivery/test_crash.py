@@ -118,6 +118,16 @@ def test_after_a_crash_only_what_was_under_way_is_unknown(tmp_path: Path) -> Non
     assert len(states["pending"]) == 4
 
 
+def test_what_was_under_way_is_unknown_without_a_claim_too(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    with SqliteLedger(path) as ledger:
+        plan(ledger, people(3))
+    execute(path, "UPDATE deliveries SET state = 'sending' WHERE id = 2")
+    with SqliteLedger(path) as ledger:
+        ledger.hold("hello")
+    assert by_state(path)["unknown"] == {"reader1@example.org"}
+
+
 def test_after_a_power_cut_whatever_was_claimed_is_unknown(tmp_path: Path) -> None:
     claimed(tmp_path / "newsletter.db", "another boot")
     states = by_state(tmp_path / "newsletter.db")
@@ -188,3 +198,5 @@ async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(
     states = by_state(path)
     assert accepted <= states.get("sent", set()) | states.get("unknown", set())
     assert states.get("sent", set()) <= accepted
+    counts = {state: len(states.get(state, set())) for state in ("sent", "unknown", "pending")}
+    assert (report.sent, report.unknown, report.pending) == tuple(counts.values())  # what is said is what is recorded
