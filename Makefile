@@ -33,9 +33,10 @@ test: install debian ## everything: lint, types, imports, tests, and how much of
 	$(BIN)/coverage run -m pytest -n auto -m 'not soak'
 	$(BIN)/python .ci/uncovered.py
 
-fidelity: install ## compare Markdown with the real generators, write fidelity/RESULTS.md (as root: installs them)
+fidelity: install ## compare Markdown with the real generators, styles with Chromium, write fidelity/*.md (as root: installs them)
 	@sh fidelity/debian-packages
 	$(BIN)/python -m fidelity.run
+	$(BIN)/python -m fidelity.styles
 
 ends: debian ## the tests with the oldest dependencies that are allowed, and with the newest
 	PYTHON=$(PYTHON) sh .ci/ends $(RESOLUTION)

@@ -226,3 +226,20 @@ def test_addresses_of_the_site_in_a_template_become_absolute() -> None:
     html = inline_css(source, lambda url: f"https://example.com{url}")
     assert re.findall(r"example\.com(/\w\.?\w*)", html) == ["/g.png", "/a.png", "/b.png", "/c.png", "/d.png", "/f"]
     assert html.count("example.com") == 6
+
+
+@pytest.mark.parametrize(
+    ("around", "width"),
+    [
+        ('<div style="max-width: 480px">{}</div>', 480),
+        ('<table width="500"><tr><td style="padding: 10px 20px">{}</td></tr></table>', 460),
+        ('<div style="max-width:400px;padding:0 30px;box-sizing:border-box"><p style="padding:9px">{}</p></div>', 322),
+        ('<div style="max-width: 400px; padding: 0 30px">{}</div>', 400),
+        ('<div style="width: 90%; max-width: 700px">{}</div>', 536),
+        ('<table><tr><td width="1" style="width: 1px">{}</td></tr></table>', 536),
+        ("<div>{}</div>", 536),
+    ],
+)
+def test_a_picture_is_no_wider_than_its_column(around: str, width: int) -> None:
+    html = page("", around.format('<img src=x width="536" height="268">'))
+    assert f'width="{width}" height="{round(width / 2)}"' in html

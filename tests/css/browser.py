@@ -85,3 +85,19 @@ def differences(page: Page, html: str, inline: Callable[[str], str], views: tupl
                 told = [f"{a} became {b}" for a, b in lines if a != b]
                 found.append(f"{view}: {number} {one.splitlines()[0]}: {'; '.join(told[:4])}")
     return found
+
+
+def views_of(css: str, body: str) -> tuple[View, ...]:
+    """How a page with this sheet should be looked at."""
+    views = [DESK]
+    if "@media" in css or "media=" in body or "@container" in css:
+        views += [PHONE, DARK, PRINT]
+    if ":hover" in css:
+        views += [POINTED, POINTED_PHONE]
+    return tuple(views)
+
+
+def whole(css: str, body: str) -> str:
+    """A page with a sheet in its head."""
+    head = f"<head><meta charset='utf-8'><title>x</title><style>{css}</style></head>"
+    return f"<!DOCTYPE html><html>{head}<body>{body}</body></html>"

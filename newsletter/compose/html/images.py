@@ -6,16 +6,20 @@ Reads nothing but the head of files inside the site; imagesize makes out what is
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from newsletter.css.computed import pixels
+from newsletter.css.parse import Element, declarations
 from newsletter.site.page import Page
 from newsletter.site.paths import is_inside
 
 WIDEST = 536
 """Pixels of a picture at most: 600 for the page, less the margins of `post`."""
 
+_NARROWEST = 120  # pixels; what is narrower is no column of text
+_CELLS = {"td", "th"}
 _HEAD = 256 * 1024  # bytes; a photograph's thumbnail stands before its size
 _PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?(?:px)?\s*\Z", re.IGNORECASE)
 _SHARE = re.compile(r"\s*(\d{1,3})(?:\.\d+)?%\s*\Z")
@@ -50,6 +54,43 @@ def fit(attributes: dict[str, str], natural: Size | None) -> dict[str, str]:
     shown = min(width, WIDEST)
     tall = {"height": str(round(height * shown / width))} if height and width else {}
     return {"width": str(shown), **tall, **style}
+
+
+def fit_to_columns(root: Element) -> None:
+    """Make pictures no wider than the column that the template puts them in, by its declared widths and paddings."""
+    for image in root.iter("img"):
+        width, height = image.get("width") or "", image.get("height") or ""
+        column = _column(image) if width.isdecimal() else None
+        if column is None or int(width) <= column:
+            continue
+        image.set("width", str(column))
+        if height.isdecimal():
+            image.set("height", str(max(1, round(int(height) * column / int(width)))))
+
+
+def _column(image: Element) -> int | None:
+    """Pixels across in which an element stands; None where nothing says so. Cells grow, so their widths say nothing."""
+    room: float | None = None
+    for node in reversed(list(image.iterancestors())):
+        style = {item.name: item.value for item in declarations(node.get("style") or "")}
+        widths = [pixels(style[name]) for name in ("max-width", "width") if name in style and node.tag not in _CELLS]
+        if node.tag == "table" and (node.get("width") or "").isdecimal():
+            widths.append(float(node.get("width") or 0))
+        known = [one for one in widths if one]
+        if known:
+            room = min([*known, *([] if room is None else [room])])
+        if room is not None and (not known or node.tag == "table" or style.get("box-sizing") == "border-box"):
+            room -= _padding(style)
+    return int(room) if room is not None and room >= _NARROWEST else None
+
+
+def _padding(style: Mapping[str, str]) -> float:
+    """Left and right together, in pixels; what is no length is none."""
+    sides = style.get("padding", "").split()
+    left = right = sides[1] if len(sides) > 1 else sides[0] if sides else "0"
+    left = sides[3] if len(sides) > 3 else left
+    found = (style.get("padding-left", left), style.get("padding-right", right))
+    return sum(pixels(one) or 0 for one in found if not one.endswith("%"))
 
 
 def natural_size(address: str, page: Page) -> Size | None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from lxml import etree
 
+from newsletter.compose.html.images import fit_to_columns
 from newsletter.compose.html.stylesheet import comment_css, head_css, is_untouched, promoted_css
 from newsletter.css.inlining import Inlining, decide
 from newsletter.css.parse import Declaration, Sheet, declarations, parse_sheet
@@ -166,6 +167,7 @@ def _inline(root: Element) -> None:
     for element in decision.styles:
         element.set("style", texts[int(element.attrib.pop(_MARK))])
         _set_attributes(element)
+    fit_to_columns(root)
 
 
 class _Premailer(Premailer):  # type: ignore[misc]
