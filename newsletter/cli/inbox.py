@@ -12,6 +12,7 @@ from newsletter.cli.console import say, taken
 
 if TYPE_CHECKING:
     from newsletter.inbox.faults import Faults
+    from newsletter.inbox.store import Store
     from newsletter.site.site import Site
 
 KEEP = 100_000
@@ -34,6 +35,12 @@ def inbox(
     open_api: Annotated[
         bool, typer.Option("--open-api", help="Let every program on this machine use the API, without the secret.")
     ] = False,
+    keep: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many messages are kept; the oldest go, past 2 GB too.")
+    ] = KEEP,
+    keep_days: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="For how many days; for ever if left out.")
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +61,9 @@ def inbox(
     from newsletter.config.settings import STATE_DIR, find_config, load_config
     from newsletter.errors import NewsletterError
     from newsletter.inbox.faults import Faults
+    from newsletter.inbox.store import Store
     from newsletter.site.load import load_site
+    from newsletter.state.private import state_folder
     from newsletter.web.local_token import load_token
 
     faults = Faults.parse(fault or ())
@@ -67,29 +76,21 @@ def inbox(
     if config is not None:
         with contextlib.suppress(NewsletterError):  # then its pictures are not shown; other commands say why
             site = load_site(config)
-    run_async(_serve(folder, token, faults, site, smtp_port, port, open_api=open_api, browser=not no_open))
+    max_age = keep_days * 86_400.0 if keep_days else None
+    with Store(state_folder(folder) / "inbox", limit=keep, max_age=max_age) as store:
+        run_async(_serve(store, faults, site, token, smtp_port, port, open_api=open_api, browser=not no_open))
 
 
 async def _serve(
-    folder: Path,
-    token: str,
-    faults: "Faults",
-    site: "Site | None",
-    smtp_port: int,
-    port: int,
-    *,
-    open_api: bool,
+    store: "Store", faults: "Faults", site: "Site | None", token: str, smtp_port: int, port: int, *, open_api: bool,
     browser: bool,
-) -> None:
+) -> None:  # fmt: skip
     from newsletter.inbox.server import InboxServer
-    from newsletter.inbox.store import Store
-    from newsletter.state.private import state_folder
     from newsletter.web.inbox.app import inbox_app
     from newsletter.web.local import bind_free
     from newsletter.web.local_token import door, open_browser, with_token
     from newsletter.web.server import serve_app
 
-    state_folder(folder)
     spare = bind_free(smtp_port)  # finds the port; the server binds it itself
     free = spare.getsockname()[1]
     spare.close()
@@ -102,9 +103,8 @@ async def _serve(
             say(f"page  {address}{taken(port, urlsplit(url).port)}")
             say("Ctrl-C stops it")
             if browser:
-                open_browser(opened.enter_context(door(folder, address)))
+                open_browser(opened.enter_context(door(store.path.parent, address)))
 
-        store = opened.enter_context(Store(folder / "inbox", limit=KEEP))
         async with InboxServer(store, port=free, faults=faults) as server:
             app = inbox_app(store, server, token=token, open_api=open_api, site=site)
             await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close)

@@ -260,6 +260,21 @@ class Index:
         rows = self._ask("SELECT id, key, folder, flags FROM messages ORDER BY id LIMIT ?", (count,))
         return [(number, Entry(*rest)) for number, *rest in rows]
 
+    def beyond(self, most: int, born: float | None) -> int:
+        """How many of the oldest have to go: the others are at most `most` bytes, and none came before `born`."""
+        count = 0
+        if born is not None:
+            count = int(self._ask("SELECT count(*) FROM messages WHERE received < ?", (born,))[0][0])
+        excess = int(self._ask("SELECT coalesce(sum(size), 0) FROM messages")[0][0]) - most
+        if excess <= 0:
+            return count
+        with self._read_lock:
+            for gone, (size,) in enumerate(self._reader.execute("SELECT size FROM messages ORDER BY id"), 1):
+                excess -= size
+                if excess <= 0:
+                    return max(count, gone)
+        return count
+
     def get(self, number: int) -> IndexRow | None:
         found = self._by_ids([number])
         return found[0] if found else None

@@ -31,7 +31,9 @@ QUIET = 0.05
 AT_LEAST_EVERY = 1.0
 """Seconds after which some are indexed even while more keep coming."""
 _WHILE_BUSY = 25
-_MANY_WAITING = 5_000
+MOST_WAITING = 300
+"""Messages that wait for the index at most; while there are more, those that come get their 250 later. So whoever asks
+finds all that were accepted, and waits for no more than these."""
 
 _DSN_PARAMETERS = frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})
 MAX_RECIPIENTS = 1_000
@@ -50,7 +52,7 @@ class InboxServer:
     def __init__(
         self, store: Store, host: str = "127.0.0.1", port: int = 0, *, faults: Faults | None = None,
         public: bool = False, max_size: int = MAX_SIZE, max_unfinished: int = MAX_UNFINISHED,
-        max_connections: int = MAX_CONNECTIONS,
+        max_connections: int = MAX_CONNECTIONS, most_waiting: int = MOST_WAITING,
     ) -> None:  # fmt: skip
         host = "127.0.0.1" if host == "localhost" else host  # two addresses could not share port 0
         if not public and not _is_loopback(host):
@@ -58,6 +60,7 @@ class InboxServer:
         self.store, self.host, self.port = store, host, port
         self.faults = faults if faults is not None else Faults()
         self.max_size, self.max_unfinished, self.max_connections = max_size, max_unfinished, max_connections
+        self.most_waiting = most_waiting
         self.unfinished = 0  # bytes held of messages under way
         self.accepted = 0  # messages
         self.refused = 0  # logins, senders, recipients and messages that were refused or cut off
@@ -66,6 +69,8 @@ class InboxServer:
         self._indexer: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
         self._connections: set[_Connection] = set()
+        self._room = asyncio.Event()  # few enough wait for the index
+        self._room.set()
         self._alone = asyncio.Event()  # no connections
         self._alone.set()
 
@@ -100,11 +105,14 @@ class InboxServer:
         await asyncio.gather(self._indexer, return_exceptions=True)
         await asyncio.to_thread(self.store.flush)
 
-    def received(self, size: int) -> None:
-        """Count a message that the store has."""
+    async def received(self, size: int) -> None:
+        """Count a message that the store has; returns when few enough wait for the index."""
         self.accepted += 1
         self.largest = max(self.largest, size)
+        if self.store.waiting > self.most_waiting:
+            self._room.clear()
         self._arrived.set()
+        await self._room.wait()
 
     async def _index(self) -> None:
         """Index what has arrived when it is quiet, and a little now and then while it is not."""
@@ -114,18 +122,21 @@ class InboxServer:
                 await self._arrived.wait()
             due = loop.time() + AT_LEAST_EVERY
             quiet = False
-            while not quiet and loop.time() < due and self.store.waiting < _MANY_WAITING:
+            while not quiet and loop.time() < due and self._room.is_set():
                 self._arrived.clear()
                 try:
                     async with asyncio.timeout(QUIET):
                         await self._arrived.wait()
                 except TimeoutError:
                     quiet = True
-            busy = not quiet and self.store.waiting < _MANY_WAITING
+            busy = not quiet and self._room.is_set()
             try:
                 await asyncio.to_thread(self.store.flush, _WHILE_BUSY if busy else 500)
             except Exception:  # a full disk; the messages wait, and are tried again
+                self._room.set()  # they are files already, and nobody should wait for a disk to be cleared
                 await asyncio.sleep(AT_LEAST_EVERY)
+            if self.store.waiting <= self.most_waiting:
+                self._room.set()
             if not self.store.waiting:
                 self._arrived.clear()
 
@@ -296,7 +307,7 @@ class _Connection(SMTP):
             return
         sender = "" if envelope.mail_from in {None, "<>"} else str(envelope.mail_from)
         entry = self._inbox.store.add(sender, recipients, message)
-        self._inbox.received(len(message))
+        await self._inbox.received(len(message))
         if fault:
             self._cut()
             return

@@ -1,8 +1,10 @@
 """The test inbox's messages: a Maildir, which is the truth, and an index beside it, which is made from it.
 
 A message is a file as soon as `add` returns; the index learns of it in batches (`flush`), so that a rehearsal of many
-thousand messages does not wait for their parsing. Whatever is asked flushes first. After a crash, or when a mail
-program has changed the Maildir, `sync` makes the index agree again. Beyond `limit` the oldest go, and are counted.
+thousand messages does not wait for their parsing. Whatever is asked flushes first: what was added before is in the
+answer, and who adds keeps `waiting` small enough for that to be quick. After a crash, or when a mail program has
+changed the Maildir, `sync` makes the index agree again. Beyond `limit`, `max_bytes` and `max_age` the oldest go, and
+are counted.
 
 Methods may be called from any thread; those that read many messages take a while (a web page calls them in a thread).
 """
@@ -18,21 +20,21 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
+from newsletter.inbox.describe import clean_tag, describe
 from newsletter.inbox.index import Index, IndexRow
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
-from newsletter.mime.message import Message, read_message, searchable, snippet
+from newsletter.mime.message import Message, read_message
 
 LIMIT = 1_000
 """Messages kept unless more are asked for: enough to look at a rehearsal."""
 BATCH = 200
 """Messages in one commit of the index."""
-FLUSH_FIRST = 1_000
-"""Messages indexed before an answer at most; the rest follows."""
+MAX_BYTES = 2_000_000_000
+"""Bytes of all messages kept, unless another bound is asked for."""
 INDEX_NAME = "index.sqlite"
 YOUNG = 3.0
 """Seconds that a file new to us is left alone: another process that writes here indexes its own, and knows more."""
-MAX_TAG = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,18 @@ class _Waiting:
 class Store:
     """The messages in the folder `path`, made where it is missing.
 
-    `limit` is how many are kept; `clock` gives seconds since 1970. Raises NewsletterError if the folder can't be used.
+    `limit` is how many are kept, `max_bytes` how much of them in all, `max_age` for how many seconds (for ever if
+    None); `clock` gives seconds since 1970. Raises NewsletterError if the folder can't be used.
     """
 
-    def __init__(self, path: Path, *, limit: int = LIMIT, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, *, limit: int = LIMIT, max_bytes: int = MAX_BYTES, max_age: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
         if limit < 1:
             raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
         self.path, self.limit, self._clock = path, limit, clock
+        self.max_bytes, self.max_age = max_bytes, max_age
         try:
             self._maildir = Maildir(path)
             self._index = Index(path / INDEX_NAME)
@@ -148,13 +155,14 @@ class Store:
         return done
 
     def trim(self) -> None:
-        """Let go of the oldest beyond the limit."""
+        """Let go of the oldest beyond the bounds."""
         with self._lock:
             self._untrimmed = 0
-        excess = self._index.total() + len(self._waiting) - self.limit
-        if excess <= 0:
+        born = None if self.max_age is None else self._clock() - self.max_age
+        excess = max(0, self._index.total() + len(self._waiting) - self.limit)
+        gone = self._index.oldest(max(excess, self._index.beyond(self.max_bytes, born)))
+        if not excess and not gone:
             return
-        gone = self._index.oldest(excess)
         self._forget(gone)
         dropped = len(gone)
         while dropped < excess:
@@ -222,7 +230,7 @@ class Store:
     def search(self, query: str = "", *, limit: int = 50, below: int | None = None, offset: int = 0) -> Page:
         """Messages that match, newest first; with `below`, those with a smaller id. Raises SearchError."""
         condition = compile_search(query, self._now(), self._index.fts)
-        self.flush(FLUSH_FIRST)
+        self.flush(len(self._waiting))
         rows, total, exact = self._index.page(condition, limit + 1, below, offset)
         return Page(tuple(rows[:limit]), total, exact, len(rows) > limit)
 
@@ -232,7 +240,7 @@ class Store:
             return None
         row = self._index.get(number)
         if row is None and self._waiting:
-            self.flush(FLUSH_FIRST)
+            self.flush(len(self._waiting))
             row = self._index.get(number)
         return row
 
@@ -260,7 +268,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """`kept`, `unread`, `received` (ever) and `dropped` (gone because of the limit)."""
-        self.flush(FLUSH_FIRST)
+        self.flush(len(self._waiting))
         ever = self._index.counters()
         return {
             "kept": self._index.total(), "unread": self._index.unread(),
@@ -356,29 +364,3 @@ class Store:
     def _row(self, one: _Waiting) -> IndexRow | None:
         data = self._maildir.read(one.entry)
         return None if data is None else describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
-
-
-def clean_tag(tag: str) -> str:
-    """A tag as it is kept: no control characters, no quotes (they end a search term), not long."""
-    return " ".join("".join(letter for letter in tag if letter.isprintable() and letter != '"').split())[:MAX_TAG]
-
-
-def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: float, data: bytes) -> IndexRow:
-    """What the list and the search know of a message. Tags come from its X-Tags field, separated by commas."""
-    message = read_message(data)
-    words = searchable(message)
-    tags = tuple(
-        dict.fromkeys(clean for tag in message.root.get("x-tags").split(",")[:20] if (clean := clean_tag(tag)))
-    )
-    return IndexRow(
-        id=0, entry=entry, mail_from=_plain(mail_from, 500), rcpt_tos=tuple(_plain(one, 500) for one in rcpt_tos),
-        sender=message.sender[:500], recipients=tuple(one[:500] for one in message.to[:100]),
-        subject=message.subject[:1000], date=message.date.isoformat() if message.date else "", received=received,
-        size=len(data), attachments=len(message.attachments), snippet=snippet(message),
-        message_id=message.message_id[:500], words=words, tags=tags,
-    )  # fmt: skip
-
-
-def _plain(text: str, limit: int) -> str:
-    """SMTP gives undecodable bytes as surrogates, which no database takes."""
-    return text[:limit].encode("utf-8", "replace").decode()

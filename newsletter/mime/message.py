@@ -17,11 +17,18 @@ MAX_TEXT = 1_000_000
 MAX_WORDS = 50_000
 """Characters of a message that can be searched."""
 MAX_START = 100_000
-"""Encoded bytes in which the first words are looked for."""
+"""Characters in which the first words are looked for."""
+FEW = 2_000
+"""Characters that most often hold them."""
 SNIPPET = 160
 
-_BLANK = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
-_HIDDEN = {"style", "script", "title", "noscript", "template"}
+_INVISIBLE = re.compile(r"[\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_MARKUP = re.compile(
+    r"""<(style|script|title|noscript|template)(?:\s[^<>]*)?(?<!/)(?:>|(?=<)|\Z)   # what is not shown, to its end
+        (?:[^<]++|<(?!/\1(?:[\s<>]|\Z)))*+(?:<[^<>]*>?)?
+      | <[^<>]*>?""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,47 +105,31 @@ def addresses(value: str) -> list[str]:
     return [f"{name} <{address}>" if name else address for name, address in found[:1000] if name or address]
 
 
-def searchable(message: Message) -> str:
-    """The words of a message, bounded: its text, its HTML's where that says much more, and its attachments' names."""
+def words_of(message: Message) -> tuple[str, str]:
+    """What can be searched of a message, and its first words as an inbox shows them; both bounded.
+
+    Searched are its text, its HTML's where that says much more, and its attachments' names. The first words are those
+    of the HTML where there is some, so with its preheader.
+    """
     text = message.plain.text(MAX_TEXT)[: MAX_WORDS * 2] if message.plain is not None else ""
-    if message.rich is not None:
-        shown = strip_tags(message.rich.text(MAX_TEXT)[:MAX_TEXT])
-        if len(shown) > 2 * len(text):  # a text part that only says where to look
-            text = f"{text} {shown}"
+    shown = strip_tags(message.rich.text(MAX_TEXT)[:MAX_TEXT]) if message.rich is not None else ""
+    words = f"{text} {shown}" if len(shown) > 2 * len(text) else text  # a text part that only says where to look
     names = " ".join(part.filename for part in message.attachments[:100])
-    return f"{_squeeze(text[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip()
+    return f"{_squeeze(words[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip(), _first(shown) or _first(text)
 
 
-def snippet(message: Message) -> str:
-    """The first words, as an inbox shows them: of the HTML where there is some, so with its preheader."""
-    if message.rich is not None:
-        shown = _squeeze(strip_tags(message.rich.text(MAX_START)))
-        if shown:
-            return shown[:SNIPPET]
-    return _squeeze(message.plain.text(MAX_START))[:SNIPPET] if message.plain is not None else ""
+def _first(text: str) -> str:
+    few = _squeeze(text[:FEW])
+    return (few if len(few) >= SNIPPET else _squeeze(text[:MAX_START]))[:SNIPPET]
 
 
 def _squeeze(text: str) -> str:
-    return _BLANK.sub(" ", text).strip()
+    return " ".join((_INVISIBLE.sub(" ", text) if _INVISIBLE.search(text) else text).split())
 
 
 def strip_tags(source: str) -> str:
     """What HTML says, without its markup. In one pass, whatever the input: for searching, not for showing."""
-    pieces = source.split("<")
-    words, hidden = [pieces[0]], ""
-    for piece in pieces[1:]:
-        tag, closed, text = piece.partition(">")
-        name = tag.split(None, 1)[0].lower() if tag.strip() else ""
-        if hidden:
-            if name != "/" + hidden:
-                continue
-            hidden = ""
-        elif name in _HIDDEN and not tag.endswith("/"):
-            hidden = name
-            continue
-        if closed:
-            words.append(text)
-    return html.unescape(" ".join(words))
+    return html.unescape(_MARKUP.sub(" ", source))
 
 
 def _find(part: Part, content_type: str) -> Part | None:
@@ -149,7 +140,8 @@ def _find(part: Part, content_type: str) -> Part | None:
 
 
 def _referenced(rich: Part) -> set[str]:
-    return set(re.findall(r"cid:([^\s\"'<>)]{1,300})", rich.text(MAX_TEXT)))
+    content = rich.content(MAX_TEXT)
+    return set(re.findall(r"cid:([^\s\"'<>)]{1,300})", rich.text(MAX_TEXT))) if b"cid:" in content else set()
 
 
 def _date(value: str) -> datetime | None:

@@ -123,7 +123,7 @@ def decode_text(content: bytes, charset: str) -> str:
             codec = codecs.lookup(name or "utf-8").name
             if codec not in _NOT_FOR_TEXT:
                 text = content.decode("cp1252" if codec in {"iso8859-1", "ascii"} else codec)
-                return _SURROGATES.sub("\ufffd", text)
+                return text if codec == "utf-8" else _SURROGATES.sub("\ufffd", text)  # UTF-8 has none
         except (LookupError, ValueError, OverflowError):
             continue
     return content.decode("cp1252", errors="replace")

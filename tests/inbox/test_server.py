@@ -247,3 +247,39 @@ async def _unfinished(server: InboxServer, body: bytes) -> _Open:
     writer.write(body)
     await writer.drain()
     return _Open(reader, writer)
+
+
+async def test_every_accepted_message_is_in_the_list_at_once_and_few_wait_for_the_index(tmp_path: Path) -> None:
+    with Store(tmp_path / "many", limit=10_000) as store:
+        async with InboxServer(store, most_waiting=20) as server:
+
+            async def feed(count: int) -> None:
+                async with aiosmtplib.SMTP(hostname="127.0.0.1", port=server.port) as client:
+                    for _ in range(count):
+                        await client.sendmail("ada@example.org", "ben@example.org", MESSAGE)
+                        accepted = server.accepted
+                        assert store.waiting <= 20 + 5
+                        found = await asyncio.to_thread(store.search, "oaks", limit=1)
+                        assert found.total >= accepted
+
+            await asyncio.gather(*(feed(20) for _ in range(5)))
+            assert store.search().total == 100
+
+
+async def test_addresses_are_read_as_before_whether_they_are_ordinary_or_not(store: Store) -> None:
+    async with InboxServer(store) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await reader.readline()
+        writer.write(b"EHLO a\r\n")
+        while not (await reader.readline()).startswith(b"250 "):
+            pass
+        for given, code in (
+            (b"<ada@example.org>", b"250"), (b"<ada.b+c_d=e-f@sub-1.example.org> SIZE=100 BODY=8BITMIME", b"250"),
+            (b"<>", b"250"), (b'<"a b"@example.org>', b"250"), ("<ädä@example.org> SMTPUTF8".encode(), b"250"),
+            (b"<ada@example.org> NONSENSE=1", b"555"), (b"<a@b> SIZE=99999999999", b"552"),
+        ):  # fmt: skip
+            writer.write(b"MAIL FROM:" + given + b"\r\n")
+            assert (await reader.readline())[:3] == code, given
+            writer.write(b"RSET\r\n")
+            await reader.readline()
+        writer.close()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.store import INDEX_NAME, Event, Store
-from newsletter.mime.message import read_message, searchable, snippet, strip_tags
+from newsletter.mime.message import read_message, strip_tags, words_of
 from newsletter.mime.parse import MAX_DEPTH, MAX_PARTS
 
 MESSAGE = b"From: ada@example.org\r\nTo: ben@example.org\r\nSubject: Oak %d\r\n\r\nacorn %d\r\n"
@@ -304,8 +304,7 @@ def test_a_message_as_programs_write_them_is_understood() -> None:
     assert [part.filename for part in message.attachments] == ["résumé.pdf"]
     assert [part.number for part in message.parts] == ["", "1", "1.1", "1.2", "1.2.1", "1.2.2", "2"]
     assert message.part("2").content() == b"PDF"  # type: ignore[union-attr]
-    assert searchable(message) == "café € résumé.pdf"
-    assert snippet(message) == "café"
+    assert words_of(message) == ("café € résumé.pdf", "café")
 
 
 @given(st.binary(max_size=400) | st.text(alphabet="<>/ a-=\r\n:;\"'mulstyexB?q", max_size=400).map(str.encode))
@@ -316,7 +315,7 @@ def test_no_bytes_raise(data: bytes) -> None:
         b"Content-Type: text/html\r\n\r\n",
     ):
         message = read_message(prefix + data)
-        searchable(message)
+        words_of(message)
         [part.content() for part in message.parts]
 
 
@@ -324,3 +323,24 @@ def test_tags_are_taken_out_and_what_they_say_stays() -> None:
     assert strip_tags("<style>p{a:b}</style><p title='a>b'>one</p><script>x<y</script>two &amp; <b>three").split() == [
         "b'>one", "two", "&", "three",
     ]  # fmt: skip
+
+
+def test_messages_go_by_age_and_by_what_they_weigh_in_all(tmp_path: Path) -> None:
+    now = [1_000_000.0]
+    with Store(tmp_path / "old", max_age=3600, clock=lambda: now[0]) as store:
+        store.add("a@example.org", ["b@example.org"], MESSAGE)
+        store.flush()
+        now[0] += 3000
+        store.add("a@example.org", ["b@example.org"], MESSAGE)
+        store.flush()
+        assert store.counts()["kept"] == 2
+        now[0] += 3000
+        store.flush()
+        assert [row.id for row in store.search().rows] == [2]
+        assert (store.counts()["dropped"], len(list((tmp_path / "old/new").iterdir()))) == (1, 1)
+    with Store(tmp_path / "heavy", max_bytes=3 * len(MESSAGE) + 1) as store:
+        for _ in range(5):
+            store.add("a@example.org", ["b@example.org"], MESSAGE)
+        store.flush()
+        assert [row.id for row in store.search().rows] == [5, 4, 3]
+        assert len(list((tmp_path / "heavy/new").iterdir())) == 3
