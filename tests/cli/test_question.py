@@ -40,6 +40,12 @@ def test_ctrl_c_at_the_question_stops_at_once_and_sends_nothing(folder: Path, ru
     assert run("status", "--json").stdout == "[]\n"
 
 
+def test_one_subscriber_is_asked_about_as_one(folder: Path) -> None:
+    (folder / "subscribers.csv").write_text("email\nada@example.org\n")
+    with terminal(folder, *SEND) as (_, _, until):
+        assert "Send to 1 subscriber? [y/N]" in until("[y/N]")
+
+
 def test_sigterm_at_the_question_is_as_good(folder: Path, run: Run) -> None:
     with terminal(folder, *SEND) as (process, _, until):
         until("[y/N]")
