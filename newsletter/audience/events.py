@@ -5,7 +5,7 @@ list's own business, and who must not be mailed the suppressions'.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,3 +50,15 @@ def events_of(engine: Engine, key: str) -> Iterator[Event]:
     with engine.connect() as connection:
         for kind, created, issue, detail in connection.execute(query):
             yield Event(kind, created, issue, json.loads(detail))
+
+
+def latest_events(engine: Engine, kinds: Collection[Kind], limit: int) -> list[tuple[str, Event]]:
+    """The last events of these kinds, newest first, each with the person's key; of a whole file, with none."""
+    table = events.c
+    columns = (table.key, table.kind, table.created, table.issue, table.detail)
+    query = select(*columns).where(table.kind.in_(kinds)).order_by(table.id.desc()).limit(limit)
+    with engine.connect() as connection:
+        return [
+            (key, Event(kind, created, issue, json.loads(detail)))
+            for key, kind, created, issue, detail in connection.execute(query)
+        ]

@@ -83,6 +83,14 @@ def suppress_all(engine: Engine, rows: Sequence[tuple[str, Reason]], source: str
         )
 
 
+def unsubscribed(engine: Engine) -> Iterator[tuple[float, str | None]]:
+    """When each reader who left by their own wish did so, and over which issue."""
+    query = select(suppressions.c.created, suppressions.c.issue).where(suppressions.c.reason == "unsubscribe")
+    with engine.connect() as connection:
+        for row in connection.execution_options(yield_per=1000).execute(query):
+            yield row.created, row.issue
+
+
 def suppressed_keys(engine: Engine) -> frozenset[str]:
     """The keys of all who must not be mailed."""
     with engine.connect() as connection:

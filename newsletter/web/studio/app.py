@@ -29,7 +29,7 @@ from newsletter.web.local_token import door, load_token, open_browser, with_toke
 from newsletter.web.pages import fragment, page, static_files
 from newsletter.web.security import SecurityHeaders, mail_policy
 from newsletter.web.server import serve_app
-from newsletter.web.studio import panels, personas
+from newsletter.web.studio import panels, personas, readers
 from newsletter.web.studio.renderer import RenderedMessage, Renderer
 from newsletter.web.studio.sent import SentIssue, SentIssues
 from newsletter.web.studio.watch import changes
@@ -62,6 +62,7 @@ class Studio:
             Route("/findings/{key:path}", self.findings, methods=["GET", "POST"]),
             Route("/download/{key:path}", self.download),
             Route("/people", self.people),
+            Route("/readers", self.readers),
             Route("/send/{key:path}", self.send, methods=["POST"]),
             Route("/site/{path:path}", self.site_file),
             Route("/events", self.stream),
@@ -89,6 +90,13 @@ class Studio:
         except NewsletterError as error:
             return self._page(request, key, error_page.describe(error, self.root), 404)
         return self._page(request, key, None)
+
+    async def readers(self, request: Request) -> Response:
+        """Who reads: counts, growth, who came and who left."""
+        try:
+            return page(request, "studio/readers.html", await run_in_threadpool(readers.overview, self.renderer.config))
+        except NewsletterError as error:
+            return self._page(request, "", error_page.describe(error, self.root), 422)
 
     def post_list(self, request: Request) -> Response:
         """The list of posts, for a page that is open when one is added."""
