@@ -57,6 +57,7 @@ class Connector:
         self.relay = relay
         self._context = _tls_context(relay)
         self._tokens = TokenSource(relay.oauth, relay.folder) if relay.oauth else None
+        self._asked_for_tls = False  # once is enough: a slow relay may take offence
 
     async def connect(self, patience: float) -> Session:
         """Open a connection that may carry mail. Raises RelayTrouble; `patience` in seconds for each step."""
@@ -117,11 +118,13 @@ class Connector:
         reaching = asyncio.ensure_future(client.connect())
         try:
             await asyncio.wait([reaching], timeout=SILENT)
-            if not reaching.done() and await _speaks_tls(self.relay):
-                raise RelayTrouble(
-                    self.relay, "speaks TLS from the start",
-                    f"write smtps:// in place of smtp:// before {self.relay.name}", lasting=True,
-                )  # fmt: skip
+            if not reaching.done() and not self._asked_for_tls:
+                self._asked_for_tls = True
+                if await _speaks_tls(self.relay):
+                    raise RelayTrouble(
+                        self.relay, "speaks TLS from the start",
+                        f"write smtps:// in place of smtp:// before {self.relay.name}", lasting=True,
+                    )  # fmt: skip
             return str((await reaching).message)
         finally:
             if not reaching.done():
