@@ -114,4 +114,4 @@ class Judge:
 def _joined(words: list[str], undone: list[Callable[[str], str]]) -> str:
     for undo in undone:
         words = [undo(word) for word in words]
-    return " ".join(" ".join(words).split()).replace("p( )", "")
+    return " ".join(" ".join(" ".join(words).split()).replace("p( )", "").split())
