@@ -1,4 +1,4 @@
-"""Take the README's pictures of mails: each sample on a desk and in a pocket, light and dark, side by side.
+"""Take the README's pictures: each sample mail on a desk and in a pocket, light and dark, and the studio.
 
 Run `python docs/images/make.py` after a change to the templates; it needs an installed Chromium (CHROMIUM names another
 than /usr/bin/chromium). The mails are those that `newsletter render` prints.
@@ -14,6 +14,9 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composer
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.config.settings import Config, load_config
+from newsletter.web.local_token import load_token, with_token
+from newsletter.web.studio.app import Studio
+from newsletter.web.studio.export import serving
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -84,6 +87,20 @@ def stage(browser: Browser, shots: dict[str, Path], out: Path) -> None:
             return
 
 
+def studio(browser: Browser, config: Config, out: Path) -> None:
+    """The preview studio on a post with a picture, as it is once all is warm."""
+    running, token = Studio(config), load_token(config.state_dir)
+    with serving(running, token) as address:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(with_token(address, token))
+        for post in ("hello-from-the-long-view", "who-planted-the-oaks"):
+            page.wait_for_selector(".findings-counts")
+            page.goto(f"{address}posts/{post}")
+        page.wait_for_selector(".findings-counts")
+        page.screenshot(path=out)
+        page.close()
+
+
 def main() -> None:
     """Write every picture."""
     config = load_config(ROOT / "newsletter.toml")
@@ -103,6 +120,7 @@ def main() -> None:
             for path in HERE.glob(f"{name}-*.tmp.*"):
                 path.unlink()
             print(f"{name}.png: {(HERE / f'{name}.png').stat().st_size // 1024} KB")
+        studio(browser, config, HERE / "studio.png")
         browser.close()
 
 

@@ -39,7 +39,7 @@ def export_pngs(config: Config, post: Path, out_dir: Path) -> list[Path]:
     written = []
     name = file_name(rendered.post.slug)
     token = load_token(config.state_dir)
-    with _serving(studio, token) as address, browser() as page:
+    with serving(studio, token) as address, browser() as page:
         page.visit(with_token(address, token))
         for scheme in SCHEMES:
             for width in WIDTHS:
@@ -66,7 +66,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 @contextmanager
-def _serving(studio: Studio, token: str) -> Iterator[str]:
+def serving(studio: Studio, token: str) -> Iterator[str]:
     """The studio's address, served from a thread of its own."""
     bound = bind_free(0)
     ready = threading.Event()
