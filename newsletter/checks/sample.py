@@ -50,7 +50,7 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TextRun:
     """A piece of text that stands directly in an element, as it stands there."""
 
     text: str
@@ -180,12 +180,12 @@ class Sample:
         return frozenset(found)
 
     @cached_property
-    def words(self) -> tuple[Words, ...]:
+    def words(self) -> tuple[TextRun, ...]:
         """Every piece of text in the body that is not only padding, in reading order, hidden or not."""
         return tuple(self._words())
 
     @cached_property
-    def shown(self) -> tuple[Words, ...]:
+    def shown(self) -> tuple[TextRun, ...]:
         """The pieces of text that the reader sees."""
         return tuple(words for words in self.words if self.shows(words))
 
@@ -197,15 +197,15 @@ class Sample:
         """Whether the reader never sees it, nor anything inside it."""
         return self.computed_styles[element].gone
 
-    def shows(self, words: Words) -> bool:
+    def shows(self, words: TextRun) -> bool:
         """Whether the reader sees these words."""
         return not self.computed_styles[words.element].hidden
 
-    def _words(self) -> Iterator[Words]:
+    def _words(self) -> Iterator[TextRun]:
         if self.tree is not None:  # not the body: of a fragment, libxml2 may leave the beginning in the head
             for text, element in body_text(self.tree):
                 if element.tag not in computed.NOT_SHOWN and PADDING.sub("", text):
-                    yield Words(text, element)
+                    yield TextRun(text, element)
 
     def header(self, name: str) -> str | None:
         """A header's value unfolded, encoded words left alone; None if it is not there."""

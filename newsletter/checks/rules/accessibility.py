@@ -8,7 +8,7 @@ from itertools import islice
 
 from newsletter.checks.finding import Severity
 from newsletter.checks.rule import Check, Violation, count, place_of_text, shorten
-from newsletter.checks.sample import Sample, Words, element_text, squeeze
+from newsletter.checks.sample import Sample, TextRun, element_text, squeeze
 from newsletter.css.colour import Colour, contrast_ratio
 from newsletter.css.computed import ComputedStyle
 from newsletter.css.parse import Element
@@ -121,7 +121,7 @@ def contrast(sample: Sample) -> Iterator[Violation]:
 
 def small_text(sample: Sample) -> Iterator[Violation]:
     sizes: Counter[float] = Counter()
-    first: dict[float, Words] = {}
+    first: dict[float, TextRun] = {}
     for words in sample.shown:
         size = round(sample.computed_styles[words.element].size, 1)
         if size < SMALLEST and _readable(words.text) and not _raised(words.element):
@@ -143,9 +143,9 @@ def _harm(missing: list[str]) -> str:
     return "words of right-to-left languages stand in the wrong order"
 
 
-def _weak(sample: Sample, computed_styles: Mapping[Element, ComputedStyle]) -> dict[_Pair, list[Words]]:
+def _weak(sample: Sample, computed_styles: Mapping[Element, ComputedStyle]) -> dict[_Pair, list[TextRun]]:
     """The words that are hard to read, by their two colours, so that one wrong rule is one finding."""
-    found: dict[_Pair, list[Words]] = {}
+    found: dict[_Pair, list[TextRun]] = {}
     for words in sample.words:
         style = computed_styles[words.element]
         if style.hidden or not sample.shows(words) or not _readable(words.text):
@@ -160,7 +160,7 @@ def _weak(sample: Sample, computed_styles: Mapping[Element, ComputedStyle]) -> d
 
 
 def _contrast_violations(
-    sample: Sample, weak: Mapping[_Pair, list[Words]], severity: Severity, when: str
+    sample: Sample, weak: Mapping[_Pair, list[TextRun]], severity: Severity, when: str
 ) -> Iterator[Violation]:
     for (shown, ground), places in weak.items():
         words = places[0]
