@@ -133,6 +133,8 @@ class ImportFile:
 
 def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     """Open a file of people, and look through it once. Raises NewsletterError for one that can't be read for sure."""
+    if not path.exists():
+        raise NewsletterError("no such file; name a CSV file with a header row", path=path)
     found = scan(path)
     titles, delimiter, header = read_titles(path)
     names = _unique([column_name(title) or f"column_{number}" for number, title in enumerate(titles, 1)])
