@@ -9,14 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.store import INDEX_NAME, Event, Store
-from newsletter.mime.message import read_message, strip_tags, words_of
-from newsletter.mime.parse import MAX_DEPTH, MAX_PARTS
+from newsletter.mime.parse import MAX_PARTS
+from tests.mime.hostile import HOSTILE
 
 MESSAGE = b"From: ada@example.org\r\nTo: ben@example.org\r\nSubject: Oak %d\r\n\r\nacorn %d\r\n"
 
@@ -216,44 +214,6 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
         Store(tmp_path, limit=0)
 
 
-NESTED = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(5000))
-MANY = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 30_000 + b"--b--\r\n"
-RFC822 = b"Content-Type: message/rfc822\r\n\r\n" * 3000 + b"Subject: in\r\n\r\nx"
-HOSTILE = {
-    "empty": b"",
-    "no header": b"hello world\r\nwithout any header\r\n",
-    "only a header": b"Subject: x",
-    "nuls": b"Subject: a\x00b\r\nFrom: \x00\r\n\r\n\x00\x00\x00",
-    "random bytes": bytes(range(256)) * 200,
-    "nested multiparts": NESTED,
-    "nested messages": RFC822,
-    "thirty thousand parts": MANY,
-    "one boundary for all": b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
-    + b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 2000,
-    "no boundary": b"Content-Type: multipart/alternative\r\n\r\nx",
-    "boundary never used": b"Content-Type: multipart/alternative; boundary=zz\r\n\r\nx",
-    "gigantic field": b"Subject: " + b"x" * 5_000_000 + b"\r\n\r\nbody",
-    "gigantic header": b"X-A: 1\r\n" * 500_000 + b"\r\nbody",
-    "encoded words without end": b"Subject: " + b"=?utf-8?q?" * 100_000 + b"\r\n\r\n",
-    "line ends in an encoded word": b"Subject: =?utf-8?q?a=0d=0aBcc:_x=00?=\r\n\r\n",
-    "unknown charsets": b"Subject: =?nonsense?q?x?= =?punycode?b?////?=\r\n"
-    b"Content-Type: text/plain; charset=zlib\r\n\r\nx\xff",
-    "bad base64": b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n=====A===B!!\xff\r\n",
-    "bad quoted-printable": b"Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    b"==\r\n=ZZ=\r\n=",
-    "utf-7 surrogates": b"Content-Type: text/plain; charset=utf-7\r\n\r\n+2AA-",
-    "odd parameters": b"Content-Type: text/html; charset*=x'y'%zz; charset*0=; ;;=; name*999999999=a\r\n\r\n<b>x",
-    "evil names": b"Content-Type: application/x; name=\"../../etc/passwd\"\r\nContent-Disposition: attachment; "
-    b"filename*=utf-8''..%2F..%2F%00evil%0d%0a.exe\r\n\r\nx",
-    "many addresses": b"To: " + b"a@example.org, " * 20_000 + b"\r\n\r\nx",
-    "nested comments": b"To: " + b"(" * 50_000 + b"\r\nFrom: " + b"<" * 50_000 + b"\r\nDate: " + b"(" * 9999,
-    "odd dates": b"Date: Mon, 99 Foo 99999999999999 99:99:99 +9999999\r\n\r\nx",
-    "html that never ends": b"Content-Type: text/html\r\n\r\n" + b"<style" * 200_000,
-    "open tags": b"Content-Type: text/html\r\n\r\n" + b"<div>" * 300_000 + b"&" * 100_000,
-    "parameters by the thousand": b"Content-Type: multipart/mixed" + b"; a=\"b\\" * 50_000 + b"\r\n\r\nx",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_mail_is_kept_listed_and_read_in_time(tmp_path: Path, name: str) -> None:
     began = time.process_time()
@@ -270,59 +230,6 @@ def test_hostile_mail_is_kept_listed_and_read_in_time(tmp_path: Path, name: str)
         assert len(message.parts) <= MAX_PARTS
         assert not any("\n" in value or "\x00" in value for _, value in message.headers)
     assert time.process_time() - began < 3
-
-
-def test_what_was_left_out_is_said() -> None:
-    assert any("deeper than" in defect for defect in read_message(NESTED).defects)
-    assert any("parts" in defect for defect in read_message(MANY).defects)
-    assert max(part.number.count(".") for part in read_message(NESTED).parts) < MAX_DEPTH
-
-
-def test_a_message_as_programs_write_them_is_understood() -> None:
-    message = read_message(
-        b"From: =?utf-8?q?Ad=C3=A8le?= <ada@example.org>\r\nTo: Ben <ben@example.org>,\r\n\tcarl@example.org\r\n"
-        b"Subject: =?utf-8?b?R3LDvMOfZQ==?= =?utf-8?b?IGF1cw==?= Lyon\r\nDate: Mon, 4 May 2026 10:00:00 +0200\r\n"
-        b"Content-Type: multipart/mixed; boundary=\"=_a b\"\r\n\r\npreamble\r\n--=_a b\r\n"
-        b"Content-Type: multipart/alternative; boundary=\"=_a\"\r\n\r\n--=_a\r\n"
-        b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-        b"caf=E9 =80\r\n--=_a\r\nContent-Type: multipart/related; boundary=r\r\n\r\n--r\r\n"
-        b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>caf\xc3\xa9 <img src=\"cid:pic@x\"></p>\r\n--r\r\n"
-        b"Content-Type: image/png\r\nContent-ID: <pic@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-        b"iVBORw0K\r\n--r--\r\n"
-        b"--=_a--\r\n--=_a b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment;\r\n"
-        b" filename*0*=utf-8''r%C3%A9; filename*1*=sum%C3%A9.pdf\r\n\r\nPDF\r\n--=_a b--\r\nepilogue\r\n"
-    )  # fmt: skip
-    assert message.defects == ()
-    assert (message.subject, message.sender) == ("Grüße aus Lyon", "Adèle <ada@example.org>")
-    assert message.to == ("Ben <ben@example.org>", "carl@example.org")
-    assert message.date is not None
-    assert message.date.isoformat() == "2026-05-04T10:00:00+02:00"
-    assert (message.text, message.html) == ("café €", '<p>café <img src="cid:pic@x"></p>')
-    picture = message.picture("pic@x")
-    assert picture is not None
-    assert picture.content() == b"\x89PNG\r\n"
-    assert [part.filename for part in message.attachments] == ["résumé.pdf"]
-    assert [part.number for part in message.parts] == ["", "1", "1.1", "1.2", "1.2.1", "1.2.2", "2"]
-    assert message.part("2").content() == b"PDF"  # type: ignore[union-attr]
-    assert words_of(message) == ("café € résumé.pdf", "café")
-
-
-@given(st.binary(max_size=400) | st.text(alphabet="<>/ a-=\r\n:;\"'mulstyexB?q", max_size=400).map(str.encode))
-def test_no_bytes_raise(data: bytes) -> None:
-    for prefix in (
-        b"",
-        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n",
-        b"Content-Type: text/html\r\n\r\n",
-    ):
-        message = read_message(prefix + data)
-        words_of(message)
-        [part.content() for part in message.parts]
-
-
-def test_tags_are_taken_out_and_what_they_say_stays() -> None:
-    assert strip_tags("<style>p{a:b}</style><p title='a>b'>one</p><script>x<y</script>two &amp; <b>three").split() == [
-        "b'>one", "two", "&", "three",
-    ]  # fmt: skip
 
 
 def test_messages_go_by_age_and_by_what_they_weigh_in_all(tmp_path: Path) -> None:

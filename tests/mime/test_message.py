@@ -1,0 +1,61 @@
+"""Any mail is read: as programs write it, and however hostile it is."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.mime.message import read_message, strip_tags, words_of
+from newsletter.mime.parse import MAX_DEPTH
+from tests.mime.hostile import MANY, NESTED
+
+
+def test_what_was_left_out_is_said() -> None:
+    assert any("deeper than" in defect for defect in read_message(NESTED).defects)
+    assert any("parts" in defect for defect in read_message(MANY).defects)
+    assert max(part.number.count(".") for part in read_message(NESTED).parts) < MAX_DEPTH
+
+
+def test_a_message_as_programs_write_them_is_understood() -> None:
+    message = read_message(
+        b"From: =?utf-8?q?Ad=C3=A8le?= <ada@example.org>\r\nTo: Ben <ben@example.org>,\r\n\tcarl@example.org\r\n"
+        b"Subject: =?utf-8?b?R3LDvMOfZQ==?= =?utf-8?b?IGF1cw==?= Lyon\r\nDate: Mon, 4 May 2026 10:00:00 +0200\r\n"
+        b"Content-Type: multipart/mixed; boundary=\"=_a b\"\r\n\r\npreamble\r\n--=_a b\r\n"
+        b"Content-Type: multipart/alternative; boundary=\"=_a\"\r\n\r\n--=_a\r\n"
+        b"Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        b"caf=E9 =80\r\n--=_a\r\nContent-Type: multipart/related; boundary=r\r\n\r\n--r\r\n"
+        b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>caf\xc3\xa9 <img src=\"cid:pic@x\"></p>\r\n--r\r\n"
+        b"Content-Type: image/png\r\nContent-ID: <pic@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        b"iVBORw0K\r\n--r--\r\n"
+        b"--=_a--\r\n--=_a b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment;\r\n"
+        b" filename*0*=utf-8''r%C3%A9; filename*1*=sum%C3%A9.pdf\r\n\r\nPDF\r\n--=_a b--\r\nepilogue\r\n"
+    )  # fmt: skip
+    assert message.defects == ()
+    assert (message.subject, message.sender) == ("Grüße aus Lyon", "Adèle <ada@example.org>")
+    assert message.to == ("Ben <ben@example.org>", "carl@example.org")
+    assert message.date is not None
+    assert message.date.isoformat() == "2026-05-04T10:00:00+02:00"
+    assert (message.text, message.html) == ("café €", '<p>café <img src="cid:pic@x"></p>')
+    picture = message.picture("pic@x")
+    assert picture is not None
+    assert picture.content() == b"\x89PNG\r\n"
+    assert [part.filename for part in message.attachments] == ["résumé.pdf"]
+    assert [part.number for part in message.parts] == ["", "1", "1.1", "1.2", "1.2.1", "1.2.2", "2"]
+    assert message.part("2").content() == b"PDF"  # type: ignore[union-attr]
+    assert words_of(message) == ("café € résumé.pdf", "café")
+
+
+@given(st.binary(max_size=400) | st.text(alphabet="<>/ a-=\r\n:;\"'mulstyexB?q", max_size=400).map(str.encode))
+def test_no_bytes_raise(data: bytes) -> None:
+    for prefix in (
+        b"",
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n",
+        b"Content-Type: text/html\r\n\r\n",
+    ):
+        message = read_message(prefix + data)
+        words_of(message)
+        [part.content() for part in message.parts]
+
+
+def test_tags_are_taken_out_and_what_they_say_stays() -> None:
+    assert strip_tags("<style>p{a:b}</style><p title='a>b'>one</p><script>x<y</script>two &amp; <b>three").split() == [
+        "b'>one", "two", "&", "three",
+    ]  # fmt: skip
