@@ -100,7 +100,7 @@ def context(panel: str, rendered: RenderedMessage, options: dict[str, str]) -> d
 def _source(rendered: RenderedMessage, part: str) -> dict[str, Any]:
     """The HTML, the message (`raw`), the post (`post`), or the file of its template that `part` names."""
     made_from = sample(rendered).sources
-    templates = {short_name(one.name): one.text for one in made_from.templates}
+    templates = {short_name(one.name): one.text for one in made_from.templates} or _shipped_template(rendered)
     post = "".join(one.text for one in (made_from.front_matter, made_from.post) if one is not None)
     kind, name = "plain", part
     if part == "raw":
@@ -115,6 +115,12 @@ def _source(rendered: RenderedMessage, part: str) -> dict[str, Any]:
         "lines": code_lines(text, kind), "size": len(text.encode()), "part": part, "name": name,
         "template": next(iter(templates), ""), "is_template": part in templates,
     }  # fmt: skip
+
+
+def _shipped_template(rendered: RenderedMessage) -> dict[str, str]:
+    """The template that came with the program, by its name: findings never point there, but people want to see it."""
+    path = rendered.composed.template
+    return {short_name(str(path)): path.read_text(encoding="utf-8")} if path is not None else {}
 
 
 def rows_of(rendered: RenderedMessage) -> "tuple[InboxRow, ...]":
