@@ -46,7 +46,7 @@ async def test_who_leaves_by_an_issue_gets_no_other_and_the_issue_is_named(tmp_p
     (tmp_path / "posts").mkdir()
     for slug in ("first", "second"):
         (tmp_path / "posts" / f"{slug}.md").write_text(
-            f"---\ntitle: {slug.title()}\n---\nWords enough for one issue.\n"
+            f"---\ntitle: {slug.title()}\n---\nWords enough for the {slug} issue.\n"
         )
     rows = "".join(f"p{number}@example.org,P{number}\n" for number in range(PEOPLE))
     (tmp_path / "people.csv").write_text(f"email,name\n{rows}")
