@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from newsletter.cli.console import note, say, short_path
+from newsletter.cli.console import note, short_path
 
 if TYPE_CHECKING:
     from newsletter.config.settings import Config
@@ -56,7 +56,7 @@ def generate(
     file = path.relative_to(config.root)
     note(f"wrote {short_path(str(path))}; keep a copy, and never put it into git")
     note(f"1. Publish this record in the DNS of {domain} (a TXT record named {selector}._domainkey):")
-    say(key.zone_line)
+    print(key.zone_line)  # noqa: T201 (never folded: it is copied)
     note("2. Then write this into newsletter.toml; every message is signed from then on:")
     note(f'[dkim]\ndomain = "{domain}"\nselector = "{selector}"\nkey_file = "{file}"')
 

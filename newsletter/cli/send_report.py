@@ -182,7 +182,7 @@ def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
     if rehearsal.server is not None:
         say_row("Refused", f"{rehearsal.server.refused:,}")
         say_row("Largest", human_size(rehearsal.server.largest))
-    say_row("Findings", (", ".join(counts) or "none") + ("; `newsletter check` shows them" if counts else ""))
+    say_row("Findings", (", ".join(counts) or "none") + ("; `newsletter check POST` shows them" if counts else ""))
     if rehearsal.store is not None:
         newest = rehearsal.store.search(limit=1).rows
         message = rehearsal.store.message(newest[0].id) if newest else None

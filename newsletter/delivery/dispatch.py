@@ -292,6 +292,8 @@ class Dispatcher:
             self._skipped(transaction)
         self.queue.extend(claimed.transactions)
         self._ending.changed.set()
+        if not self.queue and not self.exhausted:  # all of them are suppressed: no connection may be open to ask on
+            self.claim()
         self.wake()
 
     def _wake_later(self, wait: float) -> None:

@@ -127,6 +127,14 @@ def test_a_refused_recipient_is_failed_and_named_and_not_tried_again(folder: Pat
     assert (status["recipients"], status["sent"], status["failed"]) == (3, 2, 1)
 
 
+def test_who_was_refused_for_good_is_not_tried_again_and_the_run_ends(folder: Path, run: Run, relay: Relay) -> None:
+    relay.refuse["grace@example.net"] = "550 5.1.1 no such user"  # which suppresses, too
+    run("send", "hello", "--yes", "--smtp", relay.url)
+    done = run("send", "hello", "--yes", "--retry-failed", "--json", "--smtp", relay.url)
+    assert (done.returncode, json.loads(done.stdout)["sent"]) == (1, 0), done.stderr
+    assert relay.recipients == ["ada@example.org", "linus@example.com"]
+
+
 def test_a_dry_run_reaches_the_inbox_and_leaves_the_ledger_alone(folder: Path, run: Run, relay: Relay) -> None:
     done = run("send", "hello", "--dry-run", "--json")
     assert done.returncode == 0, done.stderr

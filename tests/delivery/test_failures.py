@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.delivery.engine import deliver
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.progress import Progress
 from newsletter.smtp.connection import Timeouts
+from newsletter.smtp.relay import parse_relay
 
 from .relay_server import ABORT, CLOSE, DRIP, SWALLOW, RelayServer, Talk, serving
-from .sending import PATIENT, SHORT, PlainWriter, by_state, people, rows, send, suppress, suppressed
+from .sending import PATIENT, SHORT, PlainWriter, by_state, people, plan, rows, send, suppress, suppressed
 
 
 @pytest.fixture
@@ -272,6 +275,18 @@ async def test_a_recipient_suppressed_during_the_run_is_not_mailed(path: Path) -
     assert report.skipped == 1
     assert "reader39@example.org" not in server.addresses
     assert by_state(path)["skipped"] == {"reader39@example.org"}
+
+
+async def test_a_run_whose_recipients_are_all_suppressed_before_it_begins_ends(path: Path) -> None:
+    with SqliteLedger(path, time.time) as ledger:
+        plan(ledger, people(3))
+        for one in people(3):
+            suppress(path, one.email)
+        async with serving(RelayServer()) as server:
+            relays = [parse_relay(server.url, connections=2)]
+            async with asyncio.timeout(30):
+                report = await deliver(ledger, PlainWriter(), relays)
+    assert (report.sent, report.skipped, server.connections) == (0, 3, 0)
 
 
 async def test_a_non_ascii_address_needs_smtputf8(path: Path) -> None:

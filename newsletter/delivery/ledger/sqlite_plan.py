@@ -107,7 +107,8 @@ def write(db: sqlite3.Connection, number: int, plan: Plan, now: float, git_commi
         chosen = _CHOSEN if plan.listed else "1"
         db.execute(
             f"UPDATE deliveries AS d SET state = 'pending', attempts = 0, first_attempt = NULL"
-            f" WHERE issue = ? AND state IN ({', '.join('?' * len(again))}) AND {chosen}",
+            f" WHERE issue = ? AND state IN ({', '.join('?' * len(again))}) AND {chosen}"
+            f" AND NOT {_SUPPRESSED.format(table='d')}",
             (number, *again),
         )
     return number
