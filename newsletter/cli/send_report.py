@@ -204,5 +204,6 @@ def exit_code(plan: "Plan", report: "Report") -> int:
         return report.stopped.exit_code if nothing_sent or report.stopped.exit_code != 2 else 3
     if plan.waiting:
         return 3
-    left = (0 if plan.retry_failed else plan.failed) + (0 if plan.resend_unknown else plan.unknown)
+    tried = plan.to_send > 0  # who is suppressed is not tried again
+    left = (0 if plan.retry_failed and tried else plan.failed) + (0 if plan.resend_unknown and tried else plan.unknown)
     return 1 if report.failed or report.deferred or report.unknown or left else 0
