@@ -2,8 +2,9 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("desk", deadline=None)
-settings.load_profile("ci" if os.environ.pop("CI", "") else "desk")  # a send in a CI job is another one: see cli.job
+SLOW = [HealthCheck.too_slow]  # how fast a busy machine is says nothing of the code
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("desk", deadline=None, suppress_health_check=SLOW)
+settings.load_profile("ci" if os.environ.pop("CI", "") else "desk")  # a send in a CI job is another one: see cli.ci
