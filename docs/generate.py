@@ -39,9 +39,9 @@ def commands() -> str:
 
 def checks() -> str:
     """The reference of checks: each rule as it is declared."""
-    from newsletter.checks.reference import reference
+    from newsletter.checks.reference import reference_page
 
-    return reference()
+    return reference_page()
 
 
 def tables() -> str:

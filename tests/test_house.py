@@ -1,5 +1,6 @@
 """What holds for the house as a whole; who may import whom is import-linter's business (pyproject.toml)."""
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -54,6 +55,22 @@ def test_retired_names_stay_retired() -> None:
     assert {name: names for name, names in found.items() if names} == {}
     modules = {path.stem for path in FILES} & {name.lower() for name in (*RETIRED, "Facts", "Misconfig")}
     assert modules == set()
+
+
+def test_one_name_has_one_meaning() -> None:
+    """No class, and no alias of a type, is called what another one is called."""
+    alias = re.compile("_?[A-Z].*[a-z]")
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        tree = ast.parse(read(path))
+        names = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        for node in tree.body:
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names += [one.id for one in targets if isinstance(one, ast.Name) and alias.match(one.id)]
+        for name in names:
+            places.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_tests_ask_in_the_open() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from newsletter.state.schema import events
 
-Kind = Literal[
+EventKind = Literal[
     "asked", "confirmed", "added", "imported", "changed", "left", "returned", "removed", "bounced", "complained"
 ]
 """asked: a confirmation mail; confirmed: double opt-in done; added: by the author's hand; imported: from a file;
@@ -32,7 +32,7 @@ class Event:
 
 
 def record(
-    connection: Connection, key: str, kind: Kind, now: float, issue: str | None = None, **detail: str | None
+    connection: Connection, key: str, kind: EventKind, now: float, issue: str | None = None, **detail: str | None
 ) -> None:
     """Write down that this happened, in the caller's transaction; what is None of the detail is left out."""
     known = {name: text for name, text in detail.items() if text}
@@ -52,7 +52,7 @@ def events_of(engine: Engine, key: str) -> Iterator[Event]:
             yield Event(kind, created, issue, json.loads(detail))
 
 
-def latest_events(engine: Engine, kinds: Collection[Kind], limit: int) -> list[tuple[str, Event]]:
+def latest_events(engine: Engine, kinds: Collection[EventKind], limit: int) -> list[tuple[str, Event]]:
     """The last events of these kinds, newest first, each with the person's key; of a whole file, with none."""
     table = events.c
     columns = (table.key, table.kind, table.created, table.issue, table.detail)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, up
 from newsletter.audience.address import address_key
 from newsletter.state.schema import notices
 
-Kind = Literal["confirm", "welcome", "goodbye"]
+NoticeKind = Literal["confirm", "welcome", "goodbye"]
 ONCE_A = 86_400.0
 """Seconds between two confirmation mails to one address."""
 
@@ -27,13 +27,13 @@ class Notice:
 
     id: int
     email: str
-    kind: Kind
+    kind: NoticeKind
     detail: Mapping[str, str]
     attempts: int
     created: float
 
 
-def owe(connection: Connection, email: str, kind: Kind, now: float, **detail: str) -> None:
+def owe(connection: Connection, email: str, kind: NoticeKind, now: float, **detail: str) -> None:
     """Owe somebody a mail, in the caller's transaction."""
     connection.execute(
         insert(notices).values(
@@ -43,7 +43,7 @@ def owe(connection: Connection, email: str, kind: Kind, now: float, **detail: st
     )  # fmt: skip
 
 
-def owed_lately(connection: Connection, key: str, kind: Kind, since: float) -> bool:
+def owed_lately(connection: Connection, key: str, kind: NoticeKind, since: float) -> bool:
     """Was such a mail written for this person since then, whatever became of it?"""
     query = select(_table.id).where(_table.key == key, _table.kind == kind, _table.created > since).limit(1)
     return connection.execute(query).first() is not None
@@ -86,7 +86,7 @@ def recover(engine: Engine) -> None:
         connection.execute(update(notices).where(at_work).values(state="unknown"))
 
 
-def forget(engine: Engine, before: float) -> None:
+def forget_notices(engine: Engine, before: float) -> None:
     """Drop what was settled before then: it is of use to nobody, and names somebody."""
     with engine.begin() as connection:
         connection.execute(delete(notices).where(_table.state.not_in(("pending", "sending")), _table.created < before))

@@ -81,7 +81,9 @@ def forget_unconfirmed(engine: Engine, before: float) -> None:
         connection.execute(delete(signups).where(_table.created < before, _table.asked < before))
 
 
-def confirm(engine: Engine, roster: Roster, email: str, now: float, *, welcome: bool, **consent: str | None) -> bool:
+def confirm_signup(
+    engine: Engine, roster: Roster, email: str, now: float, *, welcome: bool, **consent: str | None
+) -> bool:
     """Somebody confirmed: onto the list, off the suppressions, and a welcome is owed; False where there is nothing to.
 
     A complaint is no matter of a click: it stays.

@@ -46,7 +46,7 @@ programs does not support a feature if most of them don't, and supports it in pa
 """
 
 
-def reference() -> str:
+def reference_page() -> str:
     """The page as Markdown."""
     parts = [_HEAD, "## The rules\n"]
     parts += [_section(check) for check in sorted((*CHECKS, *ASKING), key=lambda check: check.name)]
@@ -65,4 +65,4 @@ def _bold(name: str) -> str:
 
 
 if __name__ == "__main__":
-    print(reference(), end="")  # noqa: T201 (the page, for a file)
+    print(reference_page(), end="")  # noqa: T201 (the page, for a file)

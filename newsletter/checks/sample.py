@@ -226,7 +226,7 @@ def sample_of(
 
     Takes any bytes: what can't be parsed is missing in the sample, and the rules say so.
     """
-    parse.forget()
+    parse.forget_sheets()
     parsed = read_message(message)
     root = config.root if config else None
     post = page.post if page else None

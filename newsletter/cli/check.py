@@ -100,7 +100,7 @@ async def _check(
             page = composer.read(path.absolute())
             if page.post.draft and not drafts:
                 continue
-            one.findings = await find(composer.compose(page), reader, links=links)
+            one.findings = await find_findings(composer.compose(page), reader, links=links)
         except NewsletterError as error:
             if alone:
                 raise
@@ -109,7 +109,7 @@ async def _check(
     return checked
 
 
-async def find(
+async def find_findings(
     composed: "Composed", reader: "tuple[Subscriber, Sequence[str] | None] | None" = None, *, links: bool = False
 ) -> "list[Finding]":
     """Every finding about the message that `reader` gets, by default the first subscriber; `links` asks the network."""
@@ -131,7 +131,7 @@ async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Findin
     """What is wrong with what answers at `[unsubscribe] url`; that it answered is remembered for the plan of `send`."""
     from newsletter.audience.token import load_secret
     from newsletter.checks import check_unsubscribe
-    from newsletter.cli.answered import remember_answer
+    from newsletter.cli.unsubscribe_answer import remember_answer
 
     if not config.unsubscribe.url or "unsubscribe-answer" in sample.ignore:
         return []

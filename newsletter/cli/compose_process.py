@@ -104,7 +104,7 @@ def _compose(answers: Connection, asked: _Asked) -> None:
 async def _inspect(composed: "Composed", asked: _Asked) -> Counter[str]:
     """Refuse what must not go out; what is only to be warned of is said. How many findings there are, by severity."""
     from newsletter.audience.source import open_list
-    from newsletter.cli.check import find, show
+    from newsletter.cli.check import find_findings, show
 
     if not asked.live:
         warn(composed, asked.when)
@@ -112,7 +112,7 @@ async def _inspect(composed: "Composed", asked: _Asked) -> Counter[str]:
         what, hint = lacks[0]
         raise NewsletterError(f"{what}; {hint}", path=composed.config.path)
     composed.writer(open_list(composed.config).columns)
-    findings = await find(composed)
+    findings = await find_findings(composed)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors and asked.live and not asked.force:
         show(errors)

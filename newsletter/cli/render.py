@@ -11,7 +11,7 @@ from newsletter.cli.console import note
 from newsletter.errors import NewsletterError
 
 
-class Format(StrEnum):
+class MessageFormat(StrEnum):
     """What to show of a message."""
 
     html = "html"
@@ -28,7 +28,7 @@ def render(
     context: typer.Context,
     post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
     email: Annotated[str | None, typer.Option("--for", metavar="EMAIL", help="As this subscriber gets it.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="What to show of it.")] = Format.html,
+    form: Annotated[MessageFormat, typer.Option("--format", help="What to show of it.")] = MessageFormat.html,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")] = None,
 ) -> None:
     """Render one message, the very bytes that would be sent.
@@ -47,11 +47,11 @@ def render(
     composed = compose_post(config, post)
     subscriber, columns = one_subscriber(config, email)
     writer = composed.writer(columns)
-    if form is Format.eml:
+    if form is MessageFormat.eml:
         data = writer.envelope(subscriber).message
     else:
         parts = writer.decoded(subscriber)
-        data = (parts.html if form is Format.html else parts.text).encode()
+        data = (parts.html if form is MessageFormat.html else parts.text).encode()
         data += b"" if data.endswith(b"\n") else b"\n"
     if output is None:
         sys.stdout.buffer.write(data)

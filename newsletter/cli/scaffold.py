@@ -87,7 +87,7 @@ def init(
       newsletter init
       newsletter init my-letter
     """
-    from newsletter.cli.keep_out import FRESH, in_repository
+    from newsletter.cli.gitignore import FRESH, in_repository
     from newsletter.site.discover import detect_site
 
     if folder.exists() and not folder.is_dir():
@@ -128,7 +128,7 @@ def init(
 
 def _keep_out(folder: Path) -> None:
     """Keep addresses out of the repository and off the web, or say how."""
-    from newsletter.cli.keep_out import ignore, in_repository, jekyll_excludes, not_ignored, tracked
+    from newsletter.cli.gitignore import ignore, in_repository, jekyll_excludes, not_ignored, tracked
     from newsletter.site.jekyll import find_jekyll, read_config
 
     if (missing := not_ignored(folder)) and in_repository(folder):

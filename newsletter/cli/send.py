@@ -156,10 +156,10 @@ def send(
 def _send(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
     from newsletter.audience.source import open_list
-    from newsletter.cli.answered import has_answered
     from newsletter.cli.ci import refuse_forgetful
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
+    from newsletter.cli.unsubscribe_answer import has_answered
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import sqlite_path
 
@@ -203,7 +203,7 @@ def _send(config: "Config", options: Options) -> int:
             answered = not config.unsubscribe.url or has_answered(config)
             show_plan(plan, () if options.dry_run else options.relays, answered=answered)
         if options.at is not None:
-            from newsletter.cli.moment import say_moment
+            from newsletter.cli.schedule import say_moment
 
             note(f"at {say_moment(options.at)}") if options.as_json else say_row("At", say_moment(options.at))
         if plan.to_send and not options.dry_run:
@@ -344,7 +344,7 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
     """Wait for `moment`; False if stopped before."""
     import asyncio
 
-    from newsletter.cli.moment import say_moment
+    from newsletter.cli.schedule import say_moment
 
     if not quiet:
         say(f"waiting until {say_moment(moment)}; Ctrl-C stops")
@@ -374,7 +374,7 @@ def _moment(config: "Config", text: str | None) -> datetime | None:
     """What `--at` means."""
     if text is None:
         return None
-    from newsletter.cli.moment import newsletter_zone, parse_moment
+    from newsletter.cli.schedule import newsletter_zone, parse_moment
 
     return parse_moment(text, datetime.now(UTC), newsletter_zone(config))
 

@@ -48,7 +48,7 @@ def name_rejected(plan: "Plan", path: object) -> None:
 
 def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> None:
     """Say what a run would do; without relays it is a rehearsal. `answered`: the address to unsubscribe by ever did."""
-    from newsletter.delivery.ledger.recognize import as_text
+    from newsletter.delivery.ledger.recognize import source_text
 
     issue = plan.issue
     size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
@@ -71,7 +71,7 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> N
         if count
     ]
     lines = [
-        ("Subject", as_text(issue.subject)),
+        ("Subject", source_text(issue.subject)),
         ("From", issue.sender),
         ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
         ("Audience", f"{plan.recipients:,}"),

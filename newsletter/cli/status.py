@@ -11,7 +11,7 @@ import typer
 from newsletter.cli.console import say, say_json, table
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     """The states of a delivery."""
 
     pending = "pending"
@@ -23,7 +23,7 @@ class State(StrEnum):
     skipped = "skipped"
 
 
-class Format(StrEnum):
+class DeliveriesFormat(StrEnum):
     """How to print deliveries."""
 
     table = "table"
@@ -66,8 +66,8 @@ def status(
     if not counts:
         say("no issue has been sent yet; `newsletter send POST --dry-run` rehearses one")
         return
-    names = (*(state.value for state in State), "unsubscribed")
-    shown = [name for name in names if name == State.sent.value or any(one[name] for one in counts)]
+    names = (*(state.value for state in DeliveryState), "unsubscribed")
+    shown = [name for name in names if name == DeliveryState.sent.value or any(one[name] for one in counts)]
     rows = [
         [one["issue"], _day(one["created"]), str(one["recipients"]), *(str(one[name] or "") for name in shown)]
         for one in counts
@@ -78,8 +78,8 @@ def status(
 def deliveries(
     context: typer.Context,
     issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's id.")],
-    state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
+    state: Annotated[DeliveryState | None, typer.Option("--state", help="Only those in this state.")] = None,
+    form: Annotated[DeliveriesFormat, typer.Option("--format", help="How to print them.")] = DeliveriesFormat.table,
 ) -> None:
     """Show who got an issue, who did not, and what the relay said.
 
@@ -95,9 +95,9 @@ def deliveries(
 
     config = load_config(context.obj)
     rows = iter_deliveries(open_state(config), issue, load_secret(config), state.value if state else None)
-    if form is Format.json:
+    if form is DeliveriesFormat.json:
         say_json(list(rows))
-    elif form is Format.csv:
+    elif form is DeliveriesFormat.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(FIELDS)
         writer.writerows([guard(str(row[field] or "")) for field in FIELDS] for row in rows)

@@ -10,7 +10,7 @@ from newsletter.cli.console import confirm, is_interactive, note, plural, say, s
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.audience.imports.importer import Import, Outcome
+    from newsletter.audience.imports.importer import Import, ImportOutcome
     from newsletter.config.settings import Config
 
 SHOWN = 50
@@ -98,7 +98,7 @@ def _send_confirmations(config: "Config") -> None:
         note(f"{sent.waiting:,} wait for `newsletter serve`{why}")
 
 
-def _permit(outcome: "Outcome", *, partial: bool, yes: bool, as_json: bool) -> None:
+def _permit(outcome: "ImportOutcome", *, partial: bool, yes: bool, as_json: bool) -> None:
     """Raise unless it may be done."""
     if outcome.refused and not partial:
         rows = plural(outcome.refused, "row")
@@ -111,11 +111,11 @@ def _permit(outcome: "Outcome", *, partial: bool, yes: bool, as_json: bool) -> N
         raise NewsletterError("nothing was imported; the same command asks again")
 
 
-def _changes(outcome: "Outcome") -> int:
+def _changes(outcome: "ImportOutcome") -> int:
     return outcome.added + outcome.updated + outcome.suppressed + outcome.unconfirmed
 
 
-def _show(outcome: "Outcome") -> None:
+def _show(outcome: "ImportOutcome") -> None:
     if outcome.hint:
         note(f"this looks like an export of {outcome.hint}: give --from {outcome.hint}, so that who left stays out")
     pairs = [(title, new or "(left out)") for title, new in outcome.mapping]

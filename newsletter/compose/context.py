@@ -50,7 +50,7 @@ def body_context(post: Post, body: str) -> dict[str, Any]:
     return {"summary": summary, "reading_minutes": reading_minutes(words_of(body))}
 
 
-def preheader(post: Post, body: str) -> str:
+def preheader_of_post(post: Post, body: str) -> str:
     """What inboxes show behind the subject: the author's words for it, else the post's first ones."""
     return post.text_field("preheader", "description") or post.subtitle or first_words(words_of(body, headings=False))
 

@@ -21,7 +21,7 @@ from newsletter.compose.context import (
     json_value,
     newsletter_context,
     post_context,
-    preheader,
+    preheader_of_post,
     replace_surrogates,
     site_context,
 )
@@ -71,7 +71,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
         "subject": slots.sample(subject),
         "date": about["date"],
         "date_text": about["date_text"],
-        "preheader": replace_surrogates(preheader(post, slots.sample(body))),
+        "preheader": replace_surrogates(preheader_of_post(post, slots.sample(body))),
     }
 
     rendering.update(

@@ -49,7 +49,7 @@ def location_of(keys: tuple[str, ...], path: Path, text: str, environment: Itera
     for length in range(len(keys), 0, -1):
         if (name := variable(keys[:length])) in names:
             return {"path": f"environment {name}", "line": None}
-    return {"path": path, "line": line_of(text, keys)}
+    return {"path": path, "line": line_of_setting(text, keys)}
 
 
 def broken_toml(error: tomllib.TOMLDecodeError, path: Path, text: str) -> NewsletterError:
@@ -97,7 +97,7 @@ def check_names(environment: Iterable[str], model: Model) -> None:
         raise NewsletterError(f"sets no key of newsletter.toml; {hint}", path=f"environment {name}")
 
 
-def line_of(text: str, keys: tuple[str, ...]) -> int | None:
+def line_of_setting(text: str, keys: tuple[str, ...]) -> int | None:
     """The line (from 1) of `[keys[0]] keys[1] = …`, or of the table itself; None where the file doesn't say it."""
     table: tuple[str, ...] = ()
     header: int | None = None

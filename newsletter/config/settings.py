@@ -97,7 +97,7 @@ def _number(value: Any) -> Any:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
-Colour = Annotated[str, AfterValidator(_colour)]
+HexColour = Annotated[str, AfterValidator(_colour)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Number = Annotated[int, BeforeValidator(_number)]
@@ -122,8 +122,8 @@ class Newsletter(Section):
     layout: str = "post"
     reason: str = ""  # why the reader gets this; the footer's first sentence
     logo: str = ""  # URL or path of an image under the site
-    color: Colour = "#0b5cad"  # links, buttons, rules
-    background: Colour = "#f4f4f1"  # around the page
+    color: HexColour = "#0b5cad"  # links, buttons, rules
+    background: HexColour = "#f4f4f1"  # around the page
     font: str = ""  # a CSS font-family list; empty: the template's own
     extra: dict[str, Any] = Field(default_factory=dict)  # keys of one's own, for templates
 
@@ -359,7 +359,7 @@ def load_config(path: Path | None = None) -> Config:
             env = "NEWSLETTER_" + "__".join(keys).upper()
             raise NewsletterError(
                 f"{'.'.join(keys)} is a secret and stands in a file for git; take it out, set {env} in the environment",
-                path=found, line=explain.line_of(text, keys),
+                path=found, line=explain.line_of_setting(text, keys),
             )  # fmt: skip
     try:
         config = Config(**table).at(found, text)

@@ -14,9 +14,9 @@ from newsletter.css.selectors import Selector, keys_of
 
 Strength = tuple[bool, bool, tuple[float, ...], tuple[int, ...], int]
 """Important, from a style attribute, layer, specificity and scope, order: the greater one wins."""
-Layer = tuple[float, ...]
+LayerOrder = tuple[float, ...]
 
-_UNLAYERED: Layer = (math.inf,)
+_UNLAYERED: LayerOrder = (math.inf,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class _Layers:
 
     def __init__(self) -> None:
         self._places: dict[tuple[object, ...], int] = {}
-        self._known: dict[tuple[AtRule, ...], Layer] = {(): _UNLAYERED}
+        self._known: dict[tuple[AtRule, ...], LayerOrder] = {(): _UNLAYERED}
 
     def add(self, item: Rule | Verbatim) -> None:
         self.of(item)
@@ -113,7 +113,7 @@ class _Layers:
             for name in item.text.strip().removeprefix("@layer").rstrip(";").split(","):
                 self._place((*outer, *name.strip().split(".")))
 
-    def of(self, item: Rule | Verbatim) -> Layer:
+    def of(self, item: Rule | Verbatim) -> LayerOrder:
         """Where the item's layer stands: sublayers before what their layer holds itself, what has no layer last."""
         if item.around not in self._known:
             self._known[item.around] = self._place(self._path(item.around))
@@ -127,6 +127,6 @@ class _Layers:
                 path += at_rule.prelude.split(".") if at_rule.prelude else [at_rule]
         return tuple(path)
 
-    def _place(self, path: tuple[object, ...]) -> Layer:
+    def _place(self, path: tuple[object, ...]) -> LayerOrder:
         steps = [path[: length + 1] for length in range(len(path))]
         return (*(self._places.setdefault(step, len(self._places)) for step in steps), math.inf)

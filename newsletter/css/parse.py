@@ -10,10 +10,10 @@ from functools import lru_cache
 
 import tinycss2
 
-from newsletter.css.selectors import Element, Node, Selector, read_selectors
+from newsletter.css.selectors import CssNode, Element, Selector, read_selectors
 
 __all__ = [
-    "AtRule", "Declaration", "Element", "Rule", "Sheet", "Verbatim", "declarations", "forget", "functions",
+    "AtRule", "Declaration", "Element", "Rule", "Sheet", "Verbatim", "declarations", "forget_sheets", "functions",
     "parse_sheet", "urls",
 ]  # fmt: skip
 
@@ -28,7 +28,7 @@ class Declaration:
 
     name: str
     value: str
-    tokens: tuple[Node, ...] = field(compare=False)  # without white space and comments at the ends
+    tokens: tuple[CssNode, ...] = field(compare=False)  # without white space and comments at the ends
     important: bool
     line: int  # from 1, in the text that was parsed
 
@@ -90,7 +90,7 @@ def declarations(text: str) -> tuple[Declaration, ...]:
         return ()
 
 
-def forget() -> None:
+def forget_sheets() -> None:
     """Make room before a message, where another has filled the memory with thousands of its styles."""
     if declarations.cache_info().currsize > 4096:
         declarations.cache_clear()
@@ -107,7 +107,7 @@ def parse_sheet(text: str) -> Sheet:
     return Sheet(tuple(reader.items), tuple(reader.at_rules), tuple(reader.nested))
 
 
-def urls(tokens: Iterable[Node]) -> list[str]:
+def urls(tokens: Iterable[CssNode]) -> list[str]:
     """Every address in `url()`, at any depth."""
     found = []
     for token in tokens:
@@ -121,7 +121,7 @@ def urls(tokens: Iterable[Node]) -> list[str]:
     return found
 
 
-def functions(tokens: Iterable[Node]) -> set[str]:
+def functions(tokens: Iterable[CssNode]) -> set[str]:
     """The names of the functions used, at any depth, in lower case."""
     names = set()
     for token in tokens:
@@ -140,9 +140,9 @@ class _SheetReader:
         self.at_rules: list[AtRule] = []
         self.nested: list[int] = []
 
-    def walk(self, nodes: Iterable[Node], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+    def walk(self, nodes: Iterable[CssNode], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
         """`parent` is the selectors of the rule that the nodes stand in, if they do."""
-        pending: list[Node] = []
+        pending: list[CssNode] = []
         for node in nodes:
             if node.type == "declaration" and parent is not None:
                 pending.append(node)
@@ -155,11 +155,11 @@ class _SheetReader:
                 self._at_rule(node, around, parent)
         self._declared(pending, around, parent)
 
-    def _declared(self, nodes: list[Node], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+    def _declared(self, nodes: list[CssNode], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
         if nodes and parent is not None and (found := _declarations(nodes)):
             self.items.append(Rule(tuple(parent), found, around, nodes[0].source_line))
 
-    def _style_rule(self, node: Node, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+    def _style_rule(self, node: CssNode, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
         content = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
         self.nested.extend(child.source_line for child in content if child.type == "qualified-rule")
         prelude = node.prelude if parent is None else list(_unnested(node.prelude, parent))
@@ -172,7 +172,7 @@ class _SheetReader:
         else:
             self.walk(content, around, selectors)
 
-    def _at_rule(self, node: Node, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
+    def _at_rule(self, node: CssNode, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
         name, prelude = node.lower_at_keyword, str(tinycss2.serialize(node.prelude)).strip()
         at_rule = AtRule(name, prelude, around, node.source_line)
         self.at_rules.append(at_rule)
@@ -194,9 +194,9 @@ class _SheetReader:
             self.walk(content, (*around, at_rule), parent)
 
 
-def _unnested(prelude: Sequence[Node], parent: Sequence[Selector]) -> Iterator[Node]:
+def _unnested(prelude: Sequence[CssNode], parent: Sequence[Selector]) -> Iterator[CssNode]:
     """The selectors of a nested rule as they stand outside: `&` is the parent, and without one it is an ancestor."""
-    group: list[Node] = []
+    group: list[CssNode] = []
     first = True
     for token in [*prelude, None]:
         if token is not None and not (token.type == "literal" and token.value == ","):
@@ -214,7 +214,7 @@ def _unnested(prelude: Sequence[Node], parent: Sequence[Selector]) -> Iterator[N
         group = []
 
 
-def _parents(parent: Sequence[Selector], group: Sequence[Node]) -> list[str]:
+def _parents(parent: Sequence[Selector], group: Sequence[CssNode]) -> list[str]:
     """What `&` is written as: `:is()`, which clients don't know, or one by one where that is the same."""
     leading = _is_parent(group[0]) and sum(map(_is_parent, group)) == 1 and not _holds_parent(group[1:])
     typed = len(group) > 1 and group[1].type == "ident"
@@ -223,11 +223,11 @@ def _parents(parent: Sequence[Selector], group: Sequence[Node]) -> list[str]:
     return [f":is({', '.join(selector.text for selector in parent)})"]
 
 
-def _is_parent(token: Node) -> bool:
+def _is_parent(token: CssNode) -> bool:
     return bool(token.type == "literal" and token.value == "&")
 
 
-def _holds_parent(tokens: Iterable[Node]) -> bool:
+def _holds_parent(tokens: Iterable[CssNode]) -> bool:
     for token in tokens:
         inner = getattr(token, "arguments", None) or getattr(token, "content", None)
         if _is_parent(token) or (isinstance(inner, list) and _holds_parent(inner)):
@@ -235,19 +235,19 @@ def _holds_parent(tokens: Iterable[Node]) -> bool:
     return False
 
 
-def _replaced(tokens: Iterable[Node], parent: str) -> list[Node]:
+def _replaced(tokens: Iterable[CssNode], parent: str) -> list[CssNode]:
     text = "".join(parent if _is_parent(token) else _serialized(token, parent) for token in tokens)
     return list(tinycss2.parse_component_value_list(text))
 
 
-def _serialized(token: Node, parent: str) -> str:
+def _serialized(token: CssNode, parent: str) -> str:
     if token.type == "function" and _holds_parent(token.arguments):
         inner = "".join(parent if _is_parent(one) else _serialized(one, parent) for one in token.arguments)
         return f"{token.name}({inner})"
     return str(token.serialize())
 
 
-def _declarations(nodes: Iterable[Node]) -> tuple[Declaration, ...]:
+def _declarations(nodes: Iterable[CssNode]) -> tuple[Declaration, ...]:
     found = []
     for node in nodes:
         if node.type != "declaration":

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from newsletter.css.colour import Colour, read_colour
 from newsletter.css.parse import Declaration
-from newsletter.css.selectors import Node
+from newsletter.css.selectors import CssNode
 
 ALL = "all"
 """The shorthand of every property but custom ones, `direction` and `unicode-bidi`."""
@@ -201,7 +201,7 @@ def _every(found: list[bool | None], most: int, unknown: bool = False) -> bool |
     return None if None in found else True
 
 
-def _is_colour(token: Node) -> bool | None:
+def _is_colour(token: CssNode) -> bool | None:
     if token.type == "hash":
         return (len(token.value) in {3, 6} and isinstance(read_colour(f"#{token.value}"), Colour)) or (
             None if len(token.value) in {4, 8} else False
@@ -214,7 +214,7 @@ def _is_colour(token: Node) -> bool | None:
     return None if word in {"unset", "revert", "revert-layer"} or _SYSTEM.match(word) or "-" in word else False
 
 
-def _is_length(family: str, token: Node) -> bool | None:
+def _is_length(family: str, token: CssNode) -> bool | None:
     if token.type == "ident":
         return True if token.lower_value in _LENGTHS[family] else None
     if token.type not in {"number", "dimension", "percentage"}:
@@ -228,7 +228,7 @@ def _is_length(family: str, token: Node) -> bool | None:
     return True if token.lower_unit in _UNITS else None
 
 
-def _is_border(tokens: Sequence[Node]) -> bool:
+def _is_border(tokens: Sequence[CssNode]) -> bool:
     kinds = [
         "style" if token.type == "ident" and token.lower_value in _STYLES
         else "width" if _is_length("border-width", token) is True

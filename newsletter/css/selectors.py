@@ -14,7 +14,7 @@ from lxml import etree
 from tinycss2.nth import parse_nth
 
 Element = etree._Element
-Node = Any  # tinycss2 and cssselect2 are untyped
+CssNode = Any  # tinycss2 and cssselect2 are untyped
 Specificity = tuple[int, int, int]
 
 STRUCTURAL = {
@@ -113,7 +113,7 @@ def keys_of(element: Element) -> list[str]:
     return [*keys, str(element.tag).lower(), ""]
 
 
-def read_selectors(prelude: Sequence[Node]) -> tuple[Selector, ...] | None:
+def read_selectors(prelude: Sequence[CssNode]) -> tuple[Selector, ...] | None:
     """The selectors of a rule; None for a list that browsers drop whole, or that only some of them know."""
     try:
         return tuple(_selector(*pair) for pair in zip(parser.parse(prelude), _split(prelude), strict=True))
@@ -131,14 +131,14 @@ class _UnknownSelectorError(Exception):
     """A pseudo-class that not every browser knows, or a namespace."""
 
 
-def _selector(parsed: Node, text: str) -> Selector:
+def _selector(parsed: CssNode, text: str) -> Selector:
     compounds, specificity = _compounds(parsed.parsed_tree)
     a, b, c = specificity
     element = parsed.pseudo_element or ""
     return Selector(text, tuple(compounds), (a, b, c + 1) if element else specificity, element)
 
 
-def _compounds(tree: Node, combinator: str = "") -> tuple[list[Compound], Specificity]:
+def _compounds(tree: CssNode, combinator: str = "") -> tuple[list[Compound], Specificity]:
     """From the left; `combinator` joins the first one to what is asked of the scope."""
     if isinstance(tree, parser.CombinedSelector):
         left, before = _compounds(tree.left, combinator)
@@ -148,7 +148,7 @@ def _compounds(tree: Node, combinator: str = "") -> tuple[list[Compound], Specif
     return [only], own
 
 
-def _compound(tree: Node, combinator: str) -> tuple[Compound, Specificity]:
+def _compound(tree: CssNode, combinator: str) -> tuple[Compound, Specificity]:
     tag, ids, classes, attributes, pseudos = "", [], [], [], []
     specificity = (0, 0, 0)
     for simple in tree.simple_selectors:
@@ -169,13 +169,13 @@ def _compound(tree: Node, combinator: str) -> tuple[Compound, Specificity]:
     return found, specificity
 
 
-def _attribute(simple: Node) -> Attribute:
+def _attribute(simple: CssNode) -> Attribute:
     caseless = simple.case_sensitive is False or (simple.case_sensitive is None and simple.lower_name in _CASELESS)
     value = simple.value or ""
     return Attribute(simple.lower_name, simple.operator or "", value.lower() if caseless else value, caseless)
 
 
-def _pseudo(simple: Node) -> tuple[Pseudo, Specificity]:
+def _pseudo(simple: CssNode) -> tuple[Pseudo, Specificity]:
     if isinstance(simple, parser.PseudoClassSelector):
         if simple.name not in STRUCTURAL | DYNAMIC:
             raise _UnknownSelectorError(simple.name)
@@ -198,14 +198,14 @@ _LOGICAL = {
 }
 
 
-def _relative(parsed: Node) -> Selector:
+def _relative(parsed: CssNode) -> Selector:
     """What `:has()` asks, as a selector that begins at the element itself."""
     compounds, specificity = _compounds(parsed.selector.parsed_tree, parsed.combinator)
     scope = Compound("", "", (), frozenset(), (), (Pseudo("scope"),))
     return Selector("", (scope, *compounds), specificity)
 
 
-def _function(simple: Node) -> tuple[Pseudo, Specificity]:
+def _function(simple: CssNode) -> tuple[Pseudo, Specificity]:
     arguments = [token for token in simple.arguments if token.type != "comment"]
     if simple.name == "lang":
         languages = tuple(token.value for token in arguments if token.type in {"ident", "string"})
@@ -224,9 +224,9 @@ def _sum(one: Specificity, other: Specificity) -> Specificity:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-def _split(prelude: Sequence[Node]) -> Iterator[str]:
+def _split(prelude: Sequence[CssNode]) -> Iterator[str]:
     """The text of each selector of a list."""
-    group: list[Node] = []
+    group: list[CssNode] = []
     for token in [*prelude, None]:
         if token is None or (token.type == "literal" and token.value == ","):
             yield str(tinycss2.serialize(group)).strip()

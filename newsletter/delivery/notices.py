@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from newsletter.audience.notices import Notice, forget, next_due, recover, settle, take, waiting
+from newsletter.audience.notices import Notice, forget_notices, next_due, recover, settle, take, waiting
 from newsletter.audience.signup import forget_unconfirmed
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.direct import send_direct
@@ -28,7 +28,7 @@ KEPT, TIDY_EVERY = 30 * 86_400.0, 3600.0
 
 
 @dataclass(slots=True)
-class Outcome:
+class NoticeOutcome:
     """What became of the notices that were due."""
 
     sent: int = 0
@@ -42,9 +42,9 @@ Write = Callable[[Notice], Envelope]
 
 async def send_due(
     engine: Engine, relays: Sequence[Relay], write: Write, clock: Callable[[], float] = time.time
-) -> Outcome:
+) -> NoticeOutcome:
     """Send what is due now, one after the other; stops at a relay that can't be reached."""
-    outcome = Outcome()
+    outcome = NoticeOutcome()
     while (notice := next_due(engine, clock())) is not None:
         if not take(engine, notice):
             continue
@@ -60,7 +60,7 @@ async def send_due(
         except asyncio.CancelledError:
             settle(engine, notice, "pending" if notice.kind == "confirm" else "unknown", "stopped while it was sent")
             raise
-        state = verdict(notice, reply, clock())
+        state = state_after(notice, reply, clock())
         later = clock() + delay(notice.attempts) if state == "pending" else None
         settle(engine, notice, state, str(reply), later)
         if state == "sent":
@@ -86,7 +86,7 @@ async def keep_sending(
     while True:
         if clock() - tidied > TIDY_EVERY:
             tidied = clock()
-            forget(engine, tidied - KEPT)
+            forget_notices(engine, tidied - KEPT)
             forget_unconfirmed(engine, tidied - KEPT)
         owed.clear()
         outcome = await send_due(engine, relays, write, clock)
@@ -97,7 +97,7 @@ async def keep_sending(
             await asyncio.wait_for(owed.wait(), LOOK_EVERY)
 
 
-def verdict(notice: Notice, reply: Reply, now: float) -> str:
+def state_after(notice: Notice, reply: Reply, now: float) -> str:
     """The state that a reply leaves a notice in."""
     if reply.code // 100 == 2:
         return "sent"

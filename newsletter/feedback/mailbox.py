@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.smtp.relay import without_password
 
 if TYPE_CHECKING:
     from imap_tools import BaseMailBox
@@ -99,9 +100,7 @@ class ImapBox:
         except ValueError:
             port = -1
         if parts.scheme not in {"imap", "imaps"} or not parts.hostname or not parts.username or port == -1:
-            raise NewsletterError(
-                f"{_without_password(url)!r} is no mailbox; write imaps://user@imap.example.org/INBOX"
-            )
+            raise NewsletterError(f"{without_password(url)!r} is no mailbox; write imaps://user@imap.example.org/INBOX")
         if parts.password is not None:
             raise NewsletterError("a password can't stand in an address; set NEWSLETTER_FEEDBACK__PASSWORD")
         standard = 993 if parts.scheme == "imaps" else 143
@@ -187,8 +186,3 @@ def _see(path: Path, folder: Path) -> None:
 def _bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(LARGEST + 1)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", "@") if parts.password else url

@@ -15,7 +15,7 @@ from newsletter.feedback.phrases import AWAY, LEAVE
 from newsletter.feedback.verdict import judge
 from newsletter.mime.message import Message, read_message
 
-Kind = Literal["bounce", "complaint", "unsubscribe", "subscribe", "other"]
+MailKind = Literal["bounce", "complaint", "unsubscribe", "subscribe", "other"]
 
 _FROM_LINES = re.compile(rb"\A(?:>?From [^\n]*\n(?:[ \t][^\n]*\n)*)+")  # mbox
 _REF = re.compile(r"\+([a-z2-7]{26})@", re.IGNORECASE)
@@ -34,10 +34,10 @@ _REQUEST = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class ReturnedMail:
     """What one mail says."""
 
-    kind: Kind
+    kind: MailKind
     email: str = ""  # as it is named there; nobody vouches for it
     hard: bool = False  # of a bounce: the address will never take mail
     about_us: bool = False  # of a bounce: it speaks of the sender, not of the reader
@@ -48,39 +48,39 @@ class Feedback:
     token: str = ""  # an unsubscribe token, not verified yet
 
 
-def read_feedback(data: bytes, *, leave: str = "", join: str = "") -> Feedback:
+def read_feedback(data: bytes, *, leave: str = "", join: str = "") -> ReturnedMail:
     """What the mail is; `leave` and `join` are the addresses that people write to, to unsubscribe and to subscribe."""
     if b"\n" not in data:  # line ends of old Macs
         data = data.replace(b"\r", b"\n")
     message = read_message(_FROM_LINES.sub(b"", data))
     refs = _refs(message)
     if (complaint := read_complaint(message)) is not None:
-        return Feedback("complaint", complaint.email, reason=complaint.feedback_type, refs=refs)
+        return ReturnedMail("complaint", complaint.email, reason=complaint.feedback_type, refs=refs)
     bounces = read_bounces(message)
     failed = next((bounce for bounce in bounces if bounce.action == "failed"), None)
     if failed is not None:
         verdict = judge(failed)
-        return Feedback(
+        return ReturnedMail(
             "bounce", failed.email, hard=verdict.hard, about_us=verdict.about_us, status=failed.status,
             reason=verdict.reason, diagnostic=failed.diagnostic, refs=refs,
         )  # fmt: skip
     if bounces:  # a delay, or a receipt
-        return Feedback("other", bounces[0].email, status=bounces[0].status, reason=bounces[0].action, refs=refs)
+        return ReturnedMail("other", bounces[0].email, status=bounces[0].status, reason=bounces[0].action, refs=refs)
     sender = next(iter(ADDRESS.findall(message.root.get("from"))), "")
     to = " ".join(message.root.get(name) for name in _TO)
     token = _LEAVE_TOKEN.search(f"{message.subject}\n{to}\n{message.text[:2000]}")
     if token is not None or message.subject.strip().lower() == "unsubscribe":  # mail programs write these by themselves
-        return Feedback("unsubscribe", sender, token=token[1] if token else "", refs=refs)
+        return ReturnedMail("unsubscribe", sender, token=token[1] if token else "", refs=refs)
     if _is_automatic(message):
-        return Feedback("other", sender, reason="automatic reply", refs=refs)
+        return ReturnedMail("other", sender, reason="automatic reply", refs=refs)
     addressed = {address.lower() for address in ADDRESS.findall(to)}
     if join and join.lower() in addressed:
-        return Feedback("subscribe", sender, refs=refs)
+        return ReturnedMail("subscribe", sender, refs=refs)
     own = _own_words(message)
     if LEAVE.search(own) and ((leave and leave.lower() in addressed) or len(own.split()) <= _REQUEST):
-        return Feedback("unsubscribe", sender, refs=refs)
+        return ReturnedMail("unsubscribe", sender, refs=refs)
     answers = message.root.get("in-reply-to") or message.root.get("references") or _ANSWERED.match(message.subject)
-    return Feedback("other", sender, reason="reply" if answers else "", refs=refs)
+    return ReturnedMail("other", sender, reason="reply" if answers else "", refs=refs)
 
 
 def _refs(message: Message) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ from newsletter.audience.suppression import Suppression, write_suppression
 from newsletter.audience.token import read_token
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, reference, sender_domain
-from newsletter.feedback.read import Feedback
+from newsletter.feedback.read import ReturnedMail
 from newsletter.state.schema import deliveries, events, handled, issues
 
-Action = Literal["suppressed", "counted", "confirmed", "asked", "none"]
+Deed = Literal["suppressed", "counted", "confirmed", "asked", "none"]
 
 SOFT_ISSUES = 3
 SOFT_SPAN = 14 * 86_400.0
@@ -64,7 +64,7 @@ class Recorder:
         with self._engine.connect() as connection:
             return connection.scalar(select(handled.c.digest).where(handled.c.digest == _digest(data))) is not None
 
-    def act(self, data: bytes, feedback: Feedback) -> tuple[Action, Person | None]:
+    def act(self, data: bytes, feedback: ReturnedMail) -> tuple[Deed, Person | None]:
         """Do what the mail asks for; what was done, and about whom."""
         person = self._person(feedback)
         if self.is_handled(data):
@@ -78,7 +78,7 @@ class Recorder:
                 connection.commit()
         return action, person
 
-    def _act(self, connection: Connection, feedback: Feedback, person: Person | None) -> Action:
+    def _act(self, connection: Connection, feedback: ReturnedMail, person: Person | None) -> Deed:
         if person is None or feedback.kind in {"other", "subscribe"}:
             return "none"
         key, now = address_key(person.email), self._clock()
@@ -100,7 +100,7 @@ class Recorder:
 
     def _suppress(
         self, connection: Connection, key: str, person: Person, reason: Literal["bounce", "complaint", "unsubscribe"]
-    ) -> Action:
+    ) -> Deed:
         write_suppression(connection, key, Suppression(person.email, reason, "feedback", self._clock(), person.issue))
         return "suppressed"
 
@@ -113,7 +113,7 @@ class Recorder:
 
     # Who it is
 
-    def _person(self, feedback: Feedback) -> Person | None:
+    def _person(self, feedback: ReturnedMail) -> Person | None:
         if feedback.token:
             found = read_token(self._secret, "unsubscribe", feedback.token)
             return Person(*found) if found is not None else None
@@ -129,7 +129,7 @@ class Recorder:
             return Person(email, issue) if issue is not None else None
         return None
 
-    def _referenced(self, feedback: Feedback) -> Person | None:
+    def _referenced(self, feedback: ReturnedMail) -> Person | None:
         """Who the references of ours are about: first the address that the mail names, then anybody of any issue."""
         wanted = set(feedback.refs)
         email = _normal(feedback.email)

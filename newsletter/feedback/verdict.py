@@ -54,7 +54,7 @@ _DECIDES = frozenset({"2.2", "2.3", "3.4", "1.6", "1.10", "7.26", "7.23", "7.25"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BounceMeaning:
     """What a bounce means for the reader."""
 
     hard: bool
@@ -66,13 +66,13 @@ class Verdict:
         return self.reason in ABOUT_US
 
 
-def judge(bounce: Bounce) -> Verdict:
+def judge(bounce: Bounce) -> BounceMeaning:
     """What the bounce means. Delays are no bounces: ask `bounce.action` first."""
     codes = re.findall(r"(?<![\d.])[245]\.(\d{1,3}\.\d{1,3})(?![\d.])", bounce.diagnostic)
     detail = codes[-1] if codes else bounce.status.partition(".")[2]  # the server's own word before its reporter's
     by_status = _BY_STATUS.get(detail)
     if by_status is not None and detail in _DECIDES:
-        return Verdict(by_status[1], by_status[0])
+        return BounceMeaning(by_status[1], by_status[0])
     words = re.sub(r"[^\s@<]+@[^\s>]+", "<address>", bounce.diagnostic)[:4000]
     by_words = next(((name, hard) for name, hard, phrase in REASONS if phrase.search(words)), None)
     if by_words is None or (by_words[0] in {"policy", "expired"} and by_status is not None):
@@ -86,4 +86,4 @@ def judge(bounce: Bounce) -> Verdict:
     reason, hard = found
     if hard and bounce.status.startswith("4.") and reason != "moved":
         hard = by_words is not None and by_words[1]  # a passing trouble, unless the words are plain
-    return Verdict(hard, reason)
+    return BounceMeaning(hard, reason)

@@ -2,7 +2,7 @@
 
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.maildir import Entry
-from newsletter.mime.message import read_message, words_of
+from newsletter.mime.message import read_message, searched_words
 
 MAX_TAG = 100
 
@@ -15,7 +15,7 @@ def clean_tag(tag: str) -> str:
 def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: float, data: bytes) -> IndexRow:
     """What the list and the search know of a message. Tags come from its X-Tags field, separated by commas."""
     message = read_message(data)
-    words, first_words = words_of(message)
+    words, first_words = searched_words(message)
     tags = tuple(
         dict.fromkeys(clean for tag in message.root.get("x-tags").split(",")[:20] if (clean := clean_tag(tag)))
     )

@@ -38,7 +38,7 @@ YOUNG = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Matches:
     """A page of matches, newest first."""
 
     rows: tuple[IndexRow, ...]
@@ -48,7 +48,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class StoreChange:
     """Something has changed: "new", "deleted", "changed" (read, tags), "reset" (look again), and for which ids."""
 
     kind: str
@@ -89,7 +89,7 @@ class Store:
         self._waiting: deque[_Waiting] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[StoreChange], None]] = []
         self._counts = {"received": 0, "dropped": 0}
         self._untrimmed = 0
         self._seen: object = None
@@ -227,12 +227,12 @@ class Store:
 
     # What is asked
 
-    def search(self, query: str = "", *, limit: int = 50, below: int | None = None, offset: int = 0) -> Page:
+    def search(self, query: str = "", *, limit: int = 50, below: int | None = None, offset: int = 0) -> Matches:
         """Messages that match, newest first; with `below`, those with a smaller id. Raises SearchError."""
         condition = compile_search(query, self._now(), self._index.fts)
         self.flush(len(self._waiting))
         rows, total, exact = self._index.page(condition, limit + 1, below, offset)
-        return Page(tuple(rows[:limit]), total, exact, len(rows) > limit)
+        return Matches(tuple(rows[:limit]), total, exact, len(rows) > limit)
 
     def get(self, number: int) -> IndexRow | None:
         """The message of that id, or None."""
@@ -340,7 +340,7 @@ class Store:
 
     # Who wants to know
 
-    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[StoreChange], None]) -> Callable[[], None]:
         """Have `listener` called on each change, in the thread that made it; returns what ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
@@ -348,7 +348,7 @@ class Store:
     def _tell(self, kind: str, ids: tuple[int, ...] = ()) -> None:
         if kind == "reset" or ids:
             for listener in tuple(self._listeners):
-                listener(Event(kind, ids))
+                listener(StoreChange(kind, ids))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock()).astimezone()

@@ -105,7 +105,7 @@ def addresses(value: str) -> list[str]:
     return [f"{name} <{address}>" if name else address for name, address in found[:1000] if name or address]
 
 
-def words_of(message: Message) -> tuple[str, str]:
+def searched_words(message: Message) -> tuple[str, str]:
     """What can be searched of a message, and its first words as an inbox shows them; both bounded.
 
     Searched are its text, its HTML's where that says much more, and its attachments' names. The first words are those

@@ -71,8 +71,8 @@ def split_front_matter(text: str, path: Path) -> FrontMatter:
     start = opening.start(1)
     first_line = text.count("\n", 0, start) + 1
     rest = text[start:]
-    handler: Yaml | Toml | Json
-    for handler in (Yaml(), Toml(), Json()):
+    handler: YamlFormat | TomlFormat | JsonFormat
+    for handler in (YamlFormat(), TomlFormat(), JsonFormat()):
         if handler.detect(rest):
             break
     else:
@@ -89,7 +89,7 @@ def split_front_matter(text: str, path: Path) -> FrontMatter:
             f"the front matter has {len(source):,} characters, {LARGEST:,} at most; move text below it",
             path=path, line=first_line,
         )  # fmt: skip
-    source_line = first_line + (0 if isinstance(handler, Json) else 1)
+    source_line = first_line + (0 if isinstance(handler, JsonFormat) else 1)
     data, lines, written = handler.read(source, path, source_line)
     return FrontMatter(data, body, first_line + rest.count("\n", 0, len(rest) - len(body)), lines, written)
 
@@ -116,7 +116,7 @@ def _metadata(text: str) -> FrontMatter:
     return FrontMatter(data, body, head.count("\n") + 3, lines, dict(data))
 
 
-class Yaml(YAMLHandler):
+class YamlFormat(YAMLHandler):
     """Between `---` and `---` or `...`, as Jekyll has it; what a longer line has over three dashes is text, in Hugo."""
 
     FM_BOUNDARY = re.compile(r"---[ \t]*(?:\n|\Z)")
@@ -129,7 +129,7 @@ class Yaml(YAMLHandler):
         return read_yaml_mapping(source, path, line)
 
 
-class Toml(BaseHandler):
+class TomlFormat(BaseHandler):
     """Between `+++` and `+++`, as Hugo has it; python-frontmatter's own needs a package that stopped at TOML 0.5."""
 
     FM_BOUNDARY = re.compile(r"\+\+\+[ \t]*(?:\n|\Z)")
@@ -144,7 +144,7 @@ class Toml(BaseHandler):
         return data, _key_lines(source, line, r"[ \t]*(?:\[+[ \t]*)?[\"']?([\w-]+)[\"']?(?:[ \t]*[=.\]])"), {}
 
 
-class Json(JSONHandler):
+class JsonFormat(JSONHandler):
     """From `{` to the `}` that closes it, as Hugo has it."""
 
     FM_BOUNDARY = re.compile(r"\{\s*(?:\"|\})")

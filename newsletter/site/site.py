@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from newsletter.site import hugo, jekyll
 from newsletter.site.others import Generator
 
-Kind = Literal["jekyll", "hugo", "plain"]
+SiteKind = Literal["jekyll", "hugo", "plain"]
 Layer = tuple[Mapping[str, Any], Path]
 """Front matter from elsewhere, and the file that has it."""
 
@@ -44,7 +44,7 @@ class Author:
 class Site:
     """What is known of a site; what nobody said is empty."""
 
-    kind: Kind
+    kind: SiteKind
     root: Path  # absolute; every path of a post stays inside
     title: str
     url: str  # with the base path, without a slash at the end

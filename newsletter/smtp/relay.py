@@ -66,7 +66,7 @@ def parse_relay(
 
     Raises NewsletterError for what is no such URL. A password in it is refused: URLs end up in logs and histories.
     """
-    shown = _without_password(url)
+    shown = without_password(url)
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -148,7 +148,8 @@ def no_relay(config: Config) -> NewsletterError:
     return NewsletterError(what, **config.where("smtp", "url"))
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
     head, separator, rest = url.partition("://")
     userinfo, at, host = rest.rpartition("@")
     return f"{head}{separator}{userinfo.partition(':')[0]}{at}{host}"

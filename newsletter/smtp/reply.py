@@ -38,7 +38,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a reply means. The flags handler what lasts longer than one message: the pace and the suppressions."""
+    """What a reply means. The flags say what lasts longer than one message: the pace and the suppressions."""
 
     action: Action
     suppress: bool = False  # the address does not exist, and won't

@@ -103,7 +103,7 @@ def explained(path: Path) -> Iterator[None]:
         raise explain(error, path) from None
 
 
-def read_suppressions(path: Path) -> list[tuple[str, str | None, str, str, float]]:
+def suppressions_in(path: Path) -> list[tuple[str, str | None, str, str, float]]:
     """Who must not be mailed, as (key, email, reason, source, created), by a file that is only looked at.
 
     It may be older than this program, and is left so; none at all is an empty one. Raises NewsletterError where it is

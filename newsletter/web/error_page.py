@@ -22,7 +22,7 @@ class Excerpt:
     lines: tuple[str, ...]
 
 
-def describe(error: Exception, root: Path) -> dict[str, Any]:
+def describe_error(error: Exception, root: Path) -> dict[str, Any]:
     """What the page shows of an error, as JSON: `{error, hint, path, line, excerpt: {first, lines}}`.
 
     `path` is relative to `root` where it can be. What is not a NewsletterError is a bug, and said to be one.

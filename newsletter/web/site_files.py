@@ -33,14 +33,14 @@ def mapper(page: Page) -> Callable[[str], str]:
         if page.url and url.startswith(page.url):  # beside the post: it is not there until the site is built
             candidates.append(_relative(page.post.path.parent, site.root, path_under(url, page.url) or ""))
         for candidate in candidates:
-            if find(site, candidate) is not None:
+            if find_file(site, candidate) is not None:
                 return ROUTE + quote(candidate)
         return url
 
     return map_url
 
 
-def find(site: Site, path: str) -> Path | None:
+def find_file(site: Site, path: str) -> Path | None:
     """The picture at `path` (decoded, relative) of the site, or None."""
     if Path(path).suffix.lower() not in PICTURES:
         return None
@@ -56,7 +56,7 @@ def find(site: Site, path: str) -> Path | None:
 
 def answer(request: Request, site: Site, path: str) -> Response:
     """The picture at `path`, or 404. Its policy keeps an SVG from running anything."""
-    found = find(site, path)
+    found = find_file(site, path)
     if found is None:
         return PlainTextResponse("There is no such picture in the site's folder.\n", 404)
     stat = found.stat()

@@ -15,7 +15,7 @@ from newsletter.compose.body import render_body
 from newsletter.compose.excerpt import excerpt
 from newsletter.compose.html.sanitize import sanitize, video_link
 from newsletter.compose.markdown.convert import render_markdown
-from newsletter.compose.markdown.highlight import language_of
+from newsletter.compose.markdown.highlight import code_language
 from newsletter.errors import NewsletterError
 
 from .sites import HUGO, JEKYLL, PLAIN, make, page_of
@@ -186,7 +186,7 @@ def test_code_is_coloured_inline_and_has_no_classes(html, page):
     ],
 )
 def test_the_language_of_a_fence(info, language):
-    assert language_of(info) == language
+    assert code_language(info) == language
 
 
 def test_footnotes_link_there_and_back(html):

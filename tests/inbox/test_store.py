@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry, Maildir
-from newsletter.inbox.store import INDEX_NAME, Event, Store
+from newsletter.inbox.store import INDEX_NAME, Store, StoreChange
 from newsletter.mime.parse import MAX_PARTS
 from tests.mime.hostile import HOSTILE
 
@@ -130,7 +130,7 @@ def test_a_message_that_somebody_took_away_is_none(tmp_path: Path) -> None:
 
 def test_two_processes_may_use_one_inbox(tmp_path: Path) -> None:
     with Store(tmp_path) as one, Store(tmp_path) as other:
-        heard: list[Event] = []
+        heard: list[StoreChange] = []
         other.subscribe(heard.append)
         one.add("ada@example.org", ["hidden@example.org"], MESSAGE % (1, 1))
         other.sync(young=0)
@@ -143,7 +143,7 @@ def test_two_processes_may_use_one_inbox(tmp_path: Path) -> None:
 
 def test_what_changes_is_told(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        heard: list[Event] = []
+        heard: list[StoreChange] = []
         stop = store.subscribe(heard.append)
         fill(store, 2)
         store.flush()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mime.message import read_message, strip_tags, words_of
+from newsletter.mime.message import read_message, searched_words, strip_tags
 from newsletter.mime.parse import MAX_DEPTH
 from tests.mime.hostile import MANY, NESTED
 
@@ -40,7 +40,7 @@ def test_a_message_as_programs_write_them_is_understood() -> None:
     assert [part.filename for part in message.attachments] == ["résumé.pdf"]
     assert [part.number for part in message.parts] == ["", "1", "1.1", "1.2", "1.2.1", "1.2.2", "2"]
     assert message.part("2").content() == b"PDF"  # type: ignore[union-attr]
-    assert words_of(message) == ("café € résumé.pdf", "café")
+    assert searched_words(message) == ("café € résumé.pdf", "café")
 
 
 @given(st.binary(max_size=400) | st.text(alphabet="<>/ a-=\r\n:;\"'mulstyexB?q", max_size=400).map(str.encode))
@@ -51,7 +51,7 @@ def test_no_bytes_raise(data: bytes) -> None:
         b"Content-Type: text/html\r\n\r\n",
     ):
         message = read_message(prefix + data)
-        words_of(message)
+        searched_words(message)
         [part.content() for part in message.parts]
 
 

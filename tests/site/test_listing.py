@@ -8,7 +8,7 @@ import pytest
 from newsletter.audience.csv.reader import read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.site.listing import PostList, glance
-from newsletter.web.studio.personas import PERSONAS, find, search
+from newsletter.web.studio.personas import PERSONAS, find_person, search
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_personas_have_the_lists_columns(tmp_path: Path) -> None:
     people = read_csv(tmp_path / "list.csv")
     assert {one.key for one in PERSONAS} >= {"~no-name", "~long-name", "~right-to-left", "~emoji"}
     for one in PERSONAS:
-        found = find(people, one.key)
+        found = find_person(people, one.key)
         assert found is not None
         assert found.columns == {"city": "Lyon"}
-    assert find(people, "ADA@example.org") == Subscriber("ada@example.org", "Ada", {"city": "Lyon"})
-    assert find(people, "nobody@example.org") is None
+    assert find_person(people, "ADA@example.org") == Subscriber("ada@example.org", "Ada", {"city": "Lyon"})
+    assert find_person(people, "nobody@example.org") is None

@@ -18,7 +18,7 @@ from newsletter.errors import NewsletterError
 from newsletter.smtp.relay import parse_relay
 from newsletter.state import open as state_open
 from newsletter.state import open_sqlite
-from newsletter.state.open import read_suppressions
+from newsletter.state.open import suppressions_in
 from newsletter.state.schema import issues, metadata, schema_sql
 from tests.delivery.relay_server import RelayServer, serving
 from tests.delivery.sending import QUICK, SHORT, PlainWriter, by_state
@@ -89,14 +89,14 @@ async def test_a_send_that_the_first_release_has_begun_goes_on(first_release: Pa
 
 def test_the_suppressions_of_an_older_file_are_read_and_the_file_is_left_as_it_is(first_release: Path) -> None:
     before = first_release.read_bytes()
-    assert [row[0] for row in read_suppressions(first_release)] == ["reader1@example.org"]
+    assert [row[0] for row in suppressions_in(first_release)] == ["reader1@example.org"]
     assert first_release.read_bytes() == before
 
 
 def test_the_suppressions_of_no_file_are_none(tmp_path: Path) -> None:
-    assert read_suppressions(tmp_path / "newsletter.db") == []
+    assert suppressions_in(tmp_path / "newsletter.db") == []
     (tmp_path / "newsletter.db").touch()
-    assert read_suppressions(tmp_path / "newsletter.db") == []
+    assert suppressions_in(tmp_path / "newsletter.db") == []
 
 
 def write_another_program_s(path: Path) -> None:
@@ -118,7 +118,7 @@ def damage(path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 8192))
 
 
-@pytest.mark.parametrize("read", [open_sqlite, read_suppressions, SqliteLedger])
+@pytest.mark.parametrize("read", [open_sqlite, suppressions_in, SqliteLedger])
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

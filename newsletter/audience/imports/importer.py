@@ -28,7 +28,7 @@ _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ImportOutcome:
     """What an import would do, or did: counts of rows, and the columns as they are mapped."""
 
     read: int
@@ -46,7 +46,13 @@ class Import:
     """One import under way, while the list is held."""
 
     def __init__(
-        self, engine: Engine, roster: Roster, people: Staging, outcome: Outcome, source: str, columns: tuple[str, ...]
+        self,
+        engine: Engine,
+        roster: Roster,
+        people: Staging,
+        outcome: ImportOutcome,
+        source: str,
+        columns: tuple[str, ...],
     ) -> None:
         self.outcome = outcome
         self._engine = engine
@@ -92,7 +98,7 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
         people.compare(roster, _stopped(engine, secret))
         counts = people.counts()
         left = sum(counts.get(reason, 0) for reason in ("unsubscribe", "bounce", "complaint", "manual"))
-        outcome = Outcome(
+        outcome = ImportOutcome(
             read=people.read,
             added=counts.get(staged.ADD, 0),
             updated=counts.get(staged.UPDATE, 0),

@@ -1,6 +1,6 @@
 """Read a file of people from elsewhere, row by row: who each is, and what becomes of them.
 
-A row that can't be taken over is a `Refused` with its line, and the file goes on; what can't be read for sure at all
+A row that can't be taken over is a `RefusedRow` with its line, and the file goes on; what can't be read for sure at all
 (bytes, quotes) is refused whole, as `csv.scan` says. What the columns of a house mean stands in `houses`.
 """
 
@@ -37,7 +37,7 @@ class Incoming(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRow:
     """A row that can't be taken over, the address as it stands there, and why."""
 
     email: str
@@ -65,7 +65,7 @@ class ImportFile:
             dict.fromkeys((*(new for _, new in self.mapping if new not in ("", "email", "name")), *self._extra))
         )
 
-    def __iter__(self) -> Iterator[tuple[int, Incoming | Refused]]:
+    def __iter__(self) -> Iterator[tuple[int, Incoming | RefusedRow]]:
         """Each row with the line on which it begins; blank ones are passed over."""
         width, read = len(self._names), self._person()
         rows = read_rows(self.path, self._delimiter)
@@ -75,9 +75,9 @@ class ImportFile:
             if len(row) == width:
                 yield line, read(list(map(str.strip, row)))
             elif any(map(str.strip, row)):
-                yield line, Refused(row[0][:80], f"{len(row)} fields where the header has {width}; mend the row")
+                yield line, RefusedRow(row[0][:80], f"{len(row)} fields where the header has {width}; mend the row")
 
-    def _person(self) -> Callable[[list[str]], Incoming | Refused]:
+    def _person(self) -> Callable[[list[str]], Incoming | RefusedRow]:
         """A function from a row's cells to a person; what is asked of every row is decided once."""
         house, names, clean = self._house, self._names, self._clean
         at = names.index(_first(house.email, names) or "")
@@ -94,7 +94,7 @@ class ImportFile:
         tagged = names.index(tags) if tags is not None else None
         tag_cell = lru_cache(4096)(lambda text: f'"{TAGS}":' + quoted(join_tags(split(text))))
 
-        def read(row: list[str]) -> Incoming | Refused:
+        def read(row: list[str]) -> Incoming | RefusedRow:
             text = "\t".join(row)
             if "\t'" in text or text[:1] == "'":
                 row = [unguard(cell) for cell in row]
@@ -102,12 +102,12 @@ class ImportFile:
             try:
                 address, name = _address(written)
             except (ValueError, NewsletterError) as error:
-                return Refused(written[:80], str(error).split("; write it")[0])
+                return RefusedRow(written[:80], str(error).split("; write it")[0])
             if parts:
                 whole = row[parts[0]] if len(parts) == 1 else " ".join([row[part] for part in parts])
                 name = " ".join(whole.split()) or name
             if not clean and (found := control_character(text)):
-                return Refused(address, f"{found}, which can't be seen; take it out")
+                return RefusedRow(address, f"{found}, which can't be seen; take it out")
             cells = [prefix + quoted(row[number]) for prefix, number in kept]
             if tagged is not None:
                 cells.append(tag_cell(row[tagged]))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import Row
-from newsletter.audience.imports.reader import Incoming, Refused
+from newsletter.audience.imports.reader import Incoming, RefusedRow
 from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags
 
 _CHUNK = 250
@@ -48,13 +48,13 @@ class Staging:
         self._db.close()
         self._folder.cleanup()
 
-    def load(self, rows: Iterable[tuple[int, Incoming | Refused]]) -> None:
+    def load(self, rows: Iterable[tuple[int, Incoming | RefusedRow]]) -> None:
         """Put every row down. Of two rows with one address the first counts, unless a later one says that it left."""
 
         def values() -> Iterator[tuple[object, ...]]:
             for line, row in rows:
                 self.read += 1
-                if isinstance(row, Refused):
+                if isinstance(row, RefusedRow):
                     self._db.execute("INSERT INTO refused VALUES (?, ?, ?)", (line, row.email, row.reason))
                 else:
                     yield line, *row

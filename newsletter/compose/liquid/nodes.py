@@ -36,8 +36,8 @@ class Scene:
     find: Callable[[str], Page | None]  # another post, by the name that `post_url` gives
 
 
-Inline: TypeAlias = Callable[[RenderContext, str, Token], str]
-Block: TypeAlias = Callable[[RenderContext, str, str], str]
+InlineTag: TypeAlias = Callable[[RenderContext, str, Token], str]
+BlockTag: TypeAlias = Callable[[RenderContext, str, str], str]
 
 
 class InlineNode(Node):
@@ -45,7 +45,7 @@ class InlineNode(Node):
 
     __slots__ = ("markup", "write")
 
-    def __init__(self, token: Token, markup: str, write: Inline) -> None:
+    def __init__(self, token: Token, markup: str, write: InlineTag) -> None:
         super().__init__(token)
         self.markup, self.write, self.blank = markup, write, False
 
@@ -65,7 +65,7 @@ class BlockNode(Node):
 
     __slots__ = ("block", "markup", "write")
 
-    def __init__(self, token: Token, markup: str, block: LiquidBlock, write: Block) -> None:
+    def __init__(self, token: Token, markup: str, block: LiquidBlock, write: BlockTag) -> None:
         super().__init__(token)
         self.markup, self.block, self.write, self.blank = markup, block, write, False
 
@@ -75,7 +75,7 @@ class BlockNode(Node):
         return buffer.write(self.write(context, self.markup, inner.getvalue()))
 
 
-def add_inline(environment: Environment, name: str, write: Inline) -> None:
+def add_inline(environment: Environment, name: str, write: InlineTag) -> None:
     """Give `environment` a tag that stands alone."""
 
     class Inlined(Tag):
@@ -92,7 +92,7 @@ def add_inline(environment: Environment, name: str, write: Inline) -> None:
     environment.tags[name] = Inlined(environment)
 
 
-def add_block(environment: Environment, name: str, write: Block) -> None:
+def add_block(environment: Environment, name: str, write: BlockTag) -> None:
     """Give `environment` a tag with an end tag of its own."""
     ending = f"end{name}"
 

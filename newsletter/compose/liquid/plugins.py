@@ -9,7 +9,7 @@ from html import escape
 from liquid import Environment, RenderContext, Token
 
 from newsletter.compose.html.sanitize import video_link
-from newsletter.compose.liquid.nodes import Block, Inline, add_block, add_inline, evaluate, value_of
+from newsletter.compose.liquid.nodes import BlockTag, InlineTag, add_block, add_inline, evaluate, value_of
 from newsletter.compose.markdown.highlight import fence
 from newsletter.errors import NewsletterError
 
@@ -96,7 +96,7 @@ def _as_it_is(context: RenderContext, markup: str, text: str) -> str:
     return text
 
 
-_INLINE: dict[str, Inline] = {
+_INLINE: dict[str, InlineTag] = {
     "gist": _gist,
     "youtube": _youtube,
     "vimeo": _vimeo,
@@ -105,7 +105,7 @@ _INLINE: dict[str, Inline] = {
     "avatar": _avatar,
     "img": _image,
 }
-_BLOCKS: dict[str, Block] = {
+_BLOCKS: dict[str, BlockTag] = {
     "codeblock": _codeblock,
     "blockquote": _quote,
     "pullquote": _as_it_is,

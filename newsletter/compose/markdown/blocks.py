@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 from markdown.blockparser import BlockParser
 from markdown.util import AtomicString
 
-from newsletter.compose.markdown.highlight import highlight, language_of
+from newsletter.compose.markdown.highlight import code_language, highlight
 from newsletter.compose.markdown.lines import lead, strip
 from newsletter.compose.markdown.raw_html import RawElement
 from newsletter.errors import NewsletterError
@@ -97,7 +97,7 @@ class Blocks(BlockParser):
 
     def code(self, parent: Element, code: str, info: str = "") -> None:
         """A block of code."""
-        self.raw(parent, highlight(code, language_of(info)))
+        self.raw(parent, highlight(code, code_language(info)))
 
     def quote(self, parent: Element, lines: list[str], first: int, alert: str = "") -> None:
         """A quote, or GitHub's kind of note, which is written as one."""
@@ -163,11 +163,11 @@ class Blocks(BlockParser):
                 break
             written = next((part for part in title.groups() if part is not None), "") if title else None
             href = place[1] if place[1] is not None else place[2]
-            self.md.references.setdefault(normal(label[1]), (href, written or ""))
+            self.md.references.setdefault(normal_label(label[1]), (href, written or ""))
             text = text[rest.end() :]
         return text
 
 
-def normal(label: str) -> str:
+def normal_label(label: str) -> str:
     """A link's label as it is compared: case and blanks don't count."""
     return " ".join(label.split()).casefold()

@@ -26,7 +26,7 @@ from newsletter.compose.markdown.blocks import RAW, Blocks
 from newsletter.compose.markdown.commonmark import CommonMark
 from newsletter.compose.markdown.finish import Attributes, Finish
 from newsletter.compose.markdown.grammar import Grammar, grammar_of
-from newsletter.compose.markdown.inline import Inline
+from newsletter.compose.markdown.inline import InlineMarkdown
 from newsletter.compose.markdown.kramdown import Kramdown
 from newsletter.compose.markdown.typography import Typography
 from newsletter.compose.templating.tokens import TOKEN
@@ -122,7 +122,7 @@ class Converter(markdown.Markdown):
             self.preprocessors.deregister(name)
         self.preprocessors.register(_Clean(self), "clean", 30)
         patterns.register(self)
-        self.treeprocessors.register(Inline(self), "inline", 20)
+        self.treeprocessors.register(InlineMarkdown(self), "inline", 20)
         self.treeprocessors.register(Attributes(self), "attr_list", 8)
         if grammar.typography:
             self.treeprocessors.register(Typography(self), "typography", 4)

@@ -30,7 +30,7 @@ def highlight(code: str, language: str = "") -> str:
     return f"<pre><code>{coloured}</code></pre>"
 
 
-def language_of(info: str) -> str:
+def code_language(info: str) -> str:
     """The language in a fence's info string: `ruby`, `ruby{1,3}`, `{.ruby .numberLines}`, `go {linenos=true}`."""
     match = re.match(r"\{?\s*\.?(?:language-)?([\w+#.-]+)", info.strip())
     return match[1] if match else ""

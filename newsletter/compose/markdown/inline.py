@@ -15,14 +15,14 @@ from markdown.inlinepatterns import InlineProcessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
-from newsletter.compose.markdown.blocks import TIGHT, normal
+from newsletter.compose.markdown.blocks import TIGHT, normal_label
 from newsletter.compose.markdown.emphasis import KramdownEmphasis, Run, emphasise
-from newsletter.compose.markdown.patterns import decoded, literal
+from newsletter.compose.markdown.patterns import decoded, escape_ampersand
 
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
 
-Node = str | Element | Run
+InlineItem = str | Element | Run
 _MARK = re.compile(r"[\\`<&\n\[\]!*_~$:@{]|https?://|ftp://|www\.")
 _HREF = re.compile(
     r"[ \t\n]*(?:<((?:[^<>\n\\]|\\.)*)>"
@@ -46,7 +46,7 @@ class _Bracket:
     active: bool = True
 
 
-class Inline(Treeprocessor):
+class InlineMarkdown(Treeprocessor):
     """Runs where python-markdown's own would."""
 
     md: "Converter"
@@ -70,10 +70,10 @@ class Inline(Treeprocessor):
 
 
 class _Scan:
-    def __init__(self, inline: Inline, text: str, line: int) -> None:
+    def __init__(self, inline: InlineMarkdown, text: str, line: int) -> None:
         self.md, self.patterns = inline.md, inline.patterns
         self.text, self.line = text, line
-        self.nodes: list[Node] = []
+        self.nodes: list[InlineItem] = []
         self.brackets: list[_Bracket] = []
         self.bare: set[Element] = set()  # links of bare addresses, which are text in a link
         self.kramdown = inline.md.grammar.name == "kramdown"
@@ -91,7 +91,7 @@ class _Scan:
             self.nodes.append(self.text[at:])
         return self._paired(self.nodes)
 
-    def _paired(self, nodes: list[Node]) -> list[str | Element]:
+    def _paired(self, nodes: list[InlineItem]) -> list[str | Element]:
         return KramdownEmphasis(nodes).pair() if self.kramdown else emphasise(nodes, 0)
 
     def _mark(self, mark: str, at: int) -> int:
@@ -136,7 +136,7 @@ class _Scan:
             run = Run.of(self.text, at, kramdown=self.kramdown)
             self.nodes.append(run)
             return at + run.count
-        self.nodes.append(literal(mark))
+        self.nodes.append(escape_ampersand(mark))
         return at + len(mark)
 
     def _mail(self, at: int) -> int:
@@ -219,12 +219,12 @@ class _Scan:
         end = at + 1
         written = _REFERENCE.match(text, at + 1)
         if written and (self.kramdown or not written[1]) and (written[2].strip() or not written[1]):
-            own = normal(written[2]) if written[2].strip() else normal(label)
+            own = normal_label(written[2]) if written[2].strip() else normal_label(label)
             if own in self.md.references:
                 return *self._named(own), written.end()
             if written[2].strip():
                 return None
-        own = normal(label)
+        own = normal_label(label)
         if not own or own not in self.md.references:
             return None
         return *self._named(own), end

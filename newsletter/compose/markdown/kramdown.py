@@ -8,7 +8,7 @@ paragraph, an item takes whatever lines follow it, and HTML is read up to its cl
 import re
 from xml.etree.ElementTree import Element, SubElement
 
-from newsletter.compose.markdown.blocks import RAW, Blocks, normal
+from newsletter.compose.markdown.blocks import RAW, Blocks, normal_label
 from newsletter.compose.markdown.extras import ADMONITION, ALERT, FOOTNOTE, abbreviation, assign, extension, math
 from newsletter.compose.markdown.kramdown_lists import (
     ATTRIBUTES,
@@ -123,7 +123,7 @@ class Kramdown(Blocks):
             if found is None or re.search(r"[ \t][\"']", found[3] or ""):
                 return 0
             href = found[2] if found[2] is not None else found[3].strip(" \t")
-            self.md.references[normal(found[1])] = (href, found[5] or "")
+            self.md.references[normal_label(found[1])] = (href, found[5] or "")
             SubElement(parent, END).text = "definition"
             return at + found[0].count("\n")
         if abbreviation(text, self.md.abbreviations):

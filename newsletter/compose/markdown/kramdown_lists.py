@@ -31,7 +31,7 @@ def read_list(reader: "Kramdown", parent: Element, lines: list[str], at: int, fi
     ordered = UL.match(lines[at]) is None
     box = SubElement(parent, "ol" if ordered else "ul")
     marker = OL if ordered else UL
-    items: list[Item] = []
+    items: list[ListItem] = []
     blank, ended = False, False
     while at < len(lines):
         line = lines[at]
@@ -44,7 +44,7 @@ def read_list(reader: "Kramdown", parent: Element, lines: list[str], at: int, fi
         if (match := marker.match(line)) and len(match[1]) - len(match[1].lstrip(" ")) <= (
             min(items[-1].indent - 1, 3) if items else 3
         ):
-            items.append(Item.of(len(match[1]), match[2], first + at))
+            items.append(ListItem.of(len(match[1]), match[2], first + at))
             blank = False
         elif items[-1].takes(line) or (not blank and line.strip(" \t") and not _ends_item(line, items[-1].indent)):
             items[-1].add(line)
@@ -59,7 +59,7 @@ def read_list(reader: "Kramdown", parent: Element, lines: list[str], at: int, fi
     return at
 
 
-def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["Item"], ended: bool) -> None:
+def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["ListItem"], ended: bool) -> None:
     """Read the items' lines, and say which of their paragraphs are shown as such."""
     filled: list[Element] = []
     for item in items:
@@ -96,7 +96,7 @@ def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["Item"]
         SubElement(parent, BLANK)
 
 
-def _parts(reader: "Kramdown", element: Element, item: "Item") -> None:
+def _parts(reader: "Kramdown", element: Element, item: "ListItem") -> None:
     """Read an item's lines: what comes before a list in it, and the rest, apart."""
     reader.enter(item.first)
     line = item.first
@@ -126,13 +126,13 @@ def read_definitions(reader: "Kramdown", parent: Element, lines: list[str], at: 
     box = parent[-1] if len(parent) and parent[-1].tag == "dl" else SubElement(parent, "dl")
     for term in (terms.text or "").split("\n"):
         reader.add(box, "dt", term.strip(" \t"), first + at)
-    items: list[tuple[Item, bool]] = []
+    items: list[tuple[ListItem, bool]] = []
     blank = False
     while at < len(lines):
         line = lines[at]
         indent = items[-1][0].indent if items else 4
         if (match := DEFINITION.match(line)) and len(match[1]) <= min(indent, 4):
-            items.append((Item.of(len(match[1]), match[2], first + at), apart))
+            items.append((ListItem.of(len(match[1]), match[2], first + at), apart))
             apart = blank = False
         elif line.rstrip() == "^":
             break
@@ -161,7 +161,7 @@ def read_definitions(reader: "Kramdown", parent: Element, lines: list[str], at: 
     return at
 
 
-class Item:
+class ListItem:
     """The lines of an item; `parts` are read one after another."""
 
     def __init__(self, indent: int, content: str, first: int) -> None:
@@ -170,7 +170,7 @@ class Item:
         self.nested = bool(UL.match(content) or OL.match(content))
 
     @classmethod
-    def of(cls, marker: int, rest: str, first: int) -> "Item":
+    def of(cls, marker: int, rest: str, first: int) -> "ListItem":
         """The item whose marker ends at column `marker`, with `rest` behind it."""
         rest, count = _ITEM_ATTRIBUTES.subn("", rest, count=1) if _ITEM_ATTRIBUTES.match(rest) else (rest, 0)
         if count or not rest.strip(" \t"):

@@ -39,7 +39,7 @@ _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _KRAMDOWN = frozenset("\\.*_+`<>()[]{}#!:|\"'$=-~")
 
 
-def literal(text: str) -> str:
+def escape_ampersand(text: str) -> str:
     """`text` as the serializer leaves it alone."""
     return text.replace("&", "&amp;")
 
@@ -48,7 +48,7 @@ def decoded(text: str) -> str:
     """An address or a title: backslashes and characters' names undone."""
     if "\\" in text:
         text = _ESCAPED.sub(r"\1", text)
-    return literal(re.sub(_ENTITY, lambda found: entities.unescape(found[0]), text)) if "&" in text else text
+    return escape_ampersand(re.sub(_ENTITY, lambda found: entities.unescape(found[0]), text)) if "&" in text else text
 
 
 class _Pattern(InlineProcessor):
@@ -79,14 +79,14 @@ class Code(_Pattern):
         start, end = m.end(0), -1
         if self.md.grammar.name == "kramdown":
             if len(run) == 1 and data[start : start + 1] in _SPACES and data[: m.start(0)][-1:] in _SPACES:
-                return literal(run), m.start(0), start
+                return escape_ampersand(run), m.start(0), start
             end = data.find(run, start)
         elif self._none[:2] != (data, run) or start < self._none[2]:
             closing = re.compile(rf"(?<!`)`{{{len(run)}}}(?!`)").search(data, start)
             end = closing.start() if closing else -1
         if end < 0:
             self._none = (data, run, start)  # a later run of as many has nothing behind it either
-            return literal(run), m.start(0), start
+            return escape_ampersand(run), m.start(0), start
         text = data[start:end]
         if self.md.grammar.name == "kramdown":
             if len(run) > 1:
@@ -109,8 +109,8 @@ class Autolink(_Pattern):
 
     def handleMatch(self, m: re.Match[str], data: str) -> Found:  # type: ignore[override]  # noqa: N802
         address = m[1] or m[2]
-        link = Element("a", href=literal(address if m[1] else f"mailto:{address}"))
-        link.text = AtomicString(literal(address.removeprefix("mailto:")))
+        link = Element("a", href=escape_ampersand(address if m[1] else f"mailto:{address}"))
+        link.text = AtomicString(escape_ampersand(address.removeprefix("mailto:")))
         return link, m.start(0), m.end(0)
 
 
@@ -140,7 +140,7 @@ class Entity(_Pattern):
     def handleMatch(self, m: re.Match[str], data: str) -> Found:  # type: ignore[override]  # noqa: N802
         character = entities.unescape(m[0]) or "\ufffd"
         if character in (m[0], "&"):
-            return literal(character), m.start(0), m.end(0)
+            return escape_ampersand(character), m.start(0), m.end(0)
         if len(character) == 1 and (character.isascii() or character in "\x85\xa0"):
             return f"\x02{ord(character) or 0xFFFD}\x03", m.start(0), m.end(0)
         return character, m.start(0), m.end(0)
@@ -179,9 +179,9 @@ class BareAddress(_Pattern):
             else:
                 break
         if len(address) < 8 or "." not in address:
-            return literal(m[0]), m.start(0), m.end(0)
-        link = Element("a", href=literal(address if address[0] != "w" else f"https://{address}"))
-        link.text = AtomicString(literal(address))
+            return escape_ampersand(m[0]), m.start(0), m.end(0)
+        link = Element("a", href=escape_ampersand(address if address[0] != "w" else f"https://{address}"))
+        link.text = AtomicString(escape_ampersand(address))
         return link, m.start(0), m.start(0) + len(address)
 
 
@@ -192,7 +192,7 @@ class Math(_Pattern):
 
     def handleMatch(self, m: re.Match[str], data: str) -> Found:  # type: ignore[override]  # noqa: N802
         span = Element("span", {"class": "math"})
-        span.text = AtomicString(literal(m[0]))
+        span.text = AtomicString(escape_ampersand(m[0]))
         return span, m.start(0), m.end(0)
 
 

@@ -50,10 +50,10 @@ class Typography(Treeprocessor):
         quotes = (_Goldmark if goldmark else _Kramdown)(self.md.grammar.quotes)
         for element in root.iter():
             if element.tag not in _INLINE and element.tag not in _SKIPPED:
-                _Block(self.md, element, quotes.quote).set()
+                _TextBlock(self.md, element, quotes.quote).set()
 
 
-class _Block:
+class _TextBlock:
     """The inline content of a block, laid out as one text."""
 
     def __init__(self, md: "Converter", element: Element, quote: Callable[[str, int, int], str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 
-Kind = Literal["rsa", "ed25519"]
+KeyType = Literal["rsa", "ed25519"]
 SELECTOR = "newsletter"
 RSA_BITS = 2048
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -28,7 +28,7 @@ class SigningKey:
 
     domain: str  # in ASCII: punycode where it is international
     selector: str
-    kind: Kind
+    kind: KeyType
     sign: Callable[[bytes], bytes]  # of a SHA-256 digest
     public: bytes  # as `p=` has it, before base64
 
@@ -95,7 +95,7 @@ def read_key(path: Path, domain: str, selector: str) -> SigningKey:
     return _signing_key(key, domain, selector, path)
 
 
-def generate_key(path: Path, domain: str, selector: str, kind: Kind) -> SigningKey:
+def generate_key(path: Path, domain: str, selector: str, kind: KeyType) -> SigningKey:
     """Make a key, write it to `path` with mode 0600, never over another. Raises NewsletterError."""
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

@@ -49,7 +49,7 @@ class _Root:
 
 
 _ROOT = _Root()
-Node = str | tuple[str, str, list["Node"], list["Node"]]
+TemplateNode = str | tuple[str, str, list["TemplateNode"], list["TemplateNode"]]
 
 
 class _Parser:
@@ -64,11 +64,11 @@ class _Parser:
         if ending:
             raise UnsupportedError(f"`{{{{ {ending} }}}}` without its beginning")
 
-    def _until(self, depth: int) -> tuple[list[Node], str]:
+    def _until(self, depth: int) -> tuple[list[TemplateNode], str]:
         """The nodes up to an `else` or `end`, and that word."""
         if depth > DEEPEST:
             raise UnsupportedError("conditions inside one another too deep")
-        nodes: list[Node] = []
+        nodes: list[TemplateNode] = []
         while self.index < len(self.actions):
             action = self.actions[self.index]
             self.index += 1
@@ -96,9 +96,9 @@ class _Parser:
         self.start = len(self.template)
         return nodes, ""
 
-    def _condition(self, keyword: str, expression: str, depth: int) -> Node:
+    def _condition(self, keyword: str, expression: str, depth: int) -> TemplateNode:
         body, ending = self._until(depth + 1)
-        otherwise: list[Node] = []
+        otherwise: list[TemplateNode] = []
         if ending.startswith("else"):
             again, _, rest = ending.removeprefix("else").strip().partition(" ")
             if again in {"if", "with"}:
@@ -110,7 +110,7 @@ class _Parser:
         return keyword, expression, body, otherwise
 
 
-def _run(nodes: Sequence[Node], scope: Scope, dot: object) -> Iterator[str]:
+def _run(nodes: Sequence[TemplateNode], scope: Scope, dot: object) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, str):
             yield node

@@ -55,7 +55,7 @@ class Dynamic:
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise NewsletterError(
-            f"{shorten(self._source)} depends on the reader, and is used where it must be known for all; "
+            f"{short_source(self._source)} depends on the reader, and is used where it must be known for all; "
             "write it in {{ }}, in {% if %} or in {% for %}",
             path=self._path or None,
             line=self._line or None,
@@ -183,8 +183,8 @@ class Tracer(Unparser):
             case nodes.Call(node=called):
                 if not _names(called) & self._dynamic and isinstance(self._now(called), Macro):
                     raise NewsletterError(
-                        f"what the macro {shorten(Unparser().write(called))} makes for a reader can't be worked on; "
-                        "write it out by itself: {{ … }}",
+                        f"what the macro {short_source(Unparser().write(called))} makes for a reader can't be worked "
+                        "on; write it out by itself: {{ … }}",
                         path=self._path,
                         line=self._line,
                     )
@@ -199,7 +199,7 @@ def _names(node: nodes.Expr) -> set[str]:
     return own | {name.name for name in node.find_all(nodes.Name)}
 
 
-def shorten(source: str, length: int = 60) -> str:
+def short_source(source: str, length: int = 60) -> str:
     """`source` for a message: its beginning, on one line."""
     line = " ".join(source.split())
     return line if len(line) <= length else line[: length - 1] + "…"

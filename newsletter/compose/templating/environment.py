@@ -26,7 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from newsletter.compose.templating.rewrite import rewrite
 from newsletter.compose.templating.runtime import Runtime
 from newsletter.compose.templating.slots import Slots
-from newsletter.compose.templating.template_error import place_of, template_error
+from newsletter.compose.templating.template_error import place_in_template, template_error
 from newsletter.compose.templating.unparse import unparse
 from newsletter.errors import NewsletterError
 
@@ -94,7 +94,7 @@ class Templates:
     """The templates of one newsletter."""
 
     def __init__(self, root: Path) -> None:
-        self._loader = _Loader([root / FOLDER, shipped_templates()])
+        self._loader = _TemplateLoader([root / FOLDER, shipped_templates()])
 
     def layouts(self) -> tuple[str, ...]:
         """The names that `layout:` may give, sorted."""
@@ -116,7 +116,7 @@ class Templates:
 class Rendering:
     """The first stage of one issue; what it leaves for the second is gathered in `slots`."""
 
-    def __init__(self, loader: "_Loader", runtime: Runtime) -> None:
+    def __init__(self, loader: "_TemplateLoader", runtime: Runtime) -> None:
         self._environment = _Stage(loader, runtime)
         self._loader = loader
 
@@ -144,11 +144,11 @@ class Rendering:
 
     def _render(self, made: Callable[[], jinja2.Template], name: str) -> str:
         try:
-            return bounded(made().generate())
+            return join_bounded(made().generate())
         except NewsletterError as error:
             if error.path:
                 raise
-            path, line = place_of(error.__traceback__, name, FOLDER)
+            path, line = place_in_template(error.__traceback__, name, FOLDER)
             raise NewsletterError(error.what, path=path, line=line) from error
         except Exception as error:
             names, filters = self._environment.globals, self._environment.filters
@@ -158,7 +158,7 @@ class Rendering:
 class _Stage(Sandbox):
     """The environment of one rendering; templates loaded here are rewritten for two stages."""
 
-    def __init__(self, loader: "_Loader | None", runtime: Runtime) -> None:
+    def __init__(self, loader: "_TemplateLoader | None", runtime: Runtime) -> None:
         super().__init__(loader, lambda name: bool(name) and name.endswith(".html"))
         self.runtime = runtime
         runtime.install(self)
@@ -191,7 +191,7 @@ def _evaluation(source: str) -> CodeType:
     return stage.compile(tree)
 
 
-class _Loader(jinja2.BaseLoader):
+class _TemplateLoader(jinja2.BaseLoader):
     """Files under the first folder that has them; nothing outside, not even through a link."""
 
     def __init__(self, folders: Iterable[Path]) -> None:
@@ -244,7 +244,7 @@ def shipped_templates() -> Path:
     return next((folder for folder in (package / FOLDER,) if folder.is_dir()), package.parent / FOLDER)
 
 
-def bounded(pieces: Iterable[str]) -> str:
+def join_bounded(pieces: Iterable[str]) -> str:
     """The pieces joined; raises SecurityError when there are too many characters."""
     kept: list[str] = []
     room = MOST_OUTPUT

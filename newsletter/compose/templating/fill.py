@@ -15,8 +15,8 @@ from jinja2.filters import do_urlencode
 from markupsafe import escape
 
 from newsletter.compose.issue import Piece, Slot
-from newsletter.compose.templating.dynamic import shorten
-from newsletter.compose.templating.environment import FOLDER, Sandbox, bounded
+from newsletter.compose.templating.dynamic import short_source
+from newsletter.compose.templating.environment import FOLDER, Sandbox, join_bounded
 from newsletter.compose.templating.slots import slots_of
 from newsletter.compose.templating.template_error import template_error
 from newsletter.errors import NewsletterError
@@ -113,7 +113,7 @@ class Filler:
                 if reader is not self._reader:
                     turn_to(reader)
                 try:
-                    return bounded(block(context))
+                    return join_bounded(block(context))
                 except Exception as error:
                     raise _fault(error, slot, reader) from error
 
@@ -211,7 +211,7 @@ def _fault(error: Exception, slot: Slot, reader: Reader) -> NewsletterError:
     else:
         what = template_error(error, slot.path, FOLDER).what
     return NewsletterError(
-        f"{shorten(slot.source)} for {reader.columns['email']}: {what}", path=slot.path, line=slot.line
+        f"{short_source(slot.source)} for {reader.columns['email']}: {what}", path=slot.path, line=slot.line
     )
 
 

@@ -25,7 +25,7 @@ from newsletter.compose.templating.dynamic import (
     is_dynamic,
     source_of,
 )
-from newsletter.compose.templating.slots import Kind, Slots, Tag
+from newsletter.compose.templating.slots import Slots, Tag, TagKind
 from newsletter.errors import NewsletterError
 
 MOST_TURNS = 200_000
@@ -33,7 +33,7 @@ MOST_TURNS = 200_000
 
 
 @dataclass(slots=True)
-class _Block:
+class _OpenBlock:
     """An `if` or a `for` while it renders; `value` is the condition or what is looped over."""
 
     path: str
@@ -81,7 +81,7 @@ class Runtime:
             }
         )
 
-    def token(self, kind: Kind, source: str, path: str, line: int) -> str:
+    def token(self, kind: TagKind, source: str, path: str, line: int) -> str:
         """Note a value or a tag of a block; the word that stands for it until the slots are cut out."""
         return self.slots.add(Tag(kind, source, path, line))
 
@@ -101,20 +101,20 @@ class Runtime:
         except Exception as error:
             raise NewsletterError(f"{error}; correct the expression", path=path, line=line) from error
 
-    def _open_if(self, value: Any, path: str, line: int) -> _Block:
+    def _open_if(self, value: Any, path: str, line: int) -> _OpenBlock:
         if isinstance(value, Dynamic):
-            return _Block(path, line, True, source=f"if {value._source}", condition=value._source)
-        return _Block(
+            return _OpenBlock(path, line, True, source=f"if {value._source}", condition=value._source)
+        return _OpenBlock(
             path, line, isinstance(value, TokenMarkup) and self._refuse_token_markup(path, line), value=bool(value)
         )
 
-    def _open_for(self, value: Any, path: str, line: int, target: Any) -> _Block:
+    def _open_for(self, value: Any, path: str, line: int, target: Any) -> _OpenBlock:
         if not isinstance(value, Dynamic):
-            return _Block(path, line, False, value=value)
+            return _OpenBlock(path, line, False, value=value)
         number = next(self._names)
         fresh = _renamed(target, number)
         name = f"loop_{number}"
-        return _Block(
+        return _OpenBlock(
             path,
             line,
             True,
@@ -123,11 +123,11 @@ class Runtime:
             name=name,
         )
 
-    def _turn(self, block: _Block) -> Iterable[Any]:
+    def _turn(self, block: _OpenBlock) -> Iterable[Any]:
         """What a loop runs over: its own items, counted, or one stand-in for all that come later."""
         return Turn(block.value, block.name) if block.dynamic else self._counted(block)
 
-    def _counted(self, block: _Block) -> Iterator[Any]:
+    def _counted(self, block: _OpenBlock) -> Iterator[Any]:
         for item in block.value:
             self._turns += 1
             if self._turns > MOST_TURNS:
@@ -136,10 +136,10 @@ class Runtime:
                 )
             yield item
 
-    def _tag(self, block: _Block, name: str) -> str:
+    def _tag(self, block: _OpenBlock, name: str) -> str:
         if not block.dynamic:
             return ""
-        kind: Kind = "middle" if name == "else" else "close" if name.startswith("end") else "open"
+        kind: TagKind = "middle" if name == "else" else "close" if name.startswith("end") else "open"
         source = block.source if kind == "open" else name
         if kind == "open":
             self._open.append(next(self._names))
@@ -147,7 +147,7 @@ class Runtime:
             self._open.pop()
         return Markup(self.token(kind, source, block.path, block.line))  # noqa: S704 (a token is a word)
 
-    def _either(self, block: _Block, first: Any, second: Any) -> Any:
+    def _either(self, block: _OpenBlock, first: Any, second: Any) -> Any:
         """What a name holds after an `if` that set it."""
         if not block.dynamic:
             return first if block.value else second

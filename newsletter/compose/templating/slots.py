@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from newsletter.compose.issue import Piece, Slot
-from newsletter.compose.templating.dynamic import shorten
+from newsletter.compose.templating.dynamic import short_source
 from newsletter.compose.templating.tokens import mark_of, number_of, token, tokens_of
 from newsletter.errors import NewsletterError
 
-Kind = Literal["value", "open", "middle", "close"]
+TagKind = Literal["value", "open", "middle", "close"]
 
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
@@ -40,7 +40,7 @@ _BRACE = re.compile(r"\{(?=[{%#]|\Z)")
 class Tag:
     """What a token stands for: source of the second stage, `{{ value }}` or one tag of a block."""
 
-    kind: Kind
+    kind: TagKind
     source: str
     path: str
     line: int
@@ -224,7 +224,7 @@ class Slots:
 
 
 def _at(tag: Tag, what: str) -> NewsletterError:
-    shown = f"{{{{ {shorten(tag.source)} }}}}" if tag.kind == "value" else f"{{% {shorten(tag.source)} %}}"
+    shown = f"{{{{ {short_source(tag.source)} }}}}" if tag.kind == "value" else f"{{% {short_source(tag.source)} %}}"
     return NewsletterError(f"{shown} {what}", path=tag.path, line=tag.line)
 
 

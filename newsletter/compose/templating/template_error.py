@@ -36,7 +36,7 @@ def template_error(
     source: Callable[[str], str] = lambda name: "",
 ) -> NewsletterError:
     """`name` is the template that was asked for; `known` names and `filters` may have been meant."""
-    path, line = place_of(error.__traceback__, name, folder)
+    path, line = place_in_template(error.__traceback__, name, folder)
     if isinstance(error, TemplateSyntaxError):
         path, line = _in_folder(error.filename or error.name or path, folder), error.lineno
         text = error.source or source(error.name or name)
@@ -89,7 +89,7 @@ def _undefined(message: str, line: str, known: Iterable[str]) -> str:
     )
 
 
-def place_of(traceback: TracebackType | None, name: str, folder: str) -> tuple[str, int | None]:
+def place_in_template(traceback: TracebackType | None, name: str, folder: str) -> tuple[str, int | None]:
     """The innermost template and line of a traceback: Jinja2 names a frame by the path that it was compiled with."""
     path, line = name, None
     while traceback is not None:

@@ -22,7 +22,7 @@ _SIGN_ONLY = re.compile(r"[^\w\s]{1,8}\Z")
 _BACK = re.compile("[\u21a9\u2191^\ufe0e\ufe0f\\s\\d]*\\Z")
 
 
-class Inline:
+class InlineText:
     """Reads runs of text and inline elements, and gathers the addresses of their links."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Inline:
             return token_of(element)
         if is_hidden(element):
             return ""
-        return _ELEMENTS.get(element.tag, Inline._content)(self, element)
+        return _ELEMENTS.get(element.tag, InlineText._content)(self, element)
 
     def _content(self, element: Node) -> str:
         return "".join(item if isinstance(item, str) else self._element(item) for item in contents(element))
@@ -112,29 +112,29 @@ class Inline:
         return "[x] " if element.get("checked") is not None else f"[{NO_BREAK}] "
 
 
-def _mark(mark: str) -> Callable[[Inline, Node], str]:
+def _mark(mark: str) -> Callable[[InlineText, Node], str]:
     return lambda inline, element: inline._marked(element, mark)
 
 
-_ELEMENTS: dict[str, Callable[[Inline, Node], str]] = {
-    "a": Inline._a,
-    "abbr": Inline._abbr,
+_ELEMENTS: dict[str, Callable[[InlineText, Node], str]] = {
+    "a": InlineText._a,
+    "abbr": InlineText._abbr,
     "b": _mark("*"),
     "br": lambda _, __: "\v",
     "code": _mark("`"),
     "del": _mark("~~"),
     "em": _mark("_"),
     "i": _mark("_"),
-    "img": Inline._img,
-    "input": Inline._input,
+    "img": InlineText._img,
+    "input": InlineText._input,
     "q": lambda inline, element: f"“{inline._content(element)}”",
     "rt": lambda inline, element: f"({inline._content(element).strip()})",
     "s": _mark("~~"),
     "samp": _mark("`"),
     "strike": _mark("~~"),
     "strong": _mark("*"),
-    "sub": Inline._sub,
-    "sup": Inline._sup,
+    "sub": InlineText._sub,
+    "sup": InlineText._sup,
     "wbr": lambda _, __: "",
 }
 

@@ -13,10 +13,10 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from newsletter.compose.templating.tokens import TOKEN, TOKENS_ONLY
-from newsletter.compose.text.inline import INVISIBLE, Inline, collapse
+from newsletter.compose.text.inline import INVISIBLE, InlineText, collapse
 from newsletter.compose.text.lists import list_marks
 from newsletter.compose.text.nodes import Item, Node, contents, has_block, is_comment, is_hidden, token_of
-from newsletter.compose.text.tables import draw_table, is_layout, read_rows
+from newsletter.compose.text.tables import draw_table, is_layout, read_table
 from newsletter.compose.text.words import words_of
 from newsletter.compose.text.wrap import display_width, wrap
 
@@ -43,7 +43,7 @@ def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = l
     )
     if root is None or "Excessive depth" in str(parser.error_log):
         return "\n".join(wrap(words_of(source), width)).strip()
-    inline = Inline()
+    inline = InlineText()
     flow = _Flow(inline, width, is_value)
     flow.walk(_flatten(root))
     if inline.links:
@@ -54,7 +54,7 @@ def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = l
 class _Flow:
     """Lines below one another; `tight` leaves no room around lists (within an item of a tight list)."""
 
-    def __init__(self, inline: Inline, width: int, is_value: Callable[[str], bool], *, tight: bool = False) -> None:
+    def __init__(self, inline: InlineText, width: int, is_value: Callable[[str], bool], *, tight: bool = False) -> None:
         self._inline = inline
         self._width = max(width, _NARROWEST)
         self._is_value = is_value
@@ -230,7 +230,7 @@ class _Flow:
         else:
             for caption in element.iterchildren("caption"):
                 self.paragraph(contents(caption), before=1, after=1)
-            rows, rest = read_rows(element, self._inline)
+            rows, rest = read_table(element, self._inline)
             if rows:
                 self.add(draw_table(rows, self._width), before=1, after=0)
             if rest:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from newsletter.compose.templating.tokens import TOKENS_ONLY
-from newsletter.compose.text.inline import Inline
+from newsletter.compose.text.inline import InlineText
 from newsletter.compose.text.nodes import BLOCKS, Item, Node, contents, integer, is_comment, is_hidden, tag_of, token_of
 from newsletter.compose.text.wrap import display_width, wrap
 
@@ -32,7 +32,7 @@ class TableRow:
     before: str = ""
 
 
-def read_rows(table: Node, inline: Inline) -> tuple[list[TableRow], str]:
+def read_table(table: Node, inline: InlineText) -> tuple[list[TableRow], str]:
     """The grid of a table, spans filled, and the tokens that come after its last row."""
     rows: list[TableRow] = []
     reaching: dict[int, int] = {}  # column: rows that a cell above still reaches down
@@ -63,7 +63,7 @@ def _row_items(group: Node) -> Iterator[Item]:
             yield from _row_items(item)
 
 
-def _read_cells(found: list[Node], inline: Inline, reaching: dict[int, int]) -> list[Cell]:
+def _read_cells(found: list[Node], inline: InlineText, reaching: dict[int, int]) -> list[Cell]:
     cells: list[Cell] = []
 
     def fill() -> None:

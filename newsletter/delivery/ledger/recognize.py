@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+|\[\d+\]")
 _FOOTER = re.compile(r"^-- $.*", re.MULTILINE | re.DOTALL)
 
 
-def as_text(pieces: Iterable[Piece]) -> str:
+def source_text(pieces: Iterable[Piece]) -> str:
     """Pieces as a reader of lists may see them: slots stand for themselves."""
     return "".join(piece if isinstance(piece, str) else piece.source for piece in pieces)
 
@@ -50,8 +50,8 @@ def refuse_changed(issue: Issue, frozen: Issue, root: Path | None = None) -> New
     """What is said where an issue was begun with another content: of this post, or of another file with its slug."""
     if frozen.post != issue.post and not same_words(frozen, issue) and (root is None or (root / frozen.post).exists()):
         return slug_in_use(issue.post, frozen)
-    before = [f"Subject: {as_text(frozen.subject)}", "", *as_text(frozen.text).splitlines()]
-    after = [f"Subject: {as_text(issue.subject)}", "", *as_text(issue.text).splitlines()]
+    before = [f"Subject: {source_text(frozen.subject)}", "", *source_text(frozen.text).splitlines()]
+    after = [f"Subject: {source_text(issue.subject)}", "", *source_text(issue.text).splitlines()]
     diff = itertools.islice(difflib.unified_diff(before, after, lineterm="", n=0), 2, None)  # without its header
     lines = [line for line in diff if not line.startswith("@@")]
     shown = "\n".join(f"    {line[:120]}" for line in itertools.islice(lines, _DIFF_LINES))
@@ -77,7 +77,7 @@ def slug_in_use(post: str, frozen: Issue) -> NewsletterError:
 
 def _words(issue: Issue) -> list[str]:
     """The words of an issue's body, in lower case: its text part without title, byline, addresses and footer."""
-    text = " ".join(_ADDRESS.sub(" ", _FOOTER.sub("", as_text(issue.text))).split()).casefold()
+    text = " ".join(_ADDRESS.sub(" ", _FOOTER.sub("", source_text(issue.text))).split()).casefold()
     around = [_about(issue, key) for key in ("title", "subtitle", "date_text", "reading_minutes")]
     around += [str(issue.context.get("newsletter", {}).get("title", "")), str(_author(issue))]
     for told in sorted((" ".join(each.split()).casefold() for each in around if each), key=len, reverse=True):

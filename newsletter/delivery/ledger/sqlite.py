@@ -22,7 +22,7 @@ from newsletter.delivery.ledger.plan import Audience, Plan, Standing
 from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, write_batch
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
-from newsletter.state.open import connect, explained, prepare, read_issue, read_suppressions, transaction
+from newsletter.state.open import connect, explained, prepare, read_issue, suppressions_in, transaction
 
 _OWNER = "SELECT host, boot, pid, process, since, heartbeat FROM leases WHERE issue = ? AND owner != ''"
 
@@ -88,7 +88,7 @@ class SqliteLedger:
 
         And who has the issue `excepted`, if there is one.
         """
-        suppressions = read_suppressions(live)
+        suppressions = suppressions_in(live)
         issue, have = read_issue(live, excepted) if excepted else ([], [])
         ledger = cls(path)
         with explained(path), transaction(ledger._db) as db:
@@ -212,7 +212,7 @@ class SqliteLedger:
     def forget(self) -> bool:
         """Take back an issue that nobody was sent and nobody may have: its post can then be edited."""
         with self._writing() as db:
-            return sqlite_plan.forget(db, self._number)
+            return sqlite_plan.forget_issue(db, self._number)
 
     # During a run
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from newsletter.delivery.ledger.plan import LEFT, NAMED, Listed, Plan, Standing
-from newsletter.delivery.ledger.recognize import as_text
+from newsletter.delivery.ledger.recognize import source_text
 from newsletter.state.open import transaction
 
 _SUPPRESSED = "EXISTS (SELECT 1 FROM suppressions s WHERE s.key = {table}.key)"
@@ -114,7 +114,7 @@ def write(db: sqlite3.Connection, number: int, plan: Plan, now: float, git_commi
     return number
 
 
-def forget(db: sqlite3.Connection, number: int) -> bool:
+def forget_issue(db: sqlite3.Connection, number: int) -> bool:
     """Delete an issue that nobody was sent and nobody may have, in the transaction that is open; whether it was so."""
     named = {"issue": number}
     begun = db.execute(
@@ -136,7 +136,7 @@ def _insert_issue(db: sqlite3.Connection, plan: Plan, now: float, git_commit: st
     number = db.execute(
         "INSERT INTO issues (id, post, subject, created, frozen, hash, list_hash, git_commit)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (issue.id, issue.post, as_text(issue.subject), now, issue.dumps(), issue.hash, plan.list_hash, git_commit),
+        (issue.id, issue.post, source_text(issue.subject), now, issue.dumps(), issue.hash, plan.list_hash, git_commit),
     ).lastrowid
     assert number is not None
     return number

@@ -24,7 +24,7 @@ from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
 from newsletter.mime.message import Message
 from newsletter.mime.parse import Part
-from newsletter.web.inbox.context import download, find, find_message, find_raw, findings_of, inbox_of, whole_number
+from newsletter.web.inbox.context import download, find_message, find_raw, find_row, findings_of, inbox_of, whole_number
 from newsletter.web.inbox.openapi import openapi
 
 PREFIX = "/api/v1"
@@ -32,7 +32,7 @@ MAX_LIMIT = 1_000
 MAX_WAIT = 300.0
 MAX_BODY = 1_000_000
 
-Handler = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def api_routes() -> list[Route]:
@@ -60,7 +60,7 @@ def api_routes() -> list[Route]:
     ]
 
 
-def _answers(handler: Handler) -> Handler:
+def _answers(handler: Endpoint) -> Endpoint:
     """Turn what a caller can mend into JSON."""
 
     @wraps(handler)
@@ -75,7 +75,7 @@ def _answers(handler: Handler) -> Handler:
     return answer
 
 
-def summary(row: IndexRow) -> dict[str, Any]:
+def row_summary(row: IndexRow) -> dict[str, Any]:
     """A message in a list."""
     return {
         "id": row.id, "received": datetime.fromtimestamp(row.received, UTC).isoformat(), "date": row.date or None,
@@ -88,7 +88,7 @@ def summary(row: IndexRow) -> dict[str, Any]:
 def message_fields(row: IndexRow, message: Message) -> dict[str, Any]:
     """A message with everything but the contents of its parts."""
     return {
-        **summary(row),
+        **row_summary(row),
         "headers": [[name, value] for name, value in message.headers],
         "text": message.plain.text() if message.plain is not None else None,
         "html": message.html if message.rich is not None else None,
@@ -159,7 +159,7 @@ async def _list(request: Request) -> Response:
     page = await run_in_threadpool(inbox_of(request).store.search, query, limit=limit, below=below)
     return JSONResponse(
         {
-            "messages": [summary(row) for row in page.rows], "total": page.total, "exact": page.exact,
+            "messages": [row_summary(row) for row in page.rows], "total": page.total, "exact": page.exact,
             "below": page.rows[-1].id if page.more else None,
         }
     )  # fmt: skip
@@ -197,7 +197,7 @@ async def _wait(request: Request) -> Response:
         page = await run_in_threadpool(here.store.search, query, limit=count)
         rows = [row for row in page.rows if row.id > after]
         if len(rows) >= count:
-            return JSONResponse({"messages": [summary(row) for row in rows]})
+            return JSONResponse({"messages": [row_summary(row) for row in rows]})
         left = until - loop.time()
         if left <= 0 or await request.is_disconnected():
             plural = f"{count} messages match" if count > 1 else "no message matches"
@@ -236,17 +236,17 @@ async def _get(request: Request) -> Response:
 
 
 async def _delete(request: Request) -> Response:
-    row = await find(request)
+    row = await find_row(request)
     return JSONResponse({"deleted": await run_in_threadpool(inbox_of(request).store.delete, [row.id])})
 
 
 async def _read(request: Request) -> Response:
-    row, read = await find(request), _flag(await _json(request), "read")
+    row, read = await find_row(request), _flag(await _json(request), "read")
     return JSONResponse({"changed": await run_in_threadpool(inbox_of(request).store.mark, [row.id], unread=not read)})
 
 
 async def _tag(request: Request) -> Response:
-    row, tags = await find(request), _strings(await _json(request), "tags")
+    row, tags = await find_row(request), _strings(await _json(request), "tags")
     kept = await run_in_threadpool(lambda: inbox_of(request).store.tag(row.id, tags))
     return JSONResponse({"tags": list(kept or ())})
 

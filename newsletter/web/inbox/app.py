@@ -24,7 +24,7 @@ from newsletter.errors import NewsletterError
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
-from newsletter.inbox.store import Event, Page, Store
+from newsletter.inbox.store import Matches, Store, StoreChange
 from newsletter.mime.message import Message, read_message
 from newsletter.site.site import Site
 from newsletter.web.frame import THEMES, Appearance, Theme, frame_document
@@ -72,7 +72,7 @@ def inbox_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
 
-        def listener(event: Event) -> None:
+        def listener(event: StoreChange) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended before a last thread
                 loop.call_soon_threadsafe(here.announce, event)
 
@@ -139,7 +139,7 @@ async def _list_context(request: Request) -> dict[str, Any]:
     try:
         found = await run_in_threadpool(here.store.search, query, limit=PAGE, offset=(number - 1) * PAGE)
     except SearchError as error:
-        found, problem = Page((), 0, True, False), str(error)
+        found, problem = Matches((), 0, True, False), str(error)
     counts = await run_in_threadpool(here.store.counts)
     now = request.app.state.now()
     current = request.query_params.get("open") or request.path_params.get("id")

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from newsletter.errors import NewsletterError
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.server import InboxServer
-from newsletter.inbox.store import Event, Store
+from newsletter.inbox.store import Store, StoreChange
 from newsletter.mime.message import Message, read_message
 from newsletter.site.site import Site
 from newsletter.web.events import Events
@@ -37,7 +37,7 @@ class InboxContext:
         """The address of the SMTP server, or empty."""
         return self.server.url if self.server else ""
 
-    def announce(self, event: Event) -> None:
+    def announce(self, event: StoreChange) -> None:
         """Pass a change in the store on to open pages and to those who wait; in the loop's thread."""
         self.events.publish(event.kind, {"ids": list(event.ids[-100:])})
         for waiter in self._waiters:
@@ -62,7 +62,7 @@ def inbox_of(request: Request) -> InboxContext:
     return found
 
 
-async def find(request: Request) -> IndexRow:
+async def find_row(request: Request) -> IndexRow:
     """The row that the path names; `latest` is the newest, of those that `?q=` matches. 404 if there is none."""
     store, name = inbox_of(request).store, request.path_params["id"]
     row = None
@@ -77,7 +77,7 @@ async def find(request: Request) -> IndexRow:
 
 
 async def find_raw(request: Request) -> tuple[IndexRow, bytes]:
-    row = await find(request)
+    row = await find_row(request)
     data = await run_in_threadpool(inbox_of(request).store.raw, row.id)
     if data is None:
         raise HTTPException(404, "the message's file is gone; another program has taken it")

@@ -28,7 +28,7 @@ def embedder(message: Message, site: Site | None) -> Callable[[str], str]:
             if part is not None and part.content_type.startswith("image/"):
                 return _data(part.content_type, part.content())
         elif site is not None and (path := site_files.path_under(url, site.url)) is not None:
-            found = site_files.find(site, path)
+            found = site_files.find_file(site, path)
             if found is not None and found.stat().st_size <= MOST:
                 return _data(mimetypes.guess_type(found.name)[0] or "", found.read_bytes())
         return ""

@@ -25,7 +25,7 @@ MOST = 40
 BITS = 16
 """Leading zero bits of a proof: some 65,000 hashes, a second or two in a browser."""
 
-Verdict = Literal["go", "prove", "drop"]
+Admission = Literal["go", "prove", "drop"]
 
 
 class Limits:
@@ -71,7 +71,7 @@ def proves(text: str, proof: str) -> bool:
     return int.from_bytes(found[:4], "big") >> (32 - BITS) == 0
 
 
-def verdict(age: float | None, stamped: bool, done: bool, count: int) -> Verdict:
+def admit(age: float | None, stamped: bool, done: bool, count: int) -> Admission:
     """What becomes of a sign-up.
 
     `age` is its stamp's, None where it has none of ours; `done`: what it was asked for is done; `count` is its

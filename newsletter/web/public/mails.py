@@ -7,7 +7,7 @@ text. They carry no way to unsubscribe, for nobody is subscribed by them; each h
 from dataclasses import replace
 from functools import cached_property
 
-from newsletter.audience.notices import Kind, Notice
+from newsletter.audience.notices import Notice, NoticeKind
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import issue_writer
 from newsletter.compose.issue import Issue
@@ -26,7 +26,7 @@ class Mails:
 
     def __init__(self, public: Public) -> None:
         self._public = public
-        self._issues: dict[Kind, Issue] = {}
+        self._issues: dict[NoticeKind, Issue] = {}
 
     def envelope(self, notice: Notice) -> Envelope:
         """The mail that is owed. Raises NewsletterError for what the author can mend: author, template."""
@@ -36,7 +36,7 @@ class Mails:
         link = self._public.link(_LINKS[notice.kind], notice.email, notice.detail.get("issue", ""))
         return issue_writer(self._public.config, issue).envelope(Subscriber(notice.email, "", {_LINK: link}))
 
-    def _compose(self, kind: Kind) -> Issue:
+    def _compose(self, kind: NoticeKind) -> Issue:
         from newsletter.compose.pipeline import compose  # slow to import, and not needed before a mail is owed
 
         public, words = self._public, self._public.words
@@ -55,7 +55,7 @@ class Mails:
         page = resolve(self._post(kind, subject, body), public.composer.site)
         return compose(replace(page, url="", path="", image=""), config, issue_id=kind)
 
-    def _post(self, kind: Kind, subject: str, body: str) -> Post:
+    def _post(self, kind: NoticeKind, subject: str, body: str) -> Post:
         public = self._public
         return Post(
             path=public.config.root / public.config.posts.dir / f"{kind}.md",

@@ -16,9 +16,9 @@ from starlette.routing import Route
 from newsletter.audience.address import normalize_address
 from newsletter.audience.csv.reader import control_character
 from newsletter.audience.erasure import stopped
-from newsletter.audience.signup import ask, confirm
+from newsletter.audience.signup import ask, confirm_signup
 from newsletter.audience.subscriber import TAGS, Subscriber, join_tags
-from newsletter.web.public.challenge import BITS, PATIENCE, Limits, proves, stamp, stamp_age, verdict
+from newsletter.web.public.challenge import BITS, PATIENCE, Limits, admit, proves, stamp, stamp_age
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
 
@@ -86,7 +86,7 @@ def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, 
     done = challenged is not None and (proves(text, first(form, "proof")) or challenged >= PATIENCE)
     if challenged is not None:
         age = challenged if done else None  # what it was asked for is not done: as good as none
-    what = verdict(age, bool(text), done, limits.count(network, now))
+    what = admit(age, bool(text), done, limits.count(network, now))
     if what == "prove":
         return _challenge(public, request, form, email, early=challenged is not None, is_json=is_json)
     if what == "go" and not first(form, TRAP):
@@ -135,7 +135,7 @@ def _confirm(public: Public, request: Request, reader: tuple[str, str]) -> Respo
     if is_test(reader):
         return public.message("confirm.done", email=email)
     consent = public.words("signup.consent", title=public.title)
-    done = confirm(
+    done = confirm_signup(
         public.engine, public.roster, email, public.clock(), welcome=True, words=consent, network=request.state.network
     )
     if not done:

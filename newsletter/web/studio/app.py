@@ -73,7 +73,7 @@ class Studio:
         try:
             key = self.home_key()
         except NewsletterError as error:
-            return self._page(request, "", error_page.describe(error, self.root))
+            return self._page(request, "", error_page.describe_error(error, self.root))
         if key:
             return RedirectResponse(f"/posts/{quote(key)}", 307)
         return self._page(request, "", None)
@@ -84,11 +84,11 @@ class Studio:
         try:
             self.renderer.posts()
         except NewsletterError as error:
-            return self._page(request, key, error_page.describe(error, self.root))
+            return self._page(request, key, error_page.describe_error(error, self.root))
         try:
             self.renderer.find(key)
         except NewsletterError as error:
-            return self._page(request, key, error_page.describe(error, self.root), 404)
+            return self._page(request, key, error_page.describe_error(error, self.root), 404)
         return self._page(request, key, None)
 
     async def readers(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class Studio:
         try:
             return page(request, "studio/readers.html", await run_in_threadpool(readers.overview, self.renderer.config))
         except NewsletterError as error:
-            return self._page(request, "", error_page.describe(error, self.root), 422)
+            return self._page(request, "", error_page.describe_error(error, self.root), 422)
 
     def post_list(self, request: Request) -> Response:
         """The list of posts, for a page that is open when one is added."""
@@ -114,7 +114,7 @@ class Studio:
         try:
             rendered = self._render(request)
         except Exception as error:
-            return HTMLResponse(fragment("studio/broken.html", error_page.describe(error, self.root)), 422)
+            return HTMLResponse(fragment("studio/broken.html", error_page.describe_error(error, self.root)), 422)
         appearance = Appearance(
             theme_named(asked.get("theme")),
             styles=asked.get("styles") != "off",
@@ -174,7 +174,7 @@ class Studio:
 
     async def send(self, request: Request) -> Response:
         """Send the real message to one address through the configured relay, as `send --to` does."""
-        from newsletter.web.studio.send import send_to
+        from newsletter.web.studio.send import send_rendered
 
         try:
             asked = await request.json()
@@ -182,7 +182,7 @@ class Studio:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise NewsletterError("this request names no address; give one") from None
         rendered = await run_in_threadpool(self._render_for, request.path_params["key"], person)
-        return JSONResponse({"said": await send_to(rendered, address)})
+        return JSONResponse({"said": await send_rendered(rendered, address)})
 
     def site_file(self, request: Request) -> Response:
         """A picture from the site's folder."""
@@ -194,7 +194,9 @@ class Studio:
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """An error as JSON, with the lines around it."""
-        return JSONResponse(error_page.describe(error, self.root), 422 if isinstance(error, NewsletterError) else 500)
+        return JSONResponse(
+            error_page.describe_error(error, self.root), 422 if isinstance(error, NewsletterError) else 500
+        )
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Tell the pages when something was saved, and begin to render what is looked at before they ask."""

@@ -39,7 +39,7 @@ PERSONAS: tuple[Persona, ...] = (
 )
 
 
-def find(rows: Listing | None, key: str) -> Subscriber | None:
+def find_person(rows: Listing | None, key: str) -> Subscriber | None:
     """The persona of that key, with the columns of the list's first; or the subscriber of that address."""
     if persona := next((one for one in PERSONAS if one.key == key), None):
         return Subscriber(persona.email, persona.name, first_subscriber(rows).columns)

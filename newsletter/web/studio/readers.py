@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from newsletter.audience.address import address_key
-from newsletter.audience.events import Event, Kind, latest_events
+from newsletter.audience.events import Event, EventKind, latest_events
 from newsletter.audience.signup import all_unconfirmed
 from newsletter.audience.source import find_list
 from newsletter.audience.subscriber import JOINED, Subscriber
@@ -20,7 +20,7 @@ from newsletter.state import open_state, sqlite_path
 
 MONTHS, LATEST = 24, 40
 WIDTH, HEIGHT = 720, 200
-_SHOWN: tuple[Kind, ...] = ("confirmed", "added", "returned", "left", "removed", "imported")
+_SHOWN: tuple[EventKind, ...] = ("confirmed", "added", "returned", "left", "removed", "imported")
 
 
 @dataclass(frozen=True, slots=True)

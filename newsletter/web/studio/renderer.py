@@ -190,7 +190,7 @@ class Renderer:
 
     def _person(self, person: str) -> Subscriber:
         rows = self._open_list()
-        found = personas.find(rows, person) if person else first_subscriber(rows)
+        found = personas.find_person(rows, person) if person else first_subscriber(rows)
         if found is None:
             raise NewsletterError(f"{person} is not on the list; choose somebody else", path=list_path(self.config))
         return found

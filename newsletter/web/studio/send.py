@@ -12,7 +12,7 @@ from newsletter.smtp.relay import configured_relays
 from newsletter.web.studio.renderer import RenderedMessage
 
 
-async def send_to(rendered: RenderedMessage, address: str) -> str:
+async def send_rendered(rendered: RenderedMessage, address: str) -> str:
     """Send the message to `address`; what happened, in words.
 
     Raises NewsletterError for what is no address, and with the relay's words where it did not take the message.

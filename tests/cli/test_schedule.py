@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.cli.moment import newsletter_zone, parse_moment, say_moment
+from newsletter.cli.schedule import newsletter_zone, parse_moment, say_moment
 from newsletter.config.settings import load_config
 from newsletter.errors import NewsletterError
 from tests.cli.conftest import CONFIG
