@@ -11,13 +11,15 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from newsletter.cli.commit import refuse_dirty
 from newsletter.cli.console import note, plural, short_path
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.compose.composer import Composed
+    from newsletter.compose.composer import Composed, Composer
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
 
@@ -30,9 +32,11 @@ class Composing:
     """
 
     def __init__(
-        self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool, when: datetime | None = None
-    ) -> None:
-        asked = _Asked(config, typed, again, live, force, when or datetime.now().astimezone())
+        self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool, when: datetime | None = None,
+        digest: tuple[Path, ...] = (), day: datetime | None = None, clean: "Config | None" = None,
+    ) -> None:  # fmt: skip
+        now = datetime.now().astimezone()
+        asked = _Asked(config, typed, again, live, force, when or now, digest, day or now, clean)
         processes = multiprocessing.get_context("fork")
         self._answers, answers = processes.Pipe(duplex=False)
         process = processes.Process(target=_compose, args=(answers, asked), daemon=True)
@@ -71,6 +75,9 @@ class _Asked:
     live: bool
     force: bool
     when: datetime  # it is to be sent
+    digest: tuple[Path, ...]  # the posts of a digest, whose id is `again`
+    day: datetime  # of the digest
+    clean: "Config | None"  # refuse a post that is not as it was committed in this folder
 
 
 def _compose(answers: Connection, asked: _Asked) -> None:
@@ -83,7 +90,12 @@ def _compose(answers: Connection, asked: _Asked) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us is stopped, and ends us
     try:
         composer = Composer(asked.config)
+        if asked.digest:
+            _compose_digest(answers, asked, composer)
+            return
         page = composer.read(find_post(asked.config, composer.site, asked.typed))
+        if asked.clean is not None:
+            refuse_dirty(asked.clean, asked.clean.root / page.post.path.relative_to(asked.config.root))
         post, strict = page.post, asked.live and not asked.force
         answers.send(("id", asked.again or post.slug))
         if strict and (withheld := why_withheld(page, asked.when)):
@@ -99,6 +111,19 @@ def _compose(answers: Connection, asked: _Asked) -> None:
         sys.exit(0)  # nobody waits any more
     except OSError as error:
         answers.send(("mishap", error))
+
+
+def _compose_digest(answers: Connection, asked: _Asked, composer: "Composer") -> None:
+    """As for one post, of several; whether the site publishes them was asked when they were chosen."""
+    from newsletter.cli.loop import run_async
+
+    pages = [composer.read(path) for path in asked.digest]
+    for page in pages:
+        if asked.clean is not None:
+            refuse_dirty(asked.clean, asked.clean.root / page.post.path.relative_to(asked.config.root))
+    answers.send(("id", asked.again))
+    composed = composer.compose_digest(pages, asked.again or "", asked.day)
+    answers.send(("issue", (composed.issue, run_async(_inspect(composed, asked)))))
 
 
 async def _inspect(composed: "Composed", asked: _Asked) -> Counter[str]:

@@ -9,15 +9,17 @@ import shlex
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.console import confirm, is_interactive, note, plural, say, say_json, say_row
+from newsletter.cli.commit import git_commit
+from newsletter.cli.console import confirm, is_interactive, note, plural, say, say_row
 from newsletter.cli.progress import progress
+from newsletter.cli.send_options import Options, asked_moment, asked_relays
 from newsletter.cli.send_report import (
     Rehearsal,
     exit_code,
@@ -42,28 +44,6 @@ if TYPE_CHECKING:
 _STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
 
 
-@dataclass(frozen=True)
-class Options:
-    """What was asked for."""
-
-    post: str
-    dry_run: bool
-    where: str | None
-    limit: int | None
-    yes: bool
-    no_wait: bool
-    as_begun: bool
-    resend_unknown: bool
-    retry_failed: bool
-    again: str | None
-    excepted: str
-    first: bool
-    force: bool
-    as_json: bool
-    at: datetime | None
-    relays: "tuple[Relay, ...]"
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(send)
@@ -71,7 +51,14 @@ def register(app: typer.Typer) -> None:
 
 def send(
     context: typer.Context,
-    post: Annotated[str, typer.Argument(metavar="POST", help="The post's file, or its slug.")],
+    post: Annotated[
+        str | None, typer.Argument(metavar="POST", help="The post's file, or its slug; none with --new.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Every post that is due and was not sent, oldest first.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DAY", help="With --new: also posts from before the first run.")
+    ] = None,
+    digest: Annotated[bool, typer.Option("--digest", help="With --new: one issue of them all.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Into the test inbox; nothing is recorded.")] = False,
     to: Annotated[
         list[str] | None,
@@ -114,7 +101,19 @@ def send(
     force: Annotated[
         bool, typer.Option("--force", help="Send although the checks found errors, or the site does not publish it.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
+    when_live: Annotated[
+        bool, typer.Option("--when-live", help="Wait until the post's page and its pictures answer.")
+    ] = False,
+    at_commit: Annotated[
+        str | None, typer.Option("--at-commit", metavar="REV", help="The post as it stands in this commit of git.")
+    ] = None,
+    require_clean: Annotated[
+        bool, typer.Option("--require-clean", help="Refuse a post that is not as it was committed.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what went wrong, as cron likes it.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout, nothing else; with --new, a list of them.")
+    ] = False,
 ) -> None:
     """Send a post to all who do not have it yet; asks first.
 
@@ -126,6 +125,7 @@ def send(
       newsletter send hello --to you@example.org
       newsletter send hello --where "subscriber.city == 'Lyon'"
       newsletter send hello
+      newsletter send --new --yes
     """
     from newsletter.cli.loop import run_async
     from newsletter.config.settings import load_config
@@ -133,9 +133,20 @@ def send(
     config = load_config(context.obj)
     if dry_run + bool(to) + as_begun > 1:
         raise NewsletterError("--dry-run, --to and --as-begun exclude each other; give one of them")
+    if new == bool(post):
+        raise NewsletterError(
+            "name a post, or give --new alone" if new else "name a post, or give --new for all that are due"
+        )
+    if (since is not None or digest) and not new:
+        raise NewsletterError("--since and --digest go with --new")
+    if new and (to or as_begun or again or limit or at):
+        raise NewsletterError("--new excludes --to, --as-begun, --again, --limit and --at; name a post for those")
+    if at_commit is not None and (to or as_begun):
+        raise NewsletterError("--at-commit excludes --to and --as-begun")
     options = Options(
-        post, dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
-        force, as_json, _moment(config, at), _relays(config, smtp, connections, rate),
+        post or "", dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
+        force, as_json, asked_moment(config, at), asked_relays(config, smtp, connections, rate), when_live=when_live,
+        require_clean=require_clean, quiet=quiet,
     )  # fmt: skip
     if to:
         from newsletter.cli.compose_process import warn
@@ -145,15 +156,23 @@ def send(
 
         if not options.relays:
             raise no_relay(config)
-        composed = compose_post(config, post, again)
+        composed = compose_post(config, options.post, again)
         warn(composed, options.at or datetime.now().astimezone())
         code = run_async(send_to(composed, to, options.relays, as_json=as_json))
-    else:
-        code = _send(config, options)
-    raise typer.Exit(code)
+        raise typer.Exit(code)
+    with contextlib.ExitStack() as checkout:
+        if at_commit is not None:
+            from newsletter.cli.commit import in_commit
+
+            options = in_commit(config, options, at_commit, checkout)
+        if not new:
+            raise typer.Exit(send_issue(config, options))
+        from newsletter.cli.send_new import send_new
+
+        raise typer.Exit(send_new(config, options, since, digest=digest, send=lambda one: send_issue(config, one)))
 
 
-def _send(config: "Config", options: Options) -> int:
+def send_issue(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
     from newsletter.audience.source import open_list
     from newsletter.cli.ci import refuse_forgetful
@@ -169,8 +188,11 @@ def _send(config: "Config", options: Options) -> int:
         refuse_forgetful(config, first=options.first)
     composing, findings = None, Counter[str]()
     if not options.as_begun:
-        live = not options.dry_run
-        composing = Composing(config, options.post, options.again, live=live, force=options.force, when=options.at)
+        composing = Composing(
+            options.source or config, options.post, options.again, live=not options.dry_run, force=options.force,
+            when=options.at, digest=options.digest, day=options.day,
+            clean=config if options.require_clean else None,
+        )  # fmt: skip
     elif not sqlite_path(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
 
@@ -190,7 +212,8 @@ def _send(config: "Config", options: Options) -> int:
             issue, findings = composing.issue()
         plan = make_plan(
             ledger, issue, audience, limit=options.limit, resend_unknown=options.resend_unknown,
-            retry_failed=options.retry_failed, second=options.again is not None, root=config.root,
+            retry_failed=options.retry_failed, second=options.again is not None and not options.digest,
+            root=config.root,
         )  # fmt: skip
         if not (options.relays or options.dry_run):
             from newsletter.smtp.relay import no_relay
@@ -199,13 +222,13 @@ def _send(config: "Config", options: Options) -> int:
         if plan.recipients == 0:
             raise NewsletterError(_nobody(options, plan), path=rows.path)
         name_rejected(plan, rows.path)
-        if not options.as_json:
+        if not options.is_silent:
             answered = not config.unsubscribe.url or has_answered(config)
             show_plan(plan, () if options.dry_run else options.relays, answered=answered)
         if options.at is not None:
             from newsletter.cli.schedule import say_moment
 
-            note(f"at {say_moment(options.at)}") if options.as_json else say_row("At", say_moment(options.at))
+            note(f"at {say_moment(options.at)}") if options.is_silent else say_row("At", say_moment(options.at))
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
         return run_async(_deliver(config, options, retry, ledger, plan, findings))
@@ -313,11 +336,11 @@ async def _deliver(
     writer = issue_writer(config, plan.issue)
     async with _relays_of(config, options) as (relays, rehearsal):
         with stop_on_signals(_STOPPING) as (stop, abort):
-            if options.at is not None and not await _wait_until(options.at, stop, quiet=options.as_json):
+            if not await _wait(config, options, plan, stop):
                 note("stopped before anything was sent")
                 return 130
-            ledger.freeze(plan, git_commit=_git_commit(config.root))
-            with progress(plan.to_send, quiet=options.as_json) as show:
+            ledger.freeze(plan, git_commit=options.commit or git_commit(config.root))
+            with progress(plan.to_send, quiet=options.is_silent) as show:
 
                 def on_progress(now: Progress) -> None:
                     done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
@@ -331,13 +354,24 @@ async def _deliver(
             with contextlib.suppress(NewsletterError):  # what stopped the run is what is said
                 ledger.forget()
         if options.as_json:
-            say_json(report_json(plan, report, rehearsal))
+            options.report(report_json(plan, report, rehearsal))
             if report.stopped is not None:
                 note(f"newsletter: {report.stopped}")
-        else:
+        elif not options.quiet or exit_code(plan, report):
             again = f" --again {shlex.quote(options.again)}" if options.again else ""
             show_report(plan, report, rehearsal, findings, f"newsletter send {shlex.quote(options.post)}{again}")
     return exit_code(plan, report)
+
+
+async def _wait(config: "Config", options: Options, plan: "Plan", stop: Any) -> bool:
+    """Wait for the moment and for the web, where that was asked for; False if stopped before."""
+    if options.at is not None and not await _wait_until(options.at, stop, quiet=options.is_silent):
+        return False
+    if options.dry_run or not plan.to_send or not (options.when_live or config.posts.live):
+        return True
+    from newsletter.cli.live import wait_live
+
+    return await wait_live(config, plan.issue, stop, quiet=options.is_silent)
 
 
 async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
@@ -354,37 +388,3 @@ async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
         if stop.is_set():
             return False
     return True
-
-
-def _relays(config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None) -> "tuple[Relay, ...]":
-    """The relays, as configured and as asked for; none where none is configured yet, which a rehearsal does without."""
-    from newsletter.smtp.rate import parse_rate
-    from newsletter.smtp.relay import configured_relays
-
-    relays = configured_relays(config, smtp or ()) if smtp or config.smtp.urls else ()
-    asked = parse_rate(rate) if rate is not None else None
-    if connections is not None:
-        relays = tuple(replace(relay, connections=connections) for relay in relays)
-    if asked is not None:
-        relays = tuple(replace(relay, rate=asked) for relay in relays)
-    return relays
-
-
-def _moment(config: "Config", text: str | None) -> datetime | None:
-    """What `--at` means."""
-    if text is None:
-        return None
-    from newsletter.cli.schedule import newsletter_zone, parse_moment
-
-    return parse_moment(text, datetime.now(UTC), newsletter_zone(config))
-
-
-def _git_commit(root: Path) -> str | None:
-    """The commit that is checked out, where there is git."""
-    import shutil
-    import subprocess
-
-    if (git := shutil.which("git")) is None:
-        return None
-    done = subprocess.run([git, "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or None

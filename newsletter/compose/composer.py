@@ -6,8 +6,9 @@ Whom a message is rendered for is `audience.source`'s business.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,14 @@ class Composer:
             what = f"--again {again[:80]!r} is no name; use letters, digits and hyphens, such as hello-2"
             raise NewsletterError(what)
         return Composed(self.config, page, compose(page, self.config, issue_id=again))
+
+    def compose_digest(self, pages: Sequence["Page"], name: str, day: datetime) -> Composed:
+        """The issue `name` of several posts that were read, dated `day`. Raises NewsletterError as `compose` does."""
+        from newsletter.compose.digest import digest_page
+        from newsletter.compose.pipeline import compose
+
+        page = digest_page(pages, self.site, self.config, name, day)
+        return Composed(self.config, page, compose(page, self.config, issue_id=name, posts=pages))
 
 
 def issue_writer(config: Config, issue: Issue, columns: Collection[str] | None = None) -> MessageWriter:

@@ -8,6 +8,7 @@ module puts them in order. Who composes enters by `composer`.
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from newsletter.compose.context import (
     replace_surrogates,
     site_context,
 )
+from newsletter.compose.digest import digest_posts, without_content
 from newsletter.compose.html.inline_css import inline_css
 from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.templating.dynamic import TokenMarkup
@@ -35,17 +37,19 @@ from newsletter.compose.text.render import html_to_text
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
+from newsletter.site.paths import shown_path
 from newsletter.site.post import Post
 
 _LAYOUT = re.compile(r"[^\W_][\w-]*(?:[./][\w-]+)*\Z")
 _TEXT_TEMPLATE = "post.txt"  # for layouts that have none of their own
 
 
-def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue:
+def compose(page: Page, config: Config, *, issue_id: str | None = None, posts: Sequence[Page] = ()) -> Issue:
     """The issue of a post, rendered through its template, inlined, with slots where content depends on the reader.
 
-    `issue_id` is the post's slug if not given. Whether a post is a draft isn't asked here. Raises NewsletterError for
-    what the author can mend: in the post, the template or newsletter.toml. Never touches the network.
+    `issue_id` is the post's slug if not given; `posts` are those of a digest, for which `page` stands. Whether a post
+    is a draft isn't asked here. Raises NewsletterError for what the author can mend: in the post, the template or
+    newsletter.toml. Never touches the network.
     """
     post = page.post
     name, address = _author(config)
@@ -61,7 +65,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
     rendering.update(post={**about, **body_context(post, "")})
     title, subject = _title_and_subject(post, config, rendering)
     if post.personalize:
-        written = rendering.source(post.body, _shown(post, config), post.body_line)
+        written = rendering.source(post.body, shown_path(post.path, config.root), post.body_line)
         body = unwrap(render_body(page, set_apart(written, slots)), slots)
     else:
         body = render_body(page)
@@ -74,8 +78,12 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
         "preheader": replace_surrogates(preheader_of_post(post, slots.sample(body))),
     }
 
+    several = digest_posts(posts, config)
+    if several:
+        issue["preheader"] = issue["preheader"] or several[0]["summary"]
     rendering.update(
         post={**about, "title": _marked(title, rendering), "content": Markup(body)},  # noqa: S704 (the author's own)
+        digest={"posts": [{**each, "content": Markup(each["content"])} for each in several]},  # noqa: S704
         issue={**issue, "subject": _marked(subject, rendering)},
     )
     placed = slots.place(replace_surrogates(rendering.template(f"{layout}.html")))
@@ -86,7 +94,11 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
     html = slots.cut_html(placed, inline_css(placed, functools.partial(page.absolute, of_site=True)))
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
-    rendering.update(post={**about, "title": title, "content": html_to_text(body)}, issue={**issue, "subject": subject})
+    rendering.update(
+        post={**about, "title": title, "content": html_to_text(body)},
+        digest={"posts": [{**each, "content": html_to_text(each["content"])} for each in several]},
+        issue={**issue, "subject": subject},
+    )
     text = slots.cut(_normalize_lines(replace_surrogates(rendering.template(text_template))))
     subject = replace_surrogates(subject)
     pieces = (*slots.cut(subject), *html, *text)
@@ -94,7 +106,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
 
     return Issue(
         id=id_,
-        post=_shown(post, config),
+        post=shown_path(post.path, config.root),
         subject=slots.cut(subject),
         preheader=issue["preheader"],
         sender=config.newsletter.author,
@@ -113,6 +125,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None) -> Issue
             "newsletter": json_value(newsletter),
             "issue": json_value(issue),
             "site": json_value(site if _mention_site(pieces) else named),
+            **({"digest": {"posts": without_content(several)}} if several else {}),
         },
     )
 
@@ -176,7 +189,7 @@ def _title_and_subject(post: Post, config: Config, rendering: Rendering) -> tupl
     written = post.text_field("subject")
     title, subject = " ".join(post.title.split()), written or " ".join(post.title.split())
     if post.personalize:
-        path = _shown(post, config)
+        path = shown_path(post.path, config.root)
         title_line, subject_line = _line_of(post, "title") or 1, _line_of(post, "subject") or 1
         title = rendering.source(title, path, title_line)
         subject = rendering.source(subject, path, subject_line) if written else title
@@ -186,12 +199,6 @@ def _title_and_subject(post: Post, config: Config, rendering: Rendering) -> tupl
 def _marked(text: str, rendering: Rendering) -> str:
     """Text for a template of HTML; with slots in it, it can only be written out."""
     return TokenMarkup(escape(text)) if rendering.slots.holds(text) else text
-
-
-def _shown(post: Post, config: Config) -> str:
-    """The post's path relative to the newsletter, for people and for the ledger."""
-    path = post.path
-    return path.relative_to(config.root).as_posix() if path.is_relative_to(config.root) else path.name
 
 
 def _line_of(post: Post, key: str) -> int | None:

@@ -131,6 +131,14 @@ class Newsletter(Section):
 class Posts(Section):
     dir: str = "posts"
     permalink: str = ""  # empty: the site's, else /:title/
+    live: bool = False  # a live send waits until the post's page answers
+    live_wait: str = "30m"  # for so long at most
+
+
+class Digest(Section):
+    every: Literal["", "daily", "weekly", "monthly"] = (
+        ""  # of `send --new`: one issue of several posts; empty: one each
+    )
 
 
 class Smtp(Section):
@@ -169,6 +177,7 @@ class Unsubscribe(Section):
 
 class State(Section):
     url: str = "sqlite:///newsletter.db"
+    dir: str = ".newsletter"  # for what is ours and never in git: the secret, the test inbox
 
 
 class Inbox(Section):
@@ -234,6 +243,7 @@ class Config(BaseSettings):
 
     newsletter: Newsletter = Newsletter()
     posts: Posts = Posts()
+    digest: Digest = Digest()
     smtp: Smtp = Smtp()
     delivery: Delivery = Delivery()
     subscribers: Subscribers = Subscribers()
@@ -278,7 +288,7 @@ class Config(BaseSettings):
     @property
     def state_dir(self) -> Path:
         """The folder for what is ours and never in git; not made here."""
-        return self.root / STATE_DIR
+        return self.root / Path(self.state.dir).expanduser()
 
     def where(self, *keys: str) -> explain.Location:
         """Where a key was set, as NewsletterError takes it: `path` and `line`, or the environment's variable."""

@@ -6,6 +6,11 @@ from pathlib import Path
 from newsletter.errors import NewsletterError
 
 
+def shown_path(path: Path, root: Path) -> str:
+    """`path` relative to the newsletter in `root`, as people and the ledger know it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
 def inside(root: Path, path: Path | str) -> Path:
     """`path`, absolute or relative to `root`, with symbolic links followed; it need not exist.
 

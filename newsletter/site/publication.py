@@ -51,6 +51,19 @@ def why_withheld(page: Page, now: datetime) -> Withheld | None:
     return next(_reasons(page, now), None)
 
 
+def published_since(page: Page) -> datetime | None:
+    """Since when the post is on its site, or is to be: what its front matter or its name says; None where nothing does.
+
+    Hugo's `publishDate` and its like go before the date, in every kind of site but Jekyll, which knows none.
+    """
+    for name in () if page.site.kind == "jekyll" else _DATES:
+        found = _find(page, name)
+        start = _date(found, page) if found else None
+        if start is not None:
+            return start
+    return page.post.date
+
+
 def _reasons(page: Page, now: datetime) -> Iterator[Withheld]:
     post = page.post
     if (entry := _find(page, "draft")) and _is(entry.value, _YES):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from newsletter.config.settings import Config
 
-VERSION = "0004"
+VERSION = "0005"
 """The newest revision in migrations/versions."""
 
 BUSY = 30.0
@@ -120,6 +120,13 @@ def read_erased(path: Path) -> frozenset[str]:
 def has_issues(path: Path) -> bool:
     """Does the file remember an issue? It is only looked at; none at all remembers none."""
     return bool(_look(path, "SELECT 1 FROM issues LIMIT 1"))
+
+
+def read_mark(path: Path, name: str) -> float | None:
+    """A moment that the file remembers (`marks`), by a file that is only looked at; None where it does not."""
+    if not _look(path, "SELECT 1 FROM sqlite_master WHERE name = 'marks'"):  # an older one has none
+        return None
+    return next((moment for (moment,) in _look(path, "SELECT moment FROM marks WHERE name = ?", name)), None)
 
 
 def read_issue(path: Path, issue_id: str) -> tuple[list[Any], list[Any]]:

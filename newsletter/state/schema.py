@@ -169,6 +169,13 @@ handled = Table(
     Column("created", Double, nullable=False),
 )
 
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Text, primary_key=True),  # a moment that is remembered: "new", the first run of `send --new`
+    Column("moment", Double, nullable=False),
+)
+
 
 def schema_sql() -> str:
     """The tables and indexes as SQLite writes them: what stands in schema.sql."""

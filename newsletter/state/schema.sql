@@ -47,6 +47,12 @@ CREATE TABLE leases (
   CONSTRAINT leases_pk PRIMARY KEY (issue)
 );
 
+CREATE TABLE marks (
+  name TEXT NOT NULL,
+  moment DOUBLE NOT NULL,
+  CONSTRAINT marks_pk PRIMARY KEY (name)
+);
+
 CREATE TABLE notices (
   id INTEGER NOT NULL,
   "key" TEXT NOT NULL,

@@ -30,6 +30,8 @@ SECONDS = 10.0
 AT_A_TIME = 2
 IN_ALL = 20
 HOPS = 8
+PAGE_MOST = 2 * 1024 * 1024
+"""Bytes of a page that are read for its words."""
 _AGENT = "newsletter-check"
 _PERSONAL = re.compile(r"\{\{|\{%|\*\||%7B%7B", re.IGNORECASE)
 _SHY = {401, 403, 405, 429, 999}
@@ -145,14 +147,36 @@ def _heavy(sample: Sample, known: MutableMapping[str, LinkStatus], places: dict[
             )
 
 
-async def _ask(url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext) -> LinkStatus:
-    """Follow an address to its last answer."""
+async def link_status(url: str, allowed: Callable[[Address], bool], *, seconds: float = SECONDS) -> LinkStatus:
+    """What comes back for one address in the end."""
+    return (await fetch_text(url, allowed, most=0, seconds=seconds))[0]
+
+
+async def fetch_text(
+    url: str, allowed: Callable[[Address], bool], *, most: int = PAGE_MOST, seconds: float = SECONDS
+) -> tuple[LinkStatus, str]:
+    """What comes back for one address in the end, and the first `most` bytes of it as text."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            status = await _ask(url, allowed, ssl.create_default_context(), body, most)
+    except TimeoutError:
+        status = LinkStatus(None, f"does not answer within {seconds:g} seconds")
+    return status, body.decode("utf-8", "replace")
+
+
+async def _ask(
+    url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext, body: bytearray | None = None, most: int = 0
+) -> LinkStatus:
+    """Follow an address to its last answer; `body` gets up to `most` bytes of it."""
     moved, for_good, here = "", True, url
     for _ in range(HOPS):
         try:
-            status, location, size = await _request("HEAD", here, allowed, tls)
+            status, location, size = 0, "", None
+            if not most:
+                status, location, size = await _request("HEAD", here, allowed, tls)
             if status >= 400 or status < 200:
-                status, location, size = await _request("GET", here, allowed, tls)
+                status, location, size = await _request("GET", here, allowed, tls, body=body, most=most)
         except _Unreachable as error:
             behind = "" if here == url else f" redirects to {shorten(here, 60)}, which"
             return LinkStatus(None, f"{behind} {error}".strip())
@@ -188,9 +212,19 @@ async def ask_once(
 
 
 async def _request(
-    method: str, url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext, form: str = ""
+    method: str,
+    url: str,
+    allowed: Callable[[Address], bool],
+    tls: ssl.SSLContext,
+    form: str = "",
+    *,
+    body: bytearray | None = None,
+    most: int = 0,
 ) -> tuple[int, str, int | None]:
-    """Send one request; the status, the Location header and Content-Length. Raises _Unreachable."""
+    """Send one request; the status, the Location header and Content-Length. Raises _Unreachable.
+
+    `body` gets the first `most` bytes of the answer.
+    """
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
@@ -207,12 +241,18 @@ async def _request(
     shown = f"[{name}]" if ":" in name else name
     authority = shown if port in {None, 80, 443} else f"{shown}:{port}"
     fields = [("Host", authority), ("User-Agent", _AGENT), ("Accept", "*/*"), ("Connection", "close")]
-    body = form.encode("ascii")
-    if body:
-        fields += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]
+    sent = form.encode("ascii")
+    if sent:
+        fields += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(sent)))]
     pool = httpcore.AsyncConnectionPool(tls, network_backend=_CheckedNetwork(allowed))
     try:
-        async with pool, pool.stream(method, address, headers=fields, content=body or None) as response:
+        async with pool, pool.stream(method, address, headers=fields, content=sent or None) as response:
+            if body is not None and most:
+                body.clear()
+                async for chunk in response.aiter_stream():
+                    body += chunk[: most - len(body)]
+                    if len(body) >= most:
+                        break
             return _read_head(response)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError) as error:
         raise _Unreachable(_reason(error)) from None

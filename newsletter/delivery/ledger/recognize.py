@@ -21,6 +21,10 @@ _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+|\[\d+\]")
 _FOOTER = re.compile(r"^-- $.*", re.MULTILINE | re.DOTALL)
 
 
+class AlreadySent(NewsletterError):  # noqa: N818 (named for what happened)
+    """A post whose words went out before, under another name or in a digest."""
+
+
 def source_text(pieces: Iterable[Piece]) -> str:
     """Pieces as a reader of lists may see them: slots stand for themselves."""
     return "".join(piece if isinstance(piece, str) else piece.source for piece in pieces)
@@ -35,10 +39,17 @@ def same_words(one: Issue, other: Issue) -> bool:
 
 
 def refuse_renamed(issue: Issue, sent: Iterable[Issue]) -> None:
-    """Raise NewsletterError where a new issue says what one of those `sent` said: it would go to everybody again."""
+    """Raise AlreadySent where a new issue says what one of those `sent` said: it would go to everybody again.
+
+    So would a post that went out in a digest, which says only where it goes on.
+    """
     for other in sent:
+        if any(issue.post == post.get("path") for post in other.context.get("digest", {}).get("posts", ())):
+            raise AlreadySent(
+                f"went out in the digest {other.id!r}; `--again NAME` sends it alone, to everybody", path=issue.post
+            )
         if same_words(other, issue):
-            raise NewsletterError(
+            raise AlreadySent(
                 f"says what issue {other.id!r} said, which was {other.post}; a renamed post goes to nobody twice: "
                 f"`newsletter send {other.id} --as-begun` goes on with that issue, and "
                 "`--again NAME` makes a second one of it, for everybody",

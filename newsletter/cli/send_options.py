@@ -1,0 +1,73 @@
+"""What a `send` was asked for, as one value: its options, the relays, the moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from newsletter.cli.console import say_json
+
+if TYPE_CHECKING:
+    from newsletter.config.settings import Config
+    from newsletter.smtp.relay import Relay
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    post: str
+    dry_run: bool
+    where: str | None
+    limit: int | None
+    yes: bool
+    no_wait: bool
+    as_begun: bool
+    resend_unknown: bool
+    retry_failed: bool
+    again: str | None
+    excepted: str
+    first: bool
+    force: bool
+    as_json: bool
+    at: datetime | None
+    relays: "tuple[Relay, ...]"
+    when_live: bool = False
+    require_clean: bool = False
+    quiet: bool = False
+    source: "Config | None" = None  # to compose from, where a commit is named
+    commit: str | None = None  # that was named
+    digest: tuple[Path, ...] = ()  # the posts of a digest, whose id is `again`
+    day: datetime | None = None  # of the digest
+    report: Callable[[dict[str, Any]], None] = say_json  # takes what --json says
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is said to people while all goes well."""
+        return self.as_json or self.quiet
+
+
+def asked_relays(
+    config: "Config", smtp: list[str] | None, connections: int | None, rate: str | None
+) -> "tuple[Relay, ...]":
+    """The relays, as configured and as asked for; none where none is configured yet, which a rehearsal does without."""
+    from newsletter.smtp.rate import parse_rate
+    from newsletter.smtp.relay import configured_relays
+
+    relays = configured_relays(config, smtp or ()) if smtp or config.smtp.urls else ()
+    asked = parse_rate(rate) if rate is not None else None
+    if connections is not None:
+        relays = tuple(replace(relay, connections=connections) for relay in relays)
+    if asked is not None:
+        relays = tuple(replace(relay, rate=asked) for relay in relays)
+    return relays
+
+
+def asked_moment(config: "Config", text: str | None) -> datetime | None:
+    """What `--at` means."""
+    if text is None:
+        return None
+    from newsletter.cli.schedule import newsletter_zone, parse_moment
+
+    return parse_moment(text, datetime.now(UTC), newsletter_zone(config))
