@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import newsletter.checks
+import newsletter.compose.pipeline  # noqa: F401 (else each composing process loads them anew)
 from newsletter.cli.send import send_issue
 from newsletter.cli.send_new import send_new
 from newsletter.cli.send_options import Options
@@ -62,7 +64,7 @@ def subjects(relay: Relay) -> list[str]:
 
 def test_three_weeks_of_posts_each_go_out_once_on_their_day(folder: Path, morning: Morning, relay: Relay) -> None:
     dated(folder, START - 3 * DAY, "older")
-    for number in range(0, 21, 3):
+    for number in range(0, 21, 6):
         dated(folder, START + number * DAY, f"post number {number}")
     dated(folder, START + 6 * DAY, "second of a day")
     write(folder, "undated", "title: Undated")
@@ -80,12 +82,9 @@ def test_three_weeks_of_posts_each_go_out_once_on_their_day(folder: Path, mornin
             arrived[day] = new
     assert arrived == {
         0: ["Post Number 0"],
-        3: ["Post Number 3"],
         6: ["Post Number 6", "Second Of A Day"],
-        9: ["Post Number 9"],
         10: ["Held"],
         12: ["Post Number 12"],
-        15: ["Post Number 15"],
         18: ["Post Number 18"],
     }
 
