@@ -1,8 +1,8 @@
 """`send --new`: every post that is due and went to nobody yet, the oldest first, each as `send` would send it.
 
-Which posts are due is `site.due`'s to say, which went out `delivery.ledger.posts`'s. What lies before the day of the
-first run stays where it is, unless `--since` names an earlier day: an archive is not mailed by accident. An issue that
-was begun and is not finished is finished as it was begun, before anything new.
+Which posts are due is `site.publication`'s to say, which went out `delivery.ledger.posts`'s. What lies before the day
+of the first run stays where it is, unless `--since` names an earlier day: an archive is not mailed by accident. An
+issue that was begun and is not finished is finished as it was begun, before anything new.
 """
 
 import calendar
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from newsletter.cli.send_options import Options
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.posts import PostIssue
-    from newsletter.site.due import Candidate
     from newsletter.site.page import Page
+    from newsletter.site.publication import Candidate
 
 Send = Callable[["Options"], int]
 _MARK = "new"
@@ -135,8 +135,8 @@ def _work(config: "Config", options: "Options", since: str | None, *, digest: bo
     from newsletter.compose.composer import Composer
     from newsletter.delivery.ledger.posts import post_issues, remember
     from newsletter.site.discover import find_posts
-    from newsletter.site.due import candidates
     from newsletter.site.paths import shown_path
+    from newsletter.site.publication import candidates
     from newsletter.state import open_state, sqlite_path
     from newsletter.state.open import read_mark
 
@@ -185,7 +185,7 @@ def _work(config: "Config", options: "Options", since: str | None, *, digest: bo
 
 def _left(unsent: "list[Candidate]", bound: datetime) -> list[str]:
     """What is not due, in words: the older ones counted, the undated named, the next one to come."""
-    from newsletter.site.due import LATER, UNDATED
+    from newsletter.site.publication import LATER, UNDATED
 
     told = []
     older = sum(not each.why_not and each.since is not None and each.since < bound for each in unsent)

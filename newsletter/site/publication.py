@@ -3,11 +3,13 @@
 Words count whatever the site's settings are (a preview's `buildDrafts` is no promise); dates count unless the site says
 `future` (Jekyll) or `buildFuture` and `buildExpired` (Hugo). In a plain folder no `date` keeps a post back: nothing is
 known of a site. Sources: Jekyll's publisher.rb and draft_reader; Hugo's "draft, future and expired content", "build".
+
+`candidates` puts posts in the order in which they became due, for `send --new`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ _YES = frozenset({"true", "yes", "on"})
 _DATES = ("publishDate", "pubdate", "published", "date")  # Hugo's order
 _EXPIRY = ("expiryDate", "unpublishdate")
 
+LATER, UNDATED, WITHHELD = "its date is yet to come", "has no date", "is not on the site"
+"""Why a post is not due, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
@@ -31,6 +36,15 @@ class Withheld:
     path: Path  # the file that says so
     line: int | None
     until: datetime | None = None  # where it is a matter of time
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A post and what may keep it back."""
+
+    page: Page
+    since: datetime | None  # when it came, or comes, on the site
+    why_not: str = ""  # empty: it is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,31 @@ def published_since(page: Page) -> datetime | None:
         if start is not None:
             return start
     return page.post.date
+
+
+def candidates(pages: Iterable[Page], now: datetime, zone: tzinfo | None) -> list[Candidate]:
+    """Each post, the oldest first and the undated last; `zone` (None: the machine's) is where a bare date begins."""
+    found = [_candidate(page, now, zone) for page in pages]
+    latest = datetime.max.replace(tzinfo=UTC)
+    return sorted(found, key=lambda each: (each.since or latest, str(each.page.file)))
+
+
+def _candidate(page: Page, now: datetime, zone: tzinfo | None) -> Candidate:
+    since = published_since(page)
+    if since is not None:
+        since = _of_day(since, page, zone)
+    if withheld := why_withheld(page, now):
+        return Candidate(page, since, LATER if withheld.until else f"{WITHHELD}: {withheld.reason}")
+    if since is None:
+        return Candidate(page, None, UNDATED)
+    return Candidate(page, since, LATER if since > now else "")
+
+
+def _of_day(moment: datetime, page: Page, zone: tzinfo | None) -> datetime:
+    """A bare date in a folder that is no site, which knows no timezone, begins where the newsletter is."""
+    if page.site.kind == "plain" and moment.tzinfo is UTC and moment.time() == time():
+        return moment.replace(tzinfo=zone) if zone is not None else moment.replace(tzinfo=None).astimezone()
+    return moment
 
 
 def _reasons(page: Page, now: datetime) -> Iterator[Withheld]:

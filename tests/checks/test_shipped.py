@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from newsletter.audience.subscriber import Subscriber
 from newsletter.checks import check_message, client_support, sample_of
 from newsletter.checks.clients.caniemail import CLIENTS
+from newsletter.compose.composer import Composer
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.compose.pipeline import compose
 from newsletter.config.settings import load_config
@@ -39,3 +41,13 @@ def test_a_sample_post_has_no_error_and_no_warning(path, layout):
 def test_no_client_loses_anything_in_the_shipped_templates():
     impacts = Counter(row.impact for row in client_support(sample(POSTS[0], "post"), tuple(CLIENTS)))
     assert impacts["lost"] == 0
+
+
+def test_a_digest_of_the_sample_posts_has_no_error_and_no_warning():
+    composer = Composer(load_config(ROOT / "newsletter.toml"))
+    pages = [page for path in POSTS if not (page := composer.read(path)).post.personalize]
+    assert len(pages) > 1
+    composed = composer.compose_digest(pages, "digest-2026-05-04", datetime(2026, 5, 4, tzinfo=UTC))
+    raw = MessageWriter(composed.issue, b"secret" * 6).envelope(Subscriber("ada@example.org", "Ada")).message
+    found = check_message(sample_of(raw, composed.page, composer.config), clients=CLIENTS)
+    assert [f"{f.rule} {f.source}:{f.line} {f.message}" for f in found if f.severity != "info"] == []

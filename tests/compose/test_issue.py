@@ -211,13 +211,13 @@ def test_a_layout_without_a_text_template_borrows_that_of_post(root: Path) -> No
 
 @pytest.mark.parametrize("layout", ["../../etc/passwd", "/etc/passwd", "a/../b", ".hidden", "a b", "..", "x\\y"])
 def test_a_layout_out_of_the_folder_is_refused_with_its_line(root: Path, layout: str) -> None:
-    with pytest.raises(NewsletterError, match="is no template's name; known: letter, post") as caught:
+    with pytest.raises(NewsletterError, match="is no template's name; known: digest, letter, post") as caught:
         made(root, more=f"layout: '{layout}'")
     assert caught.value.line == 5
 
 
 def test_an_unknown_layout_lists_the_known_ones(root: Path) -> None:
-    with pytest.raises(NewsletterError, match="no template 'nothing'; known: letter, post"):
+    with pytest.raises(NewsletterError, match="no template 'nothing'; known: digest, letter, post"):
         made(root, more="layout: nothing")
 
 

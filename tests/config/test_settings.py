@@ -35,7 +35,7 @@ def refused(folder: Path, text: str) -> str:
         ("[smpt]\nurl = 'x'", "newsletter.toml:1: unknown table smpt; did you mean 'smtp'?"),
         ("title = 'x'", "newsletter.toml:1: unknown table title; it belongs below [newsletter]"),
         ("[smtp]\ntitle = 'x'", "newsletter.toml:2: unknown key [smtp] title; it belongs below [newsletter]"),
-        ("[mail]", "newsletter.toml:1: unknown table mail; known: newsletter, posts, smtp"),
+        ("[mail]", "newsletter.toml:1: unknown table mail; known: newsletter, posts, digest, smtp"),
         ("smtp = 'x'", "newsletter.toml:1: smtp: 'x' is no table; write [smtp] on a line"),
         ("[newsletter]\n\ntitle = 3", "newsletter.toml:3: [newsletter] title: 3 is no text; put it into quotes"),
         ("[newsletter.title]\nx = 1", "newsletter.toml:1: [newsletter] title: {'x': 1} is no text"),
