@@ -76,7 +76,9 @@ def test_one_name_has_one_meaning() -> None:
 def test_tests_ask_in_the_open() -> None:
     """A test that reaches into a private field holds the inside, not the behaviour."""
     ours = re.compile(
-        r"^from newsletter\S* import [^\n]*\b_\w+|\b(?!self|pytest|etree|os)\w+\._(?!domainkey)[a-z]\w+", re.M
+        r"^from newsletter\S* import [^\n]*\b_\w+"
+        r"|\b(?!self|pytest|etree|os)\w+\._(?!domainkey|report|dmarc|bimi|tls)[a-z]\w+",
+        re.M,
     )
     found = {
         path.relative_to(CHECKOUT).as_posix(): names

@@ -33,6 +33,7 @@ COMMANDS = {
     "subscribers": "subscribers",
     "suppress": "suppress",
     "feedback": "feedback",
+    "doctor": "doctor",
     "dkim": "dkim",
     "serve": "serve",
     "archive": "archive",

@@ -200,6 +200,11 @@ class Dkim(Section):
     key_file: str | list[str] = ""
 
 
+class Doctor(Section):
+    nameserver: str = ""  # "127.0.0.1:5353"; empty: the system's
+    lists: list[str] = []  # DNS lists (RFC 5782) to be asked, such as zen.spamhaus.org
+
+
 Client = Literal[
     "gmail", "apple-mail", "outlook-windows", "outlook-web", "outlook-mobile", "yahoo", "aol", "thunderbird",
     "samsung-email", "protonmail", "fastmail", "hey", "gmx", "web-de", "orange", "sfr", "laposte", "mail-ru",
@@ -252,6 +257,7 @@ class Config(BaseSettings):
     inbox: Inbox = Inbox()
     feedback: Feedback = Feedback()
     dkim: Dkim = Dkim()
+    doctor: Doctor = Doctor()
     checks: Checks = Checks()
     secret: SecretStr = SecretStr("")
     _path: Path = PrivateAttr(default=Path(CONFIG_NAME))

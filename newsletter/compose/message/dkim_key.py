@@ -49,9 +49,14 @@ class SigningKey:
 
     @property
     def zone_line(self) -> str:
-        """Its record as a zone file has it: strings of at most 255 characters (RFC 1035 section 3.3)."""
-        strings = " ".join(f'"{self.record[at : at + 250]}"' for at in range(0, len(self.record), 250))
-        return f"{self.name}. IN TXT ( {strings} )"
+        """Its record as a zone file has it."""
+        return text_record(self.name, self.record)
+
+
+def text_record(name: str, text: str) -> str:
+    """A TXT record as a zone file has it: strings of at most 255 characters (RFC 1035 section 3.3)."""
+    strings = [f'"{text[at : at + 250]}"' for at in range(0, len(text), 250)]
+    return f"{name}. IN TXT {strings[0]}" if len(strings) == 1 else f"{name}. IN TXT ( {' '.join(strings)} )"
 
 
 def load_keys(config: Config) -> tuple[SigningKey, ...]:

@@ -1,0 +1,193 @@
+"""Follow an SPF record to its end, as receivers do (RFC 7208 sections 4.6.4, 5, 6 and 7).
+
+`walk` reads every record that it leads to and counts look-ups, those that find nothing, and what is wrong on the way;
+`authorizes` says what a receiver makes of one address. Two passes, because a receiver stops at the first match, and
+tomorrow's address may be the last.
+"""
+
+import asyncio
+import ipaddress
+import re
+from dataclasses import dataclass, field
+
+from newsletter.doctor.dns.resolver import Resolver
+from newsletter.doctor.dns.spf_record import LOOKING_UP, SpfError, Term, is_spf, read_spf
+
+LOOKUPS = 10
+VOID = 2
+MX_HOSTS = 10
+DEPTH = 12
+"""Records within records that are followed; ten look-ups end it before."""
+TERMS = 60
+"""Look-ups that are made of one record, however many it asks for."""
+
+_MACRO = re.compile(r"%\{([slodivhcrt])(\d*)(r?)([-.+,/_=]*)\}|%(.)", re.IGNORECASE)
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass
+class Walk:
+    """What a domain's record leads to."""
+
+    domain: str
+    record: str = ""
+    terms: tuple[Term, ...] = ()
+    lookups: int = 0
+    void: list[str] = field(default_factory=list)  # terms that lead to nothing
+    errors: list[SpfError] = field(default_factory=list)
+    domains: list[str] = field(default_factory=list)  # all records that were read, its own first
+    troubles: list[str] = field(default_factory=list)  # "spf.example.net: nobody answers"
+
+
+async def find_spf(domain: str, resolver: Resolver) -> tuple[list[str], str]:
+    """The SPF records of a domain, and why nobody could say."""
+    answer = await resolver.ask(domain, "TXT")
+    return [text for text in answer.records if is_spf(text)], answer.trouble
+
+
+async def walk(domain: str, record: str, resolver: Resolver) -> Walk:
+    """Read all that `record` of `domain` leads to."""
+    found = Walk(domain, record)
+    await _read(found, domain, record, resolver, ())
+    return found
+
+
+async def _read(found: Walk, domain: str, record: str, resolver: Resolver, above: tuple[str, ...]) -> None:
+    found.domains.append(domain)
+    try:
+        terms = read_spf(record)
+    except SpfError as error:
+        if above:
+            error = SpfError(f"the record of {domain}, which it leads to, has a fault: {error.what}", f"tell {domain}")
+        found.errors.append(error)
+        return
+    if not above:
+        found.terms = terms
+    has_all = any(term.name == "all" for term in terms)
+    for term in terms:
+        if term.name not in LOOKING_UP or (term.name == "redirect" and has_all):
+            continue
+        found.lookups += 1
+        if "%" in term.value or found.lookups > TERMS:
+            continue
+        target = (term.value or domain).lower().rstrip(".")
+        if term.name in ("include", "redirect"):
+            await _descend(found, term, target, resolver, (*above, domain))
+        elif term.name in ("a", "mx"):
+            await _count_hosts(found, term, target, resolver)
+
+
+async def _descend(found: Walk, term: Term, target: str, resolver: Resolver, above: tuple[str, ...]) -> None:
+    if target in above:
+        found.errors.append(SpfError(f"{term.text} leads round in a circle", f"take {term.text} out"))
+        return
+    if len(above) > DEPTH:
+        return
+    records, trouble = await find_spf(target, resolver)
+    if trouble:
+        found.troubles.append(f"{target}: {trouble}")
+    elif len(records) > 1:
+        found.errors.append(SpfError(f"{target}, which it includes, has {len(records)} SPF records", f"tell {target}"))
+    elif not records:
+        if (await resolver.ask(target, "TXT")).is_none:
+            found.void.append(term.text)
+        what = f"{target} has no SPF record, so {term.text} makes the whole record void"
+        found.errors.append(SpfError(what, f"take {term.text} out, or mend its name"))
+    else:
+        await _read(found, target, records[0], resolver, above)
+
+
+async def _count_hosts(found: Walk, term: Term, target: str, resolver: Resolver) -> None:
+    if term.name == "a":
+        addresses, trouble = await resolver.addresses(target)
+        if trouble:
+            found.troubles.append(f"{target}: {trouble}")
+        elif not addresses:
+            found.void.append(term.text)
+        return
+    answer = await resolver.ask(target, "MX")
+    if answer.trouble:
+        found.troubles.append(f"{target}: {answer.trouble}")
+    elif answer.is_none:
+        found.void.append(term.text)
+    elif len(answer.records) > MX_HOSTS:
+        what = f"{term.text} leads to {len(answer.records)} mail hosts, and may to {MX_HOSTS}"
+        found.errors.append(SpfError(what, "name their networks by ip4: and ip6: instead"))
+
+
+async def authorizes(domain: str, address: IPAddress, sender: str, resolver: Resolver, depth: int = 0) -> str:
+    """What SPF says of mail from `sender` that comes from `address`: pass, fail, softfail, neutral, none, or error."""
+    records, trouble = await find_spf(domain, resolver)
+    if trouble or len(records) > 1 or depth > DEPTH:
+        return "error"
+    if not records:
+        return "none"
+    try:
+        terms = read_spf(records[0])
+    except SpfError:
+        return "error"
+    for term in terms:
+        if not term.qualifier:
+            continue
+        met = await _is_met(term, domain, address, sender, resolver, depth)
+        if met is None:
+            return "error"
+        if met:
+            return {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}[term.qualifier]
+    target = next((term.value for term in terms if term.name == "redirect" and not term.qualifier), "")
+    if not target:
+        return "neutral"
+    said = await authorizes(_expand(target, domain, address, sender), address, sender, resolver, depth + 1)
+    return "error" if said == "none" else said
+
+
+async def _is_met(
+    term: Term, domain: str, address: IPAddress, sender: str, resolver: Resolver, depth: int
+) -> bool | None:
+    """Does the mechanism match? None where the whole record ends in an error."""
+    target = _expand(term.value, domain, address, sender) or domain
+    if term.name == "all":
+        return True
+    if term.name in ("ip4", "ip6"):
+        return address in term.network
+    if term.name == "include":
+        said = await authorizes(target, address, sender, resolver, depth + 1)
+        return None if said in ("none", "error") else said == "pass"
+    if term.name == "exists":
+        return (await resolver.ask(target, "A")).outcome == "found"
+    if term.name == "a":
+        return await _is_host(target, term, address, resolver)
+    if term.name == "mx":
+        hosts = [record.split()[1] for record in (await resolver.ask(target, "MX")).records if " " in record]
+        found = await asyncio.gather(*(_is_host(host, term, address, resolver) for host in hosts[:MX_HOSTS]))
+        return any(found)
+    names = (await resolver.ask(address.reverse_pointer, "PTR")).records[:MX_HOSTS]
+    ours = [name for name in names if name == target or name.endswith(f".{target}")]
+    return any([str(address) in (await resolver.addresses(name))[0] for name in ours])
+
+
+async def _is_host(host: str, term: Term, address: IPAddress, resolver: Resolver) -> bool:
+    answer = await resolver.ask(host, "A" if address.version == 4 else "AAAA")
+    length = term.length4 if address.version == 4 else term.length6
+    return any(address in ipaddress.ip_network(f"{found}/{length}", strict=False) for found in answer.records)
+
+
+def _expand(text: str, domain: str, address: IPAddress, sender: str) -> str:
+    """A domain with its macros filled in (section 7)."""
+    if "%" not in text:
+        return text.lower().rstrip(".")
+    local, _, host = sender.rpartition("@")
+    dotted = str(address) if address.version == 4 else ".".join(address.exploded.replace(":", ""))
+    values = {
+        "s": sender, "l": local, "o": host, "d": domain, "i": dotted, "h": domain,
+        "v": "in-addr" if address.version == 4 else "ip6",
+    }  # fmt: skip
+
+    def fill(match: re.Match[str]) -> str:
+        if match[5]:
+            return {"%": "%", "_": " ", "-": "%20"}.get(match[5], "")
+        parts = re.split(f"[{re.escape(match[4] or '.')}]", values.get(match[1].lower(), ""))
+        parts = parts[::-1] if match[3] else parts
+        return ".".join(parts[-int(match[2]) :] if match[2] and int(match[2]) else parts)
+
+    return _MACRO.sub(fill, text).lower().rstrip(".")
