@@ -31,7 +31,7 @@ class DeliveriesFormat(StrEnum):
     json = "json"
 
 
-FIELDS = ("email", "state", "attempts", "reply", "message_id", "relay", "updated")
+FIELDS = ("email", "state", "attempts", "reply", "message_id", "relay", "updated", "provider_id")
 
 
 def register(app: typer.Typer) -> None:

@@ -46,7 +46,12 @@ PLACEHOLDER_NAME = "Your Name"
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{3}(?:[0-9A-Fa-f]{3})?\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*\Z")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\\]+@[^\s@<>,;:\"()\\]+\Z")
-_SECRETS = {("smtp", "password"), ("feedback", "password"), ("secret",)}
+_SECRETS = (
+    ("smtp", "password"),
+    ("feedback", "password"),
+    *(("webhooks", name) for name in ("mailgun_key", "resend_secret", "postmark_auth", "brevo_auth")),
+    ("secret",),
+)
 
 
 def _web_address(value: str) -> str:
@@ -194,6 +199,17 @@ class Feedback(Section):
     trust_unsigned: bool = False  # act on bounces that hold nothing of ours, about addresses of the last 30 days
 
 
+class Webhooks(Section):
+    """What proves that a provider speaks; a provider without it is not answered."""
+
+    ses_topic: str = ""  # the ARN of the SNS topic
+    sendgrid_key: str = ""  # the verification key, which is public
+    mailgun_key: SecretStr = SecretStr("")
+    resend_secret: SecretStr = SecretStr("")  # whsec_…
+    postmark_auth: SecretStr = SecretStr("")  # user:password, or the end of the path
+    brevo_auth: SecretStr = SecretStr("")
+
+
 class Dkim(Section):
     domain: str | list[str] = ""  # with selector and key_file: one each, or lists of equal length
     selector: str | list[str] = ""
@@ -256,6 +272,7 @@ class Config(BaseSettings):
     state: State = State()
     inbox: Inbox = Inbox()
     feedback: Feedback = Feedback()
+    webhooks: Webhooks = Webhooks()
     dkim: Dkim = Dkim()
     doctor: Doctor = Doctor()
     checks: Checks = Checks()
@@ -371,7 +388,7 @@ def load_config(path: Path | None = None) -> Config:
     except RecursionError:
         raise NewsletterError("is nested too deep; write it flatter", path=found) from None
     for keys in _SECRETS:
-        if _dig(table, keys) is not None:
+        if _dig(table, keys) not in (None, ""):
             env = "NEWSLETTER_" + "__".join(keys).upper()
             raise NewsletterError(
                 f"{'.'.join(keys)} is a secret and stands in a file for git; take it out, set {env} in the environment",

@@ -46,6 +46,8 @@ class ReturnedMail:
     diagnostic: str = ""
     refs: tuple[str, ...] = ()  # references of ours in it, base32 in lower case; not verified yet
     token: str = ""  # an unsubscribe token, not verified yet
+    provider_id: str = ""  # what a provider calls the message
+    vouched: bool = False  # a provider of ours has signed it: it is about a message from our account
 
 
 def read_feedback(data: bytes, *, leave: str = "", join: str = "") -> ReturnedMail:
@@ -87,6 +89,11 @@ def _refs(message: Message) -> tuple[str, ...]:
     """The references of ours: in the address it came to (VERP), in the returned header, as ENVID or Message-ID."""
     texts = [" ".join(message.root.get(name) for name in _TO), notice_text(message)]
     texts += [part.data[part.start : part.end][:_MOST].decode("latin-1") for part in returned_parts(message)]
+    return references(*texts)
+
+
+def references(*texts: str) -> tuple[str, ...]:
+    """What looks like a reference of ours in the texts, each once; whether it is one, `record` knows."""
     found = []
     for text in texts:
         found += [match.lower() for pattern in (_REF, _REF_FIELD) for match in pattern.findall(text)]

@@ -1,9 +1,10 @@
 """Act on what came back: suppress, count, ask, confirm; once for each mail, and only where we sent what it is about.
 
 A mail acts if it holds a reference of ours (HMAC, resolved through the ledger), an unsubscribe token, or is the
-reader's own wish from the reader's own address. A bounce or complaint that holds nothing of ours acts only with
-`trust_unsigned`, on an address that had a message in the last 30 days. What was done and that the mail was handled is
-one transaction: a run that dies leaves nothing handled twice and nothing lost.
+reader's own wish from the reader's own address. A bounce or complaint that holds nothing of ours acts only where a
+provider of ours vouches for it, or with `trust_unsigned`, on an address that had a message in the last 30 days. What
+was done and that the mail was handled is one transaction: a run that dies leaves nothing handled twice and nothing
+lost.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.events import record
@@ -20,6 +22,7 @@ from newsletter.audience.token import read_token
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, reference, sender_domain
 from newsletter.feedback.read import ReturnedMail
+from newsletter.smtp.provider_id import is_same_id
 from newsletter.state.schema import deliveries, events, handled, issues
 
 Deed = Literal["suppressed", "counted", "confirmed", "asked", "none"]
@@ -57,37 +60,41 @@ class Recorder:
         self._is_subscriber = is_subscriber
         self._trust_unsigned = trust_unsigned
         self._dry_run = dry_run
-        self._issues = self._read_issues()
+        self._issues: list[tuple[str, int, str]] = []  # id, number and sender's domain, newest first
 
     def is_handled(self, data: bytes) -> bool:
         """Whether these bytes were handled by this or an earlier run."""
         with self._engine.connect() as connection:
             return connection.scalar(select(handled.c.digest).where(handled.c.digest == _digest(data))) is not None
 
-    def act(self, data: bytes, feedback: ReturnedMail) -> tuple[Deed, Person | None]:
-        """Do what the mail asks for; what was done, and about whom."""
+    def act(self, data: bytes, feedback: ReturnedMail, source: str = "feedback") -> tuple[Deed, Person | None]:
+        """Do what the mail asks for; what was done, and about whom. `source` is who said so, for a suppression."""
+        self._read_issues()
         person = self._person(feedback)
         if self.is_handled(data):
             return "none", person
         with self._engine.connect() as connection:
-            action = self._act(connection, feedback, person)
+            try:
+                connection.execute(insert(handled).values(digest=_digest(data), created=self._clock()))
+            except IntegrityError:  # another process has just handled it
+                return "none", person
+            action = self._act(connection, feedback, person, source)
             if self._dry_run:
                 connection.rollback()
             else:
-                connection.execute(insert(handled).values(digest=_digest(data), created=self._clock()))
                 connection.commit()
         return action, person
 
-    def _act(self, connection: Connection, feedback: ReturnedMail, person: Person | None) -> Deed:
+    def _act(self, connection: Connection, feedback: ReturnedMail, person: Person | None, source: str) -> Deed:
         if person is None or feedback.kind in {"other", "subscribe"}:
             return "none"
         key, now = address_key(person.email), self._clock()
         if feedback.kind == "complaint":
             record(connection, key, "complained", now, person.issue, reason=feedback.reason)
-            return self._suppress(connection, key, person, "complaint")
+            return self._suppress(connection, key, person, "complaint", source)
         if feedback.kind == "unsubscribe":
-            record(connection, key, "left", now, person.issue, form="mail")
-            return self._suppress(connection, key, person, "unsubscribe")
+            record(connection, key, "left", now, person.issue, form="mail" if source == "feedback" else source)
+            return self._suppress(connection, key, person, "unsubscribe", source)
         if feedback.about_us:
             return "none"
         record(
@@ -95,13 +102,18 @@ class Recorder:
             status=feedback.status, reason=feedback.reason, diagnostic=feedback.diagnostic[:300],
         )  # fmt: skip
         if feedback.hard or self._stays_away(connection, key):
-            return self._suppress(connection, key, person, "bounce")
+            return self._suppress(connection, key, person, "bounce", source)
         return "counted"
 
     def _suppress(
-        self, connection: Connection, key: str, person: Person, reason: Literal["bounce", "complaint", "unsubscribe"]
+        self,
+        connection: Connection,
+        key: str,
+        person: Person,
+        reason: Literal["bounce", "complaint", "unsubscribe"],
+        source: str,
     ) -> Deed:
-        write_suppression(connection, key, Suppression(person.email, reason, "feedback", self._clock(), person.issue))
+        write_suppression(connection, key, Suppression(person.email, reason, source, self._clock(), person.issue))
         return "suppressed"
 
     def _stays_away(self, connection: Connection, key: str) -> bool:
@@ -122,9 +134,11 @@ class Recorder:
         email = _normal(feedback.email)
         if email is None:
             return None
+        if feedback.provider_id and (known := self._named_by_provider(email, feedback.provider_id)) is not None:
+            return known
         if feedback.kind == "unsubscribe":
             return Person(email, None) if self._is_subscriber(email) or self._last(email, 0.0) else None
-        if feedback.kind in {"bounce", "complaint"} and self._trust_unsigned:
+        if feedback.kind in {"bounce", "complaint"} and (feedback.vouched or self._trust_unsigned):
             issue = self._last(email, self._clock() - RECENT)
             return Person(email, issue) if issue is not None else None
         return None
@@ -145,6 +159,18 @@ class Recorder:
                         return Person(address, id_)
         return None
 
+    def _named_by_provider(self, email: str, told: str) -> Person | None:
+        """The delivery to this address of which the relay gave that id when it took the message."""
+        query = (
+            select(issues.c.id, deliveries.c.email, deliveries.c.text)
+            .join(issues, deliveries.c.issue == issues.c.number)
+            .where(deliveries.c.issue.in_(number for _, number, _ in self._issues))  # for the index
+            .where(deliveries.c.key == address_key(email))
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return next((Person(address, id_) for id_, address, text in rows if is_same_id(text or "", told)), None)
+
     def _last(self, email: str, since: float) -> str | None:
         """The newest issue that went to this address since then."""
         query = (
@@ -158,12 +184,14 @@ class Recorder:
         with self._engine.connect() as connection:
             return connection.scalar(query)
 
-    def _read_issues(self) -> list[tuple[str, int, str]]:
-        """Id, number and sender's domain of each issue, newest first."""
-        query = select(issues.c.id, issues.c.number, issues.c.frozen).order_by(issues.c.created.desc())
+    def _read_issues(self) -> None:
+        """Learn of the issues that were begun since the last look: a server runs for months."""
+        newest = max((number for _, number, _ in self._issues), default=-1)
+        query = select(issues.c.id, issues.c.number, issues.c.frozen).where(issues.c.number > newest)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return [(id_, number, sender_domain(Issue.loads(frozen))) for id_, number, frozen in rows]
+            rows = connection.execute(query.order_by(issues.c.number.desc())).all()
+        fresh = [(id_, number, sender_domain(Issue.loads(frozen))) for id_, number, frozen in rows]
+        self._issues = fresh + self._issues
 
 
 def first_sent(engine: Engine) -> float | None:

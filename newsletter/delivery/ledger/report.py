@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, sender_domain
 from newsletter.errors import NewsletterError
+from newsletter.smtp.provider_id import provider_id
 from newsletter.smtp.reply import Reply
 from newsletter.state.open import explain
 from newsletter.state.schema import STATES, deliveries, issues, suppressions
@@ -84,6 +85,7 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
                 "reply": str(Reply(code or 0, status or "", text or "", "")) or None,
                 "message_id": message_id(secret, issue.id, email, domain),
                 "relay": relay or None,
+                "provider_id": (provider_id(text or "") or None) if found == "sent" else None,
                 "updated": _iso(updated) if updated is not None else None,
             }
 

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from newsletter.feedback.webhooks.providers import ReadPosted, providers
 from newsletter.web.pages import FOLDER, static_files
-from newsletter.web.public import preferences, reading, signup, unsubscribe
+from newsletter.web.public import preferences, reading, signup, unsubscribe, webhooks
 from newsletter.web.public.challenge import Limits
 from newsletter.web.public.context import Public
 from newsletter.web.public.forms import TooLarge
@@ -19,8 +20,11 @@ from newsletter.web.public.theme import stylesheet
 from newsletter.web.security import SecurityHeaders
 
 
-def public_app(public: Public, *, proxy_headers: bool = False) -> ASGIApp:
-    """The public pages as an ASGI application, guarded."""
+def public_app(public: Public, *, proxy_headers: bool = False, known: dict[str, ReadPosted] | None = None) -> ASGIApp:
+    """The public pages as an ASGI application, guarded; `known` are the providers whose webhooks are answered.
+
+    Without it, those that the configuration has a secret for. Raises NewsletterError for a secret that is none.
+    """
     sheet = stylesheet(public.config.newsletter, (FOLDER / "static" / "public.css").read_text(encoding="utf-8"))
 
     async def style(_request: Request) -> Response:
@@ -32,6 +36,7 @@ def public_app(public: Public, *, proxy_headers: bool = False) -> ASGIApp:
             *unsubscribe.routes(public),
             *preferences.routes(public),
             *reading.routes(public),
+            *webhooks.routes(public, providers(public.config) if known is None else known),
             Route("/style.css", style, methods=["GET"]),
             static_files(),
         ],

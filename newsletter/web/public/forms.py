@@ -24,7 +24,7 @@ Form = dict[str, list[str]]
 
 async def read_form(request: Request) -> Form:
     """The fields of a body; what can't be read as a form has none. Raises TooLarge."""
-    body = await _body(request)
+    body = await read_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return _json(body)
@@ -46,13 +46,14 @@ def first(form: Form, name: str, most: int = 500) -> str:
     return " ".join(values[0][:most].split())
 
 
-async def _body(request: Request) -> bytes:
-    body = b""
+async def read_body(request: Request, largest: int = LARGEST) -> bytes:
+    """The body as it came. Raises TooLarge."""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST:
+        if len(body) > largest:
             raise TooLarge
-    return body
+    return bytes(body)
 
 
 def _json(body: bytes) -> Form:

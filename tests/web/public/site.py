@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from newsletter.audience.token import make_token
 from newsletter.config.settings import load_config
+from newsletter.feedback.webhooks.providers import ReadPosted
 from newsletter.web.local import bind_free
 from newsletter.web.public.app import public_app
 from newsletter.web.public.context import Public
@@ -90,7 +91,7 @@ class Site:
 @asynccontextmanager
 async def public_site(
     folder: Path, *, source: str = "subscribers.csv", path: str = "", newsletter: str = "", subscribers: str = "",
-    proxy_headers: bool = False,
+    proxy_headers: bool = False, known: dict[str, ReadPosted] | None = None,
 ) -> AsyncIterator[Site]:  # fmt: skip
     """Serve a newsletter of two subscribers while the block runs."""
     (folder / "newsletter.toml").write_text(
@@ -104,7 +105,7 @@ async def public_site(
     public = Public(config, opened.engine, opened.roster, opened.secret, clock=lambda: now[0])
     bound = bind_free(0)
     stop, ready = asyncio.Event(), asyncio.Event()
-    app = public_app(public, proxy_headers=proxy_headers)
+    app = public_app(public, proxy_headers=proxy_headers, known=known)
     serving = asyncio.ensure_future(serve_app(app, bound, on_ready=lambda _: ready.set(), stop=stop))
     await ready.wait()
     try:
