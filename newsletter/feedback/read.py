@@ -24,7 +24,9 @@ _DIGEST = re.compile(
     r"(?<![0-9a-f])([0-9a-f]{32})(?=@)|^[ \t>]*Original-Envelope-Id:[ \t]*([0-9a-f]{32})\b",
     re.IGNORECASE | re.MULTILINE,
 )
-_LEAVE_TOKEN = re.compile(r"\bunsubscribe(?:[ \t_+:-]|%20)+([A-Za-z0-9_-]{20,1000})")
+_LEAVE_TOKEN = re.compile(  # a token may begin with a dash itself
+    r"\bunsubscribe(?:[ \t]+|(?:%20)+|[+:][ \t]*|[_-])([A-Za-z0-9_-]{20,1000})"
+)
 _QUOTED = re.compile(r"^(?:>|On .{5,100} wrote:|Am .{5,100} schrieb|Le .{5,100} a écrit|-{2,} ?\w)", re.MULTILINE)
 _ANSWERED = re.compile(r"\s*(?:re|aw|sv|tr|antw|odp)\s*:", re.IGNORECASE)
 _TO = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "cc")
