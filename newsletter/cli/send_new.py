@@ -9,10 +9,11 @@ import calendar
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import fail, note, plural, say, say_json, short_path
+from newsletter.cli.survey import midnight
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from newsletter.site.publication import Candidate
 
 Send = Callable[["Options"], int]
-_MARK = "new"
 
 
 @dataclass
@@ -127,59 +127,40 @@ def _runs(work: Work, options: "Options", now: datetime) -> "Iterator[Options]":
         yield replace(options, post=str(page.post.path))
     if work.digest:
         posts = tuple(page.post.path for page in work.digest)
-        yield replace(options, post=work.digest_id, again=work.digest_id, digest=posts, day=_midnight(now))
+        yield replace(options, post=work.digest_id, again=work.digest_id, digest=posts, day=midnight(now))
 
 
 def _work(config: "Config", options: "Options", since: str | None, *, digest: bool, now: datetime) -> Work:
     from newsletter.cli.schedule import newsletter_zone
+    from newsletter.cli.survey import FIRST_RUN, survey
     from newsletter.compose.composer import Composer
-    from newsletter.delivery.ledger.posts import post_issues, remember
-    from newsletter.site.discover import find_posts
-    from newsletter.site.paths import shown_path
-    from newsletter.site.publication import candidates
-    from newsletter.state import open_state, sqlite_path
-    from newsletter.state.open import read_mark
+    from newsletter.delivery.ledger.posts import remember
+    from newsletter.state import open_state
 
     zone = newsletter_zone(config)
     now = now.astimezone(zone)
-    named = _day(since, zone) if since is not None else None
-    composer = Composer(options.source or config)
-    broken: list[str] = []
-    pages = []
-    for path in find_posts(composer.config, composer.site):
-        try:
-            pages.append(composer.read(path))
-        except NewsletterError as error:
-            broken.append(_shown(error))
-    first = read_mark(sqlite_path(config), _MARK)
-    if first is None:
-        first = (named or now).timestamp()
-        if not options.dry_run:
-            remember(open_state(config), _MARK, first)
-    begun = post_issues(open_state(config)) if sqlite_path(config).exists() else []
-    bound = named or _midnight(datetime.fromtimestamp(first, UTC).astimezone(zone))
-    root = composer.config.root
-
-    def went_out(page: "Page") -> bool:
-        path = shown_path(page.post.path, root)
-        return any(issue.holds(path, page.post.slug, root) for issue in begun)
-
-    unsent = [each for each in candidates(pages, now, zone) if not went_out(each.page)]
-    due = [each.page for each in unsent if not each.why_not and each.since is not None and each.since >= bound]
-    unfinished = [issue for issue in reversed(begun) if issue.pending and not options.dry_run]
-    work = Work(unfinished, due, [], "", _left(unsent, bound), broken)
+    found = survey(Composer(options.source or config), config, now, zone, _day(since, zone) if since else None)
+    if not options.dry_run:
+        engine = open_state(config)
+        remember(engine, FIRST_RUN, found.began.timestamp())
+        engine.dispose()
+    due = [each.candidate.page for each in found.posts if each.is_due]
+    unfinished = [issue for issue in reversed(found.issues) if issue.pending and not options.dry_run]
+    broken = [_shown(error) for error in found.broken]
+    work = Work(
+        unfinished, due, [], "", _left([each.candidate for each in found.posts if not each.issue], found.since), broken
+    )
     every = config.digest.every
     if digest or every:
         work.alone = [page for page in due if page.post.personalize]
         rest = [page for page in due if not page.post.personalize]
-        began = datetime.fromtimestamp(first, UTC).astimezone(zone).date()
-        next_day = _after(max((day for issue in begun if (day := issue.digest_day)), default=began), every)
+        last = max((day for issue in found.issues if (day := issue.digest_day)), default=found.began.date())
+        next_day = _after(last, every)
         if digest or next_day <= now.date():
-            work.digest, work.digest_id = rest, _digest_id(now, begun)
+            work.digest, work.digest_id = rest, _digest_id(now, found.issues)
         elif rest:
-            work.left.insert(
-                0, f"{plural(len(rest), 'post')} for the next digest, on {next_day}; --digest sends it now"
-            )
+            waiting = plural(len(rest), "post")
+            work.left.insert(0, f"{waiting} for the next digest, on {next_day}; --digest sends it now")
     return work
 
 
@@ -211,11 +192,6 @@ def _day(text: str, zone: tzinfo | None) -> datetime:
     if moment.tzinfo is not None:
         return moment
     return moment.replace(tzinfo=zone) if zone is not None else moment.astimezone()
-
-
-def _midnight(moment: datetime) -> datetime:
-    """When the day of `moment` began."""
-    return datetime.combine(moment.date(), time(), moment.tzinfo)
 
 
 def _after(day: date, every: str) -> date:

@@ -1,14 +1,20 @@
 """`status` and `deliveries`: what became of the issues."""
 
 import csv
+import os
 import sys
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from newsletter.cli.console import say, say_json, table
+from newsletter.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.config.settings import Config
 
 
 class DeliveryState(StrEnum):
@@ -43,8 +49,11 @@ def register(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     issue: Annotated[
-        str | None, typer.Argument(metavar="ISSUE", help="An issue's id; all of them if left out.")
+        str | None, typer.Argument(metavar="ISSUE", help="An issue's id, or its post; all of them if left out.")
     ] = None,
+    posts: Annotated[
+        bool, typer.Option("--posts", help="Every post instead: whether it is due, sent, or has changed since.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
     """Show the issues, how many subscribers are in which state, and how many left over each.
@@ -52,14 +61,20 @@ def status(
     \b
       newsletter status
       newsletter status hello --json
+      newsletter status --posts
     """
+    from newsletter.cli.status_posts import show_posts
     from newsletter.config.settings import load_config
     from newsletter.delivery.ledger.report import issue_counts
     from newsletter.state import open_state, sqlite_path
 
     config = load_config(context.obj)
+    if posts:
+        if issue is not None:
+            raise NewsletterError("--posts shows every post; leave the issue out")
+        raise typer.Exit(show_posts(config, as_json=as_json))
     begun = issue is not None or sqlite_path(config).exists()
-    counts = issue_counts(open_state(config), issue) if begun else []
+    counts = issue_counts(open_state(config), _issue(config, issue) if issue else None) if begun else []
     if as_json:
         say_json(counts[0] if issue else counts)
         return
@@ -77,7 +92,7 @@ def status(
 
 def deliveries(
     context: typer.Context,
-    issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's id.")],
+    issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's id, or its post.")],
     state: Annotated[DeliveryState | None, typer.Option("--state", help="Only those in this state.")] = None,
     form: Annotated[DeliveriesFormat, typer.Option("--format", help="How to print them.")] = DeliveriesFormat.table,
 ) -> None:
@@ -94,7 +109,9 @@ def deliveries(
     from newsletter.state import open_state
 
     config = load_config(context.obj)
-    rows = iter_deliveries(open_state(config), issue, load_secret(config), state.value if state else None)
+    rows = iter_deliveries(
+        open_state(config), _issue(config, issue), load_secret(config), state.value if state else None
+    )
     if form is DeliveriesFormat.json:
         say_json(list(rows))
     elif form is DeliveriesFormat.csv:
@@ -107,6 +124,20 @@ def deliveries(
             say(table(shown, ["email", "state", "attempts", "updated", "reply"], right=[2]))
         else:
             say(f"nobody {'is ' + state.value if state else 'is planned'}")
+
+
+def _issue(config: "Config", typed: str) -> str:
+    """The id of the issue that is meant: an id, or a post by its file or slug."""
+    from newsletter.delivery.ledger.posts import issue_of
+    from newsletter.site.slug import split_name
+    from newsletter.state import open_state
+
+    path = Path(typed)
+    stem = path.parent.name if path.stem == "index" else path.stem
+    names = [os.path.relpath(typed, config.root), split_name(stem)[1]]
+    if path.is_dir():
+        names += [f"{names[0]}/index.md", f"{names[0]}/index.html"]
+    return issue_of(open_state(config), typed, [name.replace(os.sep, "/") for name in names])
 
 
 def _cell(row: dict[str, Any], field: str) -> str:

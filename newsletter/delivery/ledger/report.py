@@ -23,7 +23,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
 
     Raises NewsletterError where there is no such issue.
     """
-    query = select(issues.c.number, issues.c.id, issues.c.post, issues.c.subject, issues.c.created)
+    query = select(issues.c.number, issues.c.id, issues.c.post, issues.c.subject, issues.c.created, issues.c.git_commit)
     counts = select(deliveries.c.issue, deliveries.c.state, func.count()).group_by(
         deliveries.c.issue, deliveries.c.state
     )
@@ -34,10 +34,10 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
             query = query.where(issues.c.number == number)
             counts = counts.where(deliveries.c.issue == number)
         found: dict[int, dict[str, Any]] = {}
-        for number, id_, post, subject, created in connection.execute(query.order_by(issues.c.created.desc())):
+        for number, id_, post, subject, created, commit in connection.execute(query.order_by(issues.c.created.desc())):
             found[number] = {
                 "issue": id_, "post": post, "subject": subject, "created": _iso(created), "recipients": 0,
-                **dict.fromkeys(STATES, 0), "unsubscribed": 0,
+                **dict.fromkeys(STATES, 0), "unsubscribed": 0, "commit": commit,
             }  # fmt: skip
         for number, state, count in connection.execute(counts):
             if number in found:
