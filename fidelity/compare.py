@@ -10,6 +10,7 @@ from fidelity.structure import structure
 from newsletter.compose.html.sanitize import sanitize
 from newsletter.compose.markdown.convert import Converter
 from newsletter.compose.markdown.grammar import Grammar
+from newsletter.compose.markdown.raw_html import BLOCKS
 from newsletter.errors import NewsletterError
 
 Dialect = Literal["jekyll", "hugo", "plain"]
@@ -39,14 +40,23 @@ def _plain_alt(word: str) -> str:
     return re.sub(r"[\s\\]|&\w+;|['’]", "", word) if word.startswith("img[") else word
 
 
+def _undone_address(word: str) -> str:
+    return word.replace("\\", "") if word.startswith(("a:", "img[")) else word
+
+
 def _straight(word: str) -> str:
     return word.translate(str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "--", "—": "---", "…": "..."}))
 
 
 REASONS: tuple[Reason, ...] = (
     Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _no_tags),
-    Reason("an element that is never closed does not make the rest of the post raw", "jekyll", r"(?m)^ {0,3}<[a-z]"),
-    Reason("a backslash in an address is undone", "jekyll", r"\\\\", lambda word: word.replace("\\", "")),
+    Reason("an element that is never closed does not make the rest of the post raw", "jekyll", r"(?m)^[ >]*<[a-z]"),
+    Reason("a block's tag behind a line's first word is HTML", "jekyll",
+           rf"(?m)^[^<\n]*[^\s<>*+-][^<\n]*(?:\n\s*)?</?(?:{BLOCKS})\b"),
+    Reason("a backslash in an address is undone", "jekyll", r"\\", _undone_address),
+    Reason("emphasis in a link is set in emphasis too", "jekyll", r"[*_].*\[[^\]]*[*_]"),
+    Reason("emphasis does not reach out of a link's words", "jekyll", r"\[[^\]]*[*_][^\]]*\][(\[]"),
+    Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^ {1,3}\t"),
     Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", lambda word: unescape(word)),
     Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _plain_alt),
     Reason("www. leads to https", "plain", r"www\.", lambda word: word.replace("a:https://www", "a:http://www")),
@@ -59,6 +69,7 @@ REASONS: tuple[Reason, ...] = (
            r"(?m)\{:|\{::|^[ >*+-]*:[ \t]|^\*\[|^(?:!!!|\?\?\?)|\[!\w+\]|^[ \t>*+-]*\|.*\|[ \t]*$|markdown=|\[\^"),
     Reason("notes that begin with !!! and GitHub's alerts are notes", "jekyll hugo", r"(?m)^ {0,3}!!!|\[!\w+\]"),
     Reason("abbreviations are taken in Hugo's posts too", "hugo", r"(?m)^\*\["),
+    Reason("a sign behind a backslash is no part of a bare address", "plain", r"\\[+._-]\S*@"),
     Reason("a number with more than seven digits is no character", "plain hugo jekyll", r"&#\d{8,};"),
 )  # fmt: skip
 

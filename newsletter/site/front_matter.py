@@ -7,6 +7,7 @@ file each key and the text stand; what the keys mean is `post`'s business.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ class FrontMatter:
             written={**self.written, **{k: self.written[name] for k, name in other.items() if name in self.written}},
         )
 
+    def in_utc(self) -> "FrontMatter":
+        """The same, times without an offset in UTC, as Ruby's YAML takes them; dates and quoted times stay."""
+        naive = {
+            key: value.replace(tzinfo=UTC)
+            for key, value in self.data.items()
+            if isinstance(value, datetime) and value.tzinfo is None
+        }
+        return replace(self, data={**self.data, **naive}) if naive else self
+
     def line(self, key: str) -> int:
         """The line of `key`, or of the front matter's first line."""
         return self.lines.get(key, 1)
@@ -59,15 +69,15 @@ def line_of_key(path: Path, key: str) -> int | None:
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), None)
 
 
-def split_front_matter(text: str, path: Path) -> FrontMatter:
+def split_front_matter(text: str, path: Path, *, metadata: bool = False) -> FrontMatter:
     """Front matter and body of `text`, which has LF line ends and no BOM.
 
-    Front matter opens on the first line that isn't blank. Raises NewsletterError with `path` and the line for what is
-    unterminated, broken, out of bounds, or not a mapping.
+    Front matter opens on the first line that isn't blank; with `metadata` it may be lines like `Title: Hello`. Raises
+    NewsletterError with `path` and the line for what is unterminated, broken, out of bounds, or not a mapping.
     """
     opening = _OPEN.match(text)
     if opening is None:
-        return _metadata(text)
+        return _metadata(text) if metadata else FrontMatter({}, text, 1)
     start = opening.start(1)
     first_line = text.count("\n", 0, start) + 1
     rest = text[start:]
@@ -95,7 +105,7 @@ def split_front_matter(text: str, path: Path) -> FrontMatter:
 
 
 def _metadata(text: str) -> FrontMatter:
-    """Lines like `Title: Hello` before the first empty one, as Pelican has them; none where there is no title."""
+    """Lines like `Title: Hello` before the first empty one; none where there is no title. Pelican, MultiMarkdown."""
     head, _, body = text.partition("\n\n")
     data: dict[str, Any] = {}
     lines: dict[str, int] = {}

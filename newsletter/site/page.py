@@ -21,6 +21,7 @@ from newsletter.site.site import Author, Layer, Site, merged, one_line, without_
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MARKDOWN_LINK = re.compile(r"\[([^\]\[]+)\]\([^()\s]*\)")
+_KEPT = "/-._~!$&'()*+,;=:@%"
 _PICTURES = ("picture", "author_picture", "author_image", "avatar")
 
 
@@ -51,7 +52,12 @@ class Page:
 
 def read_page(path: Path, site: Site) -> Page:
     """The page of the post at `path`. Raises NewsletterError as `read_post` does."""
-    return resolve(read_post(path, site.timezone, caseless=site.kind != "jekyll"), site)
+    return resolve(post_in(site, path), site)
+
+
+def post_in(site: Site, path: Path) -> Post:
+    """The post at `path`, read as its site's generator reads it."""
+    return read_post(path, site.timezone, site.other.name if site.other is not None else site.kind)
 
 
 def resolve(post: Post, site: Site) -> Page:
@@ -125,7 +131,8 @@ def _hugo_path(post: Post, site: Site, file: PurePosixPath) -> str:
     above = f"/{language}" if language and site.config.get("defaultcontentlanguageinsubdir") is True else ""
     own = post.front_matter.get("url")
     if isinstance(own, str) and own:
-        return "/" + own.lstrip("/")
+        slash = "" if own.endswith("/") or "." in own else "/"  # a name without an ending is a folder
+        return ("" if own.startswith("/") else above) + "/" + quote(own.lstrip("/"), safe=_KEPT) + slash
     pattern = site.pattern or hugo.pattern_for(place, site.config)
     path = hugo_path(pattern, post, post.date, place, lower=lower)
     ugly = site.config.get("uglyurls")  # for all, or by section
@@ -205,7 +212,7 @@ def _page_of_file(url: str, site: Site, file: Path) -> str:
     if site.other is not None and path.startswith("@/"):  # Zola's way to name a page
         start, path = site.other.content, path.removeprefix("@/")
     try:
-        post = read_post(inside(site.root, start / path.lstrip("/")), site.timezone)
+        post = post_in(site, inside(site.root, start / path.lstrip("/")))
     except NewsletterError:
         return ""
     relative = site.relative(post.path)

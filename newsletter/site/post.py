@@ -70,17 +70,17 @@ class Post:
         return ""
 
 
-def read_post(path: Path, timezone: tzinfo = UTC, *, caseless: bool = False) -> Post:
+def read_post(path: Path, timezone: tzinfo = UTC, kind: str = "plain") -> Post:
     """Read the post at `path`; a date that names no offset is in `timezone` (`site.timezone` where there is a site).
 
     Without a title in the front matter, the first heading is the title and leaves the body; without a heading, the
-    file's name is. `caseless`: the keys of front matter have no case, as in Hugo. Raises NewsletterError with the line
-    for what can't be read or isn't what its key holds.
+    file's name is. `kind` is the site's: in Jekyll the keys of front matter have case, and a time without an offset is
+    in UTC; lines such as `Title: Hello` are front matter in Pelican and in plain folders alone. Raises NewsletterError
+    with the line for what can't be read or isn't what its key holds.
     """
     path = path.absolute()
-    matter = split_front_matter(read_text(path), path)
-    if caseless:
-        matter = matter.caseless(KEYS)
+    matter = split_front_matter(read_text(path), path, metadata=kind in {"pelican", "plain"})
+    matter = matter.in_utc() if kind == "jekyll" else matter.caseless(KEYS)
     fields = _TypedFields(matter, path)
     written_date, slug = split_name(path.parent.name if path.stem in {"index", "_index"} else path.stem)
     title, body = _decoded(fields.text("title")), matter.body

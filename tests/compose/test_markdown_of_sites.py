@@ -42,6 +42,17 @@ def _goldmark(**parts):
         ("hugo", {}, "| a |\n|---|\n| `x\\|y` |", "<code>x|y</code>"),
         ("jekyll", {"kramdown": {"hard_wrap": True}}, "a\nb", "<p>a<br>\nb</p>"),
         ("jekyll", {"kramdown": {"smart_quotes": "apos,apos,quot,quot"}}, '"a" it\'s', '<p>"a" it\'s</p>'),
+        ("jekyll", {"kramdown": {"smart_quotes": ["apos", "apos", "quot", "quot"]}}, '"a"', '<p>"a"</p>'),
+        ("jekyll", {"kramdown": {"gfm_quirks": "no_auto_typographic"}}, '"a" -- b', "<p>“a” -- b</p>"),
+        ("jekyll", {"kramdown": {"gfm_quirks": []}}, "a\n- b\n# c", "<p>a\n- b\n# c</p>"),
+        ("jekyll", {"kramdown": {"gfm_quirks": ["paragraph_end"]}}, "a\n- b", "<p>a</p>\n<ul>"),
+        ("jekyll", {"kramdown": {"input": "kramdown"}}, "a\n- b ~~c~~\n```\nd\n```", "<p>a\n- b ~~c~~\n<code>"),
+        ("jekyll", {"kramdown": {"input": "kramdown"}}, "#a\n\n- [ ] b \\~", "<h1>a</h1>\n<ul>\n<li>[ ] b \\~</li>"),
+        ("jekyll", {"kramdown": {"input": "kramdown"}}, "~~~ ruby\na\n~~~", "<pre><code>a</code></pre>"),
+        ("jekyll", {"kramdown": {"input": "GFM"}}, "a ~~c~~", "<del>c</del>"),
+        ("jekyll", {"kramdown": {"typographic_symbols": {"mdash": "--"}}}, "a --- b...", "<p>a -- b…</p>"),
+        ("jekyll", {"kramdown": {"parse_block_html": True}}, "<div>\n*a*\n</div>", "<p><em>a</em></p>"),
+        ("jekyll", {}, "<div>\n*a*\n</div>", "<div>\n*a*\n</div>"),
         ("jekyll", {"plugins": ["jemoji"]}, ":wave:", "<p>👋</p>"),
         ("jekyll", {"markdown": "CommonMarkGhPages"}, "1. a\n  - b", "<li>a</li>\n</ol>\n<ul>"),
         ("plain", {}, "Text[^1].\n\n[^1]: Two:\n    1. one\n    2. two", "<ol>\n<li>one</li>\n<li>two</li>\n</ol>"),
@@ -52,6 +63,31 @@ def _goldmark(**parts):
 )  # fmt: skip
 def test_a_sites_own_settings_change_what_its_posts_say(tmp_path, kind, config, source, output):
     assert output in render_markdown(source, _page(tmp_path, kind, config))
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("    x = 1\n{: .language-python}", '<span style="color: #1C01CE">1</span>'),
+        ("{: .language-python}\n```\nx = 1\n```", '<span style="color: #1C01CE">1</span>'),
+        ('Text\n{: #here .a style="color: red"}', '<p class="a" id="here" style="color: red">Text</p>'),
+        ("{: #here}\n\nText", '<p id="here">Text</p>'),
+        ("{: r}\nText\n\n{:r: .a #b}", '<p class="a" id="b">Text</p>'),
+        ("Text\n{: .a}\n{: .b}", '<p class="a b">Text</p>'),
+        ("*a*{: .b} {: nothing}", '<p><em class="b">a</em></p>'),
+        ("- {: .x} a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
+    ],
+)
+def test_kramdowns_attributes_belong_to_the_block_they_stand_at(tmp_path, source, output):
+    assert output in render_markdown(source, _page(tmp_path, "jekyll"))
+
+
+@pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
+def test_an_ampersand_in_html_stays_what_it_is(tmp_path, kind):
+    source = '<p>AT&T R&D; &amp; &copy; <a href="https://example.org/?a=1&copy=2">x</a></p>'
+    html = render_markdown(source, _page(tmp_path, kind, _goldmark(renderer={"unsafe": True})))
+    assert "AT&amp;T R&amp;D; &amp; &copy; " in html
+    assert 'href="https://example.org/?a=1&amp;copy=2"' in html
 
 
 def test_a_shortcodes_html_is_kept_where_raw_html_is_not(tmp_path):

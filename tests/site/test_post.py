@@ -242,6 +242,31 @@ def test_a_date_without_offset_is_in_the_timezone_given(tmp_path):
     assert read_post(path, east).date == datetime(2018, 7, 1, 9, tzinfo=east)
 
 
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [
+        ("2018-07-01 09:00:00", 9),
+        ("'2018-07-01 09:00:00'", 4),
+        ("2018-07-01 09:00", 4),
+        ("2018-07-01 09:00:00 +05:00", 4),
+    ],
+)
+def test_in_jekyll_a_time_without_an_offset_is_in_utc_as_rubys_yaml_has_it(tmp_path, written, hour):
+    path = tmp_path / "a.md"
+    path.write_text(yaml(f"date: {written}"))
+    read = read_post(path, timezone(timedelta(hours=5)), "jekyll")
+    assert read.date == datetime(2018, 7, 1, hour, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"), [("pelican", "Hello"), ("plain", "Hello"), ("jekyll", "A"), ("hugo", "A"), ("zola", "A")]
+)
+def test_lines_with_colons_are_front_matter_in_pelican_and_plain_folders_alone(tmp_path, kind, title):
+    path = tmp_path / "a.md"
+    path.write_text("Title: Hello\n\nText.\n")
+    assert read_post(path, UTC, kind).title == title
+
+
 def test_toml_dates_of_every_kind(post):
     assert post("+++\ndate = 2018-07-01\n+++\n").date == datetime(2018, 7, 1, tzinfo=UTC)
     assert post("+++\ndate = 2018-07-01T09:00:00\n+++\n").date == datetime(2018, 7, 1, 9, tzinfo=UTC)

@@ -136,7 +136,14 @@ def test_hugos_permalinks(hugo, name, url):
 
 @pytest.mark.parametrize(
     ("front", "url"),
-    [("slug: other", "/posts/other/"), ("url: /over/there/", "/over/there/"), ("url: https://example.com/x", None)],
+    [
+        ("slug: other", "/posts/other/"),
+        ("url: /over/there/", "/over/there/"),
+        ("url: https://example.com/x", None),
+        ("url: /over/there", "/over/there/"),
+        ("url: over/a b", "/over/a%20b/"),
+        ("url: /a.html", "/a.html"),
+    ],
 )
 def test_a_hugo_page_may_name_its_place(hugo, front, url):
     page = page_of(hugo, "content/posts/p.md", f"---\n{front}\n---\n")
@@ -158,6 +165,8 @@ def test_a_hugo_site_of_several_languages(tmp_path):
     assert site.post_folders[0] == tmp_path / "content/en/post"
     assert page_of(site, "content/en/post/a.md").url == "https://example.org/en/post/a.html"
     assert page_of(site, "content/en/about/b.md").url == "https://example.org/en/about/b/"
+    assert page_of(site, "content/en/post/a.md", "---\nurl: c\n---\n").url == "https://example.org/en/c/"
+    assert page_of(site, "content/en/post/a.md", "---\nurl: /c\n---\n").url == "https://example.org/c/"
 
 
 def test_hugos_configuration_in_a_folder(tmp_path):

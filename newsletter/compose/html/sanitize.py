@@ -8,6 +8,7 @@ around it. Text and everything else stays as it was written. What an address mea
 import re
 from collections.abc import Callable
 from html import escape
+from html.entities import html5
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,6 +41,7 @@ _RUNS = re.compile(
     r"[\x00-\x20]*(?:javascript|vbscript|livescript|data(?!:image/(?:png|jpe?g|gif|webp)\b))[\x00-\x20]*:",
     re.IGNORECASE,
 )
+_AMPERSAND = re.compile(r"&(?!#(?:[0-9]|[xX][0-9A-Fa-f]))([A-Za-z][A-Za-z0-9]*(?:;|(?![=A-Za-z0-9])))?")
 _ELEMENT = re.compile(r"[a-z][a-z0-9-]*\Z")
 _NAMESPACED = re.compile(r"[a-z][\w.-]*:[a-z]")  # Word's `<o:p>`, Facebook's `<fb:like>`
 _NAME = re.compile(r"[A-Za-z_][\w:.-]*\Z")
@@ -54,9 +56,15 @@ Sized = Callable[[str, dict[str, str]], dict[str, str]]
 def sanitize(html: str, absolute: Callable[[str], str], sized: Sized | None = None) -> str:
     """`html` for mail; `absolute` makes an address absolute, or returns it as it is; `sized` sizes pictures."""
     parser = _Sanitizer(absolute, sized)
-    parser.feed(html)
+    parser.feed(_AMPERSAND.sub(_escaped, html))
     parser.close()
     return parser.result()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """An ampersand that begins no character's name (`AT&T`, `?a=1&copy=2`) as `&amp;`, any other as it is."""
+    name = found[1] or ""
+    return found[0] if name in html5 else f"&amp;{name}"
 
 
 def video_link(address: str, title: str = "") -> str:

@@ -20,8 +20,8 @@ from newsletter.compose.liquid.nodes import SCENE, Scene
 from newsletter.compose.liquid.tags import OWN_TAGS, UnknownTag, add_tags
 from newsletter.errors import NewsletterError
 from newsletter.site import jekyll
-from newsletter.site.page import Page, read_page, resolve
-from newsletter.site.post import Post, read_post
+from newsletter.site.page import Page, post_in, read_page, resolve
+from newsletter.site.post import Post
 from newsletter.site.site import Site
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -198,7 +198,7 @@ def _posts(site: Site) -> tuple[Post, ...]:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in jekyll.MARKDOWN | {".html"} and path.is_file() and path.name[0] != ".":
                 try:
-                    found.append(read_post(path, site.timezone))
+                    found.append(post_in(site, path))
                 except NewsletterError:
                     continue
     return tuple(found)

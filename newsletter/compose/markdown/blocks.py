@@ -45,6 +45,7 @@ class Blocks(BlockParser):
         """The tree of a whole post."""
         self.root = Element(self.md.doc_tag)
         self.depth = 0
+        self.codes: dict[Element, str] = {}
         self.until = time.monotonic() + self.md.seconds
         self.read(self.root, list(lines), 1)
         return ElementTree(self.root)
@@ -98,6 +99,13 @@ class Blocks(BlockParser):
     def code(self, parent: Element, code: str, info: str = "") -> None:
         """A block of code."""
         self.raw(parent, highlight(code, code_language(info)))
+        self.codes[parent[-1]] = code
+
+    def colour(self, place: Element, language: str) -> None:
+        """Colour a block of code whose language is told behind it."""
+        number = re.search(r"\d+", place.text or "")
+        assert number is not None
+        self.md.htmlStash.rawHtmlBlocks[int(number[0])] = highlight(self.codes[place], language)
 
     def quote(self, parent: Element, lines: list[str], first: int, alert: str = "") -> None:
         """A quote, or GitHub's kind of note, which is written as one."""
@@ -168,6 +176,7 @@ class Blocks(BlockParser):
         return text
 
 
-def normal_label(label: str) -> str:
-    """A link's label as it is compared: case and blanks don't count."""
-    return " ".join(label.split()).casefold()
+def normal_label(label: str, *, fold: bool = True) -> str:
+    """A link's label as it is compared: blanks don't count, nor does case (nor, with `fold`, `ß` for `ss`)."""
+    label = " ".join(label.split())
+    return label.casefold() if fold else label.lower()

@@ -191,6 +191,7 @@ def _fill(element: Element, nodes: list[str | Element]) -> None:
     for node in nodes:
         if isinstance(node, Element):
             element.append(node)
+            node.tail = None  # of an attempt that came to nothing
             last = node
         elif last is None:
             element.text = (element.text or "") + node

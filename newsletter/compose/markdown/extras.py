@@ -4,7 +4,7 @@ Sources: PHP Markdown Extra, GitHub's alerts, python-markdown's admonitions, kra
 """
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from html import escape
 from xml.etree.ElementTree import Element
 
@@ -51,6 +51,16 @@ def extension(reader: Blocks, parent: Element, lines: list[str], at: int, text: 
     if match[1] == "nomarkdown":
         reader.raw(parent, "\n".join(inner))
     return at
+
+
+def expanded(written: str, named: Mapping[str, str], depth: int = 8) -> str:
+    """Attributes, with what the names in them stand for in their places."""
+    words = re.split(r"""(\s+|[\w-]+=(?:"[^"]*"|'[^']*'))""", written)
+    return "".join(
+        expanded(named[word], named, depth - 1) if word in named and depth else word
+        for word in words
+        if word in named or not re.fullmatch(r"[\w-]+", word)
+    )
 
 
 def assign(element: Element, written: str) -> None:

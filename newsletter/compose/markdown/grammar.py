@@ -11,6 +11,9 @@ from newsletter.site.others import Generator
 from newsletter.site.site import Site
 
 QUOTES = "‘’“”"
+SYMBOLS = {"mdash": "—", "ndash": "–", "hellip": "…", "laquo": "«", "raquo": "»",
+           "laquo_space": "«\u00a0", "raquo_space": "\u00a0»"}  # fmt: skip
+"""kramdown's names for what typography sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,12 @@ class Grammar:
     hard_wrap: bool = False
     emoji: bool = False
     typography: Literal["kramdown", "goldmark", ""] = "kramdown"
+    gfm: bool = True  # of kramdown: its GFM parser's fences, strikes and tasks
+    lists_in_paragraphs: bool = False  # of kramdown: lists, headings and quotes end no paragraph
     goldmark: bool = False  # Hugo's own word of what a bare address is, and of `<!--more-->`
+    signs: bool = True  # of typography: dashes, ellipses and guillemets, not quotes alone
+    symbols: tuple[tuple[str, str], ...] = ()  # of kramdown: what the site writes for a sign
+    markdown_in_html: bool = False  # of kramdown: in every element, not only where markdown="1" says so
     quotes: str = QUOTES  # single and double, opening and closing
 
 
@@ -88,12 +96,17 @@ def _jekyll(config: Any) -> Grammar:
     kramdown = config.get("kramdown")
     own = kramdown if isinstance(kramdown, dict) else {}
     quirks = _names(own.get("gfm_quirks"))
+    gfm = str(own.get("input") or "GFM").lower() != "kramdown"
     return Grammar(
         "kramdown",
         kramdown=True,
+        gfm=gfm,
+        lists_in_paragraphs=not gfm or ("gfm_quirks" in own and "paragraph_end" not in quirks),
         hard_wrap=own.get("hard_wrap") is True,
         emoji=emoji,
-        typography="" if "no_auto_typographic" in quirks else "kramdown",
+        signs=not gfm or "no_auto_typographic" not in quirks,
+        symbols=_symbols(own.get("typographic_symbols")),
+        markdown_in_html=own.get("parse_block_html") is True,
         quotes=_quotes(own.get("smart_quotes")),
     )
 
@@ -107,6 +120,12 @@ def _quotes(written: object) -> str:
         return QUOTES
     marks = [unescape(f"&#{name};" if name.isdigit() else f"&{name};") for name in names]
     return "".join(marks) if all(len(mark) == 1 for mark in marks) else QUOTES
+
+
+def _symbols(written: object) -> tuple[tuple[str, str], ...]:
+    """kramdown's `typographic_symbols`: `hellip: ...`, by the names of characters."""
+    pairs = written.items() if isinstance(written, dict) else ()
+    return tuple((str(name), str(text)) for name, text in pairs if str(name) in SYMBOLS)
 
 
 def _names(value: object) -> list[str]:

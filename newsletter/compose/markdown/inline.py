@@ -32,8 +32,12 @@ _TITLE = re.compile(
     r"[ \t\n]+(?:\"((?:[^\"\\]|\\.){0,2000})\"|'((?:[^'\\]|\\.){0,2000})'|\(((?:[^()\\]|\\.){0,2000})\))", re.DOTALL
 )
 _CLOSE = re.compile(r"[ \t\n]*\)")
-_LOOSE = re.compile(r"[ \t\n]*([^\"'<>\n]{0,300}?)(?:[ \t]+(?:\"(.{0,300}?)\"|'(.{0,300}?)'))?[ \t]*\)(?![^\s.,;:!?)])")
-_REFERENCE = re.compile(r"(\s?)\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
+_PLACE_END = re.compile(r"(\()|(\))|[ \t\r\n\f\v](?=['\"])")  # kramdown's LINK_PAREN_STOP_RE
+_PLACE_TITLE = re.compile(r"\s*?([\"'])(.+?)\1\s*?\)", re.DOTALL)
+_BRACKETS = re.compile(r"\\.|(`+)(?!`)(?:(?!\1).)*?\1|<[^<>]*>|(\[)|(\])", re.DOTALL)
+_REFERENCE = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
+_KRAMDOWN_REFERENCE = re.compile(r"\s*?\[([^\]]+)?\]")
+_KRAMDOWN_ESCAPE = re.compile(r"\\([\\.*_+`<>()\[\]{}#!:|\"'$=-])")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:[._-]+[A-Za-z0-9-]+)*\.[A-Za-z0-9]+(?![A-Za-z0-9_-])")
 LONGEST_LABEL = 999
 
@@ -77,6 +81,8 @@ class _Scan:
         self.brackets: list[_Bracket] = []
         self.bare: set[Element] = set()  # links of bare addresses, which are text in a link
         self.kramdown = inline.md.grammar.name == "kramdown"
+        self.pairs = _pairs(text) if self.kramdown and "[" in text else {}
+        self.in_link = 0  # where the text of a link ends, in which brackets are text
 
     def run(self) -> list[str | Element]:
         at, steps = 0, 0
@@ -127,17 +133,29 @@ class _Scan:
             return at + 1
         if mark == "[" or (mark == "!" and self.text.startswith("[", at + 1)):
             end = at + len(mark) + (mark == "!")
+            if self.kramdown and mark == "[" and not self._opens_link(at):
+                self.nodes.append(mark)
+                return end
             self.brackets.append(_Bracket(mark == "!", len(self.nodes), end))
             self.nodes.append(self.text[at:end])
             return end
-        if mark == "]" and self.brackets:
+        if mark == "]" and self.brackets and (not self.kramdown or self.brackets[-1].start == self.pairs.get(at)):
             return self._close(at)
-        if mark in "*_~":
+        if mark in "*_~" and (mark != "~" or self.md.grammar.gfm):
             run = Run.of(self.text, at, kramdown=self.kramdown)
             self.nodes.append(run)
             return at + run.count
         self.nodes.append(escape_ampersand(mark))
         return at + len(mark)
+
+    def _opens_link(self, at: int) -> bool:
+        """Whether kramdown takes the bracket at `at` for a link's: the outer of two wins, and what is in it is text."""
+        if at < self.in_link or (end := self.pairs.get(-at - 1)) is None:
+            return False
+        if self._target(_Bracket(False, 0, at + 1), end) is None:
+            return False
+        self.in_link = end
+        return True
 
     def _mail(self, at: int) -> int:
         """A bare address to write to, of which the text before `at` is the first half; 0 where it is none."""
@@ -211,41 +229,72 @@ class _Scan:
     def _target(self, opener: _Bracket, at: int) -> tuple[str, str, int] | None:
         """Address, title and end of what follows the closing bracket at `at`, or what the label itself names."""
         text = self.text
-        if text.startswith("(", at + 1) and (found := _inline_target(text, at + 2, self.kramdown)):
-            return found
+        if text.startswith("(", at + 1):
+            found = _kramdown_target(text, at + 1) if self.kramdown else _inline_target(text, at + 2)
+            if found or self.kramdown:
+                return found
         label = text[opener.start : at]
         if len(label) > LONGEST_LABEL:
             return None
-        end = at + 1
-        written = _REFERENCE.match(text, at + 1)
-        if written and (self.kramdown or not written[1]) and (written[2].strip() or not written[1]):
-            own = normal_label(written[2]) if written[2].strip() else normal_label(label)
-            if own in self.md.references:
-                return *self._named(own), written.end()
-            if written[2].strip():
-                return None
-        own = normal_label(label)
-        if not own or own not in self.md.references:
+        written = (_KRAMDOWN_REFERENCE if self.kramdown else _REFERENCE).match(text, at + 1)
+        own = (written[1] if written else "") or ""
+        if not own.strip():
+            own = _KRAMDOWN_ESCAPE.sub(r"\1", label) if self.kramdown else label
+        own = normal_label(own, fold=not self.kramdown)
+        if own not in self.md.references:
             return None
-        return *self._named(own), end
+        return *self._named(own), written.end() if written else at + 1
 
     def _named(self, label: str) -> tuple[str, str]:
         href, title = self.md.references[label]
         return decoded(href), decoded(title or "")
 
 
-def _inline_target(text: str, at: int, kramdown: bool) -> tuple[str, str, int] | None:
+def _inline_target(text: str, at: int) -> tuple[str, str, int] | None:
     """Address, title and end of a link's target that starts at `at`, behind the bracket."""
     href = _HREF.match(text, at)
-    if href:
-        title = _TITLE.match(text, href.end())
-        end = _CLOSE.match(text, title.end() if title else href.end())
-        if end:
-            written = next((part for part in title.groups() if part is not None), "") if title else ""
-            return decoded(href[1] if href[1] is not None else href[2]), decoded(written), end.end()
-    if kramdown and (loose := _LOOSE.match(text, at)):
-        return decoded(loose[1].strip()), decoded(loose[2] or loose[3] or ""), loose.end()
-    return None
+    if href is None:
+        return None
+    title = _TITLE.match(text, href.end())
+    end = _CLOSE.match(text, title.end() if title else href.end())
+    if end is None:
+        return None
+    written = next((part for part in title.groups() if part is not None), "") if title else ""
+    return decoded(href[1] if href[1] is not None else href[2]), decoded(written), end.end()
+
+
+def _kramdown_target(text: str, at: int) -> tuple[str, str, int] | None:
+    """The same as kramdown has it, from the bracket at `at` on: blanks are part of an address."""
+    if placed := re.compile(r"\(<(.*?)>").match(text, at):
+        href, end, depth = placed[1], placed.end(), 1
+        if text.startswith(")", end):
+            return decoded(href), "", end + 1
+    else:
+        end, depth = at, 0
+        while stop := _PLACE_END.search(text, end):
+            end = stop.end()
+            depth += 1 if stop[1] else -1 if stop[2] else 0
+            if depth == 0 or not (stop[1] or stop[2]):
+                break
+        href = text[at + 1 : end - 1].strip(" \t\r\n\f\v")
+        if depth == 0:
+            return decoded(href), "", end
+    title = _PLACE_TITLE.match(text, end)
+    return (decoded(href), decoded(title[2]), title.end()) if title else None
+
+
+def _pairs(text: str) -> dict[int, int]:
+    """Brackets that belong together: of a closing one, where the text in it begins; of an opening one at n, by -n - 1,
+    where it is closed."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _BRACKETS.finditer(text):
+        if match[2]:
+            opened.append(match.start())
+        elif match[3] and opened:
+            start = opened.pop()
+            found[match.start()], found[-start - 1] = start + 1, match.start()
+    return found
 
 
 def _by_mark(md: "Converter") -> dict[str, list[InlineProcessor]]:

@@ -6,10 +6,20 @@ paragraph, an item takes whatever lines follow it, and HTML is read up to its cl
 """
 
 import re
-from xml.etree.ElementTree import Element, SubElement
+from collections.abc import Iterable
+from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 from newsletter.compose.markdown.blocks import RAW, Blocks, normal_label
-from newsletter.compose.markdown.extras import ADMONITION, ALERT, FOOTNOTE, abbreviation, assign, extension, math
+from newsletter.compose.markdown.extras import (
+    ADMONITION,
+    ALERT,
+    FOOTNOTE,
+    abbreviation,
+    assign,
+    expanded,
+    extension,
+    math,
+)
 from newsletter.compose.markdown.kramdown_lists import (
     ATTRIBUTES,
     BLANK,
@@ -21,7 +31,7 @@ from newsletter.compose.markdown.kramdown_lists import (
     read_list,
 )
 from newsletter.compose.markdown.lines import RULE, lead, strip
-from newsletter.compose.markdown.raw_html import ends_paragraph, html_element
+from newsletter.compose.markdown.raw_html import RawElement, ends_paragraph, html_element
 from newsletter.compose.markdown.tables import kramdown_table
 
 MOST_UNCLOSED = 100
@@ -29,9 +39,11 @@ MOST_UNCLOSED = 100
 
 _NAMES = re.compile(r" {0,3}\{:([\w.-]+):([^}\n]+)\}\s*\Z")
 _ATX = re.compile(r"(#{1,6})[\t ]+(.*)\Z")
+_BARE_ATX = re.compile(r"(#{1,6})[\t ]*([^ \t].*)\Z")  # without GFM
 _SETEXT = re.compile(r"([-=])[-=]*[ \t]*\Z")
 _QUOTE = re.compile(r"\A {0,3}> ?")
 _FENCE = re.compile(r" {0,3}(~{3,}|`{3,})\s*?((\S+?)(?:\?\S*)?)?\s*\Z")
+_TILDES = re.compile(r"(~{3,})\s*?((\S+?)(?:\?\S*)?)?\s*\Z")  # without GFM
 _LINK = re.compile(
     r" {0,3}\[([^\n\]]+)\]:[ \t]*(?:<(.*?)>|([^\n]*?\S[^\n]*?))"
     r"(?:(?:[ \t]*?\n|[ \t]+?)[ \t]*?([\"'])(.+?)\4)?[ \t]*?\n"
@@ -42,8 +54,16 @@ _CODE = re.compile(r"\A(?:\t|    )")
 class Kramdown(Blocks):
     """The reader of Jekyll's posts."""
 
+    def parseDocument(self, lines: Iterable[str]) -> ElementTree:  # noqa: N802
+        self.pending = ""  # attributes that wait for the next block
+        self.assigned: list[tuple[Element, str]] = []
+        self.named: dict[str, str] = {}
+        return super().parseDocument(lines)
+
     def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
         self.parse(parent, lines, first)
+        if self.depth == 1:  # what a name stands for may be said further down
+            self._assign()
         for child in list(parent):
             if child.tag in {BLANK, END}:
                 parent.remove(child)
@@ -53,43 +73,58 @@ class Kramdown(Blocks):
         """Read `lines` into `parent`, with marks for blank lines and ends of blocks."""
         lines = list(lines)
         at, unclosed = 0, 0
+        outer, self.pending = self.pending, ""
         while at < len(lines):
             self.check(first + at)
-            line = lines[at]
+            pending, line = self.pending, lines[at]
+            text = line.lstrip(" ")
             if not line.strip(" \t"):
                 if not len(parent) or parent[-1].tag != BLANK:
                     SubElement(parent, BLANK)
                 at += 1
-                continue
-            if line[:1] in "\t " and _CODE.match(line):
+            elif line[:1] in "\t " and _CODE.match(line):
                 at = self._indented(parent, lines, at)
-                continue
-            text = line.lstrip(" ")
-            start = text[0]
-            if start == "<" and (element := html_element(lines, at, text, look_for_end=unclosed < MOST_UNCLOSED)):
-                # A thousand tags that never close are looked at once each, not a thousand times.
+            # A thousand tags that never close are looked at once each, not a thousand times.
+            elif text[0] == "<" and (element := self._element(lines, at, text, unclosed < MOST_UNCLOSED)):
                 unclosed += element.unclosed
-                if element.inner is None:
+                if element.inner is not None:
+                    self.markdown_inside(parent, element, first + at)
+                elif element.html:
                     self.raw(parent, element.html)
                 else:
-                    self.markdown_inside(parent, element, first + at)
+                    SubElement(parent, END).text = "comment"
                 at = element.end
                 if element.rest:
                     lines[at] = element.rest
-                continue
-            at = self._block(parent, lines, at, first, text)
+            else:
+                at = self._block(parent, lines, at, first, text)
+            if pending and len(parent) and parent[-1].tag not in {BLANK, END}:
+                self.assigned.append((parent[-1], pending))
+                self.pending = ""
+        self.pending = outer
+
+    def _element(self, lines: list[str], at: int, text: str, look_for_end: bool) -> RawElement | None:
+        inside = self.md.grammar.markdown_in_html
+        return html_element(lines, at, text, look_for_end=look_for_end, markdown_inside=inside)
 
     def _block(self, parent: Element, lines: list[str], at: int, first: int, text: str) -> int:
         """Read the block on line `at`; the line that follows it."""
         line = lines[at]
         start = text[0]
+        ready = (
+            not len(parent)
+            or parent[-1].tag == BLANK
+            or (parent[-1].tag == END and parent[-1].text is None)
+            or bool(self.pending)
+        )
         if start in "~`" and (end := self._fence(parent, lines, at)):
             return end
         if start == ">":
             return self._quote(parent, lines, at, first)
-        if start == "#" and (match := _ATX.match(line)):
+        grammar = self.md.grammar
+        if start == "#" and (ready or not grammar.lists_in_paragraphs) and (match := self._atx(line)):
             written, name = _named(match[2].rstrip())
-            written = re.sub(r"[\t ]#+\Z", "", written).rstrip()
+            written = re.sub(r"[\t ]#+\Z" if not grammar.lists_in_paragraphs else r"(?<!\\)#+\Z", "", written).rstrip()
             if written:
                 self._heading(parent, len(match[1]), written, name, first + at)
                 return at + 1
@@ -100,7 +135,6 @@ class Kramdown(Blocks):
             return read_list(self, parent, lines, at, first)
         if start == ":" and DEFINITION.match(line) and (end := read_definitions(self, parent, lines, at, first)):
             return end
-        ready = not len(parent) or parent[-1].tag == BLANK or (parent[-1].tag == END and parent[-1].text is None)
         if ready and at + 1 < len(lines) and (under := _SETEXT.match(lines[at + 1])):
             written, name = _named(text.rstrip())
             self._heading(parent, 2 if under[1] == "-" else 1, written, name, first + at)
@@ -123,7 +157,7 @@ class Kramdown(Blocks):
             if found is None or re.search(r"[ \t][\"']", found[3] or ""):
                 return 0
             href = found[2] if found[2] is not None else found[3].strip(" \t")
-            self.md.references[normal_label(found[1])] = (href, found[5] or "")
+            self.md.references[normal_label(found[1], fold=False)] = (href, found[5] or "")
             SubElement(parent, END).text = "definition"
             return at + found[0].count("\n")
         if abbreviation(text, self.md.abbreviations):
@@ -135,10 +169,11 @@ class Kramdown(Blocks):
         if end := extension(self, parent, lines, at, text):
             return end
         if match := ATTRIBUTES.match(lines[at]):
-            self._attributes(parent, match[1])
-            SubElement(parent, END)
+            self._attributes(parent, match[1], at + 1 < len(lines) and ATTRIBUTES.match(lines[at + 1]) is not None)
             return at + 1
-        if _NAMES.match(lines[at]):
+        if match := _NAMES.match(lines[at]):
+            self.named[match[1]] = f"{self.named.get(match[1], '')} {match[2]}"
+            SubElement(parent, END).text = "names"
             return at + 1
         if match := ADMONITION.match(text):
             end = at + 1
@@ -170,6 +205,8 @@ class Kramdown(Blocks):
         if not text.strip(" \t"):
             return True
         start, indent = text[0], len(line) - len(text)
+        if self.md.grammar.lists_in_paragraphs and start in "~`#>":
+            return False
         if start == "{":
             return bool(ATTRIBUTES.match(line)) or bool(re.match(r" {0,3}\{::?/?\w*[^}\n]*\}", line))
         if start == "^":
@@ -184,7 +221,8 @@ class Kramdown(Blocks):
             return _ATX.match(line) is not None
         if start == ":":
             return DEFINITION.match(line) is not None
-        return start == ">" or UL.match(line) is not None or OL.match(line) is not None
+        item = UL.match(line) is not None or OL.match(line) is not None
+        return start == ">" or (item and not self.md.grammar.lists_in_paragraphs)
 
     def _heading(self, parent: Element, level: int, text: str, name: str, line: int) -> None:
         element = self.add(parent, f"h{level}", text, line)
@@ -216,15 +254,20 @@ class Kramdown(Blocks):
         return bool(ATTRIBUTES.match(line)) or line.rstrip() == "^" or (text[0] == "<" and ends_paragraph(text))
 
     def _fence(self, parent: Element, lines: list[str], at: int) -> int:
-        match = _FENCE.match(lines[at])
+        gfm = self.md.grammar.gfm
+        match = (_FENCE if gfm else _TILDES).match(lines[at])
         if match is None:
             return 0
-        mark = re.compile(rf" {{0,3}}{re.escape(match[1])}{re.escape(match[1][0])}*\s*\Z")
-        end = next((n for n in range(at + 1, len(lines)) if mark.match(lines[n])), None)
-        if end is None:
-            return 0
-        self.code(parent, "\n".join(lines[at + 1 : end]), match[3] or "")
-        return end + 1
+        run, info = match[1], match[3] or ""
+        for length in range(len(run), 2, -1):  # where no line is as long, the rest of the marks is a language
+            mark = re.compile(rf" {{0,{3 if gfm else 0}}}{re.escape(run[0])}{{{length},}}\s*\Z")
+            end = next((n for n in range(at + 1, len(lines)) if mark.match(lines[n])), None)
+            if end is not None:
+                self.code(parent, "\n".join(lines[at + 1 : end]), info)
+                return end + 1
+            if match[2] and lines[at].rstrip().endswith(f" {match[2]}"):
+                break
+        return 0
 
     # -- containers
 
@@ -271,15 +314,32 @@ class Kramdown(Blocks):
         SubElement(parent, END).text = "definition"
         return at
 
-    def _attributes(self, parent: Element, written: str) -> None:
-        """`{: .class}` after a block; `{:toc}` takes the list before it away."""
+    def _attributes(self, parent: Element, written: str, more: bool) -> None:
+        """`{: .class}` behind a block, or before one; `{:toc}` takes the list before it away."""
         last = parent[-1] if len(parent) else None
-        if last is None or last.tag == BLANK:
+        if last is None or last.tag == BLANK or (last.tag == END and last.text != "definition"):
+            self.pending = f"{self.pending} {written}"
             return
-        if re.match(r"\s*toc\b", written) and last.tag in {"ul", "ol"}:
+        if last.tag in {"ul", "ol"} and re.match(r"\s*toc\b", written):
             parent.remove(last)
-        elif last.get(RAW) is None:
-            assign(last, written)
+        elif last.tag != END:
+            self.assigned.append((last, written))
+        if not more:
+            SubElement(parent, END).text = "attributes"
+
+    def _assign(self) -> None:
+        """Give elements the attributes that were written for them."""
+        for element, written in self.assigned:
+            if element in self.codes:
+                found = re.search(r"(?:\A|\s)\.language-([^\s.#]+)", expanded(written, self.named))
+                if found:
+                    self.colour(element, found[1])
+            elif element.get(RAW) is None:
+                assign(element, expanded(written, self.named))
+        self.assigned.clear()
+
+    def _atx(self, line: str) -> re.Match[str] | None:
+        return (_ATX if self.md.grammar.gfm else _BARE_ATX).match(line)
 
 
 def _named(text: str) -> tuple[str, str]:

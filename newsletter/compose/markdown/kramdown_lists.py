@@ -91,7 +91,8 @@ def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["ListIt
         for child in children:
             if child.tag in {BLANK, END}:
                 element.remove(child)
-        _task(element)
+        if reader.md.grammar.gfm:
+            _task(element)
     if last is not None and not ended:
         SubElement(parent, BLANK)
 
@@ -165,18 +166,18 @@ class ListItem:
     """The lines of an item; `parts` are read one after another."""
 
     def __init__(self, indent: int, content: str, first: int) -> None:
-        self.indent, self.first = indent, first
-        self.parts = [[content]]
+        self.indent, self.first = indent, first if content else first + 1
+        self.parts = [[content] if content else []]
         self.nested = bool(UL.match(content) or OL.match(content))
 
     @classmethod
     def of(cls, marker: int, rest: str, first: int) -> "ListItem":
         """The item whose marker ends at column `marker`, with `rest` behind it."""
-        rest, count = _ITEM_ATTRIBUTES.subn("", rest, count=1) if _ITEM_ATTRIBUTES.match(rest) else (rest, 0)
-        if count or not rest.strip(" \t"):
-            return cls(4, rest.strip(" \t"), first)
+        attributes = _ITEM_ATTRIBUTES.match(rest)
+        if not rest[attributes.end() if attributes else 0 :].strip(" \t"):
+            return cls(4, "", first)
         width, text = lead(rest, marker)
-        return cls(marker + width, text, first)
+        return cls(marker + width, _ITEM_ATTRIBUTES.sub("", text, count=1) if attributes else text, first)
 
     def takes(self, line: str) -> bool:
         """Whether `line` is indented far enough."""

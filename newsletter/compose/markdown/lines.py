@@ -63,7 +63,7 @@ def lazily(width: int, text: str) -> str:
     """A line that goes on with a paragraph, written so that it can't be read as anything else."""
     if width >= 4:
         return "    " + text
-    return "\\" + text if SETEXT.match(text) else text
+    return "\\" + text if SETEXT.match(text) or text[:1] == ":" else text
 
 
 class OpenParagraph:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from markdown.inlinepatterns import InlineProcessor
 from markdown.util import AtomicString, Registry
 
-from newsletter.compose.markdown.raw_html import ATTRIBUTE
+from newsletter.compose.markdown.raw_html import ATTRIBUTE, is_raw
 
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
@@ -63,6 +63,8 @@ class Escape(_Pattern):
 
     def handleMatch(self, m: re.Match[str], data: str) -> Found:  # type: ignore[override]  # noqa: N802
         if m[1] not in (_KRAMDOWN if self.md.grammar.name == "kramdown" else _PUNCTUATION):
+            return NOTHING
+        if m[1] == "~" and not self.md.grammar.gfm:
             return NOTHING
         if m[1] == "\\" and data.startswith("\n", m.end(0)) and self.md.grammar.name == "kramdown":
             return NOTHING  # two of them break a line
@@ -129,7 +131,19 @@ class Html(_Pattern):
             closing = re.compile(rf"[^<`*_\[\]\\]*</{name[1]}\s*>", re.I).match(data, m.end(0))
             if closing:
                 return str(self.md.htmlStash.store(m[0] + closing[0])), m.start(0), closing.end()
-        return str(self.md.htmlStash.store(m[0])), m.start(0), m.end(0)
+        end = m.end(0)
+        if self.md.grammar.name == "kramdown" and not m[0].endswith("/>"):
+            end = _raw_end(m[0], data, end)
+        return str(self.md.htmlStash.store(data[m.start(0) : end])), m.start(0), end
+
+
+def _raw_end(tag: str, data: str, end: int) -> int:
+    """Where the element ends that `tag`, up to `end`, opens, if kramdown reads no Markdown in it; else `end`."""
+    name = re.match(r"<([A-Za-z][\w-]*)", tag)
+    if name is None or not is_raw(name[1].lower()):
+        return end
+    closing = re.compile(rf"</{name[1]}\s*>", re.IGNORECASE).search(data, end)
+    return closing.end() if closing else end
 
 
 class Entity(_Pattern):

@@ -39,6 +39,16 @@ _VOID = frozenset({
     "source", "track", "wbr",
 })  # fmt: skip
 _SPAN_CONTENT = re.compile(r"p|h[1-6]|dt|td|th|summary|legend|figcaption|caption|label|button|address")
+_BLOCK_CONTENT = frozenset({
+    "address", "applet", "article", "aside", "blockquote", "body", "dd", "details", "div", "dl", "fieldset", "figure",
+    "figcaption", "footer", "form", "header", "hgroup", "iframe", "li", "main", "map", "menu", "nav", "noscript",
+    "object", "section", "summary", "td",
+})  # fmt: skip
+_INLINE_CONTENT = frozenset({
+    "a", "abbr", "acronym", "b", "bdo", "big", "button", "cite", "caption", "del", "dfn", "dt", "em", "h1", "h2", "h3",
+    "h4", "h5", "h6", "i", "ins", "label", "legend", "optgroup", "p", "q", "rb", "rbc", "rp", "rt", "rtc", "ruby",
+    "select", "small", "span", "strong", "sub", "sup", "th", "tt",
+})  # fmt: skip
 _TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]*)")
 _MARKDOWN = re.compile(r"\smarkdown\s*=\s*[\"']?(?:1|block|span)[\"']?", re.IGNORECASE)
 
@@ -80,10 +90,18 @@ def ends_paragraph(text: str) -> bool:
     return match is not None and match[2].lower() not in _SPANS and match[2].lower() != "script"
 
 
-def html_element(lines: Sequence[str], at: int, text: str, *, look_for_end: bool) -> RawElement | None:
+def is_raw(name: str) -> bool:
+    """Whether kramdown leaves what stands in an element in a line of text as it is written."""
+    return name not in _BLOCK_CONTENT and name not in _INLINE_CONTENT and name not in _VOID
+
+
+def html_element(
+    lines: Sequence[str], at: int, text: str, *, look_for_end: bool, markdown_inside: bool = False
+) -> RawElement | None:
     """The raw HTML on line `at`, which is `text` without its indentation; None where there is none.
 
-    Without `look_for_end` an element is taken for one that never ends.
+    Without `look_for_end` an element is taken for one that never ends. With `markdown_inside` there is Markdown in all
+    that may hold some.
     """
     if text.startswith("<!--"):
         return _comment(lines, at)
@@ -103,7 +121,7 @@ def html_element(lines: Sequence[str], at: int, text: str, *, look_for_end: bool
     stop = _closing(source, name) if look_for_end else None
     if stop is None:
         return replace(_until(lines, at, source, opening[0], opening.end()), unclosed=True)
-    if _MARKDOWN.search(opening[0]):
+    if _MARKDOWN.search(opening[0]) or (markdown_inside and (name in _BLOCK_CONTENT or name in _INLINE_CONTENT)):
         close = source.rindex("<", 0, stop)
         found = _until(lines, at, source, _MARKDOWN.sub("", opening[0]), stop)
         spans = _SPAN_CONTENT.fullmatch(name) is not None

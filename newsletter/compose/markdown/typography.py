@@ -14,6 +14,8 @@ from xml.etree.ElementTree import Element
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
+from newsletter.compose.markdown.grammar import SYMBOLS, Grammar
+
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
 
@@ -25,7 +27,8 @@ _SIGNS = re.compile(r"-{2,}|\.\.\.|<< ?| ?>>|[\"']")
 
 _PUNCTUATION = r"[!\"#$%'()*+,\-./:;<=>?@\[\\\]^_`{|}~]"
 _KRAMDOWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), side)
+    # Ruby's word characters and blanks are ASCII's, its word boundaries are not.
+    (re.compile(pattern.replace(r"\w", "[A-Za-z0-9_]").replace(r"\s", r"[ \t\r\n\f\v]")), side)
     for pattern, side in (
         (r"[\"'](?=[_*]{1,2}\S)", "l"),
         (rf"[\"'](?={_PUNCTUATION}(?!\.\.)\B)", "r"),
@@ -117,7 +120,7 @@ class _TextBlock:
 
     def _replaced(self) -> list[str]:
         """Each editable part as it is set."""
-        kind = self.md.grammar.typography
+        grammar = self.md.grammar
         found = []
         for start, end in self.editable:
             pieces: list[str] = []
@@ -130,7 +133,7 @@ class _TextBlock:
                     set_ = self.quote(self.source, sign.start(), free)
                     at = sign.start() + len(set_)
                 else:
-                    set_, at = _sign(sign[0], kind), sign.end()
+                    set_, at = _sign(sign[0], grammar) if grammar.signs else sign[0], sign.end()
                 free = at
                 pieces.append(set_)
             pieces.append(self.source[at:end])
@@ -152,15 +155,18 @@ class _TextBlock:
             setattr(holders[key], which, "".join([*pieces, old[at:]]))
 
 
-def _sign(written: str, kind: str) -> str:
+def _sign(written: str, grammar: Grammar) -> str:
     """Dashes, ellipses and guillemets."""
+    symbols = {**SYMBOLS, **dict(grammar.symbols)}
     if written[0] == "-":
-        return "—" * (len(written) // 3) + {0: "", 1: "-", 2: "–"}[len(written) % 3]
+        rest = {0: "", 1: "-", 2: symbols["ndash"]}[len(written) % 3]
+        return symbols["mdash"] * (len(written) // 3) + rest
     if written[0] == ".":
-        return "…"
-    if kind == "kramdown":
-        return {"<< ": "«\u00a0", " >>": "\u00a0»", "<<": "«", ">>": "»"}[written]
-    return written.replace("<<", "«").replace(">>", "»")
+        return symbols["hellip"]
+    if grammar.typography == "kramdown":
+        name = {"<< ": "laquo_space", " >>": "raquo_space", "<<": "laquo", ">>": "raquo"}[written]
+        return symbols[name]
+    return written.replace("<<", symbols["laquo"]).replace(">>", symbols["raquo"])
 
 
 class _Kramdown:

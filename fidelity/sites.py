@@ -1,0 +1,163 @@
+"""Compare whole sites, post by post, with what Jekyll and Hugo make of them: `python -m fidelity.sites FOLDER…`.
+
+For blogs that are on this machine anyway; of theirs nothing is kept but figures. Addresses, titles and dates are
+compared besides what the posts say. `--details FILE` writes each difference out.
+"""
+
+import argparse
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from fidelity.compare import REASONS
+from fidelity.site_oracles import ADDRESS, Built, build_hugo, build_jekyll
+from fidelity.structure import structure
+from newsletter.compose.body import render_body
+from newsletter.compose.markdown.convert import fit_for_mail
+from newsletter.config.settings import Config
+from newsletter.errors import NewsletterError
+from newsletter.site.discover import find_posts
+from newsletter.site.load import read_site
+from newsletter.site.page import Page, read_page
+from newsletter.site.site import Site
+
+_ITSELF = re.compile(r'<a href="([^"]*)"[^>]*>([^<]*)</a>')
+_CODE = re.compile(r'<figure class="highlight">(.*?)</figure>', re.DOTALL)
+_EMPTY_HEAD = re.compile(r"thead\( tr\((?: th(?::\w+)?\( \))* \) \) ")
+
+
+@dataclass
+class Tally:
+    """What came of a site."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--details", type=Path)
+    parser.add_argument("--most", type=int, default=100_000, help="posts of a site at most")
+    chosen = parser.parse_args()
+    columns = ("posts", "same", "better", "different", "refused", "not built", "missed", "address", "title", "date")
+    print(f"| site | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}", flush=True)
+    details = []
+    for folder in chosen.folders:
+        tally = compare(folder.resolve(), chosen.most)
+        print(f"| {folder.name} | {' | '.join(str(tally.counts[name]) for name in columns)} |", flush=True)
+        for message, count in tally.refused.most_common(12):
+            print(f"    {count} {message}")
+        details += [f"##### {folder.name}\n\n{each}" for each in tally.details]
+    if chosen.details:
+        chosen.details.write_text("\n\n".join(details))
+
+
+def compare(root: Path, most: int = 100_000) -> Tally:
+    """The site in `root` beside its generator's."""
+    site = read_site(root)
+    builders: dict[str, Callable[[Path], list[Built]]] = {"jekyll": build_jekyll, "hugo": build_hugo}
+    built = {one.path.resolve(): one for one in builders[site.kind](site.root if site.kind == "jekyll" else root)}
+    plugins = {"plugins": [], "gems": []} if site.kind == "jekyll" else {}  # none of them is run
+    site = replace(site, url=site.url or ADDRESS, config={**site.config, **plugins})
+    tally = Tally()
+    ours = {path.resolve(): path for path in find_posts(Config().at(root / "newsletter.toml", ""), site)}
+    if site.kind == "jekyll":
+        tally.counts["missed"] = len([path for path in built if path not in ours])
+        tally.details += [f"missed: {path}" for path in built if path not in ours]
+    for resolved, path in list(ours.items())[:most]:
+        if resolved in built:
+            _one(path, built[resolved], site, tally)
+    return tally
+
+
+def _one(path: Path, real: Built, site: Site, tally: Tally) -> None:
+    tally.counts["posts"] += 1
+    try:
+        page = read_page(path, site)
+        _facts(page, real, tally)
+        if real.error:
+            tally.counts["not built"] += 1
+            return
+        ours = _words(render_body(page))
+    except NewsletterError as error:
+        tally.counts["not built" if real.error else "refused"] += 1
+        if not real.error:
+            tally.refused[re.sub(r"'[^']*'", "…", error.what)[:120]] += 1
+            tally.details.append(f"refused: {path}:{error.line}: {error.what}")
+        return
+    theirs = _words(fit_for_mail(real.html, page))
+    if _text(ours) == _text(theirs):
+        tally.counts["same"] += 1
+        return
+    reason = _reason(page, ours, theirs)
+    tally.counts["better" if reason else "different"] += 1
+    tally.details.append(
+        f"{'better: ' + reason if reason else 'different'}: {path}\n" + "\n".join(_diff(_text(theirs), _text(ours)))
+    )
+
+
+def _facts(page: Page, real: Built, tally: Tally) -> None:
+    found = {
+        "address": (unquote(urlsplit(page.url).path), unquote(urlsplit(_under(real.url, page.site)).path)),
+        "title": (page.post.title, " ".join(re.sub(r"&(\w+|#\d+);", "", real.title).split())),
+        "date": (page.post.date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if page.post.date else "", real.date),
+    }
+    for name, (mine, theirs) in found.items():
+        if not real.url or (name == "title" and not theirs):
+            continue
+        if mine != theirs:
+            tally.counts[name] += 1
+            tally.details.append(f"{name}: {page.post.path}\n  ours {mine!r}\n  real {theirs!r}")
+
+
+def _under(url: str, site: Site) -> str:
+    return site.base_path + url if site.kind == "jekyll" else url
+
+
+def _words(html: str) -> list[str]:
+    """The structure; a bare address as a link or as text is the same."""
+
+    def itself(found: re.Match[str]) -> str:
+        address = unquote(unescape(found[1])).removeprefix("mailto:")
+        shown = unquote(unescape(found[2]))
+        return found[2] if (address.partition("://")[2] or address) in shown else found[0]
+
+    return structure(_CODE.sub(r"\1", _ITSELF.sub(itself, html)))
+
+
+def _text(marks: list[str]) -> list[str]:
+    return _EMPTY_HEAD.sub("", " ".join(" ".join(marks).split())).split()
+
+
+def _reason(page: Page, ours: list[str], theirs: list[str]) -> str:
+    """Why they differ, if that can be said of a whole post: both are the same once what is meant is undone."""
+    names = []
+    for reason in REASONS:
+        if (
+            reason.undo is not None
+            and page.site.kind in reason.dialects.split()
+            and re.search(reason.source, page.post.body)
+        ):
+            names.append(reason.name)
+            ours, theirs = ([reason.undo(mark) for mark in marks] for marks in (ours, theirs))
+    return "; ".join(names) if _text(ours) == _text(theirs) else ""
+
+
+def _diff(theirs: list[str], ours: list[str]) -> Iterable[str]:
+    for number, line in enumerate(difflib.unified_diff(theirs, ours, "real", "ours", n=4, lineterm="")):
+        if number > 60:
+            yield "…"
+            return
+        yield line[:200]
+
+
+if __name__ == "__main__":
+    main()
