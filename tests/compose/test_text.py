@@ -305,6 +305,18 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table><p>Stray words<tr><td>one<td>two</table>",
+        "<table><tr>Stray words<td>one<td>two</table>",
+        "<table><tr><td>one<td>two</td><p>Stray words</table>",
+    ],
+)
+def test_words_that_stray_into_a_table_are_not_lost(html: str) -> None:
+    assert {"Stray", "words", "one", "two"} <= set(html_to_text(html).split())
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=25))
 def test_every_token_survives_once_and_in_order_wherever_it_stands(pieces: list[str]) -> None:

@@ -41,7 +41,7 @@ _RUNS = re.compile(
     r"[\x00-\x20]*(?:javascript|vbscript|livescript|data(?!:image/(?:png|jpe?g|gif|webp)\b))[\x00-\x20]*:",
     re.IGNORECASE,
 )
-_AMPERSAND = re.compile(r"&(?!#(?:[0-9]|[xX][0-9A-Fa-f]))([A-Za-z][A-Za-z0-9]*(?:;|(?![=A-Za-z0-9])))?")
+_AMPERSAND = re.compile(r"&([A-Za-z][A-Za-z0-9]*)(;|=?)")
 _ELEMENT = re.compile(r"[a-z][a-z0-9-]*\Z")
 _NAMESPACED = re.compile(r"[a-z][\w.-]*:[a-z]")  # Word's `<o:p>`, Facebook's `<fb:like>`
 _NAME = re.compile(r"[A-Za-z_][\w:.-]*\Z")
@@ -63,8 +63,9 @@ def sanitize(html: str, absolute: Callable[[str], str], sized: Sized | None = No
 
 def _escaped(found: re.Match[str]) -> str:
     """An ampersand that begins no character's name (`AT&T`, `?a=1&copy=2`) as `&amp;`, any other as it is."""
-    name = found[1] or ""
-    return found[0] if name in html5 else f"&amp;{name}"
+    name, end = found[1], found[2]
+    known = end != "=" and (name + end in html5 or name in html5)
+    return found[0] if known else f"&amp;{name}{end}"
 
 
 def video_link(address: str, title: str = "") -> str:

@@ -11,6 +11,13 @@ from newsletter.compose.text.wrap import display_width, wrap
 
 _GAP = "  "
 _SPAN_MAX = 50
+_GROUPS = {"thead", "tbody", "tfoot"}
+_PARTS = {
+    "table": {*_GROUPS, "tr", "caption", "colgroup", "col"},
+    **{group: {"tr"} for group in _GROUPS},
+    "tr": {"td", "th"},
+}
+"""What stands in a table and in its parts."""
 _NARROW = 12  # columns below which a wrapped cell is hard to read
 
 
@@ -41,13 +48,28 @@ def read_table(table: Node, inline: InlineText) -> tuple[list[TableRow], str]:
         if isinstance(item, str):
             tokens += item
             continue
-        found = [child for child in item if child.tag in ("td", "th") and not is_hidden(child)]
+        found, after = _cells_of(item)
         if found:
             cells = _read_cells(found, inline, reaching)
-            head = tag_of(item.getparent()) == "thead" or (not rows and all(cell.tag == "th" for cell in found))
+            head = tag_of(item.getparent()) == "thead" or (not rows and all(cell.tag == "th" for _, cell in found))
             rows.append(TableRow(tuple(cells), head, tokens))
             tokens = ""
+        tokens += after
     return rows, tokens
+
+
+def _cells_of(row: Node) -> tuple[list[tuple[str, Node]], str]:
+    """A row's cells, each with the tokens that stand before it, and those behind the last one."""
+    found: list[tuple[str, Node]] = []
+    tokens = ""
+    for item in contents(row):
+        if isinstance(item, str) or is_comment(item):
+            text = item if isinstance(item, str) else token_of(item)
+            tokens += text.strip() if TOKENS_ONLY.match(text) else ""
+        elif item.tag in ("td", "th") and not is_hidden(item):
+            found.append((tokens, item))
+            tokens = ""
+    return found, tokens
 
 
 def _row_items(group: Node) -> Iterator[Item]:
@@ -63,7 +85,7 @@ def _row_items(group: Node) -> Iterator[Item]:
             yield from _row_items(item)
 
 
-def _read_cells(found: list[Node], inline: InlineText, reaching: dict[int, int]) -> list[Cell]:
+def _read_cells(found: list[tuple[str, Node]], inline: InlineText, reaching: dict[int, int]) -> list[Cell]:
     cells: list[Cell] = []
 
     def fill() -> None:
@@ -71,11 +93,11 @@ def _read_cells(found: list[Node], inline: InlineText, reaching: dict[int, int])
             reaching[len(cells)] -= 1
             cells.append(Cell(""))
 
-    for child in found:
+    for before, child in found:
         fill()
         span = min(max(integer(child.get("colspan"), 1), 1), _SPAN_MAX)
         down = min(max(integer(child.get("rowspan"), 1), 1), _SPAN_MAX) - 1
-        text = inline.read(_cell_items(child), plain=child.tag == "th")
+        text = before + inline.read(_cell_items(child), plain=child.tag == "th")
         cells += [Cell(text, _is_right(child), span), *[Cell("")] * (span - 1)]
         reaching.update(dict.fromkeys(range(len(cells) - span, len(cells)), down))
     fill()
@@ -91,12 +113,25 @@ def _cell_items(cell: Node) -> list[Item]:
 
 
 def is_layout(table: Node) -> bool:
-    """Tables that only place things: they say so, or hold other tables or headings, or have one column."""
-    if table.get("role") in ("presentation", "none"):
+    """Tables that only place things: they say so, or hold other tables or headings, or have one column.
+
+    So is one with words where only rows and cells should stand, so that they aren't lost.
+    """
+    if table.get("role") in ("presentation", "none") or any(_has_strays(part) for part in table.iter(*_PARTS)):
         return True
     if next(table.iterdescendants("table", "h1", "h2", "h3", "ul", "ol", "pre", "blockquote", "hr"), None) is not None:
         return next(table.iterdescendants("th"), None) is None
     return all(sum(child.tag in ("td", "th") for child in row) < 2 for row in table.iter("tr"))
+
+
+def _has_strays(part: Node) -> bool:
+    """Whether something stands in a table, a group of rows or a row that is none of its parts."""
+    return any(
+        bool(item.strip()) and not TOKENS_ONLY.match(item)
+        if isinstance(item, str)
+        else not is_comment(item) and item.tag not in _PARTS[str(part.tag)]
+        for item in contents(part)
+    )
 
 
 def _is_right(cell: Node) -> bool:
