@@ -13,9 +13,11 @@ from typing import Protocol
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked, new_csv, reading
-from newsletter.audience.csv.reader import Row, read_csv
+from newsletter.audience.csv.reader import Row, SubscriberList, read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.config.settings import Config
+from newsletter.errors import NewsletterError
+from newsletter.state.sealed import SUFFIX, readable
 
 
 class Roster(Protocol):
@@ -54,15 +56,20 @@ class CsvRoster:
 
     path: Path
     lock: Path
+    read: Callable[[], SubscriberList]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return read_csv(self.path).columns if self.path.exists() else ()
+        return self.read().columns if self.path.exists() else ()
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(read_csv(self.path)) if self.path.exists() else iter(())
+        return iter(self.read()) if self.path.exists() else iter(())
 
     def held(self) -> AbstractContextManager[None]:
+        if self.path.suffix == SUFFIX:
+            plain = self.path.stem
+            what = f"is sealed: open it (`newsletter state open {self.path.name}`), edit {plain}, and seal that again"
+            raise NewsletterError(what, path=self.path)
         return locked(self.lock)
 
     def find(self, email: str) -> Subscriber | None:
@@ -113,7 +120,20 @@ def open_roster(config: Config) -> Roster:
         from newsletter.state import open_state, sqlite_path
 
         return DatabaseRoster(open_state(config), sqlite_path(config))
-    return CsvRoster(config.root / config.subscribers.source, list_lock(config))
+    return CsvRoster(config.root / config.subscribers.source, list_lock(config), lambda: read_list(config))
+
+
+def read_list(config: Config) -> SubscriberList:
+    """The list's file, sealed or not. Raises NewsletterError where it is not fit to read."""
+    path = config.root / config.subscribers.source
+    if path.suffix != SUFFIX:
+        return read_csv(path)
+    plain = readable(path, config)
+    try:
+        return read_csv(plain)
+    except NewsletterError as error:
+        error.path = str(path) if error.path == str(plain) else error.path
+        raise
 
 
 def list_lock(config: Config) -> Path:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import reading
-from newsletter.audience.csv.reader import LeftOut, Listing, Row, read_csv
+from newsletter.audience.csv.reader import LeftOut, Listing, Row
 from newsletter.audience.opt_out import how_left, opt_out_column
-from newsletter.audience.roster import list_lock, open_roster
+from newsletter.audience.roster import list_lock, open_roster, read_list
 from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
 from newsletter.audience.token import erased_key, load_secret
@@ -67,12 +67,12 @@ def open_list(config: Config) -> MailingList:
         return MailingList(state, columns, lambda: roster, _reasons(config, state, columns), lock, where)
     path = config.root / config.subscribers.source
     with reading(lock):
-        rows = read_csv(path)
+        rows = read_list(config)
     where = _standing(config, rows.columns)
 
     def opened() -> Iterable[Row]:
         """The rows, read anew where an editor of ours has changed the file since."""
-        return replace(rows if rows.is_unchanged() else read_csv(path), where=where)
+        return replace(rows if rows.is_unchanged() else read_list(config), where=where)
 
     return MailingList(path, rows.columns, opened, _reasons(config, state), lock)
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "doctor": "doctor",
     "dkim": "dkim",
     "serve": "serve",
+    "state": "state",
     "archive": "archive",
 }
 """Each command and the module of this room that defines it, in the order of the help."""

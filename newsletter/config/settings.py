@@ -43,6 +43,7 @@ _SECRETS = (
     ("feedback", "password"),
     *(("webhooks", name) for name in ("mailgun_key", "resend_secret", "postmark_auth", "brevo_auth")),
     ("secret",),
+    ("age_key",),
 )
 
 
@@ -215,6 +216,7 @@ class Config(BaseSettings):
     doctor: Doctor = Doctor()
     checks: Checks = Checks()
     secret: SecretStr = SecretStr("")
+    age_key: SecretStr = SecretStr("")  # seals and opens the state and the list
     _path: Path = PrivateAttr(default=Path(CONFIG_NAME))
     _text: str = PrivateAttr(default="")
 

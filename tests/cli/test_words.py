@@ -18,7 +18,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     ("line", "said"),
     [
         ("sned hello", "no such command 'sned'; did you mean 'send'?"),
-        ("stat", "no such command 'stat'; did you mean 'status'?"),
+        ("statu", "no such command 'statu'; did you mean 'status'?"),
         ("subscriber check", "no such command 'subscriber'; did you mean 'subscribers'?"),
         ("subscribers chek", "no such command 'chek'; did you mean 'check'?"),
         ("wat", "no such command 'wat'; see `newsletter --help`"),

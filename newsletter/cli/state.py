@@ -1,0 +1,100 @@
+"""`state`: keep the ledger, or the list, sealed where others can read it: in a branch, in a public repository."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.console import note, say, short_path
+from newsletter.errors import NewsletterError
+
+SEALED = "newsletter-state.age"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Seal the ledger or the list with age, for a place that others can read."
+    )
+    group.command("key")(key)
+    group.command("seal")(seal)
+    group.command("open")(open_)
+    app.add_typer(group, name="state")
+
+
+def key() -> None:
+    """Make a key for NEWSLETTER_AGE_KEY.
+
+    Keep it where only this newsletter's jobs can read it: whoever has it can read the list and the ledger.
+
+    \b
+      newsletter state key
+    """
+    from newsletter.state.sealed import new_key
+
+    secret, public = new_key()
+    say(secret)
+    note(f"public key, for others who seal: {public}")
+
+
+def seal(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Seal this file, beside itself; else the ledger.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where the ledger goes.")] = None,
+) -> None:
+    """Seal the ledger, the secret and DKIM keys into one file; or FILE into FILE.age.
+
+    The key is NEWSLETTER_AGE_KEY. A list that is sealed is read as it is: [subscribers] source = "subscribers.csv.age".
+
+    \b
+      newsletter state seal
+      newsletter state seal subscribers.csv
+    """
+    from newsletter.config.settings import load_config
+    from newsletter.state import sqlite_path
+    from newsletter.state.sealed import seal_file, seal_state
+
+    config = load_config(context.obj)
+    if file is not None:
+        if out is not None:
+            raise NewsletterError("--out is for the ledger; a file is sealed beside itself")
+        target = seal_file(file, config)
+    else:
+        target = out or config.root / SEALED
+        seal_state(config, sqlite_path(config), target)
+    note(f"sealed {short_path(str(target))}")
+
+
+def open_(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The sealed file; else newsletter-state.age.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of a ledger, or file, that is there.")
+    ] = False,
+) -> None:
+    """Put back what was sealed: the ledger with its secret, or FILE.age as FILE.
+
+    What is there stays, unless --replace is given: a ledger knows who was mailed, and must not be lost.
+
+    \b
+      newsletter state open
+      newsletter state open subscribers.csv.age
+    """
+    from newsletter.config.settings import load_config
+    from newsletter.state import sqlite_path
+    from newsletter.state.sealed import SUFFIX, open_file, open_state_file
+
+    config = load_config(context.obj)
+    source = file or config.root / SEALED
+    if not source.exists():
+        raise NewsletterError("there is no such file; `newsletter state seal` makes one", path=source)
+    if source.suffix == SUFFIX and source.stem.endswith(".csv"):
+        target = open_file(source, config, source.with_suffix(""), replace=replace)
+        note(f"opened {short_path(str(target))}")
+        return
+    names = open_state_file(config, source, sqlite_path(config), replace=replace)
+    note(f"opened {', '.join(names)}")
