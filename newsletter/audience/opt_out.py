@@ -26,7 +26,7 @@ _WHOSE = (
 _OUT = (
     rf"(?:{_WHOSE}(?:unsubscribed?|unsub|unsubscription|opt_?out|opted_?out|bounced?|hard_?bounced?|complain(?:ed|t)|"
     r"(?:block|black)list(?:ed)?|blocked|banned|suppressed|suppression|cleaned|deleted|removed|archived|disabled|"
-    r"do_not_(?:e?mail|contact|send)|no_?mail|spam|marked_as_spam|undeliverable|"
+    r"do_not_(?:e?mail|contact|send)|no_?mail|left|gone|quit|inactive|deactivated|spam|marked_as_spam|undeliverable|"
     r"abgemeldet|abmeldung|ausgetragen|gesperrt|désabonnée?|désinscrite?)"
     r"(?:_(?:emails?|of_emails?|from_(?:all_)?(?:emails?|mails?|newsletters?|lists?)))*)"
 )

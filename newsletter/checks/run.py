@@ -8,6 +8,7 @@ from pathlib import Path
 from newsletter.checks.finding import Finding
 from newsletter.checks.rule import Check
 from newsletter.checks.rules.accessibility import ACCESSIBILITY
+from newsletter.checks.rules.alignment import ALIGNMENT
 from newsletter.checks.rules.client_support import CLIENT_SUPPORT
 from newsletter.checks.rules.front_matter import FRONT_MATTER
 from newsletter.checks.rules.images import IMAGES
@@ -24,6 +25,7 @@ from newsletter.errors import NewsletterError
 
 CHECKS: tuple[Check, ...] = (
     *SIZE, CLIENT_SUPPORT, *IMAGES, *LINKS, *ACCESSIBILITY, *LAYOUT, LEFTOVER, *INBOX_PREVIEW, *FRONT_MATTER,
+    ALIGNMENT,
 )  # fmt: skip
 """The rules that need the message alone."""
 

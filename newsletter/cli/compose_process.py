@@ -7,7 +7,6 @@ A refused second sender is told before its post is composed; and what composing 
 import multiprocessing
 import signal
 import sys
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -15,28 +14,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.commit import refuse_dirty
-from newsletter.cli.console import note, plural, short_path
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.compose.composer import Composed, Composer
+    from newsletter.checks import Finding
+    from newsletter.compose.composer import Composed
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
+    from newsletter.site.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A post's issue, and what is to be known of it before it is sent."""
+
+    issue: "Issue"
+    findings: "tuple[Finding, ...]"
+    dated: datetime | None  # the post's own date, where that is yet to come
 
 
 class Composing:
     """The post that `typed` names, on its way to an issue. To be made before threads and event loops.
 
-    `live`: refuse what must not be sent (a newsletter without a way to unsubscribe; unless `force`, posts that the site
-    does not publish at `when`, and errors in the checks); else that is only warned of.
+    `live`: refuse what must not be sent (a newsletter that lacks something, as its relay; unless `force`, posts that
+    the site does not publish at `when`, and errors in the checks); else that is only warned of.
     """
 
     def __init__(
-        self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool, when: datetime | None = None,
-        digest: tuple[Path, ...] = (), day: datetime | None = None, clean: "Config | None" = None,
+        self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool, has_relay: bool = True,
+        when: datetime | None = None, digest: tuple[Path, ...] = (), day: datetime | None = None,
+        clean: "Config | None" = None,
     ) -> None:  # fmt: skip
         now = datetime.now().astimezone()
-        asked = _Asked(config, typed, again, live, force, when or now, digest, day or now, clean)
+        asked = _Asked(config, typed, again, live, force, has_relay, when or now, digest, day or now, clean)
         processes = multiprocessing.get_context("fork")
         self._answers, answers = processes.Pipe(duplex=False)
         process = processes.Process(target=_compose, args=(answers, asked), daemon=True)
@@ -47,10 +57,11 @@ class Composing:
         """The issue's id, which is known first. Raises NewsletterError."""
         return str(self._receive())
 
-    def issue(self) -> "tuple[Issue, Counter[str]]":
-        """The issue once composed, and how many findings of each severity it has. Raises NewsletterError."""
-        issue, findings = self._receive()
-        return issue, findings
+    def prepared(self) -> Prepared:
+        """The issue once composed, and what was found. Raises NewsletterError."""
+        prepared = self._receive()
+        assert isinstance(prepared, Prepared)
+        return prepared
 
     def _receive(self) -> Any:
         try:
@@ -74,6 +85,7 @@ class _Asked:
     again: str | None
     live: bool
     force: bool
+    has_relay: bool
     when: datetime  # it is to be sent
     digest: tuple[Path, ...]  # the posts of a digest, whose id is `again`
     day: datetime  # of the digest
@@ -81,30 +93,31 @@ class _Asked:
 
 
 def _compose(answers: Connection, asked: _Asked) -> None:
-    """In the process of its own: the answers are the id, then (issue, findings); or what went wrong."""
-    from newsletter.cli.loop import run_async
+    """In the process of its own: the answers are the id, then what is prepared; or what went wrong.
+
+    Whether the site publishes the posts of a digest was asked when they were chosen.
+    """
+    from newsletter.cli.obstacles import all_in_one, lacking, unpublished
     from newsletter.cli.posts import find_post
     from newsletter.compose.composer import Composer
-    from newsletter.site.publication import why_withheld
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us is stopped, and ends us
     try:
         composer = Composer(asked.config)
+        paths = asked.digest or (find_post(asked.config, composer.site, asked.typed),)
+        pages = [_clean(composer.read(path), asked) for path in paths]
+        answers.send(("id", asked.again or pages[0].post.slug))
+        lacks = lacking(asked.config, has_relay=asked.has_relay)
+        if asked.live and lacks:
+            raise all_in_one(lacks, asked.config)
+        withheld = [] if asked.digest else [*unpublished(pages[0], asked.when)]
+        if withheld and asked.live and not asked.force:
+            raise withheld[0]
         if asked.digest:
-            _compose_digest(answers, asked, composer)
-            return
-        page = composer.read(find_post(asked.config, composer.site, asked.typed))
-        if asked.clean is not None:
-            refuse_dirty(asked.clean, asked.clean.root / page.post.path.relative_to(asked.config.root))
-        post, strict = page.post, asked.live and not asked.force
-        answers.send(("id", asked.again or post.slug))
-        if strict and (withheld := why_withheld(page, asked.when)):
-            what = f"{withheld.reason}; {withheld.mend}, or give --force to send it all the same"
-            raise NewsletterError(what, path=withheld.path, line=withheld.line)
-        if strict and not post.body.strip():
-            raise NewsletterError("has no words yet; write some, or give --force to send it so", path=post.path)
-        composed = composer.compose(page, asked.again)
-        answers.send(("issue", (composed.issue, run_async(_inspect(composed, asked)))))
+            composed = composer.compose_digest(pages, asked.again or "", asked.day)
+        else:
+            composed = composer.compose(pages[0], asked.again)
+        answers.send(("prepared", _prepare(composed, asked, [*lacks, *withheld])))
     except NewsletterError as error:
         answers.send(("error", (error.what, error.path, error.line)))
     except BrokenPipeError:
@@ -113,70 +126,27 @@ def _compose(answers: Connection, asked: _Asked) -> None:
         answers.send(("mishap", error))
 
 
-def _compose_digest(answers: Connection, asked: _Asked, composer: "Composer") -> None:
-    """As for one post, of several; whether the site publishes them was asked when they were chosen."""
-    from newsletter.cli.loop import run_async
-
-    pages = [composer.read(path) for path in asked.digest]
-    for page in pages:
-        if asked.clean is not None:
-            refuse_dirty(asked.clean, asked.clean.root / page.post.path.relative_to(asked.config.root))
-    answers.send(("id", asked.again))
-    composed = composer.compose_digest(pages, asked.again or "", asked.day)
-    answers.send(("issue", (composed.issue, run_async(_inspect(composed, asked)))))
-
-
-async def _inspect(composed: "Composed", asked: _Asked) -> Counter[str]:
-    """Refuse what must not go out; what is only to be warned of is said. How many findings there are, by severity."""
+def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]") -> Prepared:
+    """What the checks find, and whether it may go out; `obstacles`: what is known to be in its way."""
     from newsletter.audience.source import open_list
     from newsletter.cli.check import find_findings, show
+    from newsletter.cli.loop import run_async
+    from newsletter.cli.obstacles import foretell, wrong
 
+    composed.writer(open_list(asked.config).columns)
+    findings = run_async(find_findings(composed))
+    errors = [*wrong(findings, composed.page)]
     if not asked.live:
-        warn(composed, asked.when)
-    elif lacks := missing(composed.config):
-        what, hint = lacks[0]
-        raise NewsletterError(f"{what}; {hint}", path=composed.config.path)
-    composed.writer(open_list(composed.config).columns)
-    findings = await find_findings(composed)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors and asked.live and not asked.force:
-        show(errors)
-        raise NewsletterError(
-            f"the checks found {plural(len(errors), 'error')}, nothing was sent; mend them, or give --force",
-            path=composed.page.post.path,
-        )
-    return Counter(finding.severity for finding in findings)
+        foretell([*obstacles, *errors])
+    elif errors and not asked.force:
+        show(finding for finding in findings if finding.severity == "error")
+        raise errors[0]
+    date = composed.page.post.date
+    return Prepared(composed.issue, tuple(findings), date if date and date > asked.when else None)
 
 
-def warn(composed: "Composed", when: datetime) -> None:
-    """Say what would stop a live send at `when`, where this one is none."""
-    from newsletter.site.publication import why_withheld
-
-    for what, hint in missing(composed.config):
-        note(f"warning: {what}; a live send needs it: {hint}")
-    if withheld := why_withheld(composed.page, when):
-        where = short_path(str(withheld.path)) + (f":{withheld.line}" if withheld.line else "")
-        note(f"warning: {where}: {withheld.reason}; a live send asks for --force")
-
-
-def missing(config: "Config") -> list[tuple[str, str]]:
-    """What the law, or mailbox providers, ask of a newsletter and this one lacks: (what, how to mend it)."""
-    from newsletter.config.settings import PLACEHOLDER, PLACEHOLDER_NAME
-
-    lacks = []
-    if not (config.unsubscribe.url or config.unsubscribe.mailto):
-        lacks.append(("there is no way to unsubscribe", "set [unsubscribe] url or mailto"))
-    if not config.newsletter.postal_address:
-        lacks.append(("there is no postal address, which the law asks for", "set [newsletter] postal_address"))
-    own = (
-        ("newsletter", "author", config.newsletter.author),
-        ("newsletter", "reply_to", config.newsletter.reply_to),
-        ("smtp", "mail_from", config.smtp.mail_from),
-        ("unsubscribe", "mailto", config.unsubscribe.mailto),
-    )
-    for table, key, value in own:
-        if value.rpartition("<")[2].strip("> ").lower() == PLACEHOLDER:
-            lacks.append((f"{PLACEHOLDER} stands for an address of yours", f"set [{table}] {key} to it"))
-    if config.newsletter.author.rpartition("<")[0].strip(' "') == PLACEHOLDER_NAME:
-        lacks.append((f"{PLACEHOLDER_NAME!r} stands for a name of yours", "set [newsletter] author to it"))
-    return lacks
+def _clean(page: "Page", asked: _Asked) -> "Page":
+    """The page. Raises NewsletterError where its post is not as it was committed, and that was asked for."""
+    if asked.clean is not None:
+        refuse_dirty(asked.clean, asked.clean.root / page.post.path.relative_to(asked.config.root))
+    return page

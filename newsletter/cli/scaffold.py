@@ -88,6 +88,7 @@ def init(
       newsletter init my-letter
     """
     from newsletter.cli.gitignore import FRESH, in_repository
+    from newsletter.config.settings import PLACEHOLDER_TITLE
     from newsletter.site.discover import detect_site
 
     if folder.exists() and not folder.is_dir():
@@ -98,7 +99,7 @@ def init(
     made: list[Path] = []
     url = _first_valid("url", [site.url, f"https://{site.url}"] if site else [])
     config = _CONFIG.format(
-        title=_toml(site.title if site and site.title else "My newsletter"),
+        title=_toml(site.title if site and site.title else PLACEHOLDER_TITLE),
         author=_toml(_mailbox(site.author if site else "")),
         url=_toml(url) if url else f"{_toml(url):<24}# your web site, if there is one",
         language=_toml(_first_valid("language", [site.language] if site else []) or "en"),

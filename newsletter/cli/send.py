@@ -7,7 +7,6 @@ scratch file) and its relay (the test inbox).
 import contextlib
 import shlex
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.commit import git_commit
-from newsletter.cli.console import confirm, is_interactive, note, plural, say, say_row
+from newsletter.cli.console import confirm, is_interactive, note, plural, say
 from newsletter.cli.progress import progress
 from newsletter.cli.send_options import Options, asked_moment, asked_relays
 from newsletter.cli.send_report import (
@@ -33,6 +32,7 @@ from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.audience.source import MailingList
+    from newsletter.cli.compose_process import Prepared
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.ledger import Ledger
@@ -127,7 +127,6 @@ def send(
       newsletter send hello
       newsletter send --new --yes
     """
-    from newsletter.cli.loop import run_async
     from newsletter.config.settings import load_config
 
     config = load_config(context.obj)
@@ -149,17 +148,9 @@ def send(
         require_clean=require_clean, quiet=quiet,
     )  # fmt: skip
     if to:
-        from newsletter.cli.compose_process import warn
-        from newsletter.cli.posts import compose_post
         from newsletter.cli.send_to import send_to
-        from newsletter.smtp.relay import no_relay
 
-        if not options.relays:
-            raise no_relay(config)
-        composed = compose_post(config, options.post, again)
-        warn(composed, options.at or datetime.now().astimezone())
-        code = run_async(send_to(composed, to, options.relays, as_json=as_json))
-        raise typer.Exit(code)
+        raise typer.Exit(send_to(config, options, to))
     with contextlib.ExitStack() as checkout:
         if at_commit is not None:
             from newsletter.cli.commit import in_commit
@@ -186,11 +177,11 @@ def send_issue(config: "Config", options: Options) -> int:
         retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
     if not options.dry_run:
         refuse_forgetful(config, first=options.first)
-    composing, findings = None, Counter[str]()
+    composing = prepared = None
     if not options.as_begun:
         composing = Composing(
             options.source or config, options.post, options.again, live=not options.dry_run, force=options.force,
-            when=options.at, digest=options.digest, day=options.day,
+            has_relay=bool(options.relays), when=options.at, digest=options.digest, day=options.day,
             clean=config if options.require_clean else None,
         )  # fmt: skip
     elif not sqlite_path(config).exists():
@@ -209,7 +200,8 @@ def send_issue(config: "Config", options: Options) -> int:
         else:
             ledger.hold(issue_id)
             audience = ledger.read_audience(rows, where, options.excepted)
-            issue, findings = composing.issue()
+            prepared = composing.prepared()
+            issue = prepared.issue
         plan = make_plan(
             ledger, issue, audience, limit=options.limit, resend_unknown=options.resend_unknown,
             retry_failed=options.retry_failed, second=options.again is not None and not options.digest,
@@ -219,19 +211,16 @@ def send_issue(config: "Config", options: Options) -> int:
             from newsletter.smtp.relay import no_relay
 
             raise no_relay(config)
-        if plan.recipients == 0:
+        if plan.chosen == 0:
             raise NewsletterError(_nobody(options, plan), path=rows.path)
         name_rejected(plan, rows.path)
-        if not options.is_silent:
-            answered = not config.unsubscribe.url or has_answered(config)
-            show_plan(plan, () if options.dry_run else options.relays, answered=answered)
-        if options.at is not None:
-            from newsletter.cli.schedule import say_moment
-
-            note(f"at {say_moment(options.at)}") if options.is_silent else say_row("At", say_moment(options.at))
+        if options.dry_run:
+            _foresee(config, options, plan)
+        answered = not config.unsubscribe.url or has_answered(config)
+        show_plan(plan, options, prepared, answered=answered)
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
-        return run_async(_deliver(config, options, retry, ledger, plan, findings))
+        return run_async(_deliver(config, options, retry, ledger, plan, prepared))
 
 
 def _begun(ledger: "Ledger", config: "Config", options: Options) -> "Issue":
@@ -317,6 +306,17 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
             yield (relay_to(server.url),), Rehearsal(str(folder), store, server)
 
 
+def _foresee(config: "Config", options: Options, plan: "Plan") -> None:
+    """Say what a live send would refuse by what its ledger remembers."""
+    from newsletter.cli.obstacles import foretell
+    from newsletter.delivery.ledger.foresee import foresee_refusal
+    from newsletter.state import sqlite_path
+
+    second = options.again is not None and not options.digest
+    if refusal := foresee_refusal(sqlite_path(config), plan.issue, second=second, root=config.root):
+        foretell([refusal])
+
+
 def _ask(options: Options, plan: "Plan") -> None:
     if options.yes:
         return
@@ -327,8 +327,9 @@ def _ask(options: Options, plan: "Plan") -> None:
 
 
 async def _deliver(
-    config: "Config", options: Options, retry: "RetryPolicy", ledger: "Ledger", plan: "Plan", findings: Counter[str]
-) -> int:
+    config: "Config", options: Options, retry: "RetryPolicy", ledger: "Ledger", plan: "Plan",
+    prepared: "Prepared | None",
+) -> int:  # fmt: skip
     from newsletter.cli.loop import stop_on_signals
     from newsletter.compose.composer import issue_writer
     from newsletter.delivery.engine import Progress, deliver
@@ -359,7 +360,7 @@ async def _deliver(
                 note(f"newsletter: {report.stopped}")
         elif not options.quiet or exit_code(plan, report):
             again = f" --again {shlex.quote(options.again)}" if options.again else ""
-            show_report(plan, report, rehearsal, findings, f"newsletter send {shlex.quote(options.post)}{again}")
+            show_report(plan, report, rehearsal, prepared, f"newsletter send {shlex.quote(options.post)}{again}")
     return exit_code(plan, report)
 
 

@@ -1,13 +1,14 @@
 """What `send` says: the plan before, the report after, for people and for programs."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import human_seconds, human_size, note, paint, plural, say, say_row, short_path
 
 if TYPE_CHECKING:
-    from collections import Counter
-
+    from newsletter.cli.compose_process import Prepared
+    from newsletter.cli.send_options import Options
     from newsletter.delivery.engine import Progress, Report
     from newsletter.delivery.ledger.plan import Plan
     from newsletter.inbox.server import InboxServer
@@ -46,8 +47,50 @@ def name_rejected(plan: "Plan", path: object) -> None:
         note(f"and {plural(hidden, 'more row')} that can't be mailed; `newsletter subscribers check` names them")
 
 
-def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> None:
-    """Say what a run would do; without relays it is a rehearsal. `answered`: the address to unsubscribe by ever did."""
+def show_plan(plan: "Plan", options: "Options", prepared: "Prepared | None", *, answered: bool) -> None:
+    """Say what a run would do. Beside JSON only what may be amiss, on stderr; for cron only what resembles another.
+
+    `answered`: the address to unsubscribe by ever did.
+    """
+    from newsletter.cli.schedule import say_moment
+
+    relays = () if options.dry_run else options.relays
+    doubts = _doubts(plan, prepared, is_live=not options.dry_run)
+    moment = ("At", say_moment(options.at) if options.at is not None else "")
+    if options.is_silent:
+        for name, value in (*doubts, moment):
+            if value and (name == "Resembles" or not options.quiet):
+                note(f"{name.lower()} {value}".strip())
+        return
+    never = "" if answered else NEVER_ANSWERED.format(plan.issue.unsubscribe_url)
+    for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays), moment):
+        if value:
+            say_row(name, value)
+
+
+def _doubts(plan: "Plan", prepared: "Prepared | None", *, is_live: bool) -> list[tuple[str, str]]:
+    """What may be a mistake, for somebody to look at before the answer."""
+    rows = []
+    if plan.is_first and plan.is_new and is_live:
+        what = (
+            "no issue was sent from here before; if one was, the ledger that knows who has it (newsletter.db) is lost"
+        )
+        rows.append(("First", what))
+    if plan.resembles is not None:
+        rows.append(("Resembles", f"{plan.resembles}; is it the same post? `--again NAME` says that it is not"))
+    if prepared is not None and prepared.dated is not None:
+        rows.append(("Post's date", f"{prepared.dated:%Y-%m-%d %H:%M}, which is yet to come"))
+    warnings = [one for one in prepared.findings if one.severity == "warning"] if prepared is not None else []
+    for number, one in enumerate(warnings[:SHOWN]):
+        where = f"{short_path(one.source)}:{one.line}: " if one.source and one.line else ""
+        rows.append(("" if number else "Warnings", f"{where}{one.message}"))
+    if (hidden := len(warnings) - SHOWN) > 0:
+        rows.append(("", f"and {hidden:,} more; `newsletter check POST` shows them"))
+    return rows
+
+
+def _rows(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
+    """What goes out, to whom, and through what."""
     from newsletter.delivery.ledger.recognize import source_text
 
     issue = plan.issue
@@ -70,7 +113,10 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> N
         )
         if count
     ]
-    lines = [
+    through = "; ".join(
+        ", ".join((relay.name, plural(relay.connections, "connection"), *map(str, relay.rate))) for relay in relays
+    )
+    return [
         ("Subject", source_text(issue.subject)),
         ("From", issue.sender),
         ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
@@ -81,21 +127,12 @@ def show_plan(plan: "Plan", relays: "tuple[Relay, ...]", *, answered: bool) -> N
         ("New on list", _names(plan.newcomers, plan.newcomer_names)),
         ("Left list", _names(plan.leavers, plan.leaver_names)),
         ("Message", f"about {human_size(size)}"),
-        (
-            "Relay",
-            "; ".join(
-                ", ".join((relay.name, plural(relay.connections, "connection"), *map(str, relay.rate)))
-                for relay in relays
-            )
-            or "the test inbox",
-        ),
-        ("Unsubscribe", "" if answered else NEVER_ANSWERED.format(issue.unsubscribe_url)),
-        ("To send", f"{plan.to_send:,}"),
-        ("Time", _time(relays, plan.to_send)),
+        ("Relay", through or "the test inbox"),
     ]
-    for name, value in lines:
-        if value:
-            say_row(name, value)
+
+
+def _work(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
+    return [("To send", f"{plan.to_send:,}"), ("Time", _time(relays, plan.to_send))]
 
 
 def _time(relays: "tuple[Relay, ...]", count: int) -> str:
@@ -133,7 +170,7 @@ def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> 
 
 
 def show_report(
-    plan: "Plan", report: "Report", rehearsal: Rehearsal | None, findings: "Counter[str]", command: str
+    plan: "Plan", report: "Report", rehearsal: Rehearsal | None, prepared: "Prepared | None", command: str
 ) -> None:
     """Say what a run did; `command` is the one that sends this issue again."""
     say()
@@ -153,7 +190,7 @@ def show_report(
             say(f"  {text}")
     _show_unknown(plan, report, command)
     if rehearsal is not None:
-        _show_rehearsal(rehearsal, findings)
+        _show_rehearsal(rehearsal, Counter(one.severity for one in prepared.findings) if prepared else Counter())
     if report.stopped is not None:
         note(f"newsletter: {report.stopped}")
     if report.interrupted:
@@ -172,7 +209,7 @@ def _show_unknown(plan: "Plan", report: "Report", command: str) -> None:
         say(f"  `{command} --resend-unknown` mails them again; some then get it twice")
 
 
-def _show_rehearsal(rehearsal: Rehearsal, findings: "Counter[str]") -> None:
+def _show_rehearsal(rehearsal: Rehearsal, findings: Counter[str]) -> None:
     """What arrived, parsed again from the inbox."""
     counts = [
         paint(plural(n, kind), colour)

@@ -2,17 +2,41 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import note, say, say_json
 
 if TYPE_CHECKING:
+    from newsletter.cli.send_options import Options
     from newsletter.compose.composer import Composed
+    from newsletter.config.settings import Config
     from newsletter.smtp.relay import Relay
 
 
-async def send_to(composed: "Composed", addresses: Sequence[str], relays: "Sequence[Relay]", *, as_json: bool) -> int:
-    """Send to each address; the exit code. As whom each is written to: `audience.source.addressees`."""
+def send_to(config: "Config", options: "Options", addresses: Sequence[str]) -> int:
+    """Send the post to each address; the exit code. As whom each is written to: `audience.source.addressees`.
+
+    What a live send would stop at is said; placeholders go nowhere. Raises NewsletterError.
+    """
+    from newsletter.cli.check import find_findings
+    from newsletter.cli.loop import run_async
+    from newsletter.cli.obstacles import all_in_one, foretell, lacking, placeholders, unpublished, wrong
+    from newsletter.cli.posts import compose_post
+    from newsletter.smtp.relay import no_relay
+
+    if not options.relays:
+        raise no_relay(config)
+    if samples := placeholders(config):
+        raise all_in_one(samples, config)
+    composed = compose_post(config, options.post, options.again)
+    page, when = composed.page, options.at or datetime.now().astimezone()
+    errors = wrong(run_async(find_findings(composed)), page)
+    foretell([*lacking(config, has_relay=True), *unpublished(page, when), *errors])
+    return run_async(_send(composed, addresses, options.relays, as_json=options.as_json))
+
+
+async def _send(composed: "Composed", addresses: Sequence[str], relays: "Sequence[Relay]", *, as_json: bool) -> int:
     from newsletter.audience.source import find_list
     from newsletter.delivery.direct import envelopes_to, send_direct
 

@@ -30,7 +30,8 @@ def import_(
         typer.Option(
             "--from",
             metavar="HOUSE",
-            help="The file is an export of mailchimp, substack, ghost, buttondown, listmonk, kit, beehiiv or brevo.",
+            help="The file is an export of mailchimp, substack, ghost, buttondown, listmonk, kit, beehiiv or brevo; "
+            "or of none of them: other.",
         ),
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Take over the good rows where some are refused.")] = False,
@@ -116,8 +117,6 @@ def _changes(outcome: "ImportOutcome") -> int:
 
 
 def _show(outcome: "ImportOutcome") -> None:
-    if outcome.hint:
-        note(f"this looks like an export of {outcome.hint}: give --from {outcome.hint}, so that who left stays out")
     pairs = [(title, new or "(left out)") for title, new in outcome.mapping]
     say(table(pairs, ("column", "becomes")))
     say()

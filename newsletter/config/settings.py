@@ -37,6 +37,8 @@ PLACEHOLDER = "you@example.org"
 """What `init` writes where the writer's own address belongs; it never goes out."""
 PLACEHOLDER_NAME = "Your Name"
 """And what where the writer's name belongs."""
+PLACEHOLDER_TITLE = "My newsletter"
+"""And what where the newsletter's name belongs."""
 
 _SECRETS = (
     ("smtp", "password"),

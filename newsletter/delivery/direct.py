@@ -52,15 +52,15 @@ async def send_direct(
 ) -> list[tuple[str, Reply]]:
     """Send each once, in turn, over one connection; (address, reply) in the same order, code 0 where none came.
 
-    The first relay that can be reached is used. Raises NewsletterError where none can.
+    The first relay that can be reached is used. Raises NewsletterError where none can: with 75 where that may pass.
     """
     limits = timeouts or Timeouts()
-    trouble: RelayTrouble | None = None
+    troubles: list[RelayTrouble] = []
     for relay in relays:
         try:
             session = await Connector(replace(relay, is_rehearsal=True)).connect(limits.connect)
         except RelayTrouble as error:
-            trouble = error
+            troubles.append(error)
             continue
         handler = _Direct(envelopes)
         connection = Connection(handler, session, limits)
@@ -68,7 +68,9 @@ async def send_direct(
         connection.wake()
         await connection.lost
         return [(envelope.rcpt_to, handler.reply(at)) for at, envelope in enumerate(envelopes)]
-    raise NewsletterError(str(trouble) if trouble else "no relay is configured; set [smtp] url")
+    if not troubles:
+        raise NewsletterError("no relay is configured; set [smtp] url")
+    raise next((trouble for trouble in troubles if not trouble.lasting), troubles[0]).error
 
 
 class _Direct:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from newsletter.delivery.pace import Pace
 from newsletter.delivery.progress import Ending
 from newsletter.delivery.refusals import Refusals
-from newsletter.errors import NewsletterError, Refused, TryAgainLater
+from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.connect import Connector, RelayTrouble
 from newsletter.smtp.connection import Connection, Handler, Timeouts
 from newsletter.smtp.limit import HOUR, SECOND
@@ -133,8 +133,7 @@ class RelayPool:
             if meaning is not None and meaning.action is Action.REST:
                 self.limit(route, meaning.window, str(trouble.reply))
             elif trouble.lasting:
-                refused = Refused if trouble.reply is not None else NewsletterError
-                self.leave_out(route, refused(str(trouble)))
+                self.leave_out(route, trouble.error)
             else:
                 self._back_off(route)
             return

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import aiosmtplib
 
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, Refused, TryAgainLater
 from newsletter.smtp.login import NO_SECRETS, Secrets, TokenError, TokenSource
 from newsletter.smtp.relay import Relay
 from newsletter.smtp.reply import Action, Reply, parse_reply, verdict
@@ -38,6 +38,13 @@ class RelayTrouble(Exception):  # noqa: N818 (not an error of ours: the relay is
         self.relay = relay
         self.lasting = lasting
         self.reply = reply
+
+    @property
+    def error(self) -> NewsletterError:
+        """What is said where this ends a command: with 75 what may be over later, with 3 what the relay refuses."""
+        if not self.lasting:
+            return TryAgainLater(str(self))
+        return Refused(str(self)) if self.reply is not None else NewsletterError(str(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,14 @@ def read_issue(path: Path, issue_id: str) -> tuple[list[Any], list[Any]]:
     return issue, have
 
 
+def read_sent(path: Path) -> Iterator[str]:
+    """The issues that somebody has, or may have, as they were frozen, the newest first; the file is only looked at."""
+    have = "SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state IN ('sent', 'unknown', 'sending')"
+    for (number,) in _look(path, f"SELECT number FROM issues WHERE EXISTS ({have}) ORDER BY number DESC"):  # noqa: S608
+        for (frozen,) in _look(path, "SELECT frozen FROM issues WHERE number = ?", number):
+            yield frozen
+
+
 def _look(path: Path, query: str, *values: Any) -> list[Any]:
     """The rows of a file that is only looked at; nothing where there is none. Raises NewsletterError."""
     if not path.exists():

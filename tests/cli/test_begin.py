@@ -56,6 +56,7 @@ def test_init_leaves_the_relay_and_the_web_site_empty_and_a_live_send_names_what
     assert written["smtp"]["url"] == written["newsletter"]["url"] == ""
     assert run("send", "hello", "--dry-run").returncode == 0
     lawful = {
+        "NEWSLETTER_NEWSLETTER__TITLE": "The Long View",
         "NEWSLETTER_NEWSLETTER__AUTHOR": "Ada <ada@example.org>",
         "NEWSLETTER_UNSUBSCRIBE__MAILTO": "u@example.org",
         "NEWSLETTER_NEWSLETTER__POSTAL_ADDRESS": "1 Main Street",

@@ -102,6 +102,50 @@ def test_a_post_that_nobody_was_sent_may_be_renamed(folder: Path, send: Call, re
     assert relay.recipients == EVERYBODY
 
 
+LONG = POST.replace(
+    "something to read.",
+    "something to read: of rivers that knew the town before it had a name, and of the people who count them.",
+)
+
+
+def test_a_renamed_post_with_a_mended_word_stops_too(folder: Path, send: Call, relay: Relay) -> None:
+    (folder / "posts" / HELLO).write_text(LONG)
+    assert send("hello")[0] == 0
+    (folder / "posts" / HELLO).unlink()
+    (folder / "posts" / "hello-world.md").write_text(LONG.replace("rivers", "streams"))
+    code, _, said = send("hello-world")
+    assert code == 2
+    assert f"% of its words are those of issue 'hello' (posts/{HELLO}), a file that is no longer there" in said
+    assert relay.recipients == EVERYBODY
+    assert send("hello-world", "--again", "meant")[0] == 0
+
+
+def test_the_plan_names_the_issue_that_a_new_one_resembles(folder: Path, send: Call, relay: Relay) -> None:
+    (folder / "posts" / HELLO).write_text(LONG)
+    assert send("hello")[0] == 0
+    (folder / "posts" / "june.md").write_text(LONG.replace("rivers", "streams"))
+    (folder / "posts" / "other.md").write_text(
+        "---\ntitle: Other\n---\n" + "Quite another text, of which no word stood before. " * 4
+    )
+    assert "Resembles" not in send("other")[1]
+    code, shown, _ = send("june")
+    assert code == 0
+    row = next(line for line in shown.splitlines() if line.startswith("Resembles"))
+    assert f"% of its words are those of issue 'hello' (posts/{HELLO})" in row
+    assert send("june", "--json")[0] == 0
+
+
+def test_a_rehearsal_foretells_what_the_live_ledger_would_refuse(folder: Path, send: Call, call: Call) -> None:
+    assert send("hello")[0] == 0
+    (folder / "posts" / HELLO).rename(folder / "posts" / "renamed.md")
+    code, _, said = call("send", "renamed", "--dry-run")
+    assert code == 0
+    assert "a live send would stop: posts/renamed.md: says what issue 'hello' said" in said
+    assert "says what" not in call("send", "renamed", "--dry-run", "--again", "meant")[2]
+    (folder / "posts" / HELLO).write_text(POST.replace("second paragraph", "third paragraph"))
+    assert "has changed since issue 'hello' was begun" in call("send", f"posts/{HELLO}", "--dry-run")[2]
+
+
 # A slug in use
 
 
@@ -242,6 +286,34 @@ def test_a_standing_segment_always_holds(folder: Path, send: Call, relay: Relay)
     assert relay.recipients == ["ada@example.org"]
     assert send("hello")[0] == 0
     assert relay.recipients == ["ada@example.org", "grace@example.net"]
+
+
+def test_a_list_that_lost_its_rows_is_told_and_not_taken_for_an_issue_that_all_have(folder: Path, send: Call) -> None:
+    assert send("hello")[0] == 0
+    (folder / "subscribers.csv").write_text("email,name,city\n")
+    for arguments in (("hello",), ("hello", "--as-begun")):
+        code, _, said = send(*arguments)
+        assert (code, "there are no subscribers" in said) == (2, True)
+
+
+def test_the_plan_says_what_may_be_amiss(folder: Path, send: Call, call: Call) -> None:
+    (folder / "posts" / HELLO).write_text(POST.replace("subtitle:", "subtitel:").replace("2026", "2099"))
+    code, shown, _ = send("hello")
+    assert code == 0
+    rows = {line[:13].strip(): line[13:] for line in shown.splitlines()}
+    assert rows["First"].startswith("no issue was sent from here before")
+    assert rows["Post's date"].startswith("2099-05-04")
+    assert rows["Post's date"].endswith("yet to come")
+    assert "Warnings" in rows
+    assert f"posts/{HELLO}:3: the front matter's 'subtitel' means nothing here" in shown
+    (folder / "posts" / "next.md").write_text(
+        "---\ntitle: Next\nsubtitel: x\n---\n" + "Other words than the ones before. " * 5
+    )
+    code, shown, said = send("next", "--json")
+    assert code == 0
+    assert "warnings posts/next.md:3: the front matter's 'subtitel'" in said
+    json.loads(shown)
+    assert "First" not in call("send", "hello", "--dry-run")[1]
 
 
 def test_a_list_of_which_everybody_is_left_out_says_so(folder: Path, send: Call) -> None:

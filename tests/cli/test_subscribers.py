@@ -153,6 +153,43 @@ def test_a_houses_export_is_read_as_it_is(house: str, listed: Path, call: Call) 
     assert not {*export.gone, *export.strangers} & {email for email, row in found.items() if row["state"] == "active"}
 
 
+def test_a_houses_export_without_its_house_is_refused_and_the_house_named(listed: Path, call: Call) -> None:
+    for house, export in EXPORTS.items():
+        for name, text in export.files.items():
+            (listed / name).write_text(text)
+            code, _, err = call("subscribers", "import", name, "--yes")
+            assert code == 2, name
+            assert f"{name}: is an export of {house}, as it looks; give --from {house}" in err
+    (listed / "cleaned_email_audience_export_7.csv").write_text("Email Address\ndead@example.org\n")
+    assert "--from mailchimp" in call("subscribers", "import", "cleaned_email_audience_export_7.csv", "--yes")[2]
+    code, out, err = call(
+        "subscribers", "import", "cleaned_email_audience_export_7.csv", "--from", "other", "--dry-run"
+    )
+    assert (code, "To add       1" in out) == (0, True), err
+
+
+@pytest.mark.parametrize(
+    ("titles", "cells", "reason"),
+    [
+        ("Left", "yes", "unsubscribe"),
+        ("status", "bounced", "bounce"),
+        ("Unsubscribed at", "2024-05-04", "unsubscribe"),
+        ("newsletter", "no", "unsubscribe"),
+        ("state", "complained", "complaint"),
+    ],
+)
+def test_who_left_by_a_column_of_any_file_is_suppressed(
+    titles: str, cells: str, reason: str, listed: Path, call: Call
+) -> None:
+    (listed / "people.csv").write_text(f"email,{titles}\nzoe@example.org,\ngone@example.org,{cells}\n")
+    said = json.loads(call("subscribers", "import", "people.csv", "--yes", "--json")[1])
+    assert (said["added"], said["suppressed"]) == (1, 1)
+    assert [(row["email"], row["reason"]) for row in json.loads(call("suppress", "list", "--json")[1])] == [
+        ("gone@example.org", reason)
+    ]
+    assert "gone@example.org" not in people(call)
+
+
 def test_a_person_is_erased_and_found_in_no_file(listed: Path, call: Call) -> None:
     call("subscribers", "add", "zoe.quixote@example.org", "--name", "Zoe Quixote", "--tag", "quixotetag")
     call("suppress", "add", "zoe.quixote@example.org", "--reason", "complaint")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CONFIG, POST, Run
+from tests.cli.conftest import CONFIG, POST, Call, Run
 
 
 def one_line(stderr: str) -> str:
@@ -93,12 +93,15 @@ def test_a_wrong_command_line_is_one_line(folder: Path, run: Run, arguments: tup
         (CONFIG.replace("postal_address", "# "), "no postal address"),
         (
             CONFIG.replace("Ada Moreau <ada@", "Your Name <you@"),
-            "you@example.org stands for an address of yours",
+            "[newsletter] author still has the sample address you@example.org",
         ),
-        (CONFIG.replace("Ada Moreau <ada@", "Your Name <ada@"), "'Your Name' stands for a name of yours"),
+        (
+            CONFIG.replace("Ada Moreau <ada@", "Your Name <ada@"),
+            "[newsletter] author still has the sample name 'Your Name'",
+        ),
         (
             CONFIG.replace("unsubscribe@", "you@"),
-            "set [unsubscribe] mailto to it",
+            "[unsubscribe] mailto still has the sample address",
         ),
     ],
 )
@@ -112,6 +115,35 @@ def test_a_live_send_needs_what_the_law_asks_and_a_dry_run_only_warns(
     rehearsed = run("send", "hello", "--dry-run")
     assert rehearsed.returncode == 0, rehearsed.stderr
     assert said in rehearsed.stderr
+
+
+def test_all_that_a_newsletter_lacks_is_named_at_once_and_a_rehearsal_foretells_it(folder: Path, call: Call) -> None:
+    (folder / "newsletter.toml").write_text(
+        '[newsletter]\ntitle = "My newsletter"\nauthor = "Your Name <you@example.org>"\n'
+    )
+    (folder / "posts" / "2026-05-04-hello.md").write_text(POST.replace("link]", "{{ subscriber.name }}]"))
+    lacks = (
+        "no relay", "no way to unsubscribe", "no postal address", "sample address you@example.org",
+        "sample name 'Your Name'", "title is still 'My newsletter'",
+    )  # fmt: skip
+    code, _, said = call("send", "hello", "--yes")
+    assert (code, len(said.splitlines())) == (2, 1)
+    assert all(lack in said for lack in lacks), said
+    code, _, said = call("send", "hello", "--dry-run")
+    assert code == 0
+    for lack in (*lacks, "the checks found"):
+        assert any(lack in line and "a live send would stop" in line for line in said.splitlines()), lack
+
+
+def test_a_sample_address_goes_nowhere_and_the_rest_is_foretold_with_to(folder: Path, call: Call) -> None:
+    to = ("send", "hello", "--to", "ada@example.org", "--smtp", "smtp://127.0.0.1:1")
+    (folder / "newsletter.toml").write_text(CONFIG.replace("Ada Moreau <ada@", "Ada Moreau <you@"))
+    code, _, said = call(*to)
+    assert (code, "sample address" in said) == (2, True)
+    (folder / "newsletter.toml").write_text(CONFIG.replace("postal_address", "# "))
+    code, _, said = call(*to)
+    assert "a live send would stop: newsletter.toml: there is no postal address" in said
+    assert code == 75
 
 
 def test_a_draft_is_refused_for_a_live_send(folder: Path, run: Run) -> None:
@@ -178,7 +210,7 @@ def test_what_its_site_does_not_publish_is_not_mailed_unless_that_is_meant(folde
     )
     assert "publishDate" not in later.stderr, "what counts is the moment at which it goes out"
     warned = run("send", "soon", "--to", "me@example.org", "--smtp", "smtp://127.0.0.1:1")
-    assert "warning: content/posts/soon.md:3: `publishDate: 2099-01-01`" in warned.stderr
+    assert "warning: a live send would stop: content/posts/soon.md:3: `publishDate: 2099-01-01`" in warned.stderr
     meant = run("send", "soon", "--yes", "--force", "--smtp", "smtp://127.0.0.1:1")
     assert "publishDate" not in meant.stderr
     assert "can't connect" in meant.stderr

@@ -22,6 +22,7 @@ Fate = Literal["subscriber", "unsubscribe", "bounce", "complaint", "manual", "un
 class House:
     """How one house writes a person; of several names for one thing, the first that the file has counts."""
 
+    marks: tuple[frozenset[str], ...] = ()  # columns that tell its exports: all of any one set
     email: tuple[str, ...] = ("email", "email_address")
     name: tuple[tuple[str, ...], ...] = (("name",), ("first_name", "last_name"), ("first_name",))
     tags: tuple[str, ...] = ("tags",)
@@ -60,8 +61,17 @@ _BLOCKED = (
     "email_unsubscribed", "blocklisted_email", "unsubscribed_email",
 )  # fmt: skip
 
+
+def _marks(*sets: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(columns.split()) for columns in sets)
+
+
 HOUSES: dict[str, House] = {
     "mailchimp": House(
+        marks=_marks(
+            "euid", "leid", "member_rating", "optin_ip", "confirm_ip", "unsub_time", "unsub_campaign_title",
+            "clean_time", "clean_campaign_title", "optin_time confirm_time",
+        ),
         joined=("confirm_time", "optin_time"),
         left=("unsub_time", "clean_time"),
         occasion=("unsub_campaign_title", "clean_campaign_title", "unsub_reason", "unsub_reason_other"),
@@ -80,6 +90,7 @@ HOUSES: dict[str, House] = {
         file_names={"nonsubscribed_": "stranger", "unsubscribed_": "unsubscribe", "cleaned_": "bounce"},
     ),
     "substack": House(
+        marks=_marks("email_disabled", "active_subscription", "stripe_plan start_date"),
         joined=("created_at", "start_date", "subscription_date"),
         left=("unsubscribed_at", "cancel_date"),
         dropped=frozenset(("digest_enabled",)),
@@ -87,6 +98,7 @@ HOUSES: dict[str, House] = {
         filled={"unsubscribed_at": "unsubscribe"},
     ),
     "ghost": House(
+        marks=_marks("subscribed_to_emails", "complimentary_plan"),
         tags=("labels",),
         left=("deleted_at",),
         dropped=frozenset(("id",)),
@@ -94,6 +106,7 @@ HOUSES: dict[str, House] = {
         filled={"deleted_at": "unsubscribe"},
     ),
     "buttondown": House(
+        marks=_marks("subscriber_type", "unsubscription_date", "type creation_date"),
         joined=("creation_date", "created_at"),
         left=("unsubscription_date", "churn_date"),
         occasion=("unsubscription_reason",),
@@ -106,6 +119,7 @@ HOUSES: dict[str, House] = {
         filled={"unsubscription_date": "unsubscribe"},
     ),
     "listmonk": House(
+        marks=_marks("uuid attributes", "uuid attribs", "uuid status"),
         left=("updated_at",),
         unpacked=("attributes", "attribs"),
         dropped=frozenset(("uuid", "id", "updated_at")),
@@ -115,6 +129,7 @@ HOUSES: dict[str, House] = {
         },
     ),
     "kit": House(
+        marks=_marks("email_address first_name status created_at", "email_address first_name state created_at"),
         left=("cancelled_at", "unsubscribed_at", "canceled_at"),
         joined=("created_at", "subscribed_at", "date_subscribed"),
         dropped=frozenset(("id",)),
@@ -122,6 +137,7 @@ HOUSES: dict[str, House] = {
         filled={"unsubscribed_at": "unsubscribe", "cancelled_at": "unsubscribe", "canceled_at": "unsubscribe"},
     ),
     "beehiiv": House(
+        marks=_marks("subscription_tier", "subscription_id status", "referral_code status"),
         joined=("created_at", "subscribed_at", "created", "subscribe_date", "subscription_created_at"),
         left=("unsubscribed_at", "unsubscribe_date"),
         dropped=frozenset(
@@ -133,6 +149,7 @@ HOUSES: dict[str, House] = {
         filled={"unsubscribed_at": "unsubscribe", "unsubscribe_date": "unsubscribe"},
     ),
     "brevo": House(
+        marks=_marks("contact_id added_time", "contact_id modified_time", "double_opt_in", "emailblacklisted"),
         name=(
             ("firstname", "lastname"), ("prenom", "nom"), ("vorname", "nachname"), ("first_name", "last_name"),
             ("name",),
@@ -159,26 +176,30 @@ ANY = House(
 """A list of no house that is known: our own export, a spreadsheet."""
 
 
+OTHER = "other"
+"""What `--from` takes for a list of no house, though its columns look like a house's."""
+
+
 def house_of(name: str | None) -> House:
     """The house that `--from` names; ANY without one. Raises NewsletterError."""
-    if name is None:
+    if name is None or name.lower() == OTHER:
         return ANY
     try:
         return HOUSES[name.lower().replace("convertkit", "kit").replace("sendinblue", "brevo")]
     except KeyError:
-        raise NewsletterError(f"--from {name!r} is no house; known: {', '.join(HOUSES)}") from None
+        what = f"--from {name!r} is no house that is known here; write one of {', '.join(HOUSES)}, {OTHER}"
+        raise NewsletterError(what) from None
 
 
-def likely_house(columns: tuple[str, ...]) -> str | None:
-    """The house whose export this may be, for a hint: by columns that no other has."""
-    marks = {
-        "mailchimp": {"euid", "leid", "member_rating"},
-        "substack": {"email_disabled", "active_subscription"},
-        "ghost": {"subscribed_to_emails", "complimentary_plan"},
-        "buttondown": {"subscriber_type", "unsubscription_date"},
-        "listmonk": {"uuid", "attributes"},
-    }
-    return next((name for name, mark in marks.items() if len(mark & set(columns)) > 1), None)
+def likely_house(columns: tuple[str, ...], file_name: str) -> str | None:
+    """The house whose export this is, by columns that no other has, or by the name that its export gives the file."""
+    there, file_name = set(columns), file_name.lower()
+    for name, house in HOUSES.items():
+        if any(mark <= there for mark in house.marks):
+            return name
+        if "export" in file_name and any(part in file_name for part in house.file_names):
+            return name
+    return None
 
 
 def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Sequence[str]], Fate] | None:
@@ -189,11 +210,11 @@ def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[
     named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
     states = [(columns.index(name), words) for name, words in house.states.items() if name in columns]
     filled = [(columns.index(name), fate) for name, fate in house.filled.items() if name in columns]
-    known = {*house.states, *house.filled, *house.dropped, *house.left, *house.joined, *house.unpacked}
+    known = {*house.states, *house.filled, *house.dropped, *house.joined, *house.unpacked}
     others = [
         (at, says)
         for at, name in enumerate(columns)
-        if house is not ANY and name not in known and (says := opt_out_column(name)) is not None
+        if name not in known and (says := opt_out_column(name)) is not None
     ]
     if not (named or states or filled or others):
         return None

@@ -39,7 +39,6 @@ class ImportOutcome:
     unconfirmed: int
     refused: int
     mapping: tuple[tuple[str, str], ...]
-    hint: str
 
 
 class Import:
@@ -107,7 +106,6 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
             unconfirmed=counts.get("unconfirmed", 0),
             refused=people.refused_count(),
             mapping=file.mapping,
-            hint=file.hint,
         )
         yield Import(engine, roster, people, outcome, house or "import", file.columns)
 

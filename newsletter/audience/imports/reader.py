@@ -18,7 +18,7 @@ from newsletter.audience.csv.formula import unguard
 from newsletter.audience.csv.header import column_name, column_names, read_titles
 from newsletter.audience.csv.reader import control_character
 from newsletter.audience.csv.scan import FIELD_MAX, check_quotes, read_rows, scan
-from newsletter.audience.imports.houses import ANY, Fate, House, fate_of, likely_house, split_any_tags, unpack
+from newsletter.audience.imports.houses import ANY, OTHER, Fate, House, fate_of, likely_house, split_any_tags, unpack
 from newsletter.audience.imports.moments import read_moment
 from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
 from newsletter.errors import NewsletterError
@@ -50,7 +50,6 @@ class ImportFile:
 
     path: Path
     mapping: tuple[tuple[str, str], ...]
-    hint: str  # the house that this may be from, if none was named
     _house: House
     _names: tuple[str, ...]
     _delimiter: str
@@ -132,12 +131,18 @@ class ImportFile:
 
 
 def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
-    """Open a file of people, and look through it once. Raises NewsletterError for one that can't be read for sure."""
+    """Open a file of people, and look through it once. Raises NewsletterError for one that can't be read for sure.
+
+    And for a house's export where no house was `named`: only by the house's own words is it known who left.
+    """
     if not path.exists():
         raise NewsletterError("no such file; name a CSV file with a header row", path=path)
     found = scan(path)
     titles, delimiter, header = read_titles(path)
     names = _unique([column_name(title) or f"column_{number}" for number, title in enumerate(titles, 1)])
+    if not named and (likely := likely_house(names, path.name)):
+        what = f"is an export of {likely}, as it looks; give --from {likely}, so that who left there is not mailed here"
+        raise NewsletterError(f"{what}, or --from {OTHER} where it is none", path=path)
     if _first(house.email, names) is None:
         known = column_names(titles)  # as a list's own header is read
         if "email" not in known:
@@ -150,9 +155,7 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     if found.quoted or found.longest > FIELD_MAX:
         check_quotes(path, delimiter, email, len(names), found.longest)
     mapping = tuple((title, _becomes(name, house, names)) for title, name in zip(titles, names, strict=True))
-    return ImportFile(
-        path, mapping, "" if named else likely_house(names) or "", house, names, delimiter, header, found.clean
-    )
+    return ImportFile(path, mapping, house, names, delimiter, header, found.clean)
 
 
 def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:

@@ -40,6 +40,9 @@ class Ledger(Protocol):
     def sent(self) -> Iterator[Issue]:
         """The issues that somebody was sent, or may have, as they were frozen; the newest first."""
 
+    def has_sent(self) -> bool:
+        """Is there any such issue?"""
+
     def read_audience(
         self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None, excepted: str = ""
     ) -> "Audience":

@@ -19,7 +19,7 @@ from newsletter.audience.opt_out import StatusColumn, StatusTally
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.ledger.recognize import refuse_changed, refuse_renamed
+from newsletter.delivery.ledger.recognize import Resemblance, find_resemblance, refuse_changed
 
 NAMED = 5
 """So many newcomers and leavers are named; the rest is counted."""
@@ -55,6 +55,8 @@ class Plan:
 
     issue: Issue
     is_new: bool  # nothing was frozen before
+    is_first: bool  # no issue was sent before
+    resembles: Resemblance | None  # an issue that was sent says much the same
     recipients: int  # of the issue, in whatever state, after freezing
     to_send: int  # in this run
     waiting: int  # beyond the limit of this run
@@ -75,6 +77,7 @@ class Plan:
     limit: int | None
     list_hash: str = field(repr=False)
     listed: bool  # there is a list; else the frozen audience is finished as it is
+    chosen: int  # on the list, of those who may be mailed by it and by --where
     excepted: str  # whoever has this issue is left out; or empty
     resend_unknown: bool
     retry_failed: bool
@@ -86,6 +89,7 @@ class Audience:
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
         self.bad = 0
+        self.chosen = 0
         self.left_out: Counter[str] = Counter()
         self.rejected: list[tuple[int, str, str]] = []  # (line, email, what): the first of them
         self.status: tuple[StatusColumn, ...] = ()
@@ -112,7 +116,9 @@ class Audience:
             columns = dumps(dict(row.columns)) if row.columns else "{}"
             key = address_key(row.email)
             self.hash.update(f"{key}\0{row.name}\0{columns}\n".encode())
-            yield key, row.email, row.name, columns, where is None or where(row)
+            chosen = where is None or where(row)
+            self.chosen += chosen
+            yield key, row.email, row.name, columns, chosen
         self.status = tally.columns() if tally is not None else ()
 
 
@@ -136,14 +142,15 @@ def make_plan(
     frozen = ledger.frozen(issue.id)
     if frozen is not None and not issue.is_still(frozen, ledger.frozen_hash(issue.id) or ""):
         raise refuse_changed(issue, frozen, root)
-    if frozen is None and not second:
-        refuse_renamed(issue, ledger.sent())
+    resembles = find_resemblance(issue, ledger.sent(), root) if frozen is None and not second else None
     again = ("pending", "deferred", *["unknown"] * resend_unknown, *["failed"] * retry_failed)
     found = ledger.standing(audience, again)
     read = audience or Audience()
     return Plan(
         issue=frozen or issue,
         is_new=frozen is None,
+        is_first=not ledger.has_sent(),
+        resembles=resembles,
         recipients=found.total + found.newcomers,
         to_send=found.ready if limit is None else min(found.ready, limit),
         waiting=0 if limit is None else max(found.ready - limit, 0),
@@ -164,6 +171,7 @@ def make_plan(
         limit=limit,
         list_hash=read.hash.hexdigest(),
         listed=audience is not None,
+        chosen=read.chosen,
         excepted=read.excepted,
         resend_unknown=resend_unknown,
         retry_failed=retry_failed,

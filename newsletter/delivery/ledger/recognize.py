@@ -1,14 +1,18 @@
 """Is a post one that was sent already: renamed, changed since, or another one under a slug that is in use?
 
-Pure: two issues are compared by what their readers read. A renamed post has the same words under another id; its
-address, date and template may differ, and so may the newsletter's footer.
+Two issues are compared by what their readers read. A renamed post has the same words under another id, or almost the
+same and the file of the other is gone; its address, date and template may differ, and so may the newsletter's footer.
+Pure, but for the look whether that file is still there.
 """
 
 import difflib
 import itertools
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from newsletter.compose.issue import Issue, Piece
 from newsletter.errors import NewsletterError
@@ -16,6 +20,21 @@ from newsletter.errors import NewsletterError
 _DIFF_LINES = 12
 _FEW = 12
 """Words; so few are the same in two posts by chance, unless their titles are the same too."""
+ALIKE = 0.7
+"""The share of words, each with the next one, from which on an issue resembles another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resemblance:
+    """A new issue has much of what another one said."""
+
+    issue: str  # the other's id
+    post: str  # and the file that it was made of
+    share: float  # of their words, from 0 to 1
+
+    def __str__(self) -> str:
+        return f"{int(self.share * 100)} % of its words are those of issue {self.issue!r} ({self.post})"
+
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+|\[\d+\]")
 _FOOTER = re.compile(r"^-- $.*", re.MULTILINE | re.DOTALL)
@@ -33,28 +52,63 @@ def source_text(pieces: Iterable[Piece]) -> str:
 def same_words(one: Issue, other: Issue) -> bool:
     """Do two issues say the same, whatever they are called and wherever they stand on the web?"""
     words = _words(one)
-    if words != _words(other):
-        return False
+    return words == _words(other) and _may_be_one(one, other, words)
+
+
+def find_resemblance(issue: Issue, sent: Iterable[Issue], root: Path | None = None) -> Resemblance | None:
+    """The one of the issues `sent` that a new issue resembles most; None where none has much of its words.
+
+    Raises AlreadySent where it says what one of them said, and where it says almost that and the other's file is no
+    longer below `root`: a post that was renamed, and mended, would go to everybody again. So would a post that went out
+    in a digest, which says only where it goes on.
+    """
+    words, found = _words(issue), None
+    pairs = _pairs(words)
+    for other in sent:
+        if any(issue.post == post.get("path") for post in _digested(other)):
+            what = f"went out in the digest {other.id!r}; `--again NAME` sends it alone, to everybody"
+            raise AlreadySent(what, path=issue.post)
+        theirs = _words(other)
+        if not _may_be_one(issue, other, words):
+            continue
+        if theirs == words:
+            raise _renamed(issue, f"says what issue {other.id!r} said, which was {other.post}", other.id)
+        if _digested(issue) or _digested(other):  # no file holds it, and each is like the last
+            continue
+        share = _share(pairs, _pairs(theirs))
+        if share >= ALIKE and (found is None or share > found.share):
+            found = Resemblance(other.id, other.post, share)
+    if found is not None and root is not None and not (root / found.post).exists():
+        raise _renamed(issue, f"seems to be renamed and changed: {found}, a file that is no longer there", found.issue)
+    return found
+
+
+def _renamed(issue: Issue, what: str, other: str) -> AlreadySent:
+    return AlreadySent(
+        f"{what}; a renamed post goes to nobody twice: `newsletter send {other} --as-begun` sends that issue to those "
+        "who lack it, and `--again NAME` sends this one as a new issue, to everybody",
+        path=issue.post,
+    )
+
+
+def _digested(issue: Issue) -> Sequence[Mapping[str, Any]]:
+    """The posts of an issue that is a digest; none of another."""
+    posts: Sequence[Mapping[str, Any]] = issue.context.get("digest", {}).get("posts", ())
+    return posts
+
+
+def _may_be_one(one: Issue, other: Issue, words: list[str]) -> bool:
     return len(words) >= _FEW or _about(one, "title") == _about(other, "title")
 
 
-def refuse_renamed(issue: Issue, sent: Iterable[Issue]) -> None:
-    """Raise AlreadySent where a new issue says what one of those `sent` said: it would go to everybody again.
+def _pairs(words: list[str]) -> Counter[tuple[str, str]]:
+    """Each word with the one after it, so that their order counts too."""
+    return Counter(itertools.pairwise(["", *words, ""]))
 
-    So would a post that went out in a digest, which says only where it goes on.
-    """
-    for other in sent:
-        if any(issue.post == post.get("path") for post in other.context.get("digest", {}).get("posts", ())):
-            raise AlreadySent(
-                f"went out in the digest {other.id!r}; `--again NAME` sends it alone, to everybody", path=issue.post
-            )
-        if same_words(other, issue):
-            raise AlreadySent(
-                f"says what issue {other.id!r} said, which was {other.post}; a renamed post goes to nobody twice: "
-                f"`newsletter send {other.id} --as-begun` goes on with that issue, and "
-                "`--again NAME` makes a second one of it, for everybody",
-                path=issue.post,
-            )
+
+def _share(one: Counter[tuple[str, str]], other: Counter[tuple[str, str]]) -> float:
+    """How much of two texts is the same, from 0 to 1 (Dice's coefficient over pairs of words)."""
+    return 2 * (one & other).total() / (one.total() + other.total())
 
 
 def refuse_changed(issue: Issue, frozen: Issue, root: Path | None = None) -> NewsletterError:

@@ -179,6 +179,11 @@ class SqliteLedger:
             for (frozen,) in self._db.execute(_SENT):
                 yield Issue.loads(frozen, self.path)
 
+    def has_sent(self) -> bool:
+        """Is there any such issue?"""
+        with explained(self.path):
+            return self._db.execute(f"{_SENT} LIMIT 1").fetchone() is not None
+
     def read_audience(
         self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None, excepted: str = ""
     ) -> Audience:

@@ -1,0 +1,24 @@
+"""What a live send would make of an issue, for a rehearsal: the live ledger is only looked at, and may be older."""
+
+from pathlib import Path
+
+from newsletter.compose.issue import Issue
+from newsletter.delivery.ledger.recognize import find_resemblance, refuse_changed
+from newsletter.errors import NewsletterError
+from newsletter.state.open import read_issue, read_sent
+
+
+def foresee_refusal(live: Path, issue: Issue, *, second: bool, root: Path) -> NewsletterError | None:
+    """Why the ledger at `live` would refuse the issue: as `plan.make_plan` does; None where it would not."""
+    rows, _ = read_issue(live, issue.id)
+    try:
+        if rows:
+            *_, frozen, stored_hash, _list_hash = rows[0]
+            before = Issue.loads(frozen, live)
+            if not issue.is_still(before, stored_hash):
+                raise refuse_changed(issue, before, root)
+        elif not second:
+            find_resemblance(issue, (Issue.loads(frozen, live) for frozen in read_sent(live)), root)
+    except NewsletterError as refusal:
+        return refusal
+    return None
