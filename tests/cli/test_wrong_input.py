@@ -64,7 +64,7 @@ def test_a_wrong_config_is_named_with_its_line(folder: Path, run: Run, config: s
     ("arguments", "said"),
     [
         (("sned", "hello"), "No such command 'sned'"),
-        (("send",), "Missing argument"),
+        (("send",), "name a post, or give --new"),
         (("send", "hello", "--dry"), "--dry-run"),
         (("send", "hello", "--limit", "0"), "--limit"),
         (("send", "hello", "--smtp", "http://relay.example.org"), "is no relay; use smtp://user@host:587"),
