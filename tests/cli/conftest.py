@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import run_command
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 CONFIG = """\
@@ -61,11 +63,7 @@ def run(tmp_path: Path) -> Run:
 
     def run(*arguments: str, cwd: Path = tmp_path, **environment: str) -> "subprocess.CompletedProcess[str]":
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
-        return subprocess.run(
-            [Path(sys.executable).parent / "newsletter", *arguments],
-            cwd=cwd, env={**clean, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=200,
-        )  # fmt: skip
+        return run_command(arguments, cwd, {**clean, **environment})
 
     return run
 
@@ -74,8 +72,23 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run `newsletter` in this process, in the newsletter `folder`: the exit code, stdout, stderr."""
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Run `newsletter` in the newsletter `folder`, or where the test has gone: the exit code, stdout, stderr."""
+    for name in os.environ:
+        if name.startswith("NEWSLETTER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        done = run_command(arguments, Path.cwd(), os.environ)
+        return done.returncode, done.stdout, done.stderr
+
+    return call
+
+
+@pytest.fixture
+def call_here(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """As `call`, in the test's own process: for a test that changes something inside of the program."""
     for name in os.environ:
         if name.startswith("NEWSLETTER_"):
             monkeypatch.delenv(name)

@@ -53,13 +53,13 @@ def test_warnings_alone_end_with_0(call: Call, no_relay: Path) -> None:
 
 
 def test_a_name_server_that_is_away_is_75_and_named(
-    call: Call, no_relay: Path, monkeypatch: pytest.MonkeyPatch
+    call_here: Call, no_relay: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resolver, "SECONDS", 0.1)
     with name_server(Zones(bad={"": "silent"})) as server:
         pass
     _ask(no_relay, server)
-    code, out, err = call("doctor", "--json")
+    code, out, err = call_here("doctor", "--json")
     assert code == 75
     assert out == ""
     assert f"no name server answers at {server}" in err
@@ -74,10 +74,10 @@ def test_what_is_no_name_server_is_told_with_its_line(call: Call, no_relay: Path
     assert f"newsletter.toml:{len(no_relay.read_text().splitlines())}: [doctor] nameserver" in err
 
 
-def test_without_dnspython_the_extra_is_named(call: Call, no_relay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dnspython_the_extra_is_named(call_here: Call, no_relay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dns.resolver", None)
     monkeypatch.setitem(sys.modules, "dns.inet", None)
-    code, _, err = call("doctor")
+    code, _, err = call_here("doctor")
     assert code == 2
     assert "pip install 'newsletter-press[doctor]'" in err
     assert err.count("\n") == 1

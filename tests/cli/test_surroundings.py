@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import POST, Call, Run
+from tests.cli.conftest import POST, Call
 
 NEWSLETTER = str(Path(sys.executable).parent / "newsletter")
 LONG = POST + "\n".join(f"Paragraph {number} of a post that fills more than a pipe holds.\n" for number in range(3000))
@@ -43,14 +43,14 @@ def test_a_closed_output_is_no_fault(folder: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_terminal_without_the_letters_shows_what_it_can(folder: Path, run: Run) -> None:
+def test_a_terminal_without_the_letters_shows_what_it_can(folder: Path) -> None:
     (folder / "posts" / "2026-05-04-hello.md").write_text(POST.replace("title: Hello", "title: Łódź ☃"))
     (folder / "subscribers.csv").write_text("email,name\nada.example.org,Łucja\ngrace@example.org,Grace\n")
-    done = run("send", "hello", "--dry-run", PYTHONIOENCODING="ascii")
+    done = shell("newsletter send hello --dry-run", folder, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "Subject      ?" in done.stdout
     (folder / "posts" / "2026-05-04-hello.md").rename(folder / "posts" / "łódź.md")
-    done = run("send", "łódź", "--dry-run", "--json", PYTHONIOENCODING="ascii")
+    done = shell("newsletter send łódź --dry-run --json", folder, PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)["post"] == "posts/łódź.md"
 
 
