@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli.check_formats import CheckFormat
 from newsletter.cli.console import fail, note, paint, plural, say, say_json, short_path
 from newsletter.errors import NewsletterError
 
@@ -40,7 +41,10 @@ def check(
     context: typer.Context,
     posts: Annotated[list[str] | None, typer.Argument(metavar="POST…", help="Posts: files, or slugs.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Check every post of the newsletter but drafts.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of findings, for programs.")] = False,
+    form: Annotated[
+        CheckFormat, typer.Option("--format", help="For people, or for programs: see docs/reference/json.md.")
+    ] = CheckFormat.text,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning too.")] = False,
     links: Annotated[
         bool, typer.Option("--links", help="Ask each link and image, and the unsubscribe address.")
@@ -70,15 +74,15 @@ def check(
         paths = list(dict.fromkeys(find_post(composer.config, composer.site, typed) for typed in posts))
     else:
         paths = find_posts(composer.config, composer.site)
-    checked = run_async(_check(composer, paths, links=links, drafts=not every, alone=len(posts or ()) == 1))
+    form = CheckFormat.json if as_json else form
+    alone = len(posts or ()) == 1 and form in (CheckFormat.text, CheckFormat.json)
+    checked = run_async(_check(composer, paths, links=links, drafts=not every, alone=alone))
     if not checked:
         raise NewsletterError("there is no post to check; `newsletter new TITLE` makes one")
-    if as_json:
-        say_json([_row(one, finding, posts) for one in checked for finding in one.findings])
-        for one in checked:
-            _refused(one)
-    else:
+    if form is CheckFormat.text:
         _show(checked, info=info)
+    else:
+        _print(checked, form, composer.config.root, info=info, strict=strict, several=len(posts or ()) != 1)
     if any(one.refusal for one in checked):
         raise typer.Exit(2)
     bad = {"error", "warning"} if strict else {"error"}
@@ -141,10 +145,31 @@ async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Findin
     return found
 
 
-def _row(one: Checked, finding: "Finding", posts: list[str] | None) -> dict[str, object]:
-    """A finding as --json prints it; with several posts it says which."""
-    row = asdict(finding)
-    return row if posts and len(posts) == 1 else {**row, "post": short_path(str(one.path))}
+def _print(
+    checked: Sequence[Checked], form: CheckFormat, root: Path, *, info: bool, strict: bool, several: bool
+) -> None:
+    """The findings for a program, with what is only worth knowing where `info` asks for it; refusals on stderr."""
+    from newsletter.checks.finding import Finding
+    from newsletter.cli import check_formats as formats
+
+    found, posts = [], []
+    for one in checked:
+        findings = [finding for finding in one.findings if info or finding.severity != "info"]
+        if one.refusal is not None and form is not CheckFormat.json:
+            refusal = one.refusal
+            findings.append(Finding(formats.REFUSED, "error", refusal.what, refusal.line, "", refusal.path or ""))
+        found += formats.locate(findings, one.path, root)
+        posts.append(formats.from_repository(one.path, root))
+        _refused(one)
+    if form is CheckFormat.json:
+        say_json(formats.as_rows(found, several=several))
+    elif form is CheckFormat.github:
+        if found:
+            print(formats.as_github(found))  # noqa: T201 (a program reads it: never folded)
+    elif form is CheckFormat.sarif:
+        print(formats.as_sarif(found))  # noqa: T201
+    else:
+        print(formats.as_junit(found, posts, strict=strict))  # noqa: T201
 
 
 def _show(checked: Sequence[Checked], *, info: bool) -> None:
@@ -185,6 +210,6 @@ def show(findings: "Iterable[Finding]") -> None:
     """The findings, a line each with its hint below, on stderr."""
     for finding in findings:
         where = f"{short_path(finding.source)}:{finding.line}: " if finding.source and finding.line else ""
-        mark = paint(MARKS[finding.severity], _COLOURS[finding.severity])
+        mark = paint(f"{MARKS[finding.severity]} {finding.severity}", _COLOURS[finding.severity])
         note(f"{mark} {where}{finding.message} {paint(f'[{finding.rule}]', 'dim')}", hang=2)
         note(f"    {finding.hint}")

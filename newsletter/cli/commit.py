@@ -100,11 +100,17 @@ def _moved(config: "Config", root: Path, commit: str) -> "Config":
     return there.model_copy(update={"state": state, "subscribers": subscribers}).at(path, path.read_text("utf-8-sig"))
 
 
-def _top(folder: Path, option: str) -> Path:
+def repository_of(folder: Path) -> Path | None:
+    """The root of the repository that `folder` is in; None where there is no git, or no repository."""
     done = _git(folder, "rev-parse", "--show-toplevel")
-    if done is None or done.returncode != 0:
+    return Path(done.stdout.strip()).resolve() if done is not None and done.returncode == 0 else None
+
+
+def _top(folder: Path, option: str) -> Path:
+    top = repository_of(folder)
+    if top is None:
         raise NewsletterError(f"{option} needs a git repository, and {folder} is in none")
-    return Path(done.stdout.strip()).resolve()
+    return top
 
 
 def _git(folder: Path, *words: str) -> "subprocess.CompletedProcess[str] | None":

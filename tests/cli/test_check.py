@@ -1,7 +1,11 @@
 """`check`: what it prints, how it ends, and what silences it."""
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -96,7 +100,7 @@ def test_what_silences_little_is_fine(folder: Path, call: Call, given: str) -> N
 
 def test_a_filter_that_does_not_answer_is_said_once(folder: Path, call: Call) -> None:
     write(folder, config='\n[checks]\nspamd = "127.0.0.1:1"\n')
-    code, out, _ = call("check", "hello", "--json", "--strict")
+    code, out, _ = call("check", "hello", "--json", "--info", "--strict")
     assert code == 0
     assert [finding["severity"] for finding in json.loads(out) if finding["rule"] == "spam"] == ["info"]
 
@@ -159,3 +163,50 @@ def test_what_a_sites_posts_need_is_counted(folder: Path, call: Call) -> None:
     assert code == 2
     assert "    5  lists and quotes stand more than 40 deep" in err
     assert "posts/2026-01-05-deep.md:4" in err
+
+
+def test_what_is_only_worth_knowing_is_left_out_unless_it_is_asked_for(folder: Path, call: Call) -> None:
+    write(folder, WRONG)
+    seen = {option: json.loads(call("check", "hello", "--json", *option)[1]) for option in ((), ("--info",))}
+    assert {finding["severity"] for finding in seen[()]} <= {"error", "warning"}
+    assert [finding for finding in seen["--info",] if finding["severity"] != "info"] == seen[()]
+    assert len(seen["--info",]) > len(seen[()])
+
+
+def test_programs_get_paths_from_the_root_of_the_repository(folder: Path, call: Call) -> None:
+    (folder / "letter").mkdir()
+    for name in ("newsletter.toml", "posts", "subscribers.csv"):
+        shutil.move(folder / name, folder / "letter" / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    write(folder / "letter", WRONG)
+    another(folder / "letter", POST.replace("title: Hello", "title: [Hello"), "2026-05-06-broken.md")
+    words = ("--config", "letter/newsletter.toml", "check", "hello", "letter/posts/2026-05-06-broken.md", "--format")
+    code, out, _ = call(*words, "github")
+    assert code == 2
+    lines = out.splitlines()
+    assert "::error file=letter/posts/2026-05-04-hello.md,line=11,title=image-source::" in out
+    assert any(line.startswith("::error file=letter/posts/2026-05-06-broken.md,") for line in lines)
+    assert all(re.match(r"::(error|warning) file=[^,:]+(,line=\d+)?,title=[a-z-]+::.", line) for line in lines)
+    sarif = json.loads(call(*words, "sarif")[1])
+    results = sarif["runs"][0]["results"]
+    rules = [rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]]
+    assert {result["ruleId"] for result in results} == set(rules)
+    places = [result["locations"][0]["physicalLocation"] for result in results]
+    assert ("letter/posts/2026-05-04-hello.md", 11) in {
+        (place["artifactLocation"]["uri"], place["region"]["startLine"]) for place in places
+    }
+    root = ElementTree.fromstring(call(*words, "junit")[1])
+    assert [suite.get("name") for suite in root] == [
+        "letter/posts/2026-05-04-hello.md", "letter/posts/2026-05-06-broken.md",
+    ]  # fmt: skip
+    assert int(root.get("failures", "0")) == len(root.findall(".//failure")) >= 2
+    [alone] = json.loads(call(*words[:4], "--json")[1])[:1]
+    assert alone["source"] == "letter/posts/2026-05-04-hello.md"
+
+
+def test_a_good_post_is_a_test_that_passes(folder: Path, call: Call) -> None:
+    write(folder)
+    code, out, _ = call("check", "hello", "--format", "junit")
+    root = ElementTree.fromstring(out)
+    assert (code, root.get("tests"), root.get("failures")) == (0, "1", "0")
+    assert call("check", "hello", "--format", "github")[1] == ""

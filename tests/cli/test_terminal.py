@@ -29,7 +29,7 @@ def checked(folder: Path) -> Path:
 
 
 def test_colour_is_for_a_person_alone(checked: Path, run: Run) -> None:
-    assert "\x1b[31m✗\x1b[0m posts/" in seen(checked, NEWSLETTER, "check", "hello")
+    assert "\x1b[31m✗ error\x1b[0m posts/" in seen(checked, NEWSLETTER, "check", "hello")
     assert "\x1b" not in seen(checked, NEWSLETTER, "check", "hello", NO_COLOR="1")
     assert "\x1b" not in seen(checked, NEWSLETTER, "check", "hello", TERM="dumb")
     piped = run("check", "hello")
