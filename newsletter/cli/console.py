@@ -27,6 +27,8 @@ LEAST = 20
 
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_WORD = re.compile(r" *(?:[^ `]*`[^`]{1,60}`[^ `]*|[^ ]+)")
+"""A word with the blanks before it, which align what they stand in; a command that is to be typed is one."""
 _PAINT = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -73,7 +75,7 @@ def _fold(line: str, width: int, hang: int) -> list[str]:
         return [line]
     blank = " " * (hang or len(line) - len(line.lstrip(" ")))
     lines, current = [], ""
-    for word in re.findall(r" *[^ ]+", line):  # with the blanks before it, which align what they stand in
+    for word in _WORD.findall(line):
         if current.strip() and _width(current) + _width(word) > width:
             lines.append(current)
             current = blank + word.lstrip(" ")
@@ -179,9 +181,9 @@ def _signals() -> Iterator[int]:
         os.close(writable)
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, nouns: str = "") -> str:
     """`1 error`, `2,000 errors`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or noun + 's'}"
 
 
 def human_size(size: int) -> str:

@@ -137,8 +137,8 @@ def _show(entries: list[dict[str, Any]], dry_run: bool) -> None:
     doubtful = sum(entry["action"] == "none" and entry["kind"] in {"bounce", "complaint"} for entry in entries)
     if doubtful:
         note(
-            f"{plural(doubtful, 'notice')} about a message held nothing of ours, spoke of the sender, or came again; "
-            "--json shows which"
+            f"{plural(doubtful, 'bounce or complaint', 'bounces or complaints')} changed nothing: about a mail that is "
+            "not ours, about the sender and not the reader, or read before; --json shows which"
         )
 
 

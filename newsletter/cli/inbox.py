@@ -85,6 +85,7 @@ async def _serve(
     store: "Store", faults: "Faults", site: "Site | None", token: str, smtp_port: int, port: int, *, open_api: bool,
     browser: bool,
 ) -> None:  # fmt: skip
+    from newsletter.cli.loop import stop_on_signals
     from newsletter.inbox.server import InboxServer
     from newsletter.web.inbox.app import inbox_app
     from newsletter.web.local import bind_free
@@ -95,7 +96,7 @@ async def _serve(
     free = spare.getsockname()[1]
     spare.close()
 
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as opened, stop_on_signals() as (stop, _):
 
         def ready(url: str) -> None:
             address = with_token(url, token)
@@ -107,4 +108,4 @@ async def _serve(
 
         async with InboxServer(store, port=free, faults=faults) as server:
             app = inbox_app(store, server, token=token, open_api=open_api, site=site)
-            await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close)
+            await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close, stop=stop)

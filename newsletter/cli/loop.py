@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -35,6 +36,8 @@ def stop_on_signals(said: str = "") -> Iterator[tuple[asyncio.Event, asyncio.Eve
             abort.set()
         else:
             stop.set()
+            if sys.stderr.isatty():
+                note("")  # below the terminal's ^C
             if said:
                 note(said)
 

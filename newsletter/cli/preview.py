@@ -34,7 +34,7 @@ def preview(
       newsletter preview
       newsletter preview hello --export screenshots
     """
-    from newsletter.cli.loop import run_async
+    from newsletter.cli.loop import run_async, stop_on_signals
     from newsletter.cli.posts import find_post
     from newsletter.config.settings import load_config
     from newsletter.errors import NewsletterError
@@ -60,4 +60,8 @@ def preview(
         say(f"preview  {url}{taken(port, urlsplit(url).port)}")
         say("Ctrl-C stops it")
 
-    run_async(serve_preview(config, path, port=port, browser=not no_open, on_ready=ready))
+    async def serve() -> None:
+        with stop_on_signals() as (stop, _):
+            await serve_preview(config, path, port=port, browser=not no_open, on_ready=ready, stop=stop)
+
+    run_async(serve())

@@ -27,14 +27,15 @@ def bar(total: int) -> Iterator[Callable[[int, str], None]]:
     columns = (
         TextColumn("sending"),
         BarColumn(bar_width=30, complete_style="green", finished_style="green"),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}{task.fields[left]}"),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
     )
     with _Bar(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=total, left=_left(None, total))
+        task = shown.add_task("", total=total)
+        shown.words = _left(None, total)
 
         def show(done: int, text: str) -> None:
-            shown.words = text
-            shown.update(task, completed=done, left=_left(shown.tasks[0], total - done))
+            shown.update(task, completed=done)
+            shown.words = ", ".join(filter(None, (_left(shown.tasks[0], total - done), text)))
 
         yield show
 
@@ -44,4 +45,4 @@ def _left(task: Task | None, count: int) -> str:
     if not count:
         return ""
     seconds = task.time_remaining if task else None
-    return f", {count:,} left" + (f", about {human_seconds(seconds)}" if seconds else "")
+    return f"{count:,} left" + (f", about {human_seconds(seconds)}" if seconds else "")

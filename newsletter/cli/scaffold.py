@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -116,15 +117,23 @@ def init(
             _write(folder / "posts" / f"{now:%Y-%m-%d}-hello.md", text, made)
     if not in_repository(folder):
         _write(folder / ".gitignore", FRESH, made)
-    there = "" if folder == Path() else f"`cd {folder}`, "
     post = "hello" if any(path.suffix == ".md" for path in made) else "POST"
-    say(f"next: {there}put your name into newsletter.toml, then look with `newsletter preview`,")
-    say(f"rehearse with `newsletter send {post} --dry-run`, and send with `newsletter send {post}`")
+    say(f"A newsletter; in the end, `newsletter send {post}` sends it.")
     for path in made:
         say(f"wrote {path}")
     if site is not None:
         say(f"{site.kind.capitalize()} site: its facts are used and its posts stay in {site.posts_dir}/")
     _keep_out(folder)
+    say("Next:")
+    if folder != Path():
+        say(f"  cd {shlex.quote(str(folder))}")
+    say("  put your name, your address and your relay into newsletter.toml")
+    for command, does in (
+        ("newsletter preview", "look at it as a reader will"),
+        (f"newsletter send {post} --dry-run", "rehearse it into the test inbox"),
+        (f"newsletter send {post}", "send it: shows its plan and asks"),
+    ):
+        say(f"  {command:<34}{does}")
 
 
 def _keep_out(folder: Path) -> None:

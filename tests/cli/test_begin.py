@@ -41,11 +41,16 @@ def test_init_changes_nothing_that_is_there(tmp_path: Path, run: Run) -> None:
     assert "newsletter.toml: is there already" in again.stderr
 
 
-def test_init_says_first_what_comes_next(run: Run) -> None:
-    first = run("init").stdout.splitlines()[:2]
-    assert "`newsletter preview`" in first[0]
-    assert "`newsletter send hello --dry-run`" in first[1]
-    assert "`newsletter send hello`" in first[1]
+def test_init_says_what_it_wrote_and_then_what_comes_next_a_command_a_line(run: Run) -> None:
+    said = run("init", "my letter").stdout.splitlines()
+    assert "`newsletter send hello`" in said[0]
+    after = said[said.index("Next:") :]
+    assert not [line for line in after if line.startswith("wrote ")]
+    assert [line.strip().split("  ")[0] for line in after[1:]] == [
+        "cd 'my letter'", "put your name, your address and your relay into newsletter.toml", "newsletter preview",
+        "newsletter send hello --dry-run", "newsletter send hello",
+    ]  # fmt: skip
+    assert max(map(len, said)) <= 80
 
 
 def test_init_leaves_the_relay_and_the_web_site_empty_and_a_live_send_names_what_is_missing(

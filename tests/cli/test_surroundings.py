@@ -68,10 +68,11 @@ def test_a_subfolder_and_another_folder_are_as_good(folder: Path, call: Call, mo
     assert call("--config", "../other.toml", "status")[2].startswith("newsletter: ../other.toml:2: unknown key")
 
 
-def test_a_server_stops_at_ctrl_c_and_names_the_port_that_was_taken(folder: Path) -> None:
+def test_a_server_ends_well_at_ctrl_c_from_any_shell_and_names_the_port_that_was_taken(folder: Path) -> None:
     def started() -> "tuple[subprocess.Popen[str], list[str]]":
         server = subprocess.Popen(
-            [NEWSLETTER, "inbox", "--no-open", "--port", "18025", "--smtp-port", "11025"],
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", NEWSLETTER, "inbox", "--no-open", "--port", "18025",
+             "--smtp-port", "11025"],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert server.stdout is not None
@@ -84,4 +85,17 @@ def test_a_server_stops_at_ctrl_c_and_names_the_port_that_was_taken(folder: Path
     for server in (first, second):
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=200)
-        assert (server.returncode, errors) == (130, "newsletter: stopped\n")
+        assert (server.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_preview_ends_well_when_it_is_stopped(folder: Path, number: signal.Signals) -> None:
+    server = subprocess.Popen(
+        [NEWSLETTER, "preview", "--no-open", "--port", "0"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    assert server.stdout.readline().startswith("preview  http://localhost:")
+    server.send_signal(number)
+    _, errors = server.communicate(timeout=200)
+    assert (server.returncode, errors) == (0, "")

@@ -113,7 +113,7 @@ def text_part(sample: Sample) -> Iterator[Violation]:
 def unsubscribe(sample: Sample) -> Iterator[Violation]:
     header = sample.header("List-Unsubscribe")
     targets = [uri.strip() for uri in re.findall(r"<([^<>]*)>", header or "")]
-    config = "set [unsubscribe] url or mailto in newsletter.toml"
+    config = "Set [unsubscribe] url or mailto in newsletter.toml."
     if header is None:
         what = "there is no List-Unsubscribe header: Gmail and Yahoo ask for it, and readers without it press “spam”"
         yield Violation("error", what, hint=config)
@@ -137,7 +137,7 @@ def unsubscribe(sample: Sample) -> Iterator[Violation]:
     if sample.tree is not None and not _visible_leave(sample, frozenset(targets)):
         what = "no visible link to unsubscribe: the law asks for one, and readers without it press “spam”"
         yield Violation(
-            "error", what, hint='Put <a href="{{ unsubscribe_url }}"> into the template\'s footer, and ' + config + "."
+            "error", what, hint='Put <a href="{{ unsubscribe_url }}"> into the template\'s footer. ' + config
         )
 
 
