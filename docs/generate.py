@@ -16,6 +16,7 @@ def pages() -> dict[Path, str]:
         ROOT / "newsletter/cli/help.txt": overview(),
         ROOT / "docs/reference/commands.md": commands(),
         ROOT / "docs/reference/checks.md": checks(),
+        ROOT / "docs/newsletter.1": manual(),
         ROOT / "newsletter/state/schema.sql": tables(),
     }
 
@@ -35,6 +36,45 @@ def commands() -> str:
             title = f"newsletter {name} {child}".strip()
             parts.append(f"## {title}\n\n```\n{_help(one, title)}```\n")
     return "\n".join(parts)
+
+
+def manual() -> str:
+    """The manual page, in man's macros: the help of every command."""
+    from newsletter import __version__
+
+    root = _root()
+    parts = [f'.TH NEWSLETTER 1 "" "newsletter {__version__}" "User Commands"', ".SH NAME"]
+    parts.append("newsletter \\- publish a newsletter from a git repository")
+    parts += [
+        ".SH SYNOPSIS",
+        ".B newsletter",
+        "[\\-\\-config FILE] COMMAND [OPTIONS]",
+        ".SH DESCRIPTION",
+        *_verbatim(overview()),
+    ]
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None) or {"": command}
+        for child, one in inner.items():
+            title = f"newsletter {name} {child}".strip()
+            parts += [f".SH {title.upper()}", *_verbatim(_help(one, title))]
+    files = "newsletter.toml, subscribers.csv, newsletter.db, .newsletter/"
+    parts += [".SH FILES", files, ".SH EXIT STATUS", *_verbatim(_exit_codes())]
+    return "\n".join(parts) + "\n"
+
+
+def _verbatim(text: str) -> list[str]:
+    """Lines that man shows as they are."""
+    escaped = text.rstrip().replace("\\", "\\e").replace("-", "\\-")
+    return [".nf", *("\\&" + line if line[:1] in (".", "'") else line for line in escaped.split("\n")), ".fi"]
+
+
+def _exit_codes() -> str:
+    """The table of docs/reference/exit-codes.md as lines."""
+    page = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ", 1) for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()
+    ]
+    return "\n".join(f"{code:>4}  {means.replace('`', '')}" for code, means in rows)
 
 
 def checks() -> str:

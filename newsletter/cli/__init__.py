@@ -16,6 +16,9 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell: `>&-`
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the end)
+    if os.name == "nt":
+        sys.stderr.write("newsletter: runs on Linux and macOS; on Windows, use it inside WSL (`wsl --install`)\n")
+        sys.exit(2)
     if arguments in (["--help"], ["-h"], []):
         with contextlib.suppress(OSError), open(f"{__path__[0]}/help.txt", encoding="utf-8") as overview:
             sys.stdout.write(overview.read())

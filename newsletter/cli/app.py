@@ -37,6 +37,7 @@ COMMANDS = {
     "dkim": "dkim",
     "serve": "serve",
     "state": "state",
+    "completion": "completion",
     "archive": "archive",
 }
 """Each command and the module of this room that defines it, in the order of the help."""

@@ -86,7 +86,10 @@ def check_names(environment: Iterable[str], model: Model) -> None:
         if table in model.model_fields:
             continue
         near = difflib.get_close_matches(table, model.model_fields, n=1)
-        if not nested and (owner := _owner(table, model)):
+        section, _, key = table.partition("_")
+        if section in model.model_fields and key in _model_of(model.model_fields[section].annotation).model_fields:
+            hint = f"did you mean {variable((section, key))}, with two underscores?"
+        elif not nested and (owner := _owner(table, model)):
             hint = f"did you mean {variable((owner, table))}?"
         elif near:
             hint = f"did you mean {variable((near[0],))}{'__…' if nested else ''}?"

@@ -40,10 +40,12 @@ class _Deferred(ModuleType):
 
 
 def _import_when_used(name: str) -> None:
-    """Let what `import name` loads wait until something of the module is used."""
-    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    """Let what `import name` loads wait until something of the module is used; it need not be installed."""
+    if name in sys.modules:
+        return
+    spec = importlib.util.find_spec(name)
+    module = sys.modules[name] = ModuleType(name) if spec is None else importlib.util.module_from_spec(spec)
     if spec is not None:
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
         module.__class__ = _Deferred
 
 

@@ -1,0 +1,92 @@
+"""What installing and starting costs: dependencies, their size, and how long the help takes."""
+
+import importlib.metadata as metadata
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+MOST_PACKAGES, MOST_MEGABYTES, MOST_HELP_SECONDS = 70, 200, 0.35
+NEVER_USED = {"requests", "urllib3", "charset-normalizer"}
+"""Installed by premailer, and not needed: docs/how-to/install.md says how to leave them out."""
+
+
+def needed(name: str = "newsletter-press") -> set[str]:
+    """The packages that installing `name` brings here, without its extras."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if one in found:
+            continue
+        try:
+            requires = metadata.requires(one) or []
+        except metadata.PackageNotFoundError:  # for another system or Python
+            continue
+        found.add(one)
+        for line in requires:
+            from packaging.requirements import Requirement
+
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+                for extra in requirement.extras:
+                    waiting += [
+                        inner.name
+                        for inner in map(Requirement, metadata.requires(requirement.name) or [])
+                        if inner.marker is not None and inner.marker.evaluate({"extra": extra})
+                        and not inner.marker.evaluate({"extra": ""})
+                    ]  # fmt: skip
+    return found - {"newsletter-press"}
+
+
+def size(name: str) -> int:
+    files = metadata.files(name) or []
+    return sum(place.stat().st_size for file in files if (place := Path(str(file.locate()))).is_file())
+
+
+def test_no_more_is_installed_than_is_said() -> None:
+    packages = needed()
+    assert 20 < len(packages) <= MOST_PACKAGES, sorted(packages)
+    megabytes = sum(map(size, packages)) / 1e6
+    assert 20 < megabytes <= MOST_MEGABYTES
+
+
+def test_the_help_starts_at_once_and_without_the_rest() -> None:
+    asked = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-c",
+        "import sys; sys.argv = ['newsletter', '--help']; from newsletter.cli import main; main()",
+    ]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+    assert not re.search(r"\| +(typer|rich|pydantic|sqlalchemy|lxml|premailer)$", told, re.MULTILINE)
+    best = 10.0
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "newsletter", "--help"], capture_output=True, check=True)
+        best = min(best, time.perf_counter() - began)
+        if best < MOST_HELP_SECONDS:
+            break
+    assert best < MOST_HELP_SECONDS * 4  # on a busy machine
+
+
+def test_mail_is_made_without_what_is_never_used() -> None:
+    config = str(Path(__file__).parents[1] / "newsletter.toml")
+    code = f"""
+import sys
+from importlib.machinery import PathFinder
+class Without:
+    find_distributions = PathFinder.find_distributions
+    def find_spec(self, name, path=None, target=None):
+        absent = name.partition(".")[0].replace("_", "-") in {NEVER_USED!r}
+        return None if absent else PathFinder.find_spec(name, path, target)
+sys.meta_path[:] = [Without() if finder is PathFinder else finder for finder in sys.meta_path]
+from newsletter.cli.app import run
+sys.exit(run(["--config", {config!r}, "render", "hello-from-the-long-view"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Hello from The Long View" in done.stdout
