@@ -21,8 +21,7 @@ from newsletter.config.settings import Config, load_config
 from newsletter.errors import NewsletterError
 from newsletter.site.load import load_site
 from newsletter.site.page import read_page
-
-from .writing import SECRET
+from tests.compose.writing import SECRET
 
 CONFIG = """
 [newsletter]

@@ -194,3 +194,17 @@ async def _accept(server: RelayServer, talk: Talk, body: bytes, answer: Callable
         if after is not None:
             text = after
     await answer("decided", "", text or "250 2.0.0 ok: queued")  # type: ignore[misc]
+
+
+def once(what: str, reply: str, *, per: str = "recipient") -> Script:
+    """A script that answers `what` with `reply` the first time for each recipient or connection."""
+    seen = set()
+
+    def script(talk: Talk, command: str, _argument: str) -> str | None:
+        key = talk.rcpt_to if per == "recipient" else talk.number
+        if command != what or key in seen:
+            return None
+        seen.add(key)
+        return reply
+
+    return script

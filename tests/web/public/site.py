@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
+from newsletter.audience.address import address_key
+from newsletter.audience.events import events_of
+from newsletter.audience.notices import Notice, next_due, settle
 from newsletter.audience.token import make_token
 from newsletter.config.settings import load_config
 from newsletter.feedback.webhooks.providers import ReadPosted
@@ -17,6 +20,8 @@ from newsletter.web.public.app import public_app
 from newsletter.web.public.context import Public
 from newsletter.web.server import serve_app
 
+ADA = "ada@example.org"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 CONFIG = """\
 [newsletter]
 title = "The Long View"
@@ -114,3 +119,17 @@ async def public_site(
         stop.set()
         await serving
         public.engine.dispose()
+
+
+def owed(site: Site) -> list[Notice]:
+    """The mails that are owed, oldest first; reading them settles them."""
+    found = []
+    while notice := next_due(site.public.engine, site.now[0]):
+        found.append(notice)
+        settle(site.public.engine, notice, "sent", "")
+    return found
+
+
+def kinds(site: Site, email: str = ADA) -> list[str]:
+    """What the record says happened to a person, in order."""
+    return [event.kind for event in events_of(site.public.engine, address_key(email))]

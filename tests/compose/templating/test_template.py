@@ -7,8 +7,7 @@ import pytest
 
 from newsletter.compose.templating.environment import Templates, shipped_templates
 from newsletter.errors import NewsletterError
-
-from .writing import CONTEXT, cut_template
+from tests.compose.writing import CONTEXT, cut_template
 
 FAULTS = [
     ("{{ nothing }}", "'nothing' is undefined"),

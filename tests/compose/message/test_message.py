@@ -22,8 +22,7 @@ from newsletter.compose.message.ids import reference
 from newsletter.compose.message.quoted_printable import normal
 from newsletter.compose.message.writer import MessageWriter, feedback_id
 from newsletter.errors import NewsletterError
-
-from .writing import SECRET, cut_template, issue
+from tests.compose.writing import SECRET, cut_template, issue
 
 ADA = Subscriber("ada@example.net", "Ada", {"city": "Lyon"})
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

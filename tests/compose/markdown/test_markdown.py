@@ -17,8 +17,7 @@ from newsletter.compose.html.sanitize import sanitize, video_link
 from newsletter.compose.markdown.convert import render_markdown
 from newsletter.compose.markdown.highlight import code_language
 from newsletter.errors import NewsletterError
-
-from .sites import HUGO, JEKYLL, PLAIN, make, page_of
+from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, page_of
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,8 @@ from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, enco
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.config.settings import load_config
 from newsletter.errors import NewsletterError
-
-from .writing import SECRET
-from .writing import issue as an_issue
+from tests.compose.writing import SECRET
+from tests.compose.writing import issue as an_issue
 
 SHARED = (
     b"From: Ada Moreau <ada@example.org>\r\n",

@@ -10,8 +10,7 @@ from newsletter.compose.body import render_body
 from newsletter.compose.liquid.render import render_liquid
 from newsletter.compose.shortcodes.render import render_shortcodes
 from newsletter.errors import NewsletterError
-
-from .sites import HUGO, JEKYLL, PLAIN, make, page_of
+from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, page_of
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from newsletter.compose.issue import Slot
 from newsletter.compose.templating.slots import Slots, Tag
 from newsletter.compose.templating.tokens import TOKEN
 from newsletter.errors import NewsletterError
-
-from .writing import ADDRESSES, CONTEXT, cut_template, fill, reader
+from tests.compose.writing import ADDRESSES, CONTEXT, cut_template, fill, reader
 
 READERS = (
     {"name": "Ada", "city": "Lyon", "tags": "a,b", "n": "3"},

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from newsletter.compose.body import render_body
 from newsletter.compose.html.images import fit, size_of
-
-from .sites import HUGO, PLAIN, make, page_of
+from tests.compose.sites import HUGO, PLAIN, make, page_of
 
 
 def png(width: int, height: int) -> bytes:

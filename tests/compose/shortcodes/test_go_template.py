@@ -7,8 +7,7 @@ import pytest
 from newsletter.compose.body import render_body
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
-
-from .sites import HUGO, make, page_of
+from tests.compose.sites import HUGO, make, page_of
 
 
 def page_with(tmp_path, template: str, body: str, name: str = "own") -> Page:

@@ -9,8 +9,7 @@ from newsletter.compose.body import render_body
 from newsletter.compose.markdown.convert import render_markdown
 from newsletter.compose.markdown.grammar import grammar_of
 from newsletter.errors import NewsletterError
-
-from .sites import HUGO, JEKYLL, PLAIN, make, page_of
+from tests.compose.sites import HUGO, JEKYLL, PLAIN, make, page_of
 
 
 def _page(tmp_path, kind, config=None):
