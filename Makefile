@@ -29,12 +29,12 @@ test: install debian ## everything: lint, types, imports, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto -m 'not soak'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not soak'
 
 coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
 coverage: install debian ## the tests again, and which files they run less than 80 % of
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto -m 'not soak'
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal -m 'not soak'
 	$(BIN)/python .ci/uncovered.py
 
 fidelity: install ## compare Markdown with the real generators, styles with Chromium, write fidelity/*.md (as root: installs them)

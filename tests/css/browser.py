@@ -13,8 +13,9 @@ _READ = """() => {
     [null, '::before', '::after', '::first-line', '::marker'].map(part => {
       const style = getComputedStyle(element, part);
       if (['::before', '::after'].includes(part) && style.content == 'none') return '';
-      const names = part ? ['content', 'color', 'background-color', 'font-size'] : [...style];
-      const told = names.map(name => name + ': ' + style.getPropertyValue(name));
+      const told = part
+        ? ['content', 'color', 'background-color', 'font-size'].map(name => name + ': ' + style.getPropertyValue(name))
+        : style.cssText.split('; ');
       return [element.localName + (part || ''), ...told].join('\\n');
     }));
   }"""

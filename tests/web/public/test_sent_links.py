@@ -4,14 +4,15 @@ import asyncio
 import email
 import email.policy
 import json
+import os
 import re
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from newsletter.audience.suppression import suppressed
+from tests.cli.command import run_command
 from tests.delivery.relay_server import RelayServer, Talk, serving
 from tests.web.public.site import Site, public_site
 
@@ -19,13 +20,8 @@ PEOPLE = 30
 
 
 async def newsletter(site: Site, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        Path(sys.executable).parent / "newsletter", *arguments, cwd=site.folder,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    done = await asyncio.to_thread(run_command, arguments, site.folder, os.environ)
+    return done.returncode, done.stdout, done.stderr
 
 
 def links(message: bytes) -> dict[str, str]:
