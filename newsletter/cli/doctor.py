@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.console import paint, say, say_json
+from newsletter.cli.console import paint, say, say_json, table
 
 if TYPE_CHECKING:
     from newsletter.doctor.run import Examination
@@ -52,6 +52,9 @@ def doctor(
 def _show(examinations: "list[Examination]") -> None:
     for examination in examinations:
         say(paint(examination.heading, "bold"))
+        if examination.table:
+            header, *rows = examination.table
+            say("\n".join(f"  {line}" for line in table(rows, header).split("\n")))
         for one in examination.diagnoses:
             mark, colour = MARKS[one.result]
             say(f"  {paint(mark, colour)} {one.what} {paint(f'[{one.check}]', 'dim')}", hang=_HANG)
@@ -69,7 +72,9 @@ def _show(examinations: "list[Examination]") -> None:
 
 def _say_fix(line: str) -> None:
     """How to mend it; a line that is copied, of a zone or a config, is never folded."""
-    if " IN " in line or line.startswith("["):
+    from newsletter.doctor.diagnosis import is_copied
+
+    if is_copied(line):
         print(" " * (_HANG + 2) + line)  # noqa: T201
     else:
         say(" " * (_HANG + 2) + line, hang=_HANG + 2)

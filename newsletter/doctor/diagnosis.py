@@ -35,3 +35,8 @@ def zone_lines(domain: str, *lines: str, instead: str = "") -> str:
         f"In the DNS of {domain}, put this in place of {instead}:" if instead else f"Put this into the DNS of {domain}:"
     )
     return "\n".join([begin, *lines])
+
+
+def is_copied(line: str) -> bool:
+    """Is it a line of a zone file or of newsletter.toml, in a `fix`?"""
+    return " IN " in line or line.startswith("[")

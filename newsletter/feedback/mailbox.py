@@ -22,13 +22,14 @@ from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.relay import without_password
 
 if TYPE_CHECKING:
-    from imap_tools import BaseMailBox
+    from imap_tools import AND, BaseMailBox
 
 LARGEST = 25_000_000
 """Bytes of a mail that are read; no notice is as large."""
 BATCH = 100
 """Mails that are fetched from IMAP at once."""
 HANDLED = "$NewsletterHandled"
+_JUNK = re.compile(r"(?:^|[./])(?:junk|spam|bulk mail)(?: e-?mail)?$", re.IGNORECASE)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -121,7 +122,32 @@ def read_imap(
     `login` gives ("password", …) or ("token", …) for XOAUTH2. Handled mails get the keyword $NewsletterHandled, or
     where the server keeps none, are seen. Raises TryAgainLater where the server can't be reached.
     """
-    from imap_tools import AND, MailBox, MailBoxStartTls, MailBoxUnencrypted
+    from imap_tools import AND
+
+    with _opened(box, login, ca_file) as mails:
+        wanted = AND(no_keyword=HANDLED)
+        if since is not None:
+            wanted = AND(wanted, date_gte=datetime.datetime.fromtimestamp(since - 86_400, datetime.UTC).date())
+        yield from _fetched(mails, box.folder, wanted)
+
+
+def find_mail(
+    box: ImapBox, login: Callable[[], tuple[str, str]], reference: str, ca_file: Path | None = None
+) -> Iterator[Mail]:
+    """The mails of this X-Newsletter-Ref in the folder, and in those for spam. Raises like `read_imap`."""
+    from imap_tools import AND, Header
+
+    with _opened(box, login, ca_file) as mails:
+        junk = [one.name for one in mails.folder.list() if "\\Junk" in one.flags or _JUNK.search(one.name)]
+        for folder in dict.fromkeys((box.folder, *junk)):
+            mails.folder.set(folder)
+            yield from _fetched(mails, folder, AND(header=[Header("X-Newsletter-Ref", reference)]))
+
+
+@contextmanager
+def _opened(box: ImapBox, login: Callable[[], tuple[str, str]], ca_file: Path | None) -> "Iterator[BaseMailBox]":
+    """The mailbox, logged in, its folder chosen."""
+    from imap_tools import MailBox, MailBoxStartTls, MailBoxUnencrypted
 
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     with _explained(box):
@@ -135,17 +161,19 @@ def read_imap(
         kind, secret = login()
         log_in = opened.xoauth2 if kind == "token" else opened.login
         with log_in(box.user, secret, initial_folder=box.folder) as mails:
-            wanted = AND(no_keyword=HANDLED)
-            if since is not None:
-                wanted = AND(wanted, date_gte=datetime.datetime.fromtimestamp(since - 86_400, datetime.UTC).date())
-            found = mails.uids(wanted)
-            for start in range(0, len(found), BATCH):
-                uids = ",".join(found[start : start + BATCH])
-                _, answers = mails.client.uid("FETCH", uids, "(UID BODY.PEEK[])")  # the bytes as they lie there
-                for answer in answers:
-                    if isinstance(answer, tuple) and (uid := re.search(rb"UID (\d+)", answer[0])):
-                        number = uid[1].decode("ascii")
-                        yield Mail(f"{box.folder}:{number}", answer[1][: LARGEST + 1], partial(_flag, mails, number))
+            yield mails
+
+
+def _fetched(mails: "BaseMailBox", folder: str, wanted: "AND") -> Iterator[Mail]:
+    """The chosen folder's mails that match, as their bytes lie there."""
+    found = mails.uids(wanted)
+    for start in range(0, len(found), BATCH):
+        uids = ",".join(found[start : start + BATCH])
+        _, answers = mails.client.uid("FETCH", uids, "(UID BODY.PEEK[])")
+        for answer in answers:
+            if isinstance(answer, tuple) and (uid := re.search(rb"UID (\d+)", answer[0])):
+                number = uid[1].decode("ascii")
+                yield Mail(f"{folder}:{number}", answer[1][: LARGEST + 1], partial(_flag, mails, number))
 
 
 def _flag(mails: "BaseMailBox", uid: str) -> None:

@@ -55,6 +55,7 @@ class Session:
     extensions: frozenset[str]  # lower case: "pipelining", "smtputf8", "dsn", …
     headers: bytes = b""  # that each message gets for this relay
     secrets: Secrets = NO_SECRETS  # never to be repeated, whatever the server says
+    size: int = 0  # bytes of a message that it takes at most, as it says (RFC 1870); 0: it does not
 
 
 class Connector:
@@ -116,7 +117,9 @@ class Connector:
         transport = client.transport
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         extensions = frozenset(name.lower() for name in client.esmtp_extensions)
-        return Session(transport, extensions, relay.headers, secrets)  # type: ignore[arg-type]
+        size = client.esmtp_extensions.get("size", "").strip()
+        most = int(size) if size.isascii() and size.isdigit() else 0
+        return Session(transport, extensions, relay.headers, secrets, most)  # type: ignore[arg-type]
 
     async def _reach(self, client: aiosmtplib.SMTP) -> str:
         """Connect; the greeting's text. A port that waits for TLS says nothing, so it is asked."""

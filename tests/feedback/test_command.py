@@ -1,14 +1,7 @@
 """`feedback` as a user runs it, on mails that answer messages really sent."""
 
 import json
-import os
-import select
-import shutil
-import socket
 import sqlite3
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
-from tests.cli.test_send import Relay, free_port, parse
+from tests.cli.test_send import Relay, parse
 
+from .dovecot import dovecot
 from .samples import AWAY, arf, dsn, plain
 
 
@@ -202,67 +196,11 @@ def test_what_cannot_be_read_is_one_line(folder: Path, run: Run, arguments: tupl
     assert done.stderr.count("\n") == 1
 
 
-DOVECOT = shutil.which("dovecot") or "/usr/sbin/dovecot"
-NOBODY = 65534
-"""Dovecot reads no mail as root."""
-
-
 @pytest.fixture
-def imap(letter: Letter) -> Iterator[tuple[str, Path]]:
+def imap() -> Iterator[tuple[str, Path]]:
     """Dovecot with one mailbox: its URL, and its Maildir."""
-    if not Path(DOVECOT).exists() or os.getuid() != 0:
-        pytest.skip("Dovecot is not installed, or this is not root, who alone may start it so")
-    with tempfile.TemporaryDirectory() as folder:
-        place, port = Path(folder), free_port()
-        place.chmod(0o755)
-        mails = place / "mail"
-        for made in (mails, *(mails / name for name in ("new", "cur", "tmp"))):
-            made.mkdir()
-            os.chown(made, NOBODY, NOBODY)
-        (place / "dovecot.conf").write_text(f"""\
-base_dir = {place}/run
-log_path = {place}/log
-protocols = imap
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-mail_location = maildir:{mails}
-service imap-login {{
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-passdb {{
-  driver = static
-  args = password=secret
-}}
-userdb {{
-  driver = static
-  args = uid={NOBODY} gid={NOBODY} home={place}
-}}
-""")
-        process = subprocess.Popen([DOVECOT, "-F", "-c", place / "dovecot.conf"], stderr=subprocess.DEVNULL)
-        try:
-            wait_for(port, process)
-            yield f"imap://ada@127.0.0.1:{port}/INBOX", mails
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Until somebody listens there."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        assert process.poll() is None, "dovecot ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        select.select([], [], [], 0.02)
-    raise AssertionError("dovecot does not listen")
+    with dovecot() as (url, mails):
+        yield url, mails
 
 
 def test_a_mailbox_on_a_server_is_read_once_and_nothing_is_deleted(letter: Letter, imap: tuple[str, Path]) -> None:

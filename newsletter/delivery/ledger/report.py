@@ -28,7 +28,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
         deliveries.c.issue, deliveries.c.state
     )
     left = select(suppressions.c.issue, func.count()).where(suppressions.c.reason == "unsubscribe")
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         if issue_id is not None:
             number = _number(engine, issue_id)
             query = query.where(issues.c.number == number)
@@ -52,7 +52,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
 
 def frozen_hashes(engine: Engine) -> dict[str, str]:
     """The hash of what each issue froze, by its id; an issue composed now has the same where nothing has changed."""
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         return {row.id: row.hash for row in connection.execute(select(issues.c.id, issues.c.hash))}
 
 
@@ -67,7 +67,7 @@ def iter_deliveries(engine: Engine, issue_id: str, secret: bytes, state: str | N
 
 def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> Iterator[dict[str, Any]]:
     table = deliveries.c
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         frozen = connection.execute(select(issues.c.frozen).where(issues.c.number == number)).scalar_one()
         issue = Issue.loads(frozen)
         domain = sender_domain(issue)
@@ -91,7 +91,7 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
 
 
 @contextlib.contextmanager
-def _reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine) -> Iterator[Connection]:
     """A connection; what the database says of a damaged file is said as a NewsletterError."""
     try:
         with engine.connect() as connection:
@@ -101,7 +101,7 @@ def _reading(engine: Engine) -> Iterator[Connection]:
 
 
 def _number(engine: Engine, issue_id: str) -> int:
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         number = connection.execute(select(issues.c.number).where(issues.c.id == issue_id)).scalar()
         if number is None:
             known = [

@@ -2,10 +2,6 @@
 
 import asyncio
 import re
-import ssl
-from urllib.parse import urlsplit
-
-import httpcore
 
 from newsletter.compose.message.dkim_key import text_record
 from newsletter.doctor.diagnosis import Diagnosis, zone_lines
@@ -13,9 +9,8 @@ from newsletter.doctor.dns.dkim import read_tags
 from newsletter.doctor.dns.dmarc_record import walk_up
 from newsletter.doctor.dns.resolver import Resolver
 from newsletter.doctor.identity import Identity, literal
+from newsletter.doctor.web import fetch
 
-SECONDS = 5.0
-POLICY_MOST = 64 * 1024
 BIMI_SELECTOR = "default"
 
 
@@ -51,11 +46,12 @@ async def _mta_sts(domain: str, resolver: Resolver) -> Diagnosis:
             what + (f" ({trouble})" if trouble else ""),
             f"give mta-sts.{domain} one, or take the record out",
         )
-    text, wrong = await _fetch(f"https://mta-sts.{domain}/.well-known/mta-sts.txt", addresses[0])
-    wrong = wrong or await _policy_fault(text, domain, resolver)
+    response = await fetch("GET", f"https://mta-sts.{domain}/.well-known/mta-sts.txt", address=addresses[0])
+    wrong = response.trouble or ("" if response.status == 200 else f"is answered with {response.status}, not with 200")
+    wrong = wrong or await _policy_fault(response.text, domain, resolver)
     if wrong:
         return Diagnosis(check, "fail", f"the MTA-STS policy of {domain} {wrong}", "mend it, or take the record out")
-    mode = dict(_policy_lines(text)).get("mode", "")
+    mode = dict(_policy_lines(response.text)).get("mode", "")
     return Diagnosis(check, "pass", f"{domain} has an MTA-STS policy (mode {mode})")
 
 
@@ -79,29 +75,6 @@ def _policy_lines(text: str) -> list[tuple[str, str]]:
 
 def _matches(host: str, pattern: str) -> bool:
     return host == pattern or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
-
-
-async def _fetch(url: str, address: str) -> tuple[str, str]:
-    """A small text from a server at an address, with its certificate verified; or why not."""
-    parts = urlsplit(url)
-    name = (parts.hostname or "").encode("ascii")
-    target = httpcore.URL(scheme=b"https", host=address.encode(), port=443, target=parts.path.encode())
-    pool = httpcore.AsyncConnectionPool(ssl.create_default_context())
-    try:
-        async with asyncio.timeout(SECONDS), pool:
-            response = await pool.request(
-                "GET",
-                target,
-                headers=[(b"Host", name), (b"Connection", b"close")],
-                extensions={"sni_hostname": name.decode()},
-            )
-    except TimeoutError:
-        return "", "does not answer in time"
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-        return "", f"can't be fetched ({str(error) or 'nobody answers'})"
-    if response.status != 200:
-        return "", f"answers {response.status}, and redirects are not followed"
-    return response.content[:POLICY_MOST].decode("utf-8", "replace"), ""
 
 
 async def _tls_reports(domain: str, resolver: Resolver) -> Diagnosis:

@@ -29,7 +29,7 @@ from newsletter.web.local_token import door, load_token, open_browser, with_toke
 from newsletter.web.pages import fragment, page, static_files
 from newsletter.web.security import SecurityHeaders, mail_policy
 from newsletter.web.server import serve_app
-from newsletter.web.studio import panels, personas, readers
+from newsletter.web.studio import checkup, panels, personas, readers
 from newsletter.web.studio.renderer import RenderedMessage, Renderer
 from newsletter.web.studio.sent import SentIssue, SentIssues
 from newsletter.web.studio.watch import changes
@@ -46,6 +46,7 @@ class Studio:
         self.sent = SentIssues()
         self.events = Events()
         self.link_answers: dict[str, Any] = {}  # of the session, for "check links"
+        self.checkup: checkup.Checkup | None = None  # what the doctor found last
         self.last: tuple[str, str] | None = None  # post and person looked at last
         self._searched = 0  # the latest moment, by a page's clock, at which people were searched
 
@@ -63,6 +64,7 @@ class Studio:
             Route("/download/{key:path}", self.download),
             Route("/people", self.people),
             Route("/readers", self.readers),
+            Route("/doctor", self.doctor),
             Route("/send/{key:path}", self.send, methods=["POST"]),
             Route("/site/{path:path}", self.site_file),
             Route("/events", self.stream),
@@ -97,6 +99,16 @@ class Studio:
             return page(request, "studio/readers.html", await run_in_threadpool(readers.overview, self.renderer.config))
         except NewsletterError as error:
             return self._page(request, "", error_page.describe_error(error, self.root), 422)
+
+    async def doctor(self, request: Request) -> Response:
+        """What the doctor found last; with `look`, what it finds now."""
+        error = ""
+        if request.query_params.get("look"):
+            try:
+                self.checkup = await checkup.examine_now(self.renderer.config)
+            except NewsletterError as trouble:
+                error = str(trouble)
+        return page(request, "studio/doctor.html", {**checkup.context(self.checkup), "error": error})
 
     def post_list(self, request: Request) -> Response:
         """The list of posts, for a page that is open when one is added."""

@@ -1,0 +1,58 @@
+"""How the last issues fared at each mailbox provider: complaints and bounces against what providers bear."""
+
+from collections import defaultdict
+
+from newsletter.config.settings import Config
+from newsletter.delivery.ledger.outcomes import Outcome, outcomes_by_domain
+from newsletter.doctor.audience import Readership
+from newsletter.doctor.diagnosis import Diagnosis, Result
+from newsletter.state import open_state, sqlite_path
+
+ISSUES = 5
+GOOD, BEARABLE = 0.001, 0.003
+"""Complaints a message: Gmail and Yahoo ask for less than a thousandth, and act at three."""
+BOUNCES, MANY_BOUNCES = 0.02, 0.05
+FEW = 100
+"""Messages under which a share says nothing."""
+_LESS_COMPLAINTS = (
+    "mail who asked for it, say at the top who writes and how to leave, and send no more than was promised"
+)
+_LESS_BOUNCES = "remove what bounces, and confirm addresses (double opt-in); most come with imported lists"
+
+
+def examine_reputation(config: Config, audience: Readership) -> list[Diagnosis]:
+    """A line for each provider, over the last issues."""
+    check = "reputation"
+    if not sqlite_path(config).exists():
+        return [Diagnosis(check, "skip", "nothing has been sent yet")]
+    engine = open_state(config)
+    ids, by_domain = outcomes_by_domain(engine, ISSUES)
+    engine.dispose()
+    if not ids or not any(one.sent for one in by_domain.values()):
+        return [Diagnosis(check, "skip", "nothing has been sent yet")]
+    found: dict[str, Outcome] = defaultdict(Outcome)
+    for domain, outcome in by_domain.items():
+        one = found[audience.provider(domain)]
+        one.sent += outcome.sent
+        one.failed += outcome.failed
+        one.bounced += outcome.bounced
+        one.complaints += outcome.complaints
+    issues = f"the last {len(ids)} issues" if len(ids) > 1 else "the last issue"
+    return [_judge(name, one, issues) for name, one in sorted(found.items(), key=lambda pair: -pair[1].sent)]
+
+
+def _judge(name: str, one: Outcome, issues: str) -> Diagnosis:
+    complaints = one.complaints / max(one.sent, 1)
+    back = (one.failed + one.bounced) / max(one.sent + one.failed, 1)
+    what = (
+        f"{name}, {issues}: {one.sent:,} accepted, {one.complaints:,} complaints ({complaints:.2%}, of 0.1 % at most), "
+        f"{one.failed + one.bounced:,} refused or bounced ({back:.1%})"
+    )
+    enough = one.sent >= FEW
+    result: Result = "pass"
+    if enough and (complaints >= BEARABLE or back >= MANY_BOUNCES):
+        result = "fail"
+    elif enough and (complaints >= GOOD or back >= BOUNCES):
+        result = "warn"
+    fix = _LESS_COMPLAINTS if complaints >= GOOD else _LESS_BOUNCES
+    return Diagnosis("reputation", result, what, fix if result != "pass" else "")

@@ -1,0 +1,78 @@
+"""A real mailbox server on loopback."""
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_send import free_port
+
+DOVECOT = shutil.which("dovecot") or "/usr/sbin/dovecot"
+NOBODY = 65534
+"""Dovecot reads no mail as root."""
+
+
+@contextlib.contextmanager
+def dovecot() -> Iterator[tuple[str, Path]]:
+    """Dovecot with one mailbox: its URL, and its Maildir."""
+    if not Path(DOVECOT).exists() or os.getuid() != 0:
+        pytest.skip("Dovecot is not installed, or this is not root, who alone may start it so")
+    with tempfile.TemporaryDirectory() as folder:
+        place, port = Path(folder), free_port()
+        place.chmod(0o755)
+        mails = place / "mail"
+        for made in (mails, *(mails / name for name in ("new", "cur", "tmp"))):
+            made.mkdir()
+            os.chown(made, NOBODY, NOBODY)
+        (place / "dovecot.conf").write_text(f"""\
+base_dir = {place}/run
+log_path = {place}/log
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{mails}
+service imap-login {{
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = uid={NOBODY} gid={NOBODY} home={place}
+}}
+""")
+        process = subprocess.Popen([DOVECOT, "-F", "-c", place / "dovecot.conf"], stderr=subprocess.DEVNULL)
+        try:
+            wait_for(port, process)
+            yield f"imap://ada@127.0.0.1:{port}/INBOX", mails
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Until somebody listens there."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        assert process.poll() is None, "dovecot ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        select.select([], [], [], 0.02)
+    raise AssertionError("dovecot does not listen")
