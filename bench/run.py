@@ -12,6 +12,7 @@ import time
 
 from contenders import Contender, Run, prepare
 from report import picture, table, versions
+from signing import measure
 from sinks import HERE, WORK, Sink, far_sink, has_namespaces, need, sink
 
 FAST, FAST_ALONE = 60_000, 10_000
@@ -89,6 +90,7 @@ def main() -> None:
             text += [f"## fastsink at 20 ms round trip, {connections} connections\n", table(runs), ""]
     else:
         text += ["At 20 ms round trip: not measured, which needs root and network namespaces.\n"]
+    text += ["## DKIM, on and off\n", *measure(), ""]
     text += ["## Size of the list (fastsink, 10 connections)\n", *sizes(3), ""]
     (HERE / "RESULTS.md").write_text("\n".join(text))
 
