@@ -1,13 +1,14 @@
 """Several connections and several relays share the work, as fast as each is asked to go."""
 
+import asyncio
 from pathlib import Path
 
+from newsletter.delivery.pace import IN_A_ROW
 from tests.delivery.relay_server import RelayServer, Talk, serving
 from tests.delivery.sending import people, rows, send
 
 
 async def test_a_rate_is_shared_by_all_connections(tmp_path: Path) -> None:
-
     async with serving(RelayServer()) as server:
         report = await send(tmp_path / "newsletter.db", f"{server.url}?rate=200/s", people(400), connections=8)
     assert report.sent == 400
@@ -24,19 +25,26 @@ async def test_several_relays_share_the_work(tmp_path: Path) -> None:
     }
 
 
-async def test_replies_that_ask_for_patience_slow_the_relay_down(tmp_path: Path) -> None:
+async def test_replies_that_ask_for_patience_slow_the_relay_down_and_lose_nobody(tmp_path: Path) -> None:
     seen: set[str] = set()
+    connections = IN_A_ROW + 3
+    stop = asyncio.Event()  # before what is slowed has to be waited for
 
     def script(_talk: Talk, command: str, argument: str) -> str | None:
-        if command != "RCPT" or argument in seen or len(seen) > 30:
+        if command != "RCPT" or argument in seen or stop.is_set():
             return None
         seen.add(argument)
+        if len(seen) == connections:
+            stop.set()
         return "451 4.7.1 slow down"
 
     async with serving(RelayServer(script=script)) as server:
-        report = await send(tmp_path / "newsletter.db", server.url, people(60), no_wait=True, connections=8)
-    assert any("slowed to" in note for note in report.notes)
-    assert report.sent + report.deferred == 60
+        report = await send(tmp_path / "newsletter.db", server.url, people(60), stop=stop, connections=connections)
+        assert any(f"127.0.0.1:{server.port} slowed to" in note for note in report.notes)
+        report = await send(tmp_path / "newsletter.db", server.url, people(60))
+    assert report.pending == report.deferred == 0
+    assert len(server.counts) == 60
+    assert set(server.counts.values()) == {1}
 
 
 async def test_now_and_then_a_greylisted_recipient_slows_nothing(tmp_path: Path) -> None:
