@@ -5,20 +5,19 @@ import email.policy
 import errno
 import json
 import os
-import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from newsletter.cli.compose_process import Composing
 from newsletter.config.settings import Config, load_config
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.site.site import Site
 from tests.cli.conftest import POST, Run
+from tests.smtp.listening import listen
 
 
 class Kept:
@@ -49,17 +48,10 @@ class Relay(Kept):
     url = ""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def relay() -> Iterator[Relay]:
     kept = Relay()
-    controller = Controller(kept, hostname="127.0.0.1", port=free_port())
-    controller.start()
+    controller = listen(kept)
     port = controller.port
     kept.url = f"smtp://127.0.0.1:{port}"
     yield kept

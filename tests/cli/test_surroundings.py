@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import POST, Call
+from tests.smtp.listening import free_port
 
 NEWSLETTER = str(Path(sys.executable).parent / "newsletter")
 LONG = POST + "\n".join(f"Paragraph {number} of a post that fills more than a pipe holds.\n" for number in range(3000))
@@ -69,10 +70,12 @@ def test_a_subfolder_and_another_folder_are_as_good(folder: Path, call: Call, mo
 
 
 def test_a_server_ends_well_at_ctrl_c_from_any_shell_and_names_the_port_that_was_taken(folder: Path) -> None:
+    port, smtp_port = free_port(), free_port()
+
     def started() -> "tuple[subprocess.Popen[str], list[str]]":
         server = subprocess.Popen(
-            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", NEWSLETTER, "inbox", "--no-open", "--port", "18025",
-             "--smtp-port", "11025"],
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", NEWSLETTER, "inbox", "--no-open", "--port", str(port),
+             "--smtp-port", str(smtp_port)],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert server.stdout is not None
@@ -80,8 +83,8 @@ def test_a_server_ends_well_at_ctrl_c_from_any_shell_and_names_the_port_that_was
 
     first, _ = started()
     second, said = started()
-    assert said[0].endswith("  (port 11025 is taken)\n")
-    assert said[1].endswith("  (port 18025 is taken)\n")
+    assert said[0].endswith(f"  (port {smtp_port} is taken)\n")
+    assert said[1].endswith(f"  (port {port} is taken)\n")
     for server in (first, second):
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=200)

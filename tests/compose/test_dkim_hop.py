@@ -12,7 +12,6 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.audience.subscriber import Subscriber
@@ -21,8 +20,8 @@ from newsletter.compose.message.dkim_key import SigningKey, generate_key
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.delivery.direct import send_direct
 from newsletter.smtp.relay import Relay
-from tests.cli.test_send import free_port
 from tests.feedback.dovecot import wait_for
+from tests.smtp.listening import free_port, listen
 
 from .writing import SECRET
 from .writing import issue as an_issue
@@ -134,8 +133,7 @@ async def test_opendkim_verifies_what_a_send_signed_after_a_hop_through_postfix(
     people = [Subscriber("lea@example.net", "Léa  “Ä” Ü"), Subscriber("b@example.com", "")]
     sent = [MessageWriter(issue, SECRET, keys=keys).envelope(one, datetime.now(UTC)) for one in people]
     reader = Reader()
-    onward = Controller(reader, hostname="127.0.0.1", port=free_port())
-    onward.start()
+    onward = listen(reader)
     try:
         with postfix(onward.port) as port:
             replies = await send_direct(sent, [Relay("127.0.0.1", port)])

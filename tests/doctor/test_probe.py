@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.config.settings import load_config
@@ -14,8 +13,8 @@ from newsletter.doctor.identity import read_identity
 from newsletter.doctor.probe import examine_probe
 from newsletter.doctor.received import read_received
 from tests.cli.conftest import CONFIG, folder
-from tests.cli.test_send import free_port
 from tests.feedback.dovecot import NOBODY, dovecot
+from tests.smtp.listening import listen
 
 __all__ = ["folder"]
 
@@ -125,8 +124,7 @@ async def test_one_real_message_goes_through_the_relay_and_is_found_again(
     url, mails = mailbox
     monkeypatch.setenv("NEWSLETTER_FEEDBACK__PASSWORD", "secret")
     handler = IntoMailbox(mails)
-    relay = Controller(handler, hostname="127.0.0.1", port=free_port())
-    relay.start()
+    relay = listen(handler)
     text = CONFIG.replace("smtp://localhost:1025", f"smtp://127.0.0.1:{relay.port}")
     text = text.replace("[unsubscribe]", '[unsubscribe]\nurl = "https://example.org/news"')
     (folder / "newsletter.toml").write_text(f'{text}\n[feedback]\nimap = "{url}"\n')
@@ -163,8 +161,7 @@ async def test_a_message_that_never_arrives_is_named(
         async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
             return "250 OK"
 
-    relay = Controller(Lost(), hostname="127.0.0.1", port=free_port())
-    relay.start()
+    relay = listen(Lost())
     text = CONFIG.replace("smtp://localhost:1025", f"smtp://127.0.0.1:{relay.port}")
     (folder / "newsletter.toml").write_text(f'{text}\n[feedback]\nimap = "{mailbox[0]}"\n')
     config = load_config(folder / "newsletter.toml")

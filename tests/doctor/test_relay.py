@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from newsletter.config.settings import load_config
 from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.doctor.identity import read_identity
 from newsletter.doctor.relay import examine_relays
-from tests.cli.test_send import free_port
+from tests.smtp.listening import listen
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Requiring AUTH"
@@ -38,12 +37,11 @@ def tls_relay(authority: trustme.CA, tmp_path: Path) -> Iterator[int]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1", not_after=soon).configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    server = Controller(
-        Silent(), hostname="127.0.0.1", port=free_port(), ssl_context=context, auth_required=True,
+    server = listen(
+        Silent(), ssl_context=context, auth_required=True,
         auth_require_tls=False, data_size_limit=1_000_000,
         authenticator=lambda *about: AuthResult(success=about[-1].password == b"right", handled=False),
     )  # fmt: skip
-    server.start()
     yield server.port
     server.stop()
 
@@ -91,8 +89,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_named(tls_relay: int, tm
 
 
 async def test_who_needs_smtputf8_is_counted_where_the_relay_offers_none(tmp_path: Path) -> None:
-    server = Controller(Silent(), hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=False)
-    server.start()
+    server = listen(Silent(), enable_SMTPUTF8=False)
     try:
         found = await examine(tmp_path, f'url = "smtp://127.0.0.1:{server.port}"', unicode_recipients=2)
     finally:
