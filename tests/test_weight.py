@@ -79,7 +79,7 @@ def test_mail_is_made_without_what_is_never_used() -> None:
 import sys
 from importlib.machinery import PathFinder
 class Without:
-    find_distributions = PathFinder.find_distributions
+    find_distributions = staticmethod(PathFinder.find_distributions)
     def find_spec(self, name, path=None, target=None):
         absent = name.partition(".")[0].replace("_", "-") in {NEVER_USED!r}
         return None if absent else PathFinder.find_spec(name, path, target)
