@@ -65,6 +65,7 @@ def manual() -> str:
 def _verbatim(text: str) -> list[str]:
     """Lines that man shows as they are."""
     escaped = text.rstrip().replace("\\", "\\e").replace("-", "\\-")
+    escaped = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in escaped)
     return [".nf", *("\\&" + line if line[:1] in (".", "'") else line for line in escaped.split("\n")), ".fi"]
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +13,8 @@ from newsletter.cli.console import fail, note, paint, plural, say, say_json, sho
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.audience.subscriber import Subscriber
-    from newsletter.checks import Finding, Sample
-    from newsletter.compose.composer import Composed, Composer
-    from newsletter.config.settings import Config
+    from newsletter.checks import Finding
+    from newsletter.compose.composer import Composer
 
 MARKS = {"error": "✗", "warning": "!", "info": "·"}
 _COLOURS = {"error": "red", "warning": "yellow", "info": "dim"}
@@ -95,6 +92,7 @@ async def _check(
 ) -> list[Checked]:
     """What is found in each; a post that can't be composed stops nothing but its own check, unless it is alone."""
     from newsletter.audience.source import one_subscriber
+    from newsletter.checks.post import find_findings
 
     checked = []
     reader = one_subscriber(composer.config)
@@ -111,38 +109,6 @@ async def _check(
             one.refusal = error
         checked.append(one)
     return checked
-
-
-async def find_findings(
-    composed: "Composed", reader: "tuple[Subscriber, Sequence[str] | None] | None" = None, *, links: bool = False
-) -> "list[Finding]":
-    """Every finding about the message that `reader` gets, by default the first subscriber; `links` asks the network."""
-    from newsletter.audience.source import one_subscriber
-    from newsletter.checks import check_links, check_message, check_spam, in_order, sample_of
-
-    subscriber, columns = reader or one_subscriber(composed.config)
-    message = composed.writer(columns).envelope(subscriber).message
-    sample = sample_of(message, composed.page, composed.config, composed.template, now=datetime.now(UTC))
-    findings = check_message(sample)
-    findings += await check_spam(sample, composed.config.checks.spamd)
-    if links:
-        findings += await check_links(sample)
-        findings += await _check_unsubscribe(composed.config, sample)
-    return in_order(findings, sample.sources.post_name)
-
-
-async def _check_unsubscribe(config: "Config", sample: "Sample") -> "list[Finding]":
-    """What is wrong with what answers at `[unsubscribe] url`; that it answered is remembered for the plan of `send`."""
-    from newsletter.audience.token import load_secret
-    from newsletter.checks import check_unsubscribe
-    from newsletter.cli.unsubscribe_answer import remember_answer
-
-    if not config.unsubscribe.url or "unsubscribe-answer" in sample.ignore:
-        return []
-    found = await check_unsubscribe(sample, config.unsubscribe.url, load_secret(config, to_look=True))
-    if not found:
-        remember_answer(config)
-    return found
 
 
 def _print(
@@ -213,3 +179,10 @@ def show(findings: "Iterable[Finding]") -> None:
         mark = paint(f"{MARKS[finding.severity]} {finding.severity}", _COLOURS[finding.severity])
         note(f"{mark} {where}{finding.message} {paint(f'[{finding.rule}]', 'dim')}", hang=2)
         note(f"    {finding.hint}")
+
+
+def foretell(obstacles: Iterable[NewsletterError]) -> None:
+    """Say what a live send would stop at, where this one is none."""
+    for obstacle in obstacles:
+        obstacle.path = short_path(obstacle.path) if obstacle.path else None
+        note(f"warning: a live send would stop: {obstacle}".replace(", nothing was sent", ""), hang=2)

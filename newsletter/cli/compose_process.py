@@ -97,7 +97,7 @@ def _compose(answers: Connection, asked: _Asked) -> None:
 
     Whether the site publishes the posts of a digest was asked when they were chosen.
     """
-    from newsletter.cli.obstacles import all_in_one, lacking, unpublished
+    from newsletter.checks.obstacles import all_in_one, lacking, unpublished
     from newsletter.cli.posts import find_post
     from newsletter.compose.composer import Composer
 
@@ -129,9 +129,10 @@ def _compose(answers: Connection, asked: _Asked) -> None:
 def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]") -> Prepared:
     """What the checks find, and whether it may go out; `obstacles`: what is known to be in its way."""
     from newsletter.audience.source import open_list
-    from newsletter.cli.check import find_findings, show
+    from newsletter.checks.obstacles import wrong
+    from newsletter.checks.post import find_findings
+    from newsletter.cli.check import foretell, show
     from newsletter.cli.loop import run_async
-    from newsletter.cli.obstacles import foretell, wrong
 
     composed.writer(open_list(asked.config).columns)
     findings = run_async(find_findings(composed))

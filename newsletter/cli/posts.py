@@ -58,7 +58,7 @@ def _slug_within(post: Path) -> str:
 
 def compose_post(config: "Config", typed: str, again: str | None = None) -> "Composed":
     """Read and compose the post that `typed` names; `again` names a second issue of it."""
-    from newsletter.compose.composer import Composer
+    from newsletter.api import compose, of_config
 
-    composer = Composer(config)
-    return composer.compose(composer.read(find_post(config, composer.site, typed)), again)
+    letter = of_config(config)
+    return compose(letter, find_post(config, letter.composer.site, typed).absolute(), again=again)

@@ -169,9 +169,9 @@ def send_issue(config: "Config", options: Options) -> int:
     from newsletter.cli.ci import refuse_forgetful
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
-    from newsletter.cli.unsubscribe_answer import has_answered
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import sqlite_path
+    from newsletter.state.unsubscribe_answer import has_answered
 
     with config.naming("delivery"):
         retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
@@ -308,7 +308,7 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
 
 def _foresee(config: "Config", options: Options, plan: "Plan") -> None:
     """Say what a live send would refuse by what its ledger remembers."""
-    from newsletter.cli.obstacles import foretell
+    from newsletter.cli.check import foretell
     from newsletter.delivery.ledger.foresee import foresee_refusal
     from newsletter.state import sqlite_path
 
@@ -332,7 +332,7 @@ async def _deliver(
 ) -> int:  # fmt: skip
     from newsletter.cli.loop import stop_on_signals
     from newsletter.compose.composer import issue_writer
-    from newsletter.delivery.engine import Progress, deliver
+    from newsletter.delivery.engine import Progress, deliver_plan
 
     writer = issue_writer(config, plan.issue)
     async with _relays_of(config, options) as (relays, rehearsal):
@@ -340,20 +340,17 @@ async def _deliver(
             if not await _wait(config, options, plan, stop):
                 note("stopped before anything was sent")
                 return 130
-            ledger.freeze(plan, git_commit=options.commit or git_commit(config.root))
             with progress(plan.to_send, quiet=options.is_silent) as show:
 
                 def on_progress(now: Progress) -> None:
                     done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
                     show(min(done, plan.to_send), progress_line(now))
 
-                report = await deliver(
-                    ledger, writer, relays, total=plan.to_send, on_progress=on_progress, stop=stop, abort=abort,
-                    retry=retry, no_wait=options.no_wait or options.dry_run,
+                report = await deliver_plan(
+                    ledger, plan, writer, relays, git_commit=options.commit or git_commit(config.root),
+                    on_progress=on_progress, stop=stop, abort=abort, retry=retry,
+                    no_wait=options.no_wait or options.dry_run,
                 )  # fmt: skip
-        if report.stopped is not None and plan.is_new and not report.sent:
-            with contextlib.suppress(NewsletterError):  # what stopped the run is what is said
-                ledger.forget()
         if options.as_json:
             options.report(report_json(plan, report, rehearsal))
             if report.stopped is not None:

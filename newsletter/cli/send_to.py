@@ -19,9 +19,10 @@ def send_to(config: "Config", options: "Options", addresses: Sequence[str]) -> i
 
     What a live send would stop at is said; placeholders go nowhere. Raises NewsletterError.
     """
-    from newsletter.cli.check import find_findings
+    from newsletter.checks.obstacles import all_in_one, lacking, placeholders, unpublished, wrong
+    from newsletter.checks.post import find_findings
+    from newsletter.cli.check import foretell
     from newsletter.cli.loop import run_async
-    from newsletter.cli.obstacles import all_in_one, foretell, lacking, placeholders, unpublished, wrong
     from newsletter.cli.posts import compose_post
     from newsletter.smtp.relay import no_relay
 

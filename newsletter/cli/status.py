@@ -1,6 +1,7 @@
 """`status` and `deliveries`: what became of the issues."""
 
 import csv
+import json
 import os
 import sys
 from datetime import datetime
@@ -54,6 +55,9 @@ def status(
     posts: Annotated[
         bool, typer.Option("--posts", help="Every post instead: whether it is due, sent, or has changed since.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until nobody of the issue is left to be sent to.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
     """Show the issues, how many subscribers are in which state, and how many left over each.
@@ -73,6 +77,13 @@ def status(
         if issue is not None:
             raise NewsletterError("--posts shows every post; leave the issue out")
         raise typer.Exit(show_posts(config, as_json=as_json))
+    if watch:
+        if issue is None:
+            raise NewsletterError("--watch needs an issue; name one")
+        from newsletter.cli.loop import run_async
+
+        run_async(_watch(config, _issue(config, issue), as_json=as_json))
+        return
     begun = issue is not None or sqlite_path(config).exists()
     counts = issue_counts(open_state(config), _issue(config, issue) if issue else None) if begun else []
     if as_json:
@@ -88,6 +99,18 @@ def status(
         for one in counts
     ]
     say(table(rows, ["issue", "created", "recipients", *shown], right=range(2, 3 + len(shown))))
+
+
+async def _watch(config: "Config", issue: str, *, as_json: bool) -> None:
+    """A line whenever the counts have changed; with --json an object each, on a line of its own."""
+    from newsletter.api import follow, of_config
+
+    async for now in follow(of_config(config), issue):
+        if as_json:
+            print(json.dumps(now), flush=True)  # noqa: T201 (a program reads it line by line)
+        else:
+            counts = [f"{now[state.value]:,} {state.value}" for state in DeliveryState if now[state.value]]
+            say(f"{datetime.now():%H:%M:%S}  {', '.join(counts) or 'nobody is planned'}")
 
 
 def deliveries(

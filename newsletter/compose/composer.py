@@ -42,6 +42,13 @@ class Composed:
 
         return template_of(self.page, self.config)
 
+    def message(self, email: str | None = None) -> bytes:
+        """The message that the subscriber `email` gets, by default the first, as it goes over the wire."""
+        from newsletter.audience.source import one_subscriber
+
+        subscriber, columns = one_subscriber(self.config, email)
+        return self.writer(columns).envelope(subscriber).message
+
     def writer(self, columns: Collection[str] | None = None) -> MessageWriter:
         """What turns the issue into messages; see `issue_writer`."""
         return issue_writer(self.config, self.issue, columns)

@@ -11,6 +11,7 @@ import contextlib
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
 from newsletter.delivery.ledger.journal import Journal
@@ -22,7 +23,10 @@ from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import Relay
 
-__all__ = ["Progress", "Report", "deliver"]
+if TYPE_CHECKING:
+    from newsletter.delivery.ledger.plan import Plan
+
+__all__ = ["Progress", "Report", "deliver", "deliver_plan"]
 
 BATCH = 500
 """Recipients claimed at once, at most; when sending is slow a second's worth, which a power cut leaves in doubt."""
@@ -75,6 +79,21 @@ async def deliver(
         tally.lose(journal.unsaved.values(), states.get("sending", 0) if states and is_ours else None)
     interrupted = stop.is_set() or abort.is_set()
     return tally.report(loop.time(), states, run.notes(), ending.error, interrupted)
+
+
+async def deliver_plan(
+    ledger: Ledger, plan: "Plan", writer: Writer, relays: Sequence[Relay], *, git_commit: str | None = None, **how: Any
+) -> Report:
+    """Freeze a plan and deliver it, with `how` as `deliver` takes it.
+
+    An issue that was stopped before anybody got it is taken back, so that its post can be mended and sent again.
+    """
+    ledger.freeze(plan, git_commit=git_commit)
+    report = await deliver(ledger, writer, relays, total=plan.to_send, **how)
+    if report.stopped is not None and plan.is_new and not report.sent:
+        with contextlib.suppress(NewsletterError):  # what stopped the run is what is said
+            ledger.forget()
+    return report
 
 
 def _route(relay: Relay, ledger: Ledger, now: float) -> Route:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from newsletter.cli.console import note, plural, short_path
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -77,15 +76,9 @@ def unpublished(page: "Page", when: datetime) -> Iterator[NewsletterError]:
 def wrong(findings: "Iterable[Finding]", page: "Page") -> Iterator[NewsletterError]:
     """That the checks found errors, unless they are to be sent (`--force`)."""
     if errors := sum(finding.severity == "error" for finding in findings):
-        what = f"the checks found {plural(errors, 'error')}, nothing was sent; mend them, or give --force"
+        count = "1 error" if errors == 1 else f"{errors:,} errors"
+        what = f"the checks found {count}, nothing was sent; mend them, or give --force"
         yield NewsletterError(what, path=page.post.path)
-
-
-def foretell(obstacles: Iterable[NewsletterError]) -> None:
-    """Say what a live send would stop at, where this one is none."""
-    for obstacle in obstacles:
-        obstacle.path = short_path(obstacle.path) if obstacle.path else None
-        note(f"warning: a live send would stop: {obstacle}".replace(", nothing was sent", ""), hang=2)
 
 
 def _lack(config: "Config", table: str, key: str, what: str) -> NewsletterError:
