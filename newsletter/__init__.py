@@ -1,10 +1,8 @@
 """Publish a newsletter from a git repository: Markdown in, one message to every subscriber out.
 
-    import asyncio, newsletter
-
     letter = newsletter.load("newsletter.toml")
     composed = newsletter.compose(letter, "posts/2026-05-04-hello.md")
-    findings = asyncio.run(newsletter.check(composed))
+    findings = await newsletter.check(composed)
 
 These names are the library, and stable; they are loaded when they are first used.
 """
@@ -12,11 +10,11 @@ These names are the library, and stable; they are loaded when they are first use
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from newsletter.api import Newsletter, check, compose, follow, load, send
+    from newsletter.api import Letter, check, compose, follow, load, send
     from newsletter.errors import NewsletterError
 
 __version__ = "0.1.0"
-__all__ = ["Newsletter", "NewsletterError", "__version__", "check", "compose", "follow", "load", "send"]
+__all__ = ["Letter", "NewsletterError", "__version__", "check", "compose", "follow", "load", "send"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from newsletter.compose.composer import Composed, Composer
     from newsletter.delivery.progress import Progress, Report
 
-__all__ = ["Newsletter", "check", "compose", "follow", "load", "send"]
+__all__ = ["Letter", "check", "compose", "follow", "load", "send"]
 
 
 @dataclass(frozen=True, eq=False)
-class Newsletter:
+class Letter:
     """A newsletter: its settings, and the site that its posts live in, which is read once."""
 
     config: Config
@@ -46,19 +46,19 @@ class Newsletter:
         return find_posts(self.config, self.composer.site)
 
 
-def load(path: str | Path | None = None) -> Newsletter:
+def load(path: str | Path | None = None) -> Letter:
     """The newsletter of a newsletter.toml: `path`, or the one found from the working directory upward."""
     return of_config(load_config(Path(path) if path is not None else None))
 
 
-def of_config(config: Config) -> Newsletter:
+def of_config(config: Config) -> Letter:
     """The newsletter of settings that were read already."""
     from newsletter.compose.composer import Composer
 
-    return Newsletter(config, Composer(config))
+    return Letter(config, Composer(config))
 
 
-def compose(newsletter: Newsletter, post: str | Path, *, again: str | None = None) -> "Composed":
+def compose(newsletter: Letter, post: str | Path, *, again: str | None = None) -> "Composed":
     """The issue that the post at `post` becomes; a relative path is the newsletter's.
 
     `again` names a second issue of it. `composed.issue` has `id`, `subject` and all that is sent;
@@ -130,7 +130,7 @@ async def send(
         )  # fmt: skip
 
 
-async def follow(newsletter: Newsletter, issue: str, *, every: float = 1.0) -> AsyncIterator[Mapping[str, Any]]:
+async def follow(newsletter: Letter, issue: str, *, every: float = 1.0) -> AsyncIterator[Mapping[str, Any]]:
     """How an issue stands, now and whenever that has changed, until nobody is left to be sent to.
 
     Each value is what `newsletter status ISSUE --json` prints. `every`: seconds between two looks.
@@ -158,7 +158,7 @@ async def follow(newsletter: Newsletter, issue: str, *, every: float = 1.0) -> A
 class _ComposeRoom(ModuleType):
     """The package `newsletter.compose`, which is the library's function of that name as well."""
 
-    def __call__(self, newsletter: Newsletter, post: str | Path, *, again: str | None = None) -> "Composed":
+    def __call__(self, newsletter: Letter, post: str | Path, *, again: str | None = None) -> "Composed":
         return compose(newsletter, post, again=again)
 
 
