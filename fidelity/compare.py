@@ -68,6 +68,7 @@ REASONS: tuple[Reason, ...] = (
            "without a header", "plain",
            r"(?m)\{:|\{::|^[ >*+-]*:[ \t]|^\*\[|^(?:!!!|\?\?\?)|\[!\w+\]|^[ \t>*+-]*\|.*\|[ \t]*$|markdown=|\[\^"),
     Reason("notes that begin with !!! and GitHub's alerts are notes", "jekyll hugo", r"(?m)^ {0,3}!!!|\[!\w+\]"),
+    Reason("<!-- more --> with blanks parts the post as <!--more--> does", "hugo", r"<!--[ \t]+more|more[ \t]+-->"),
     Reason("abbreviations are taken in Hugo's posts too", "hugo", r"(?m)^\*\["),
     Reason("a sign behind a backslash is no part of a bare address", "plain", r"\\[+._-]\S*@"),
     Reason("a number with more than seven digits is no character", "plain hugo jekyll", r"&#\d{8,};"),

@@ -23,7 +23,7 @@ _PAGE = (
     '{{ define "x" }}{{ end }}{{ dict "path" .File.Filename "url" .RelPermalink "title" .Title '
     '"date" (cond .Date.IsZero "" ((.Date.UTC).Format "2006-01-02T15:04:05Z")) "html" (string .Content) | jsonify }}'
 )
-_LEFT = {"theme", "module", "outputs", "outputformats", "disablekinds", "mediatypes", "security", "minify", "build",
+_LEFT = {"theme", "module", "outputs", "disablekinds", "security", "minify", "build",
          "publishdir", "enablegitinfo", "resourcedir", "caches", "related", "sitemap", "imaging"}  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def _mend(copy: Path, said: str, failed: dict[str, str]) -> None:
         return
     pages = re.findall(rf'({re.escape(str(copy.resolve()))}/content/[^":]+\.(?:md|markdown|html))', said)
     if not pages:
-        raise RuntimeError(said[-3000:])
+        raise RuntimeError("\n".join(line for line in said.splitlines() if not line.startswith("WARN"))[-3000:])
     for page in pages:
         if Path(page).exists():
             failed[str(Path(page).relative_to(copy.resolve()))] = said.strip()[:200]

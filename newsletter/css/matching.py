@@ -99,7 +99,8 @@ class Matcher:
         if name in COUNTING:
             return self._counts(element, pseudo, scope)
         if name == "lang":
-            return _yes(_speaks(element, pseudo.languages))
+            spoken = _speaks(element, pseudo.languages)
+            return Match.MAYBE if spoken and len(pseudo.languages) > 1 else _yes(spoken)  # Chromium knows no lists
         if name == "scope":
             return _yes(element is scope if scope is not None else element.getparent() is None)
         return _yes(_SIMPLE[name](element))

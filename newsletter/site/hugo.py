@@ -12,7 +12,7 @@ from typing import Any
 
 from newsletter.site.formats import read_json, read_toml, read_yaml_mapping
 from newsletter.site.front_matter import split_front_matter
-from newsletter.site.jekyll import MARKDOWN
+from newsletter.site.jekyll import MARKDOWN, POSTS
 from newsletter.site.paths import is_inside
 from newsletter.site.post import read_text
 
@@ -110,6 +110,18 @@ def pattern_for(relative: PurePosixPath, config: Mapping[str, Any]) -> str:
     return ""
 
 
+def sections_of(place: PurePosixPath, content: Path) -> list[str]:
+    """The names of the folders above a page that are sections: the first one, and those that have an `_index` page."""
+    folders = [folder for folder in reversed(place.parents) if folder.parts]
+    if place.stem == "index":
+        folders = folders[:-1]
+    return [
+        folder.name
+        for folder in folders
+        if len(folder.parts) == 1 or any(path.suffix in POSTS for path in (content / folder).glob("_index.*"))
+    ]
+
+
 def cascades(
     root: Path, config: Mapping[str, Any], config_path: Path, file: PurePosixPath
 ) -> Iterator[tuple[dict[str, Any], Path]]:
@@ -123,7 +135,7 @@ def cascades(
     sources: list[tuple[Any, Path]] = [(config.get("cascade"), config_path)]
     for folder in (content, *(content / above for above in reversed(place.parents) if above.parts)):
         for index in sorted(folder.glob("_index.*")):
-            if index.suffix in MARKDOWN | {".html"} and is_inside(root, index):
+            if index.suffix in POSTS and is_inside(root, index):
                 sources.append(
                     (setting(split_front_matter(read_text(index), index).data, "cascade", default=None), index)
                 )

@@ -120,8 +120,9 @@ def _jekyll_path(post: Post, site: Site, file: PurePosixPath, defaults: Mapping[
 
 
 def _hugo_path(post: Post, site: Site, file: PurePosixPath) -> str:
+    content = hugo.content_folder(site.root, site.config)
     try:
-        place = PurePosixPath(post.path.relative_to(hugo.content_folder(site.root, site.config)).as_posix())
+        place = PurePosixPath(post.path.relative_to(content).as_posix())
     except ValueError:
         place = file
     language = hugo.language_key(site.config)
@@ -134,7 +135,7 @@ def _hugo_path(post: Post, site: Site, file: PurePosixPath) -> str:
         slash = "" if own.endswith("/") or "." in own else "/"  # a name without an ending is a folder
         return ("" if own.startswith("/") else above) + "/" + quote(own.lstrip("/"), safe=_KEPT) + slash
     pattern = site.pattern or hugo.pattern_for(place, site.config)
-    path = hugo_path(pattern, post, post.date, place, lower=lower)
+    path = hugo_path(pattern, post, post.date, place, hugo.sections_of(place, content), lower=lower)
     ugly = site.config.get("uglyurls")  # for all, or by section
     ugly = ugly.get(place.parts[0]) if isinstance(ugly, dict) else ugly
     if ugly is True and path.endswith("/") and len(path) > 1:

@@ -6,10 +6,11 @@ which address the path stands, is `page`'s business. Sources: Jekyll's url.rb an
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from newsletter.errors import NewsletterError
 from newsletter.site.post import Post
@@ -113,31 +114,37 @@ def jekyll_path(pattern: str, post: Post, date: datetime | None, relative: PureP
     return re.sub(r"/{2,}", "/", re.sub(r"\./", "", "/" + filled.replace("..", "/")))
 
 
-def hugo_path(pattern: str, post: Post, date: datetime | None, relative: PurePosixPath, *, lower: bool = True) -> str:
-    """The path of a Hugo page; `relative` is its file in the content folder. An empty pattern follows the folders."""
+def hugo_path(
+    pattern: str, post: Post, date: datetime | None, relative: PurePosixPath, sections: Sequence[str], *,
+    lower: bool = True,
+) -> str:  # fmt: skip
+    """The path of a Hugo page; `relative` is its file in the content folder. An empty pattern follows the folders.
+
+    `sections` are those of the folders above that are sections: the first one, and others with an `_index.md`.
+    """
     bundle = relative.stem in {"index", "_index"}
     place = relative.parent if bundle else relative.with_suffix("")
     name = place.name
-    sections = place.parent.parts
     slug = str(post.front_matter.get("slug") or "")
+    title, named = _urlize(post.title, lower), _urlize(slug, lower)
     values = {
         "section": sections[0] if sections else "",
         "sections": "/".join(sections),
-        "title": _urlize(post.title),
-        "slug": _urlize(slug or post.title),
+        "title": title.removesuffix("#"),  # an empty fragment is none
+        "slug": (named or title).removesuffix("#"),
         "filename": name,
-        "slugorfilename": _urlize(slug) or name,
+        "slugorfilename": named or name,
         "contentbasename": name,
-        "slugorcontentbasename": _urlize(slug) or name,
+        "slugorcontentbasename": named or name,
     }
     if pattern:
         filled = _fill(pattern, values, date, r":([a-z]+)")
+        if filled is None:
+            return ""
+        path = quote(_urlize(filled.replace("+", " "), lower), safe=_KEPT)  # read as a query is: a plus is a blank
     else:
-        filled = "/".join([*sections, _urlize(slug) or name]) + "/"
-    if filled is None:
-        return ""
-    path = re.sub(r"/{2,}", "/", "/" + filled.replace(" ", "-"))
-    return path.lower() if lower else path
+        path = quote(_urlize("/".join([*place.parent.parts, named or name]), lower), safe=_KEPT) + "/"
+    return re.sub(r"/{2,}", "/", "/" + path)
 
 
 def _fill(pattern: str, values: Mapping[str, str], date: datetime | None, token: str) -> str | None:
@@ -161,7 +168,17 @@ def _fill(pattern: str, values: Mapping[str, str], date: datetime | None, token:
     return None if missing else filled
 
 
-def _urlize(text: str) -> str:
-    """Hugo's urlize: lower case, hyphens for blanks, punctuation dropped."""
-    text = re.sub(r"[^\w\s./\\#+~@-]", "", text.lower())
-    return re.sub(r"[\s-]+", "-", text).strip("-")
+def _urlize(text: str, lower: bool) -> str:
+    """Hugo's UnicodeSanitize and urlize: letters, marks, digits and a few signs; a hyphen for blanks between them."""
+    found: list[str] = []
+    blank = False
+    text = unquote(text)
+    for character in text.lower() if lower else text:
+        if character in "./\\_#+~-@" or unicodedata.category(character)[0] in "LM" or character.isdecimal():
+            if blank and character != "-":
+                found.append("-")
+            found.append(character)
+            blank = False
+        elif character.isspace() and found and found[-1] != "-":
+            blank = True
+    return "".join(found)

@@ -150,6 +150,27 @@ def test_a_hugo_page_may_name_its_place(hugo, front, url):
     assert page.url == ("https://example.org/h" + url if url else "https://example.com/x")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "title", "path"),
+    [
+        ("/:year/:title/", "What's new in C++ & Node.js 20?", "/2026/whats-new-in-c-node.js-20/"),
+        ("/:year/:title/", "A  &  B -- C - D—E!", "/2026/a-b--c-de/"),
+        ("/:title/", "Notes on C#", "/notes-on-c/"),
+        ("/:title/", "हिन्दी शीर्षक", "/%E0%A4%B9%E0%A4%BF%E0%A4%A8%E0%A5%8D%E0%A4%A6%E0%A5%80-%E0%A4%B6%E0%A5%80%E0%A4%B0%E0%A5%8D%E0%A4%B7%E0%A4%95/"),
+        ("/:slug/", "%e2%80%93-arabisk-f%c3%b8rde", "/-arabisk-f%C3%B8rde/"),
+        ("/:sections/:filename/", "T", "/posts/its-x/"),
+        ("", "T", "/posts/sub-dir-x/its-x/"),
+    ],
+)  # fmt: skip
+def test_hugos_addresses_keep_letters_marks_digits_and_few_signs(tmp_path, pattern, title, path):
+    config = f'baseURL = "https://example.org/"\n[permalinks]\nposts = "{pattern}"\n'
+    name = "content/posts/Sub Dir & X/It's (x).md"
+    slug = f'slug: "{title}"\n' if "%" in title else ""
+    site = make(tmp_path, {"newsletter.toml": "", "hugo.toml": config})
+    page = page_of(site, name, f'---\ntitle: "{title}"\n{slug}date: 2026-05-04\n---\nx\n')
+    assert page.path == path
+
+
 def test_a_hugo_site_of_several_languages(tmp_path):
     site = make(tmp_path, {
         "newsletter.toml": "",

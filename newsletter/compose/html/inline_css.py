@@ -12,7 +12,7 @@ import functools
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -82,7 +82,7 @@ _CONDITIONAL = re.compile(r"\s*\[if\b")
 _ADDRESSES = ("href", "src", "background", "poster")
 _ADDRESS = re.compile(rf"""(\b(?:{"|".join(_ADDRESSES)})\s*=\s*["']?)(/(?!/)[^\s"'<>]*)""", re.IGNORECASE)
 _URL = re.compile(r"""(\burl\(\s*["']?)(/(?!/)[^\s"'()]*)""", re.IGNORECASE)
-_SCREENS = {"", "all", "screen"}
+_SCREENS = ("", "all", "screen")
 _ATTRIBUTES = {
     "text-align": ("align", {"td", "th", "tr", "p", "div", "h1", "h2", "h3", "h4", "h5", "h6"}),
     "vertical-align": ("valign", {"td", "th", "tr"}),
@@ -137,7 +137,11 @@ def _make_absolute(root: Element, absolute: Callable[[str], str]) -> None:
 
 
 def _inline(root: Element) -> None:
-    sheets = {style: _read(style) for style in root.iter("style") if style.get("data-premailer") != "ignore"}
+    styles = [style for style in root.iter("style") if style.get("data-premailer") != "ignore"]
+    # A sheet for screens is for all, unless another one is for print.
+    printed = any("print" in f"{style.text or ''} {style.get('media') or ''}".lower() for style in styles)
+    everywhere = _SCREENS[:2] if printed else _SCREENS
+    sheets = {style: _read(style, everywhere) for style in styles}
     implied = _add_bodies(root)
     elements = list(root.iter(etree.Element))
     complete = [sheet for style, sheet in sheets.items() if style.attrib.pop("data-unused", "") == "drop"]
@@ -149,7 +153,7 @@ def _inline(root: Element) -> None:
         raise NewsletterError("the style sheets hold too many selectors for a page of this size; shorten them")
     in_comments = _keys_in_comments(root)
     for style, sheet in sheets.items():
-        _replace(style, sheet, decision, comment_css(sheet, in_comments))
+        _replace(style, sheet, decision, comment_css(sheet, in_comments), everywhere)
     if decision.promoted:
         besides, last = etree.Element("style"), list(root.iter("style"))[-1]
         besides.text = promoted_css(decision.promoted)
@@ -191,19 +195,21 @@ class _Premailer(Premailer):  # type: ignore[misc]
         """Which attributes say the same is seen to later, from the true style."""
 
 
-def _read(style: Element) -> Sheet:
-    """The rules of a style element; those of one with a `media` are taken for rules of that medium."""
+def _read(style: Element, everywhere: Sequence[str]) -> Sheet:
+    """The rules of a style element; those of one with another `media` than these are taken for rules of that medium."""
     text, medium = style.text or "", _medium(style)
-    return parse_sheet(text if medium in _SCREENS else f"@media {medium} {{{text}\n}}")
+    return parse_sheet(text if medium in everywhere else f"@media {medium} {{{text}\n}}")
 
 
 def _medium(style: Element) -> str:
     return " ".join((style.get("media") or "").lower().split())
 
 
-def _replace(style: Element, sheet: Sheet, decision: Inlining, for_comments: str) -> None:
+def _replace(
+    style: Element, sheet: Sheet, decision: Inlining, for_comments: str, everywhere: Sequence[str]
+) -> None:  # fmt: skip
     """Leave what stays in place of a style element."""
-    kept = head_css(sheet, decision.kept, inside_media=_medium(style) not in _SCREENS)
+    kept = head_css(sheet, decision.kept, inside_media=_medium(style) not in everywhere)
     if for_comments:
         comment = etree.Comment(f"[if mso]><style>{for_comments}</style><![endif]")
         comment.tail, style.tail = style.tail, None

@@ -38,7 +38,7 @@ _SIBLINGS = {"li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"}, "tr": {"tr", 
              "th": {"td", "th"}, "option": {"option"}}  # fmt: skip
 _SCOPES = frozenset({"ul", "ol", "dl", "table", "tbody", "thead", "tfoot", "blockquote", "div"})
 _RUNS = re.compile(
-    r"[\x00-\x20]*(?:javascript|vbscript|livescript|data(?!:image/(?:png|jpe?g|gif|webp)\b))[\x00-\x20]*:",
+    r"[\x00-\x20]*(?:javascript|vbscript|livescript|file|data(?!:image/(?:png|jpe?g|gif|webp)\b))[\x00-\x20]*:",
     re.IGNORECASE,
 )
 _AMPERSAND = re.compile(r"&([A-Za-z][A-Za-z0-9]*)(;|=?)")
@@ -46,6 +46,8 @@ _ELEMENT = re.compile(r"[a-z][a-z0-9-]*\Z")
 _NAMESPACED = re.compile(r"[a-z][\w.-]*:[a-z]")  # Word's `<o:p>`, Facebook's `<fb:like>`
 _NAME = re.compile(r"[A-Za-z_][\w:.-]*\Z")
 _VIDEO = re.compile(r"(?:youtube(?:-nocookie)?\.com/(?:embed|v|shorts)/|youtu\.be/)([\w-]{6,})")
+_GENERIC = {"youtube video player", "youtube video", "vimeo video player", "vimeo video", "video", "iframe"}
+"""What players call themselves, which says nothing of what they show."""
 _VIMEO = re.compile(r"player\.vimeo\.com/video/(\d+)")
 
 
@@ -72,6 +74,8 @@ def video_link(address: str, title: str = "") -> str:
     """A paragraph that links to the page of what a frame or player would have shown; empty without an address."""
     if not address or _RUNS.match(address):
         return ""
+    if title.lower() in _GENERIC:
+        title = ""
     host = (urlsplit(address).hostname or "").removeprefix("www.")
     what = f"Open {title or host or 'the embedded page'}"
     if found := _VIDEO.search(address):

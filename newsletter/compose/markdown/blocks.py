@@ -46,7 +46,7 @@ class Blocks(BlockParser):
         self.root = Element(self.md.doc_tag)
         self.depth = 0
         self.codes: dict[Element, str] = {}
-        self.until = time.monotonic() + self.md.seconds
+        self.until = time.thread_time() + self.md.seconds
         self.read(self.root, list(lines), 1)
         return ElementTree(self.root)
 
@@ -78,7 +78,7 @@ class Blocks(BlockParser):
 
     def check(self, line: int) -> None:
         """Raises NewsletterError with the line where the post takes too long."""
-        if time.monotonic() > self.until:
+        if time.thread_time() > self.until:
             raise NewsletterError("its Markdown takes too long from here on; write it simpler", line=line)
 
     # -- leaves

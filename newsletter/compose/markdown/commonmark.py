@@ -13,7 +13,6 @@ from newsletter.compose.markdown.extras import (
     ADMONITION,
     ALERT,
     ATTRIBUTES,
-    DEFINITION,
     FOOTNOTE,
     abbreviation,
     extension,
@@ -21,6 +20,7 @@ from newsletter.compose.markdown.extras import (
 )  # fmt: skip
 from newsletter.compose.markdown.lines import (
     ATX,
+    DEFINITION,
     ITEM,
     RULE,
     SETEXT,
@@ -151,7 +151,7 @@ class CommonMark(Blocks):
             texts.append(text)
             at += 1
         ahead = at + 1 if at < len(lines) and not lines[at].strip(" \t") else at
-        if ahead < len(lines) and DEFINITION.match(lines[ahead]):
+        if ahead < len(lines) and DEFINITION.match(lines[ahead]) and self.definitions("\n".join(texts)):
             return self._definitions(parent, texts, lines, ahead, first, base)
         self._end_paragraph(parent, texts, first + start)
         return at
@@ -186,6 +186,10 @@ class CommonMark(Blocks):
             or (self.md.grammar.kramdown and ATTRIBUTES.match(text) is not None)
         )
 
+    def _ends_table(self, text: str) -> bool:
+        """Whether `text` is no row: goldmark has taken the paragraph for a table before its underline could hold."""
+        return not text.strip("= \t") or DEFINITION.match(text) is not None or self.interrupts(text)
+
     def _table(
         self, parent: Element, lines: list[str], at: int, first: int, base: int, texts: list[str], line: int
     ) -> int:
@@ -196,7 +200,7 @@ class CommonMark(Blocks):
         if table is None:
             return 0
         self._end_paragraph(parent, texts, line)
-        breaks = self.interrupts if self.md.grammar.goldmark else self._breaks_off
+        breaks = self._ends_table if self.md.grammar.goldmark else self._breaks_off
         end = at + table.lines
         for number in range(at + 1, at + table.lines):  # another block ends it
             width, text = lead(lines[number], base)

@@ -33,8 +33,8 @@ from newsletter.compose.templating.tokens import TOKEN
 from newsletter.errors import NewsletterError
 from newsletter.site.page import Page
 
-SECONDS = 6.0
-"""How long a post's Markdown may take."""
+SECONDS = 4.0
+"""Processor time that a post's Markdown may take: a busy machine refuses no honest post."""
 
 _FOOTNOTES: dict[str, Any] = {
     "SEPARATOR": "-",
@@ -92,7 +92,12 @@ def _with_targets(html: str, url: str) -> str:
     if not url or 'href="#' not in html:
         return html
     names = set(_NAMED.findall(html))
-    return _FRAGMENT.sub(lambda found: found[0] if found[2] in names else f'{found[1]}{escape(url)}#{found[2]}"', html)
+
+    def target(found: re.Match[str]) -> str:
+        name = re.sub(r"\A(fn|fnref):", r"\1-", found[2])  # what a footnote is called here
+        return f'{found[1]}#{name}"' if name in names else f'{found[1]}{escape(url)}#{found[2]}"'
+
+    return _FRAGMENT.sub(target, html)
 
 
 def _converter(grammar: Grammar) -> "Converter":

@@ -12,7 +12,6 @@ from markdown.extensions.attr_list import get_attrs_and_remainder
 
 from newsletter.compose.markdown.blocks import Blocks
 
-DEFINITION = re.compile(r":(?=[ \t]+\S)")
 FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:[ \t]*(.*)")
 ADMONITION = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+([\w-]+(?: +[\w-]+)*)(?:[ \t]+(\"[^\"]*\"))?[ \t]*\Z")
 ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*\Z", re.IGNORECASE)

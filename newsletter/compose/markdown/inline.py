@@ -169,7 +169,9 @@ class _Scan:
             first -= 1
         name = re.search(r"[A-Za-z0-9._+-]+\Z", before)
         host = _HOST.match(self.text, at + 1)
-        own = name is not None and (name.start() > 0 or first > 0)
+        ahead = self.nodes[first - 1] if first else None
+        begins = ahead is None or (isinstance(ahead, Element) and ahead.tag == "br")
+        own = name is not None and (name.start() > 0 or not begins)
         if own and self.md.grammar.goldmark and not re.search(r"[\s*_~(]\Z", before[: name.start()] if name else ""):
             return 0
         if name is None or host is None:

@@ -14,6 +14,7 @@ FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^\n]*?)[ \t]*\Z")
 RULE = re.compile(r"([-*_])(?:[ \t]*\1){2,}[ \t]*\Z")
 ATX = re.compile(r"(#{1,6})(?:[ \t]+(.*?))?[ \t]*\Z")
 ITEM = re.compile(r"(?:([-*+])|(\d{1,9})([.)]))(?=[ \t]|\Z)", re.ASCII)
+DEFINITION = re.compile(r":(?=[ \t]+\S)")
 SETEXT = re.compile(r"(?:=+|-+)[ \t]*\Z")
 
 
@@ -78,13 +79,18 @@ class OpenParagraph:
 
     def feed(self, line: str) -> None:
         width, text = lead(line)
-        while text and not self.fence:
+        inside = False  # an item that begins on this line
+        while text and not self.fence and (width < 4 or (self.listed and not inside)):
             item = ITEM.match(text)
             if text[0] == ">":
                 width, text = lead(text[1:].removeprefix(" "))
             elif item and not RULE.match(text) and (not self.open or self.interrupts(text)):
-                self.listed, self.open = True, False
+                self.listed, self.open, inside = True, False, True
                 width, text = lead(text[item.end() + 1 :])
+            elif self.open and DEFINITION.match(text):
+                self.open, inside = False, True
+                width, text = lead(text[1:])
+                width -= min(width, 3)
             else:
                 break
         if not text:
@@ -94,9 +100,9 @@ class OpenParagraph:
                 self.fence = ""
         elif fence := opens_fence(text):
             self.fence, self.open = fence[1], False
-        elif self.html or ATX.match(text) or RULE.match(text):
+        elif self.html or ATX.match(text) or RULE.match(text) or (self.open and width < 4 and SETEXT.match(text)):
             self.open = False
-        elif not self.open and (html_block([text], 0, text) or (width >= 4 and not self.listed)):
+        elif not self.open and (html_block([text], 0, text) or (width >= 4 and (inside or not self.listed))):
             self.html, self.open = text[0] == "<", False
         else:
             self.open = True

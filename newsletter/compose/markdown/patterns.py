@@ -219,7 +219,8 @@ class Emoji(_Pattern):
         from pymdownx import gemoji_db  # two thousand names, which most posts don't need
 
         name = gemoji_db.aliases.get(m[0], m[0])
-        code = gemoji_db.emoji.get(name, {}).get("unicode")
+        emoji = gemoji_db.emoji.get(name, {})
+        code = emoji.get("unicode_alt") or emoji.get("unicode")
         if not code:
             return NOTHING
         return "".join(chr(int(part, 16)) for part in code.split("-")), m.start(0), m.end(0)

@@ -6,6 +6,7 @@ stay. Sources: kramdown's smart_quotes.rb and typographic_symbol.rb; goldmark's 
 """
 
 import re
+import string
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ _KRAMDOWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[\"'](?=\s|s\b|$)", "r"),
     )
 )
+_ASCII = frozenset(string.punctuation)
 _CONTRACTED = re.compile(r"'(?:[smtd]|ve|ll|re)(?![^\W_])")
 
 
@@ -203,7 +205,7 @@ class _Goldmark:
         third, behind = source[at + 2 : at + 3] or "\n", source[end : end + 1] or "\n"
         left = not behind.isspace() and (not _punctuation(behind) or before.isspace() or _punctuation(before))
         right = not before.isspace() and (not _punctuation(before) or behind.isspace() or _punctuation(behind))
-        closes = right and (not left or (_punctuation(after) and (_punctuation(third) or third.isspace())))
+        closes = right and (not left or (_is_p(after) and (third in _ASCII or third.isspace())))
         if mark == '"':
             if left and not right:
                 self.double += 1
@@ -214,7 +216,7 @@ class _Goldmark:
             return mark
         if left and not right and re.match(r"'\d\d[sS](?![^\W_])", source[at:]):
             return self.quotes[1]
-        if (before.isspace() or _punctuation(before)) and after in "tenl":
+        if (before.isspace() or _is_p(before)) and after in "tenl":
             return self.quotes[1]
         if before.isalnum() and after.isalpha():
             return self.quotes[1]
@@ -231,5 +233,9 @@ class _Goldmark:
         return mark
 
 
+def _is_p(character: str) -> bool:
+    return unicodedata.category(character)[0] == "P"
+
+
 def _punctuation(character: str) -> bool:
-    return unicodedata.category(character)[0] == "P" or character in "$+<=>^`|~"
+    return _is_p(character) or character in "$+<=>^`|~"

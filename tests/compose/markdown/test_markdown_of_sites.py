@@ -36,6 +36,7 @@ def _goldmark(**parts):
         ("hugo", _goldmark(extensions={"typographer": {"disable": True}}), "it's", "<p>it's</p>"),
         ("hugo", _goldmark(extensions={"linkify": False}), "https://a.example.org", "<p>https://a.example.org</p>"),
         ("hugo", {"enableemoji": True}, "hi :wave: :nothing:", "<p>hi 👋 :nothing:</p>"),
+        ("hugo", {"enableemoji": True}, ":warning: :smile:", "<p>⚠\ufe0f 😄</p>"),
         ("hugo", {}, "hi :wave:", "<p>hi :wave:</p>"),
         ("hugo", {}, "* a\n- b", "<ul>\n<li>a</li>\n</ul>\n<ul>\n<li>b</li>\n</ul>"),
         ("hugo", {}, "| a |\n|---|\n| `x\\|y` |", "<code>x|y</code>"),
