@@ -7,6 +7,7 @@ Sources: CommonMark 0.31, section 6 and the appendix on parsing; kramdown's pars
 """
 
 import re
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -32,8 +33,8 @@ _TITLE = re.compile(
     r"[ \t\n]+(?:\"((?:[^\"\\]|\\.){0,2000})\"|'((?:[^'\\]|\\.){0,2000})'|\(((?:[^()\\]|\\.){0,2000})\))", re.DOTALL
 )
 _CLOSE = re.compile(r"[ \t\n]*\)")
-_PLACE_END = re.compile(r"(\()|(\))|[ \t\r\n\f\v](?=['\"])")  # kramdown's LINK_PAREN_STOP_RE
-_PLACE_TITLE = re.compile(r"\s*?([\"'])(.+?)\1\s*?\)", re.DOTALL)
+_PARENTHESES = re.compile(r"(\()|(\))|[ \t\r\n\f\v](?=['\"])")  # kramdown's LINK_PAREN_STOP_RE
+_PLACE_TITLE = re.compile(r"\s*?([\"'])(.{1,2000}?)\1\s*?\)", re.DOTALL)
 _BRACKETS = re.compile(r"\\.|(`+)(?!`)(?:(?!\1).)*?\1|<[^<>]*>|(\[)|(\])", re.DOTALL)
 _REFERENCE = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
 _KRAMDOWN_REFERENCE = re.compile(r"\s*?\[([^\]]+)?\]")
@@ -82,6 +83,7 @@ class _Scan:
         self.bare: set[Element] = set()  # links of bare addresses, which are text in a link
         self.kramdown = inline.md.grammar.name == "kramdown"
         self.pairs = _pairs(text) if self.kramdown and "[" in text else {}
+        self.parentheses = _Parentheses(text if self.pairs else "")
         self.in_link = 0  # where the text of a link ends, in which brackets are text
 
     def run(self) -> list[str | Element]:
@@ -232,7 +234,7 @@ class _Scan:
         """Address, title and end of what follows the closing bracket at `at`, or what the label itself names."""
         text = self.text
         if text.startswith("(", at + 1):
-            found = _kramdown_target(text, at + 1) if self.kramdown else _inline_target(text, at + 2)
+            found = self.parentheses.target(at + 1) if self.kramdown else _inline_target(text, at + 2)
             if found or self.kramdown:
                 return found
         label = text[opener.start : at]
@@ -265,24 +267,39 @@ def _inline_target(text: str, at: int) -> tuple[str, str, int] | None:
     return decoded(href[1] if href[1] is not None else href[2]), decoded(written), end.end()
 
 
-def _kramdown_target(text: str, at: int) -> tuple[str, str, int] | None:
-    """The same as kramdown has it, from the bracket at `at` on: blanks are part of an address."""
-    if placed := re.compile(r"\(<(.*?)>").match(text, at):
-        href, end, depth = placed[1], placed.end(), 1
-        if text.startswith(")", end):
-            return decoded(href), "", end + 1
-    else:
-        end, depth = at, 0
-        while stop := _PLACE_END.search(text, end):
-            end = stop.end()
-            depth += 1 if stop[1] else -1 if stop[2] else 0
-            if depth == 0 or not (stop[1] or stop[2]):
-                break
-        href = text[at + 1 : end - 1].strip(" \t\r\n\f\v")
-        if depth == 0:
-            return decoded(href), "", end
-    title = _PLACE_TITLE.match(text, end)
-    return (decoded(href), decoded(title[2]), title.end()) if title else None
+class _Parentheses:
+    """kramdown's targets of links, in which blanks are part of an address; the text is looked through once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.closing: dict[int, int] = {}
+        self.before_titles: list[int] = []  # where a blank stands before a quote
+        opened: list[int] = []
+        for match in _PARENTHESES.finditer(text):
+            if match[1]:
+                opened.append(match.start())
+            elif not match[2]:
+                self.before_titles.append(match.start())
+            elif opened:
+                self.closing[opened.pop()] = match.start()
+
+    def target(self, at: int) -> tuple[str, str, int] | None:
+        """Address, title and end of what the parenthesis at `at` opens."""
+        text = self.text
+        if placed := re.compile(r"\(<(.*?)>").match(text, at):
+            href, end = placed[1], placed.end()
+            if text.startswith(")", end):
+                return decoded(href), "", end + 1
+        else:
+            close, number = self.closing.get(at), bisect(self.before_titles, at)
+            blank = self.before_titles[number] if number < len(self.before_titles) else None
+            if close is not None and (blank is None or close < blank):
+                return decoded(text[at + 1 : close].strip(" \t\r\n\f\v")), "", close + 1
+            if blank is None:
+                return None
+            href, end = text[at + 1 : blank].strip(" \t\r\n\f\v"), blank + 1
+        title = _PLACE_TITLE.match(text, end)
+        return (decoded(href), decoded(title[2]), title.end()) if title else None
 
 
 def _pairs(text: str) -> dict[int, int]:

@@ -129,13 +129,13 @@ def test_what_is_nested_too_deep_is_told_with_its_line(tmp_path, kind, source, l
      "[a] " * 10_000, "<div>\n" * 2_000, "".join("`" * n + " a " for n in range(1, 300)), "http://" * 5_000],
 )  # fmt: skip
 def test_contrived_markdown_ends(tmp_path, kind, source):
-    begun = time.process_time()
+    begun = time.thread_time()
     raised = None
     try:
         render_markdown(source, _page(tmp_path, kind))
     except NewsletterError as error:
         raised = error
-    assert time.process_time() - begun < 20
+    assert time.thread_time() - begun < 8
     assert raised is None or (raised.line is not None and "takes too long" in raised.what)
 
 
