@@ -1,7 +1,7 @@
 """The issue: a post rendered once through a template, frozen; all that its messages are made of but the subscriber.
 
 An issue is kept in the ledger as JSON, and finished by whatever `newsletter` comes later, so its JSON has a format: 1
-is that of the first releases (they did not write it down), 3 is today's. A field that joins says since which format it
+is that of the first releases (they did not write it down), 4 is today's. A field that joins says since which format it
 is there, and has a default for those that were frozen before; nothing leaves, and the names in the JSON stay. Before 3
 premailer chose what is inlined, so of those issues what is styled is not compared.
 """
@@ -16,8 +16,8 @@ from typing import Any
 
 from newsletter.errors import NewsletterError
 
-FORMAT = 3
-"""The format that issues are frozen in. A field of a later one has `field(default=…, metadata={"since": 4})`."""
+FORMAT = 4
+"""The format that issues are frozen in. A field of a later one has `field(default=…, metadata={"since": 5})`."""
 
 _CONTEXT_SINCE = {("newsletter", "extra"): 3, ("issue", "date"): 3, ("issue", "date_text"): 3}
 """Since which format the context has a key."""
@@ -45,6 +45,17 @@ Piece = str | Slot
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that travels in the message."""
+
+    cid: str  # Content-ID, without angle brackets
+    address: str  # where it is, or would be, on the web
+    content_type: str
+    name: str  # of a file, in ASCII
+    data: str  # base64
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
     """One mailing. Every field is JSON; the hash covers them all, so what was frozen is what is sent."""
 
@@ -65,6 +76,7 @@ class Issue:
     context: Mapping[str, Any]  # post, site, newsletter, issue: what slots may mention beside the subscriber
     format: int = FORMAT  # that it was frozen in
     verp: bool = field(default=False, metadata={"since": 2})  # a return path of its own for each message
+    pictures: tuple[Picture, ...] = field(default=(), metadata={"since": 4})  # that the HTML names by `cid:`
 
     def dumps(self) -> str:
         """The issue as JSON, for the ledger; `loads` reads it back equal."""
@@ -89,6 +101,7 @@ class Issue:
             found = {field.name: stored[name] for field in fields(cls) if (name := _stored_name(field.name)) in stored}
             for name in ("subject", "html", "text"):
                 found[name] = tuple(piece if isinstance(piece, str) else Slot(**piece) for piece in found[name])
+            found["pictures"] = tuple(Picture(**picture) for picture in found.get("pictures", ()))
             return cls(**{**found, "format": format_})
         except (ValueError, TypeError, KeyError, AttributeError):
             raise NewsletterError(

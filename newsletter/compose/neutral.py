@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from newsletter.compose.html.embed import unembed
 from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.templating.fill import Fill, Filler, Reader
 from newsletter.errors import NewsletterError
@@ -17,7 +18,7 @@ class _Nobody(dict[str, str]):
 def neutral_html(issue: Issue, addresses: Mapping[str, str]) -> str:
     """The issue's HTML without a reader; `addresses` are what `unsubscribe_url` and its kind are then."""
     fills = Filler(issue.html, issue.context, html=True).fills
-    return _joined(issue.html, fills, addresses)
+    return unembed(_joined(issue.html, fills, addresses), issue.pictures)
 
 
 def neutral_subject(issue: Issue) -> str:

@@ -27,6 +27,7 @@ from newsletter.compose.context import (
     site_context,
 )
 from newsletter.compose.digest import digest_posts, without_content
+from newsletter.compose.html.embed import embed, way_of
 from newsletter.compose.html.inline_css import inline_css
 from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.templating.dynamic import TokenMarkup
@@ -91,7 +92,11 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None, posts: S
         raise NewsletterError(
             "makes an empty mail; write {{ post.content }} in it", path=templates.path(f"{layout}.html")
         )
-    html = slots.cut_html(placed, inline_css(placed, functools.partial(page.absolute, of_site=True)))
+    inlined = inline_css(placed, functools.partial(page.absolute, of_site=True))
+    with config.naming("newsletter", "images"):
+        way = way_of(page, config.newsletter.images)
+        inlined, pictures = embed(inlined, page, way, address.rpartition("@")[2])
+    html = slots.cut_html(placed, inlined)
 
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
     rendering.update(
@@ -120,6 +125,7 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None, posts: S
         language=newsletter["language"],
         html=html,
         text=text,
+        pictures=pictures,
         context={
             "post": json_value(about),
             "newsletter": json_value(newsletter),

@@ -67,6 +67,7 @@ class Newsletter(Section):
     timezone: Timezone = ""  # empty: the site's, else the machine's
     layout: str = "post"
     reason: str = ""  # why the reader gets this; the footer's first sentence
+    images: Literal["link", "embed", "resize"] = "link"  # pictures of the site: on the web, or in the message
     logo: str = ""  # URL or path of an image under the site
     color: HexColour = "#0b5cad"  # links, buttons, rules
     background: HexColour = "#f4f4f1"  # around the page

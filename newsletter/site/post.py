@@ -36,6 +36,8 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?[ \t]*#*[ \t]*\Z")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _BLOCK = re.compile(r"(?: {4}|\t| {0,3}(?:[-*+>|]|\d+[.)]|#|<|\{|!\[|\[[^\]]+\]:))")
+PICTURE_WAYS = ("link", "embed", "resize")
+"""What `images:` may say of how pictures are sent; to a theme of Hugo it is a list of them."""
 _IMAGE_KEYS = ("image", "cover", "images", "featured_image", "featuredImage", "feature_image", "heroImage", "header")
 _IMAGE_PARTS = ("path", "url", "src", "image", "feature", "overlay_image", "teaser")
 
@@ -227,6 +229,8 @@ class _TypedFields:
                 value = value[0] if value else None
             if isinstance(value, dict):
                 value = next((value[part] for part in _IMAGE_PARTS if isinstance(value.get(part), str)), None)
+            if key == "images" and str(value).strip().lower() in PICTURE_WAYS:
+                continue
             if isinstance(value, str) and value.strip():
                 return self._one_line(key, value)
             if key == "image" and value not in (None, ""):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from newsletter.checks.finding import Severity
 from newsletter.checks.rule import Check, Place, Violation, count, place_of, shorten
 from newsletter.checks.sample import Sample, squeeze
 from newsletter.css.computed import pixels
@@ -12,6 +13,8 @@ from newsletter.css.parse import Element, declarations
 
 ALT_MOST = 125
 FILE_MOST = 1024 * 1024
+CARRIED_MOST, CARRIED_FAR = 2 * 1024 * 1024, 10 * 1024 * 1024
+"""Bytes of all pictures in a message: more is slow to send and to open; far more, many relays refuse."""
 WORDS_FEWEST = 400
 _FILE_NAME = re.compile(r"[\w%.()+-]+\.(?:png|jpe?g|gif|webp|svg|avif|bmp|heic|tiff?)\Z", re.IGNORECASE)
 _CAMERA = re.compile(r"(?:img|dsc[nf]?|image|photo|picture|screenshot|screen[ _-]shot)[ _-]?\d+\Z", re.IGNORECASE)
@@ -64,6 +67,16 @@ def image_source(sample: Sample) -> Iterator[Violation]:
                 what = f"{shorten(source)} is not https: clients that proxy or warn leave it out"
                 yield Violation("warning", what, _place(sample, image), image)
             yield from _file(sample, image, source)
+
+
+def carried_pictures(sample: Sample) -> Iterator[Violation]:
+    """The budget of pictures that travel in the message."""
+    total = sum(sample.attached.values())
+    if total > CARRIED_MOST:
+        what = f"the pictures in the message weigh {total / 1024 / 1024:.1f} MiB, for each reader"
+        severity: Severity = "error" if total > CARRIED_FAR else "warning"
+        image = next((image for image in _images(sample) if (image.get("src") or "").startswith("cid:")), None)
+        yield Violation(severity, what, _place(sample, image) if image is not None else None, image)
 
 
 def image_size(sample: Sample) -> Iterator[Violation]:
@@ -182,6 +195,13 @@ IMAGE_SOURCE = Check(
 )  # fmt: skip
 
 IMAGES = (
+    Check(
+        "image-budget", carried_pictures,
+        {"error": "embedded pictures over 10 MiB in all", "warning": "over 2 MiB"},
+        "Each reader downloads all of it before the first picture shows; many servers refuse large mail.",
+        "Write `images: resize`, which sends twice the shown width at most, or leave some as links.",
+        "https://www.rfc-editor.org/rfc/rfc1870",
+    ),
     Check(
         "image-alt", image_alt,
         {"error": "alt missing", "warning": "alt is a file name, or over 125 characters"},

@@ -95,7 +95,7 @@ def _padding(style: Mapping[str, str]) -> float:
 
 def natural_size(address: str, page: Page) -> Size | None:
     """The size of the picture that an absolute `address` will have on the web, if its file is in the site's folder."""
-    return next((size for path in _files(address, page) if (size := size_of(path))), None)
+    return next((size for path in files_of(address, page) if (size := size_of(path))), None)
 
 
 def size_of(path: Path) -> Size | None:
@@ -111,8 +111,8 @@ def size_of(path: Path) -> Size | None:
     return (width, height) if in_pixels and width > 0 and height > 0 else None
 
 
-def _files(address: str, page: Page) -> Iterator[Path]:
-    """Where the file of `address` may be: beside the post, for what is under its page; in the site's folders."""
+def files_of(address: str, page: Page) -> Iterator[Path]:
+    """Where the file of an absolute `address` may be: beside the post, for what is under its page; in the site."""
     site, beside = page.site, page.post.path.parent
     folders = [site.root, site.root / "static", site.root / "assets"] if site.kind == "hugo" else [site.root]
     places = [(page.url, [beside]), (site.url, folders)] if site.url else [("", [beside, *folders])]

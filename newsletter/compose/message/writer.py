@@ -1,9 +1,10 @@
 """Write messages: an issue and a subscriber become an envelope, bytes on the wire.
 
 A message is multipart/alternative, text first, HTML second, both quoted-printable in UTF-8 (RFC 5322, 2045, 2046), for
-one recipient. What all recipients share is encoded once; for each, slots and a few header fields are spliced in. The
-bytes depend on issue, subscriber, secret and date alone. How slots are filled: `fill`; header fields: `headers`; what
-the token of an unsubscribe link says: `audience.token`; signatures: `dkim`.
+one recipient; pictures that travel with it are `related`'s. What all recipients share is encoded once; for each, slots
+and a few header fields are spliced in. The bytes depend on issue, subscriber, secret and date alone. How slots are
+filled: `fill`; header fields: `headers`; what the token of an unsubscribe link says: `audience.token`; signatures:
+`dkim`.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from email.utils import format_datetime
 from newsletter.audience.address import split_mailbox
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import make_token
+from newsletter.compose.html.embed import unembed
 from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.message import headers
 from newsletter.compose.message.dkim import Signer, split_fields
@@ -25,6 +27,7 @@ from newsletter.compose.message.dkim_key import SigningKey
 from newsletter.compose.message.envelope import Envelope
 from newsletter.compose.message.ids import message_id, reference, sender_domain
 from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, encode_value, normal
+from newsletter.compose.message.related import Related
 from newsletter.compose.templating.fill import Fill, Filler, Reader
 from newsletter.errors import NewsletterError
 
@@ -101,13 +104,15 @@ class MessageWriter:
             f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode("ascii")
         )
         top = f"--{boundary}\r\n{_part_header('plain')}"
-        between = f"\r\n--{boundary}\r\n{_part_header('html')}"
+        between = f"\r\n--{boundary}\r\n".encode("ascii")
+        html_header = _part_header("html")
+        related = Related(issue.pictures, boundary) if issue.pictures else None
         self._body: list[bytes] = [top.encode("ascii")]
         self._fills: list[tuple[Fill, list[int]]] = []
         self._add(issue.text, self._text)
-        self._body.append(between.encode("ascii"))
+        self._body.append(between + (related.before(html_header) if related else html_header.encode("ascii")))
         self._add(issue.html, self._html)
-        self._body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
+        self._body.append((related.after if related else b"") + f"\r\n--{boundary}--\r\n".encode("ascii"))
         self._unite()
         self._signer = self._make_signer(keys) if keys else None
 
@@ -145,12 +150,12 @@ class MessageWriter:
         return Envelope(self._return_path(ref), subscriber.email, body, id_[1 : id_.index("@")])
 
     def decoded(self, subscriber: Subscriber) -> DecodedMessage:
-        """Subject, text and HTML as this subscriber reads them, for the preview and the checks."""
+        """Subject, text and HTML as this subscriber reads them, with embedded pictures as a web page has them."""
         reader = self._reader(subscriber)
         return DecodedMessage(
             headers.clean(self._join(self.issue.subject, self._subject, reader)),
             self._join(self.issue.text, self._text, reader),
-            self._join(self.issue.html, self._html, reader),
+            unembed(self._join(self.issue.html, self._html, reader), self.issue.pictures),
         )
 
     def message_id(self, email: str) -> str:

@@ -38,10 +38,10 @@ from newsletter.web.inbox.context import (
     inbox_of,
     whole_number,
 )
-from newsletter.web.inbox.pictures import embedder
 from newsletter.web.inert import inert
 from newsletter.web.local import LocalGuard
 from newsletter.web.pages import fragment, page, static_files
+from newsletter.web.pictures import embedder
 from newsletter.web.security import SecurityHeaders, mail_policy
 
 PAGE = 50

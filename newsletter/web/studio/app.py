@@ -27,6 +27,7 @@ from newsletter.web.frame import Appearance, frame_document, theme_named
 from newsletter.web.local import LocalGuard, bind_free
 from newsletter.web.local_token import door, load_token, open_browser, with_token
 from newsletter.web.pages import fragment, page, static_files
+from newsletter.web.pictures import embedder
 from newsletter.web.security import SecurityHeaders, mail_policy
 from newsletter.web.server import serve_app
 from newsletter.web.studio import checkup, panels, personas, readers
@@ -133,7 +134,8 @@ class Studio:
             clip=asked.get("clip") == "on",
             images=asked.get("images") != "off",
         )
-        document = frame_document(rendered.html, appearance, site_files.mapper(rendered.page))
+        carried, of_site = embedder(rendered.message, None), site_files.mapper(rendered.page)
+        document = frame_document(rendered.html, appearance, lambda url: of_site(carried(url)))
         policy = mail_policy(remote_images=True, images=asked.get("images") != "off", measured=True)
         return HTMLResponse(document, headers={"Content-Security-Policy": policy})
 
