@@ -15,7 +15,7 @@ from typing import Any
 from newsletter.errors import NewsletterError
 
 LIST = "subscribers.csv"
-PRIVATE = (LIST, "newsletter.db", "newsletter.db-wal", "newsletter.db-shm", ".newsletter/")
+PRIVATE = (LIST, "newsletter.db", "newsletter.db-wal", "newsletter.db-shm", "newsletter.db-intents*", ".newsletter/")
 """What is in no repository: the list, the ledger, and the folder of the secret and the test inbox."""
 
 FRESH = (
@@ -24,7 +24,14 @@ FRESH = (
 )
 """The .gitignore of a folder that is in no repository yet."""
 
-_PUBLISHED = ("newsletter.toml", "subscribers.csv", "newsletter.db", "newsletter.db-wal", "newsletter.db-shm")
+_PUBLISHED = (
+    "newsletter.toml",
+    "subscribers.csv",
+    "newsletter.db",
+    "newsletter.db-wal",
+    "newsletter.db-shm",
+    "newsletter.db-intents*",
+)
 """What Jekyll would copy to the web; it leaves out what begins with a dot."""
 
 

@@ -78,8 +78,7 @@ class _Direct:
 
     def __init__(self, envelopes: Sequence[Envelope]) -> None:
         self._left = deque(
-            Transaction(at, envelope.rcpt_to, "", "{}", envelope=envelope, intended=True)
-            for at, envelope in enumerate(envelopes)
+            Transaction(at, envelope.rcpt_to, "", "{}", envelope=envelope) for at, envelope in enumerate(envelopes)
         )
         self._replies: dict[int, Reply] = {}
         self._end = Reply(0, "", "not sent: the relay closed the connection", "")

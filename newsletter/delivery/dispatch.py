@@ -72,7 +72,7 @@ class Dispatcher:
     # The hot path
 
     def next(self, connection: Connection) -> Transaction | None:
-        """The next message for this connection, its intent on the way to the ledger."""
+        """The next message for this connection."""
         route = self._pool.of[connection]
         while self.queue and not self._ending.asked and not route.left_out:
             now = self._loop.time()
@@ -89,7 +89,6 @@ class Dispatcher:
                 continue
             route.pace.take(now)
             self.under_way += 1
-            self._journal.intend(transaction, connection.intended)
             if not self._ahead and route.pace.is_free:
                 self._ahead = True
                 self._loop.call_soon(self._write_ahead)
@@ -99,18 +98,15 @@ class Dispatcher:
         return None
 
     def _write_ahead(self) -> None:
-        """Write the next messages, while the journal is at work on the intents of those before them."""
+        """Write the next messages, while those before them are on their way."""
         self._ahead = False
         for transaction in list(itertools.islice(self.queue, self._pool.most)):
             if transaction.envelope is None and not self._write(transaction):
                 self.queue.remove(transaction)
 
     def may_go(self, connection: Connection, transaction: Transaction) -> bool:
-        """Whether the body may go now; after a freeze, not before the ledger has said that we still hold the issue."""
-        if self._journal.is_sure:
-            return True
-        self._journal.confirm(transaction, connection.intended)
-        return False
+        """Whether the body may go now; its intent is recorded then."""
+        return self._journal.may_go(transaction, connection.decided)
 
     def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
         """The relay has answered."""
@@ -131,6 +127,9 @@ class Dispatcher:
 
     def _is_free(self, transaction: Transaction, connection: Connection, now: float) -> bool:
         """Whether this recipient may be tried here and now; if not, that is recorded."""
+        if transaction.id in self._journal.suppressed:
+            self._finish(transaction, "skipped", None, reason=self._journal.suppressed[transaction.id])
+            return False
         if not connection.smtputf8 and not transaction.email.isascii():
             self._finish(transaction, "skipped", None, reason="the relay offers no SMTPUTF8 for a non-ASCII address")
             return False
@@ -262,10 +261,9 @@ class Dispatcher:
         self._ending.changed.set()
 
     def withdrawn(self, connection: Connection, transaction: Transaction) -> None:
-        """Suppressed since it was claimed; the ledger has recorded it."""
+        """Suppressed since it was claimed."""
         self.under_way -= 1
-        self._journal.settled(transaction)
-        self._skipped(transaction)
+        self._finish(transaction, "skipped", None, reason=transaction.withdrawn)
 
     def _skipped(self, transaction: Transaction) -> None:
         self.tally.settled("skipped", transaction.email, transaction.withdrawn)

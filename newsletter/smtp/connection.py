@@ -7,8 +7,8 @@ the handler's business.
 With PIPELINING (RFC 2920) one write holds the end of message n and MAIL, RCPT, DATA of n+1, and one read brings the
 four replies. Without it, each command waits for its reply. Either way
 
-- no byte of a body leaves before the handler has recorded the intent to send it (`Transaction.intended`), so a crash
-  leaves at most two messages in doubt: one whose final dot is out, and one that may be about to follow;
+- no byte of a body leaves before the handler has recorded the intent to send it (`Handler.may_go`), which it is asked
+  for when the relay is ready for the body, so a crash leaves at most one message in doubt;
 - no body goes to a recipient who was refused: where DATA is answered 354 all the same, only the final dot is sent;
 - a connection lost before the final dot was handed over loses nothing (`Handler.again`); after it, the message is in
   doubt (`Handler.in_doubt`).
@@ -32,10 +32,10 @@ class Handler(Protocol):
     """Where a connection gets its messages from and brings the replies to."""
 
     def next(self, connection: "Connection") -> Transaction | None:
-        """The next message, its envelope written and its intent asked for; None: nothing now, `wake()` follows."""
+        """The next message, its envelope written; None: nothing now, `wake()` follows."""
 
     def may_go(self, connection: "Connection", transaction: Transaction) -> bool:
-        """Whether the body may go now; else it is asked about again, and `Connection.intended` follows."""
+        """Whether the body may go now; else it was withdrawn, or is asked about again after `Connection.decided`."""
 
     def withdrawn(self, connection: "Connection", transaction: Transaction) -> None:
         """The message was taken back before its body went."""
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         self._expected: deque[str] = deque()  # the commands whose replies are to come
         self._unsent: deque[tuple[str, bytes]] = deque()  # without PIPELINING: commands that wait for a reply first
         self._opening: Transaction | None = None  # MAIL, RCPT, DATA are out or waiting
-        self._ready = False  # DATA was answered 354, the body waits for its intent
+        self._ready = False  # DATA was answered 354, the body waits until it may go
         self._handed: Transaction | None = None  # the final dot is out
         self._partial = b""
         self._lines: list[bytes] = []
@@ -118,19 +118,10 @@ class Connection(asyncio.Protocol):
         if self._opening is None and not self._closing and (self._pipelining or not self._expected):
             self._write(self._next_commands())
 
-    def intended(self, transaction: Transaction) -> None:
-        """The intent is recorded: send the body if the relay waits for it.
-
-        Where the message was withdrawn, MAIL and RCPT are out, so only closing can take them back.
-        """
-        if transaction is not self._opening or self._over:
-            return
-        if not transaction.withdrawn:
-            transaction.intended = True
-            if self._ready:
-                self._go(transaction)
-        elif self._ready:
-            self._close()
+    def decided(self, transaction: Transaction) -> None:
+        """The handler knows by now whether the body may go."""
+        if transaction is self._opening and self._ready and not self._over:
+            self._go(transaction)
 
     def quit(self) -> None:
         """Say goodbye once what is under way has been answered."""
@@ -197,11 +188,13 @@ class Connection(asyncio.Protocol):
             self._transport.writelines(pieces)
 
     def _go(self, transaction: Transaction) -> None:
-        """Send the body, unless it is no longer sure that the recipient is ours to mail."""
+        """Send the body, if it may go. Where it must not, MAIL and RCPT are out, so only closing can take them back."""
         if self._handler.may_go(self, transaction):
             self._hand_over(transaction)
+        elif transaction.withdrawn:
+            self._close()
         else:
-            transaction.intended, self._ready = False, True
+            self._ready = True
 
     def _hand_over(self, transaction: Transaction) -> None:
         """Send the body with its final dot, and what follows."""
@@ -284,12 +277,10 @@ class Connection(asyncio.Protocol):
         elif transaction.refused is not None:
             self._expected.append("empty")
             self._give_up(b".\r\n", reset=False)
-        elif transaction.withdrawn or self._halted:
+        elif self._halted:
             self._close()
-        elif transaction.intended:
-            self._go(transaction)
         else:
-            self._ready = True
+            self._go(transaction)
 
     def _give_up(self, *end: bytes, reset: bool) -> None:
         """The message was refused before its body: say so, and go on with the next."""

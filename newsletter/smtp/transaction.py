@@ -20,7 +20,7 @@ class Transaction:
     claim: int = 0  # the ledger's claim it belongs to
     drops: int = 0  # connections lost under it in this run
     envelope: Envelope | None = None
-    intended: bool = False  # the intent is recorded: the body may go
+    intended: bool = False  # the intent is recorded
     withdrawn: str = ""  # why the body must not go after all: suppressed since it was claimed
     refused: Reply | None = None  # by MAIL, RCPT or DATA
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from newsletter.config.settings import Config
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest revision in migrations/versions."""
 
 BUSY = 30.0
@@ -129,14 +129,9 @@ def read_mark(path: Path, name: str) -> float | None:
     return next((moment for (moment,) in _look(path, "SELECT moment FROM marks WHERE name = ?", name)), None)
 
 
-def read_issue(path: Path, issue_id: str) -> tuple[list[Any], list[Any]]:
-    """An issue, and those of its deliveries who have it or may have it, by a file that is only looked at."""
-    issue = _look(
-        path, "SELECT number, id, post, subject, created, frozen, hash, list_hash FROM issues WHERE id = ?", issue_id
-    )
-    query = "SELECT issue, key, email, name, columns, state FROM deliveries WHERE issue = ? AND state IN"
-    have = _look(path, f"{query} ('sent', 'unknown', 'sending')", issue[0][0]) if issue else []
-    return issue, have
+def read_frozen(path: Path, issue_id: str) -> tuple[str, str] | None:
+    """An issue as it was frozen, and its hash, by a file that is only looked at; None where there is none."""
+    return next(iter(_look(path, "SELECT frozen, hash FROM issues WHERE id = ?", issue_id)), None)
 
 
 def read_sent(path: Path) -> Iterator[str]:
@@ -149,16 +144,26 @@ def read_sent(path: Path) -> Iterator[str]:
 
 def _look(path: Path, query: str, *values: Any) -> list[Any]:
     """The rows of a file that is only looked at; nothing where there is none. Raises NewsletterError."""
+    with looking(path) as db:
+        return db.execute(query, values).fetchall() if db is not None else []
+
+
+@contextlib.contextmanager
+def looking(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection that only reads, to a file that may be older than this program; None where there is none.
+
+    Raises NewsletterError where it is newer, damaged, or no state file.
+    """
     if not path.exists():
-        return []
-    with explained(path), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        yield None
+        return
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with explained(path), contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
         db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
         found = _version_of_ours(db, path)
-        if found is None:
-            return []
-        if found > VERSION:
+        if found is not None and found > VERSION:
             raise NewsletterError(_NEWER.format(found), path=path)
-        return db.execute(query, values).fetchall()
+        yield db if found is not None else None
 
 
 def prepare(path: Path) -> None:

@@ -91,6 +91,8 @@ leases = Table(
     Column("since", Double, nullable=False),
     Column("heartbeat", Double, nullable=False),
     Column("epoch", Integer, nullable=False, server_default=text("0")),  # counted up whenever the issue changes hands
+    Column("log_epoch", Integer, nullable=False, server_default=text("0")),  # of the run whose log is not settled
+    Column("log_mark", Integer),  # the mark of the log before which all is in the rows; null: nothing but rows
 )
 
 suppressions = Table(

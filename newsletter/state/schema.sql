@@ -44,6 +44,8 @@ CREATE TABLE leases (
   since DOUBLE NOT NULL,
   heartbeat DOUBLE NOT NULL,
   epoch INTEGER DEFAULT 0 NOT NULL,
+  log_epoch INTEGER DEFAULT 0 NOT NULL,
+  log_mark INTEGER,
   CONSTRAINT leases_pk PRIMARY KEY (issue)
 );
 

@@ -26,6 +26,8 @@ SUFFIX = ".age"
 _DATABASE = "newsletter.db"
 _KEPT = re.compile(r"secret|unsubscribe\.json|dkim/[\w.-]+\.pem")
 """What is sealed of the folder: what later sends need."""
+_BESIDE = re.compile(r"-wal|-shm|-intents(-\d+)?")
+"""What belongs to the ledger beside it: SQLite's own, and the log of a sender that was killed (ledger.log)."""
 
 
 def new_key() -> tuple[str, str]:
@@ -60,6 +62,8 @@ def seal_state(config: "Config", database: Path, target: Path) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         _add(tar, _DATABASE, _snapshot(database))
+        for path in sorted(database.parent.glob(f"{database.name}-intents*")):  # after the copy: it may know more
+            _add(tar, path.name.replace(database.name, _DATABASE, 1), path.read_bytes())
         for path in sorted(config.state_dir.rglob("*")):
             name = path.relative_to(config.state_dir).as_posix()
             if _KEPT.fullmatch(name) and path.is_file():
@@ -77,12 +81,13 @@ def open_state_file(config: "Config", source: Path, database: Path, *, replace: 
     if _DATABASE not in found:
         raise NewsletterError("is no sealed state; `newsletter state seal` makes one", path=source)
     _refuse_if_there(database, replace=replace)
-    for ending in ("-wal", "-shm"):
-        Path(f"{database}{ending}").unlink(missing_ok=True)
+    for path in database.parent.glob(f"{database.name}-*"):
+        if _BESIDE.fullmatch(path.name.removeprefix(database.name)):
+            path.unlink(missing_ok=True)
     folder = state_folder(config.state_dir)
     for name, data in found.items():
-        if name == _DATABASE:
-            _write(database, data, mode=0o600)
+        if name == _DATABASE or _BESIDE.fullmatch(name.removeprefix(_DATABASE)):
+            _write(database.with_name(database.name + name.removeprefix(_DATABASE)), data, mode=0o600)
         elif _KEPT.fullmatch(name) and (replace or not (folder / name).exists()):
             private_folder((folder / name).parent)
             _write(folder / name, data, mode=0o600)

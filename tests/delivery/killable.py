@@ -65,5 +65,5 @@ if __name__ == "__main__":
         print(kill_at_each_statement(Path(path), url, count, connections))
     else:
         if numbers[2:] == ["hasty"]:
-            journal.SURE = 0.5
+            journal.SURE, sqlite.GRACE = 0.5, 1.0  # type: ignore[attr-defined]
         run(Path(path), url, count, connections)

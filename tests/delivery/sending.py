@@ -13,6 +13,7 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.engine import Report, deliver
+from newsletter.delivery.ledger.log import overlay
 from newsletter.delivery.ledger.plan import Plan, make_plan
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
@@ -107,10 +108,11 @@ def suppress(path: Path, email: str) -> None:
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """The ledger's deliveries, by SQLite alone."""
+    """The ledger's deliveries, as the log has them."""
     db = sqlite3.connect(path)
     db.row_factory = sqlite3.Row
     try:
+        overlay(db, path)
         return [dict(row) for row in db.execute("SELECT * FROM deliveries ORDER BY id")]
     finally:
         db.close()

@@ -1,21 +1,24 @@
 """What a kill leaves: the ledger against the log of the server, which is the truth."""
 
 import asyncio
+import itertools
+import os
 import random
 import signal
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from newsletter.delivery.ledger.lease import boot_id
+from newsletter.delivery.ledger.lease import STALE, Process, boot_id
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import TryAgainLater
 from newsletter.state.open import connect
 
 from .relay_server import RelayServer, Talk, serving
-from .sending import by_state, execute, people, plan, send
+from .sending import an_issue, by_state, execute, people, plan, send
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,16 +152,97 @@ def test_after_a_power_cut_who_was_deferred_since_the_claim_is_known(tmp_path: P
 
 
 async def test_who_has_lost_the_lease_sends_no_further_body(tmp_path: Path) -> None:
+    """Another takes over while the first is at its fastest; it begins when the first has stopped by itself."""
+    path, count = tmp_path / "newsletter.db", 20_000
+    halfway, stopped = asyncio.Event(), threading.Event()
+    elsewhere = Process("otherhost", "another boot", 1, "")
+
+    def take_over() -> None:
+        execute(path, "UPDATE leases SET heartbeat = heartbeat - ?", STALE + 1)
+        with SqliteLedger(path, here=elsewhere, pause=lambda seconds: paused.append(stopped.wait(seconds))) as ledger:
+            ledger.hold("hello")
+
+    paused: list[bool] = []
+    async with serving(RelayServer(on_message=lambda got: halfway.set() if got == 100 else None)) as server:
+        first = asyncio.create_task(send(path, server.url, people(count), connections=2))
+        await halfway.wait()
+        second = asyncio.create_task(asyncio.to_thread(take_over))
+        report = await first
+        stopped.set()
+        await second
+        assert isinstance(report.stopped, TryAgainLater)
+        states = by_state(path)
+        sent, unknown = states["sent"], states.get("unknown", set())
+        assert sent <= server.addresses <= sent | unknown
+        assert len(unknown) <= 2
+        assert len(states["pending"]) == count - len(sent | unknown) > 0
+    assert paused == [True]
+
+
+async def test_a_log_that_is_gone_leaves_who_was_claimed_unknown(tmp_path: Path) -> None:
     path = tmp_path / "newsletter.db"
+    reached = asyncio.Event()
+    async with serving(RelayServer(on_message=lambda got: reached.set() if got == 20 else None)) as server:
+        sender = await start_sender(path, server.url, 20_000, 2)
+        await reached.wait()
+        sender.kill()
+        await sender.wait()
+        await server.quiet()
+    (tmp_path / "newsletter.db-intents").unlink()
+    with SqliteLedger(path) as ledger:
+        ledger.hold("hello")
+    states = by_state(path)
+    assert server.addresses <= states.get("sent", set()) | states["unknown"]
 
-    def take_over(count: int) -> None:
-        if count == 20:
-            execute(path, "UPDATE leases SET epoch = epoch + 1")
 
-    async with serving(RelayServer(on_message=take_over)) as server:
-        report = await send(path, server.url, people(500), connections=2)
-    assert isinstance(report.stopped, TryAgainLater)
-    assert len(server.accepted) <= 20 + 2 * 3
+async def test_the_log_is_private_and_empty_after_a_clean_end_and_begins_anew_when_it_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "newsletter.db"
+    log = tmp_path / "newsletter.db-intents"
+    monkeypatch.setattr("newsletter.delivery.ledger.log.LONGEST", 20_000)
+    sizes: list[int] = []
+    async with serving(RelayServer(on_message=lambda _: sizes.append(log.stat().st_size))) as server:
+        report = await send(path, server.url, people(3000), connections=2)
+    assert report.sent == 3000
+    assert log.stat().st_size == 0
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert any(after < before for before, after in itertools.pairwise(sizes))
+    assert not any(name.endswith("~") for name in os.listdir(tmp_path))
+    assert len(by_state(path)["sent"]) == 3000
+
+
+async def test_what_a_killed_sender_left_in_its_log_outlives_another_issue(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    reached = asyncio.Event()
+    async with serving(RelayServer(on_message=lambda got: reached.set() if got == 20 else None)) as server:
+        sender = await start_sender(path, server.url, 20_000, 2)
+        await reached.wait()
+        sender.kill()
+        await sender.wait()
+        await server.quiet()
+        accepted = server.addresses
+        plan_options = {"issue": an_issue("Other words.", "other")}
+        await send(path, server.url, people(5, "example.net"), plan_options=plan_options)
+    with SqliteLedger(path) as ledger:
+        ledger.hold("hello")
+    states = by_state(path)
+    assert accepted <= states["sent"] | states.get("unknown", set())
+    assert len(states.get("unknown", set())) <= 2
+
+
+async def test_two_issues_at_once_have_a_log_each(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    async with serving(RelayServer()) as server:
+        other = an_issue("Other words.", "other")
+        sends = (
+            send(path, server.url, people(300), connections=2),
+            send(path, server.url, people(300), connections=2, plan_options={"issue": other}),
+        )
+        reports = await asyncio.gather(*sends)
+    assert [report.sent for report in reports] == [300, 300]
+    logs = {name for name in os.listdir(tmp_path) if "intents" in name}
+    assert logs == {"newsletter.db-intents", "newsletter.db-intents-2"}
 
 
 @pytest.mark.parametrize("moment", [1, 30, 90])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.delivery.engine import deliver
+from newsletter.delivery.ledger.journal import LOOKED, Journal
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.progress import Progress
@@ -132,11 +133,15 @@ async def test_a_full_mailbox_is_no_reason_to_suppress(path: Path) -> None:
     assert suppressed(path) == set()
 
 
-async def test_a_recipient_suppressed_during_the_run_is_not_mailed(path: Path) -> None:
+async def test_a_recipient_suppressed_during_the_run_is_not_mailed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+
     def suppress_the_last(count: int) -> None:
         if count == 1:
             suppress(path, "reader39@example.org")
+            now[0] += LOOKED
 
+    monkeypatch.setattr(Journal.__init__, "__defaults__", (lambda: now[0],))
     async with serving(RelayServer(on_message=suppress_the_last)) as server:
         report = await send(path, server.url, people(40), connections=1)
     assert report.sent == 39

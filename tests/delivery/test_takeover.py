@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from newsletter.delivery.ledger.batch import Batch, Record
-from newsletter.delivery.ledger.journal import SURE, Journal
-from newsletter.delivery.ledger.lease import HEARTBEAT, STALE, Process
+from newsletter.delivery.ledger.journal import Journal
+from newsletter.delivery.ledger.lease import HEARTBEAT, STALE, SURE, Process, boot_id
+from newsletter.delivery.ledger.log import Log
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import TryAgainLater
 from newsletter.smtp.transaction import Transaction
@@ -35,9 +36,12 @@ class Sender:
     """What one process holds in its hands; it does what the engine does, a step at a time."""
 
     ledger: SqliteLedger
+    log: Log
     claimed: list[Transaction] = field(default_factory=list)
-    intended: list[Transaction] = field(default_factory=list)  # the body may go, as far as the sender knows
+    intended: list[Transaction] = field(default_factory=list)  # the intent is in the log
+    cleared: list[Transaction] = field(default_factory=list)  # it was found that the body may go
     handed: list[Transaction] = field(default_factory=list)  # the relay has taken it, the reply is not recorded
+    records: dict[int, Record] = field(default_factory=dict)  # in the log, not in the rows
     sure_until: float = 0.0
     beaten: float = 0.0
     frozen: bool = False
@@ -53,7 +57,6 @@ class Takeovers(RuleBasedStateMachine):
         self.now = 1_000_000.0  # for everybody; each host's clock is off by its skew
         self.skews = [0.0, 0.0, 0.0]
         self.senders: list[Sender | None] = [None, None, None]
-        self.gone: list[Sender] = []  # dead: nothing was given back
         self.incarnations = 0
         self.log: list[str] = []  # what the relay has accepted
         with SqliteLedger(self.path, lambda: self.now) as ledger:
@@ -65,29 +68,55 @@ class Takeovers(RuleBasedStateMachine):
 
     def start_at(self, place: int) -> Sender | None:
         self.incarnations += 1
-        here = Process(f"host{place}-{self.incarnations}", "a boot", 1, "")
-        ledger = SqliteLedger(self.path, lambda: self.now + self.skews[place], here)
+        here = Process(f"host{place}-{self.incarnations}", boot_id(), 1, "")
+        ledger = SqliteLedger(self.path, lambda: self.now + self.skews[place], here, self.others_go_on)
         try:
             ledger.hold("hello")
         except TryAgainLater:
             ledger.close()
             return None
         ledger.begin(3600.0)
-        return Sender(ledger, sure_until=self.now + SURE, beaten=self.now)
+        return Sender(ledger, ledger.open_log(), sure_until=self.now, beaten=self.now)
+
+    def others_go_on(self, seconds: float) -> None:
+        """While one waits that takes over, whoever lives does what it is sure that it may."""
+        for moment in (0.0, SURE - 0.1, SURE, seconds):
+            self.now += moment
+            for sender in self.awake():
+                self.intend_by(sender)
+                self.clear_by(sender, commit=False)
+                while sender.cleared:
+                    self.write_by(sender)
+            self.now -= moment
+        self.now += seconds
 
     def commit(self, sender: Sender, batch: Batch) -> bool:
         """As the journal does; False where the issue is another's, and the sender ends."""
+        confirmed = self.now
+        for record in batch.records.values():
+            sender.log.record(record)
+        batch.mark = sender.log.mark()
+        sender.log.write()
+        batch.records = sender.records | batch.records
         try:
             sender.ledger.commit(batch)
             if self.now - sender.beaten > HEARTBEAT:
                 sender.ledger.beat()
                 sender.beaten = self.now
         except TryAgainLater:
-            sender.ledger.close()
-            self.senders = [None if one is sender else one for one in self.senders]
+            self.end(sender, settled=False)
             return False
-        sender.sure_until = self.now + SURE
+        sender.records = {}
+        sender.sure_until = confirmed + SURE
         return True
+
+    def end(self, sender: Sender, *, settled: bool) -> None:
+        sender.log.close(settled=settled)
+        sender.ledger.close()
+        self.leave(sender)
+
+    def leave(self, sender: Sender) -> None:
+        self.senders = [None if one is sender else one for one in self.senders]
 
     def holds(self, sender: Sender) -> bool:
         return execute(self.path, "SELECT epoch FROM leases") == [(sender.ledger.epoch,)]
@@ -95,11 +124,8 @@ class Takeovers(RuleBasedStateMachine):
     def awake(self) -> list[Sender]:
         return [sender for sender in self.senders if sender and not sender.frozen]
 
-    def intending(self) -> list[Sender]:
-        return [sender for sender in self.awake() if sender.intended]
-
-    def handing(self) -> list[Sender]:
-        return [sender for sender in self.awake() if sender.handed]
+    def with_some(self, what: str) -> list[Sender]:
+        return [sender for sender in self.awake() if getattr(sender, what)]
 
     # What senders do
 
@@ -111,48 +137,67 @@ class Takeovers(RuleBasedStateMachine):
 
     @precondition(lambda self: self.awake())
     @rule(data=st.data(), count=st.integers(1, 4))
-    def claim_and_intend(self, data: st.DataObject, count: int) -> None:
+    def claim(self, data: st.DataObject, count: int) -> None:
         sender = data.draw(st.sampled_from(self.awake()))
-        if not sender.claimed:
-            batch = Batch(claim=count)
-            if not self.commit(sender, batch):
-                return
+        batch = Batch(claim=count)
+        if not sender.claimed and self.commit(sender, batch):
             assert batch.claimed is not None
             sender.claimed += batch.claimed.transactions
-        going, sender.claimed = sender.claimed[:count], sender.claimed[count:]
-        if going and self.commit(sender, Batch(intents=[(one, lambda _: None) for one in going])):
-            sender.intended += going
 
-    @precondition(lambda self: self.intending())
+    @precondition(lambda self: self.with_some("claimed"))
     @rule(data=st.data())
-    def hand_over(self, data: st.DataObject) -> None:
-        self.hand_over_by(data.draw(st.sampled_from(self.intending())))
+    def intend(self, data: st.DataObject) -> None:
+        self.intend_by(data.draw(st.sampled_from(self.with_some("claimed"))))
 
-    def hand_over_by(self, sender: Sender) -> None:
-        if self.now >= sender.sure_until and not self.commit(
-            sender, Batch(confirm=[(sender.intended[0], lambda _: None)])
-        ):
-            return
-        transaction = sender.intended.pop(0)
-        if not any(self.skews):
-            assert self.holds(sender), "mailed somebody who is another's to mail"
+    def intend_by(self, sender: Sender) -> None:
+        if sender.claimed:
+            transaction = sender.claimed.pop(0)
+            sender.log.intend(transaction.id, self.now)
+            sender.log.write()
+            sender.records[transaction.id] = (transaction.id, "sending", *[None] * 6, self.now, 1)  # type: ignore[assignment]
+            sender.intended.append(transaction)
+
+    @precondition(lambda self: self.with_some("intended"))
+    @rule(data=st.data())
+    def clear(self, data: st.DataObject) -> None:
+        self.clear_by(data.draw(st.sampled_from(self.with_some("intended"))))
+
+    def clear_by(self, sender: Sender, *, commit: bool = True) -> None:
+        """Look at the clock, and ask the ledger where too much time has passed."""
+        if sender.intended and (self.now < sender.sure_until or (commit and self.commit(sender, Batch()))):
+            sender.cleared.append(sender.intended.pop(0))
+
+    @precondition(lambda self: self.with_some("cleared"))
+    @rule(data=st.data())
+    def write(self, data: st.DataObject) -> None:
+        self.write_by(data.draw(st.sampled_from(self.with_some("cleared"))))
+
+    def write_by(self, sender: Sender) -> None:
+        transaction = sender.cleared.pop(0)
         self.log.append(transaction.email)
         sender.handed.append(transaction)
 
-    @precondition(lambda self: self.handing())
-    @rule(data=st.data())
-    def record(self, data: st.DataObject) -> None:
-        self.record_by(data.draw(st.sampled_from(self.handing())))
+    @precondition(lambda self: self.with_some("handed"))
+    @rule(data=st.data(), rows=st.booleans())
+    def record(self, data: st.DataObject, rows: bool) -> None:
+        self.record_by(data.draw(st.sampled_from(self.with_some("handed"))), rows=rows)
 
-    def record_by(self, sender: Sender) -> None:
+    def record_by(self, sender: Sender, *, rows: bool = True) -> None:
         done, sender.handed = sender.handed, []
-        self.commit(sender, Batch(records={one.id: self.said("sent", one) for one in done}))
+        records = {one.id: self.said("sent", one) for one in done}
+        if rows:
+            self.commit(sender, Batch(records=records))
+        else:
+            for record in records.values():
+                sender.log.record(record)
+            sender.log.write()
+            sender.records |= records
 
-    @precondition(lambda self: self.intending())
+    @precondition(lambda self: self.with_some("intended"))
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
-        """Refused with a word about us: pending again."""
-        sender = data.draw(st.sampled_from(self.intending()))
+        """Lost before its body: pending again."""
+        sender = data.draw(st.sampled_from(self.with_some("intended")))
         transaction = sender.intended.pop()
         if self.commit(sender, Batch(records={transaction.id: self.said("pending", transaction)})):
             sender.claimed.append(transaction)
@@ -165,11 +210,12 @@ class Takeovers(RuleBasedStateMachine):
 
     def stop_by(self, sender: Sender) -> None:
         while sender.intended and sender in self.senders:
-            self.hand_over_by(sender)
+            self.clear_by(sender)
+        while sender.cleared and sender in self.senders:
+            self.write_by(sender)
         records = {one.id: self.said("sent", one) for one in sender.handed}
         if sender in self.senders and self.commit(sender, Batch(records=records, last=True)):
-            sender.ledger.close()
-            self.senders = [None if one is sender else one for one in self.senders]
+            self.end(sender, settled=True)
 
     # What happens to them
 
@@ -179,29 +225,48 @@ class Takeovers(RuleBasedStateMachine):
         data.draw(st.sampled_from(self.awake())).frozen = True
 
     @precondition(lambda self: self.awake() and None in self.senders)
-    @rule(data=st.data())
-    def freeze_long_enough_for_another_to_take_over(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self.intending() or self.awake())).frozen = True
+    @rule(data=st.data(), what=st.sampled_from(["claimed", "intended", "cleared", "handed"]))
+    def freeze_long_enough_for_another_to_take_over(self, data: st.DataObject, what: str) -> None:
+        data.draw(st.sampled_from(self.with_some(what) or self.awake())).frozen = True
         self.time_passes(STALE + 1)
         self.start(data)
+
+    @precondition(lambda self: any(self.skews) and None in self.senders and self.with_some("claimed"))
+    @rule(data=st.data())
+    def another_takes_over_from_one_that_lives(self, data: st.DataObject) -> None:
+        """A clock that is ahead takes it for dead."""
+        before = self.with_some("claimed")
+        self.start(data)
+        for sender in before:
+            self.intend_by(sender)
+            self.clear_by(sender, commit=False)
+            while sender.cleared:
+                self.write_by(sender)
 
     @precondition(lambda self: any(sender and sender.frozen for sender in self.senders))
     @rule(data=st.data())
     def wake(self, data: st.DataObject) -> None:
-        """It goes on where it was: what was about to be handed over is, what was answered is recorded."""
+        """It goes on where it was: what was about to be written is, what was answered is recorded."""
         sender = data.draw(st.sampled_from([sender for sender in self.senders if sender and sender.frozen]))
         sender.frozen = False
+        while sender.cleared:
+            self.write_by(sender)
+        self.intend_by(sender)
         if sender.intended:
-            self.hand_over_by(sender)
+            self.clear_by(sender)
         if sender.handed and sender in self.senders:
             self.record_by(sender)
 
     @precondition(lambda self: any(self.senders))
-    @rule(data=st.data())
-    def die(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), torn=st.sampled_from([b"", b"[", b"[1,2"]))
+    def die(self, data: st.DataObject, torn: bytes) -> None:
+        """Nothing is given back, and the last line of the log may not be whole."""
         sender = data.draw(st.sampled_from([sender for sender in self.senders if sender]))
-        self.gone.append(sender)
-        self.senders = [None if one is sender else one for one in self.senders]
+        sender.log._buffer.append(torn)
+        sender.log.write()
+        sender.log.close(settled=False)
+        sender.ledger._db.close()
+        self.leave(sender)
 
     @rule(seconds=st.sampled_from([1.0, HEARTBEAT, SURE, STALE + 1]))
     def time_passes(self, seconds: float) -> None:
@@ -230,13 +295,15 @@ class Takeovers(RuleBasedStateMachine):
         batch = Batch(claim=COUNT)
         last.ledger.commit(batch)
         assert batch.claimed is not None
-        last.ledger.commit(Batch(intents=[(one, lambda _: None) for one in batch.claimed.transactions]))
         self.log += [one.email for one in batch.claimed.transactions]
         records = {one.id: self.said("sent", one) for one in batch.claimed.transactions}
-        last.ledger.commit(Batch(records=records, last=True))
+        last.ledger.commit(Batch(records=records, mark=1, last=True))
+        last.log.close(settled=True)
         before = rows(self.path)
         for sender in filter(None, list(self.senders)):
             sender.frozen = False
+            while sender.cleared:
+                self.write_by(sender)
             if sender.handed:
                 self.record_by(sender)
             if sender in self.senders:
@@ -245,8 +312,8 @@ class Takeovers(RuleBasedStateMachine):
         self.nobody_has_it_twice_and_what_the_relay_took_is_not_free()
         assert {row["state"] for row in before} <= {"sent", "unknown"}
         last.ledger.close()
-        for sender in (*filter(None, self.senders), *self.gone):
-            sender.ledger.close()
+        for sender in filter(None, self.senders):
+            self.end(sender, settled=False)
         self.folder.cleanup()
 
 

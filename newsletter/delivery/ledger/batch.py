@@ -10,10 +10,18 @@ from dataclasses import dataclass, field
 from newsletter.smtp.transaction import Transaction
 
 Told = Callable[[Transaction], None]
-"""Takes word that an intent is recorded, or (`Transaction.withdrawn`) that the message must not go."""
+"""Takes word that the ledger has been asked whether a message may go."""
 
 Record = tuple[int, str, int | None, str | None, str | None, str | None, str | None, float | None, float, int]
-"""id, state, code, status, text, command, relay, not_before, updated, and attempts that no intent has counted."""
+"""id, state, code, status, text, command, relay, not_before, updated, and attempts that the rows have not counted."""
+
+
+def merge(records: dict[int, Record], record: Record) -> None:
+    """Add a later word about a recipient: it counts, and so do the attempts of both."""
+    id_ = record[0]
+    if id_ in records and records[id_][-1]:
+        record = (*record[:-1], record[-1] + records[id_][-1])
+    records[id_] = record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +35,19 @@ class Claimed:
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction records. The ledger fills in `claimed`, and `withdrawn` of intents that it refuses."""
+    """What one transaction records. The ledger fills in `claimed` and `suppressed`."""
 
-    intents: list[tuple[Transaction, Told]] = field(default_factory=list)
-    confirm: list[tuple[Transaction, Told]] = field(default_factory=list)  # recorded a while ago: may it still go?
-    records: dict[int, Record] = field(default_factory=dict)  # by recipient: the last word counts
+    records: dict[int, Record] = field(default_factory=dict)  # by recipient: intents and replies, the last word
     suppress: list[tuple[int, str, bool]] = field(default_factory=list)  # id, reason, only if it stays full
     done_claims: list[int] = field(default_factory=list)  # their numbers: all recipients are settled
+    asked: list[tuple[Transaction, Told]] = field(default_factory=list)  # is the issue ours still?
     claim: int | None = None  # so many recipients are wanted
+    mark: int | None = None  # of the log: it holds all of this before it
     last: bool = False  # of the run: nothing stays claimed
 
     claimed: Claimed | None = None
+    suppressed: dict[int, str] | None = None  # of all who are claimed, with the reason; None: as before
     answer: "asyncio.Future[Claimed] | None" = None  # where whoever asked waits for it
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write or to ask."""
-        words = self.intents or self.confirm or self.records or self.done_claims
-        return not words and self.claim is None and not self.last
 
     @property
     def is_durable(self) -> bool:

@@ -5,15 +5,15 @@ from pathlib import Path
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.recognize import find_resemblance, refuse_changed
 from newsletter.errors import NewsletterError
-from newsletter.state.open import read_issue, read_sent
+from newsletter.state.open import read_frozen, read_sent
 
 
 def foresee_refusal(live: Path, issue: Issue, *, second: bool, root: Path) -> NewsletterError | None:
     """Why the ledger at `live` would refuse the issue: as `plan.make_plan` does; None where it would not."""
-    rows, _ = read_issue(live, issue.id)
+    found = read_frozen(live, issue.id)
     try:
-        if rows:
-            *_, frozen, stored_hash, _list_hash = rows[0]
+        if found is not None:
+            frozen, stored_hash = found
             before = Issue.loads(frozen, live)
             if not issue.is_still(before, stored_hash):
                 raise refuse_changed(issue, before, root)

@@ -1,19 +1,18 @@
 """The journal of a run: claims, intents and replies on their way into the ledger. Its thread alone uses the ledger.
 
-Two levels of record keep the doubt after a crash small and the price low (docs/explanation/delivery.md):
+Three levels of record keep the doubt after a crash small and the price low (docs/explanation/delivery.md):
 
 - a *claim* says that we are about to send to a batch of recipients. It is durable (synchronous=FULL): one fsync for
   many.
-- an *intent* (state `sending`) just before a body goes out, and the *reply* after it, go into the same write-ahead log
-  without an fsync (synchronous=NORMAL). They survive the death of the process, because the kernel has them, but not a
-  power cut.
+- an *intent* just before a body goes out, and the *reply* after it, are written to the log (ledger.log). It outlives
+  the process, because the kernel has it, but not a power cut.
+- the *rows* follow a few times a second, with the next claim or after ROWS seconds, without an fsync of their own.
 
-So after a crash in the same boot, a claim tells nothing and `sending` means unknown; after a power cut, whatever was
-claimed is unknown. What happens while a transaction is written goes into the next one, so the busier the connections
-are, the more recipients share a commit.
+So after a crash in the same boot, a claim tells nothing and an intent without a reply means unknown; after a power cut,
+whatever was claimed is unknown. A ledger that has no log of its own writes the intents of `Batch.asked` in its rows.
 
-A process may be frozen, and wake after another has taken over. So an intent is good for SURE seconds after the ledger
-last said that the issue is ours (`is_sure`); later it is confirmed before its body goes.
+A process may be frozen, and wake after another has taken over. So no body goes later than SURE seconds after the ledger
+last said that the issue is ours, nor LOOKED seconds after it was asked for suppressions: it is asked again first.
 """
 
 import asyncio
@@ -22,15 +21,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from newsletter.delivery.ledger.batch import Batch, Claimed, Record, Told
-from newsletter.delivery.ledger.lease import HEARTBEAT, STALE
+from newsletter.delivery.ledger.batch import Batch, Claimed, Record, Told, merge
+from newsletter.delivery.ledger.lease import HEARTBEAT, SURE
 from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.errors import NewsletterError
 from newsletter.smtp.reply import Reply
 from newsletter.smtp.transaction import Transaction
 
-SURE = STALE / 2
-"""Seconds for which the issue is ours, once the ledger has said so: another may take it over after STALE."""
+ROWS = 0.2
+"""Seconds after which the rows have what the log has, at the latest."""
+LOOKED = 0.8
+"""Seconds for which nobody else is taken to have been suppressed."""
 
 
 def since_boot() -> float:
@@ -44,15 +45,21 @@ class Journal:
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = since_boot) -> None:
         self._loop = asyncio.get_running_loop()
         self.trouble: asyncio.Future[NewsletterError] = self._loop.create_future()  # nothing is recorded any more
-        self.unsaved: dict[int, Record] = {}  # replies that could not be recorded
+        self.suppressed: dict[int, str] = {}  # of those who are claimed, by another process, with the reason
         self.bug: Exception | None = None  # what the thread died of, if not of the disk
         self._ledger = ledger
         self._clock = clock
-        self._sure_until = clock() + SURE
+        self._log = ledger.open_log()
+        self._sure_until = self._looked_until = 0.0
         self._open_claims: dict[int, int] = {}  # claim: recipients not settled yet
         self._batch = Batch()
-        self._noted = False  # there is something in it
-        self._writing = False  # the thread is at another
+        self._due: asyncio.TimerHandle | asyncio.Handle | None = None  # of the next transaction
+        self._pressing = False  # somebody waits for it
+        self._writing = False  # the thread is at one
+        self._answering = False  # whoever asked is told just now
+        self._logging = False  # the log is written at the end of this turn
+        self._unlogged: dict[int, Record] = {}  # not in the log yet
+        self._left: dict[int, Record] = {}  # of a transaction that failed
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -63,28 +70,44 @@ class Journal:
         self._batch.done_claims += self._open_claims
         self._flush()
         await asyncio.to_thread(self._thread.join)
+        if self._log is not None:
+            self._log.close(settled=not self._left)
 
     @property
-    def is_sure(self) -> bool:
-        """Whether what was recorded as ours is ours still."""
-        return self._clock() < self._sure_until
+    def unsaved(self) -> dict[int, Record]:
+        """Replies that could not be recorded."""
+        return self._unlogged if self._left and self._log is not None else self._left
 
     def claim(self, count: int) -> "asyncio.Future[Claimed]":
         """The next `count` recipients or fewer, now ours."""
         assert self._batch.claim is None
         self._batch.claim, self._batch.answer = count, self._loop.create_future()
-        self._note()
+        self._note(pressing=True)
         return self._batch.answer
 
-    def intend(self, transaction: Transaction, told: Told) -> None:
-        """Record that the message is about to go; `told` learns when that is done, or that it must not."""
-        self._batch.intents.append((transaction, told))
-        self._note()
+    def may_go(self, transaction: Transaction, told: Told) -> bool:
+        """Record that the body is about to go, and say whether it may.
 
-    def confirm(self, transaction: Transaction, told: Told) -> None:
-        """Look whether the recipient is still ours, long after the intent was recorded; `told` learns when it is."""
-        self._batch.confirm.append((transaction, told))
-        self._note()
+        If not, it was suppressed (`withdrawn`), nothing can be recorded any more (`trouble`), or the ledger is asked
+        first: `told` learns when that is done.
+        """
+        if transaction.id in self.suppressed:
+            transaction.withdrawn = self.suppressed[transaction.id]
+            return False
+        if not transaction.intended and self._log is not None:
+            now = self._ledger.clock()
+            self._log.intend(transaction.id, now)
+            if not self._write_log():
+                return False
+            transaction.intended = True
+            merge(self._batch.records, (transaction.id, "sending", None, None, None, None, None, None, now, 1))
+            self._note()
+        now = self._clock()  # only now: a freeze before the intent was written is seen
+        if transaction.intended and now < self._sure_until and (now < self._looked_until or self._answering):
+            return True
+        self._batch.asked.append((transaction, told))
+        self._note(pressing=True)
+        return False
 
     def record(
         self,
@@ -96,27 +119,39 @@ class Journal:
         reason: str = "",
     ) -> None:
         """Record what became of it. `pending` gives it back: it stays claimed, and comes again under another."""
-        now, batch, uncounted = self._ledger.clock(), self._batch, 0
-        if not transaction.intended:  # refused before the intent was written, mostly
-            intents = [pair for pair in batch.intents if pair[0] is not transaction]
-            uncounted = len(batch.intents) - len(intents)
-            batch.intents = intents
-        if transaction.id in batch.records:
-            uncounted += batch.records[transaction.id][-1]
         said = (reply.code, reply.status, reply.text, reply.command) if reply else (None, None, reason or None, None)
-        batch.records[transaction.id] = (transaction.id, state, *said, relay, not_before, now, uncounted)
+        uncounted = int(reply is not None and not transaction.intended)  # refused before its body
+        self._write((transaction.id, state, *said, relay, not_before, self._ledger.clock(), uncounted))
         if state != "pending":
             self.settled(transaction)
-        self._note()
 
     def take_back(self, transaction: Transaction, reply: Reply) -> None:
         """Settled as failed, and wrongly: the refusal was about us. It is pending, for the next run."""
-        now, uncounted = self._ledger.clock(), 0
-        if transaction.id in self._batch.records:
-            uncounted = self._batch.records[transaction.id][-1]
         said = (reply.code, reply.status, reply.text, reply.command)
-        self._batch.records[transaction.id] = (transaction.id, "pending", *said, "", None, now, uncounted)
+        self._write((transaction.id, "pending", *said, "", None, self._ledger.clock(), 0))
+
+    def _write(self, record: Record) -> None:
+        """Into the log by the end of this turn of the loop, and into the rows."""
+        merge(self._batch.records, record)
+        if self._log is not None:
+            self._log.record(record)
+            self._unlogged[record[0]] = record
+            if not self._logging:
+                self._logging = True
+                self._loop.call_soon(self._write_log)
         self._note()
+
+    def _write_log(self) -> bool:
+        """Hand the log to the kernel; whether it could be."""
+        self._logging = False
+        assert self._log is not None
+        try:
+            self._log.write()
+        except NewsletterError as error:
+            self._fail(error)
+            return False
+        self._unlogged.clear()
+        return True
 
     def suppress(self, transaction: Transaction, reason: str, *, only_if_it_stays_full: bool) -> None:
         """Never mail this address again; or only if its mailbox was full for three issues over two weeks."""
@@ -129,30 +164,45 @@ class Journal:
             del self._open_claims[transaction.claim]
             self._batch.done_claims.append(transaction.claim)
 
-    def _note(self) -> None:
-        """There is something to write: in the next turn of the loop, or when the thread is free."""
-        if not self._noted:
-            self._noted = True
-            if not self._writing:
-                self._loop.call_soon(self._flush)
+    def _note(self, *, pressing: bool = False) -> None:
+        """There is something for the rows, in a moment; `pressing`: as soon as the thread is free."""
+        pressing = pressing or self._log is None
+        if self._due is not None and pressing and not self._pressing:
+            self._due.cancel()
+            self._due = None
+        self._pressing = self._pressing or pressing
+        if self._due is None and not self._writing:
+            self._due = (
+                self._loop.call_soon(self._flush) if self._pressing else self._loop.call_later(ROWS, self._flush)
+            )
 
     def _flush(self) -> None:
-        self._noted, self._writing = False, True
+        if self._due is not None:
+            self._due.cancel()
+        self._due, self._pressing, self._writing = None, False, True
         batch, self._batch = self._batch, Batch()
+        if self._log is not None:
+            batch.mark = self._log.mark()
+            self._write_log()
         self._batches.put(batch)
 
     def _written(self) -> None:
         self._writing = False
-        if self._noted:
-            self._loop.call_soon(self._flush)
+        batch = self._batch
+        if self._pressing or batch.records or batch.done_claims or batch.suppress:
+            self._note()
 
     def _committed(self, batch: Batch) -> None:
         """In the loop again: bodies may go, claimed recipients are there."""
         self._written()
-        for transaction, told in batch.intents:
+        if self._log is not None and batch.mark is not None and self._write_log():
+            self._log.shorten(batch.mark)
+        if batch.suppressed is not None:
+            self.suppressed = batch.suppressed
+        self._answering = True
+        for transaction, told in batch.asked:
             told(transaction)
-        for transaction, told in batch.confirm:
-            told(transaction)
+        self._answering = False
         claimed = batch.claimed
         if claimed is not None and batch.answer is not None and not batch.answer.done():
             for transaction in claimed.transactions:
@@ -166,6 +216,9 @@ class Journal:
             self._written()
             if batch.answer is not None and not batch.answer.done():
                 batch.answer.set_result(Claimed([], []))
+        self._fail(error)
+
+    def _fail(self, error: NewsletterError) -> None:
         if not self.trouble.done():
             self.trouble.set_result(error)
 
@@ -178,22 +231,23 @@ class Journal:
             batch: Batch | None = None
             try:
                 batch = self._batches.get(timeout=HEARTBEAT)
-                batch.records = self.unsaved | batch.records  # of one that could not be written; there may be room
+                for record in batch.records.values():  # after those that could not be written; there may be room
+                    merge(self._left, record)
+                batch.records = self._left
             except queue.Empty:
                 pass
             try:
                 asked = self._clock()
-                if batch is not None and not batch.is_empty:
+                if batch is not None:
                     self._ledger.commit(batch)
-                    self.unsaved = {}
-                    self._sure_until = asked + SURE
+                    self._left = {}
+                    self._sure_until, self._looked_until = asked + SURE, asked + LOOKED
                 if time.monotonic() - beaten > HEARTBEAT and not (batch and batch.last):
                     beaten = time.monotonic()
                     self._ledger.beat()
                     self._sure_until = asked + SURE
             except NewsletterError as trouble:
                 error = trouble
-                self.unsaved = batch.records if batch is not None else self.unsaved
             except Exception as bug:
                 self.bug = bug
                 error = NewsletterError(f"the ledger failed ({bug!r}); please report this")

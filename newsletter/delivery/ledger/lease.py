@@ -2,7 +2,8 @@
 
 On the same machine and boot the process is looked up, so a dead owner is noticed at once and a stopped one is left in
 peace; elsewhere the age of its heartbeat decides. Two hosts' clocks may differ by minutes, so a living owner may be
-taken for dead: that is safe, because the lease's epoch fences whatever it writes from then on.
+taken for dead: that is safe, because the lease's epoch fences whatever it writes from then on, and nobody sends on what
+it knew more than SURE seconds ago.
 """
 
 import os
@@ -16,6 +17,10 @@ from newsletter.errors import TryAgainLater
 HEARTBEAT = 5.0
 STALE = 30.0
 """Seconds without a heartbeat after which an owner on another machine is taken for dead."""
+SURE = 5.0
+"""Seconds for which a sender may take the issue for its own, once the state has said so."""
+GRACE = SURE + 1.5
+"""Seconds that whoever takes an issue over lets pass first: the owner before, if it lives, has stopped by then."""
 AHEAD = 600.0
 """Seconds that another machine's clock may be ahead of ours; a heartbeat further in the future is not believed."""
 

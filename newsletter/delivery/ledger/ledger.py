@@ -15,6 +15,7 @@ from newsletter.delivery.ledger.batch import Batch
 from newsletter.smtp.rate import Rate
 
 if TYPE_CHECKING:
+    from newsletter.delivery.ledger.log import Log
     from newsletter.delivery.ledger.plan import Audience, Plan, Standing
 
 
@@ -65,6 +66,9 @@ class Ledger(Protocol):
     def begin(self, longest_wait: float) -> dict[str, int]:
         """Start claiming from the first recipient; no retry is further off than `longest_wait`. The counts."""
 
+    def open_log(self) -> "Log | None":
+        """The log that takes the run's intents and replies before the rows do; None: the rows take them at once."""
+
     def counts(self) -> dict[str, int]:
         """How many recipients of the issue are in which state."""
 
@@ -72,7 +76,7 @@ class Ledger(Protocol):
         """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
 
     def commit(self, batch: Batch) -> None:
-        """One transaction: the batch's words, if the issue is still ours. Replies come before intents."""
+        """One transaction: the batch's words, if the issue is still ours."""
 
     def beat(self) -> None:
         """Say that we live."""

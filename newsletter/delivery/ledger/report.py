@@ -1,6 +1,7 @@
 """What became of the issues: read-only questions for `status` and `deliveries`, through the toolkit."""
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, sender_domain
+from newsletter.delivery.ledger.log import overlay
 from newsletter.errors import NewsletterError
 from newsletter.smtp.provider_id import provider_id
 from newsletter.smtp.reply import Reply
@@ -92,12 +94,21 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection; what the database says of a damaged file is said as a NewsletterError."""
+    """A connection that sees deliveries as a running or dead sender's log has them.
+
+    What the database says of a damaged file is said as a NewsletterError.
+    """
+    path = Path(engine.url.database or "")
     try:
         with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            overlay(driver, path)
             yield connection
     except DBAPIError as error:
-        raise explain(error.orig or error, Path(engine.url.database or "")) from None
+        raise explain(error.orig or error, path) from None
+    except sqlite3.Error as error:
+        raise explain(error, path) from None
 
 
 def _number(engine: Engine, issue_id: str) -> int:

@@ -11,18 +11,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger import sqlite_plan
 from newsletter.delivery.ledger.batch import Batch
-from newsletter.delivery.ledger.lease import Process, boot_id, refuse_if_alive
+from newsletter.delivery.ledger.lease import GRACE, Process, boot_id, refuse_if_alive
+from newsletter.delivery.ledger.log import Header, Log, changes, logs, overlay, read
 from newsletter.delivery.ledger.plan import Audience, Plan, Standing
-from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, write_batch
+from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, record, write_batch
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
-from newsletter.state.open import connect, explained, prepare, read_issue, suppressions_in, transaction
+from newsletter.state.open import connect, explained, looking, prepare, suppressions_in, transaction
 
 _OWNER = "SELECT host, boot, pid, process, since, heartbeat FROM leases WHERE issue = ? AND owner != ''"
 
@@ -63,13 +65,20 @@ WHERE relay = ?2 AND updated > ?1 - ?4 AND state IN ('sent', 'failed', 'unknown'
 class SqliteLedger:
     """The state file as one sender uses it (`Ledger`); while a run's journal is open, its thread owns the connection.
 
-    `here` is this process, as another one is to see it.
+    `here` is this process, as another one is to see it; `pause` lets seconds pass.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, here: Process | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        here: Process | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         prepare(path)
         self.path = path
         self.clock = clock
+        self._pause = pause
         self._here = here or Process.current()
         self._db = connect(path)
         self._db.execute("PRAGMA cache_size = -2000")  # a larger one makes no list faster: the kernel has the pages
@@ -89,7 +98,7 @@ class SqliteLedger:
         And who has the issue `excepted`, if there is one.
         """
         suppressions = suppressions_in(live)
-        issue, have = read_issue(live, excepted) if excepted else ([], [])
+        issue, have = _who_has(live, excepted) if excepted else ([], [])
         ledger = cls(path)
         with explained(path), transaction(ledger._db) as db:
             db.executemany(
@@ -118,32 +127,50 @@ class SqliteLedger:
         with explained(self.path):
             self._refuse_if_held(issue_id)  # before waiting for the write lock: the answer comes at once
             with transaction(self._db) as db:
-                self._refuse_if_held(issue_id)
+                before = self._refuse_if_held(issue_id)
                 here, now = self._here, self.clock()
                 owner = (secrets.token_hex(16), here.host, here.boot, here.pid, here.mark)
                 self.epoch = db.execute(_ACQUIRE, (issue_id, *owner, now)).fetchone()[0]
                 self.held = issue_id
                 row = db.execute("SELECT number FROM issues WHERE id = ?", (issue_id,)).fetchone()
-                if row is not None:
-                    self._number = row[0]
+                self._number = row[0] if row is not None else 0
+                is_gone = before is None or (before.boot == here.boot and before.lives(here) is False)
+                if row is not None and is_gone:
                     self._recover(db)
+        if row is not None and not is_gone:
+            self._pause(GRACE)  # it may live after all, and send what it is sure of: its log is whole only then
+            with self._writing() as db:
+                self._recover(db)
 
-    def _refuse_if_held(self, issue_id: str) -> None:
+    def _refuse_if_held(self, issue_id: str) -> Process | None:
+        """The process that held the issue and has not given it back. Raises TryAgainLater where it lives."""
         row = self._db.execute(_OWNER, (issue_id,)).fetchone()
-        if row is not None:
-            since, heartbeat = row[4:]
-            refuse_if_alive(issue_id, Process(*row[:4]), since, heartbeat, self._here, self.clock())
+        if row is None:
+            return None
+        owner = Process(*row[:4])
+        since, heartbeat = row[4:]
+        refuse_if_alive(issue_id, owner, since, heartbeat, self._here, self.clock())
+        return owner
 
     def _recover(self, db: sqlite3.Connection) -> None:
         """Decide about what a dead sender left.
 
-        `sending` becomes unknown, claimed or not. What was claimed in this boot is otherwise untouched; what was
-        claimed before a power cut, and is not settled, becomes unknown.
+        What its log knows goes into the rows. Then `sending` becomes unknown, claimed or not. What was claimed in this
+        boot is otherwise untouched; what was claimed before a power cut, or with a log that is gone, and is not
+        settled, becomes unknown.
         """
-        now = self.clock()
-        db.execute(_RECOVER, (self._number, now, self._boot))
+        now, boot = self.clock(), self._boot
+        query = "SELECT log_epoch, log_mark FROM leases WHERE issue = ? AND log_mark IS NOT NULL"
+        for epoch, mark in db.execute(query, (self.held,)).fetchall():
+            boot = ""
+            for header, entries in map(read, logs(self.path)):
+                if header is not None and (header.issue, header.epoch) == (self.held, epoch):
+                    record(db, changes(header, entries, mark).values())
+                    boot = self._boot
+        db.execute(_RECOVER, (self._number, now, boot))
         db.execute("DELETE FROM claims WHERE issue = ?", (self._number,))
         db.execute(UNCLAIM, (now, self._number))
+        db.execute("UPDATE leases SET log_mark = NULL WHERE issue = ?", (self.held,))
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -232,11 +259,24 @@ class SqliteLedger:
         self._claims = Claims(self._number, self._boot, limit=self._limit, restricted=self._restricted)
         return self.counts()
 
+    def open_log(self) -> Log:
+        """The log of the run that begins."""
+        with self._writing() as db:
+            db.execute("UPDATE leases SET log_epoch = epoch, log_mark = 0 WHERE issue = ?", (self.held,))
+        return Log(self.path, self.held, self.epoch, self._is_settled)
+
+    def _is_settled(self, header: Header) -> bool:
+        query = "SELECT 1 FROM leases WHERE issue = ? AND log_epoch = ? AND log_mark IS NOT NULL"
+        with explained(self.path):
+            return self._db.execute(query, (header.issue, header.epoch)).fetchone() is None
+
     def counts(self) -> dict[str, int]:
         """How many recipients of the issue are in which state."""
         query = "SELECT state, count(*) FROM deliveries WHERE issue = ? GROUP BY state"
-        with explained(self.path):
-            return dict(self._db.execute(query, (self._number,)).fetchall())
+        with explained(self.path), looking(self.path) as db:
+            assert db is not None
+            overlay(db, self.path)
+            return dict(db.execute(query, (self._number,)).fetchall())
 
     def used(self, relay: str, rate: Rate, now: float) -> list[tuple[float, int]]:
         """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
@@ -250,3 +290,20 @@ class SqliteLedger:
         self._claims.set_durability(self._db, batch)
         with self._writing() as db:
             write_batch(db, batch, self._claims, self.clock())
+            if batch.mark is not None:
+                mark = None if batch.last else batch.mark
+                db.execute("UPDATE leases SET log_mark = ? WHERE issue = ?", (mark, self.held))
+
+
+def _who_has(state: Path, issue_id: str) -> tuple[list[Any], list[Any]]:
+    """An issue, and those of its deliveries who have it or may have it, by a file that is only looked at."""
+    with looking(state) as db:
+        if db is None:
+            return [], []
+        overlay(db, state)
+        issue = db.execute(
+            "SELECT number, id, post, subject, created, frozen, hash, list_hash FROM issues WHERE id = ?", (issue_id,)
+        ).fetchall()
+        query = "SELECT issue, key, email, name, columns, state FROM deliveries WHERE issue = ? AND state IN"
+        have = db.execute(f"{query} ('sent', 'unknown', 'sending')", issue[0][:1]).fetchall() if issue else []
+        return issue, have

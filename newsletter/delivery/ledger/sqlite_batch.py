@@ -1,4 +1,4 @@
-"""What one transaction of a run writes into the state file: replies, intents, claims.
+"""What one transaction of a run writes into the state file: intents, replies, claims.
 
 The driver directly, and rows as one JSON array through json_each: the interpreter is free while SQLite works. The
 transaction itself, and whether the issue is still ours, is ledger.sqlite's business.
@@ -6,19 +6,13 @@ transaction itself, and whether the issue is still ours, is ledger.sqlite's busi
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from newsletter.delivery.ledger.batch import Batch, Claimed
+from newsletter.delivery.ledger.batch import Batch, Claimed, Record
 from newsletter.smtp.transaction import Transaction
 
 UNCLAIM = "UPDATE deliveries SET not_before = ? WHERE issue = ? AND state = 'deferred' AND not_before IS NULL"
-
-_INTEND = """
-UPDATE deliveries
-SET state = 'sending', attempts = attempts + 1, first_attempt = coalesce(first_attempt, ?2), updated = ?2
-WHERE id IN (SELECT value FROM json_each(?1))
-  AND NOT EXISTS (SELECT 1 FROM suppressions WHERE suppressions.key = deliveries.key)
-"""
 
 _RECORD = """
 UPDATE deliveries SET state = r.value ->> 1, code = r.value ->> 2, status = r.value ->> 3, text = r.value ->> 4,
@@ -50,7 +44,8 @@ WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' A
 """
 
 _SUPPRESSED = """
-SELECT id, reason FROM deliveries JOIN suppressions USING (key) WHERE id IN (SELECT value FROM json_each(?))
+SELECT d.id, s.reason FROM claims c, json_each(c.ids) AS one JOIN deliveries d ON d.id = one.value
+JOIN suppressions s ON s.key = d.key WHERE c.issue = ?
 """
 
 
@@ -64,9 +59,10 @@ class Claims:
     restricted: bool = False  # only the chosen ones of temp.audience
     cursor: int = 0  # the last recipient that was claimed for the first time
     durable: bool | None = None  # as the connection is set
+    version: int | None = None  # of the file, when suppressions were looked at
 
     def set_durability(self, db: sqlite3.Connection, batch: Batch) -> None:
-        """Claims are on the disk before anything is sent; intents and replies survive the process, not the power."""
+        """Claims are on the disk before anything is sent; intents and replies outlive the process, not the power."""
         if batch.is_durable != self.durable:
             db.execute(f"PRAGMA synchronous = {'FULL' if batch.is_durable else 'NORMAL'}")
             self.durable = batch.is_durable
@@ -77,42 +73,33 @@ class Claims:
 
 
 def write_batch(db: sqlite3.Connection, batch: Batch, claims: Claims, now: float) -> None:
-    """Replies before intents, so that a crash finds at most two of a connection under way."""
+    """What became of recipients, new claims, and who of the claimed was suppressed by another process meanwhile."""
     if batch.records:
-        _record(db, list(batch.records.values()))
+        record(db, list(batch.records.values()))
     for id_, reason, only_full in batch.suppress:
         if not only_full or db.execute(_STAYS_FULL, (id_,)).fetchone()[0]:
             db.execute(_SUPPRESS, (id_, reason, now))
-    if batch.intents:
-        _intend(db, batch, now)
     if batch.done_claims:
         db.execute(
             "DELETE FROM claims WHERE number IN (SELECT value FROM json_each(?))", (json.dumps(batch.done_claims),)
         )
     if batch.claim is not None:
         batch.claimed = _claim(db, claims, batch.claim, now)
+    version = db.execute("PRAGMA data_version").fetchone()[0]
+    if version != claims.version:
+        claims.version = version
+        batch.suppressed = {id_: f"suppressed: {reason}" for id_, reason in db.execute(_SUPPRESSED, (claims.issue,))}
     if batch.last:
         db.execute(UNCLAIM, (now, claims.issue))
 
 
-def _record(db: sqlite3.Connection, rows: list[tuple[object, ...]] | list) -> None:  # type: ignore[type-arg]
-    db.execute(_RECORD, (json.dumps(rows),))
-
-
-def _intend(db: sqlite3.Connection, batch: Batch, now: float) -> None:
-    """Intents; of those who were suppressed since they were claimed, none."""
-    ids = json.dumps([transaction.id for transaction, _ in batch.intents])
-    if db.execute(_INTEND, (ids, now)).rowcount == len(batch.intents):
-        return
-    suppressed = dict(db.execute(_SUPPRESSED, (ids,)).fetchall())
-    refused = [transaction for transaction, _ in batch.intents if transaction.id in suppressed]
-    for transaction in refused:
-        transaction.withdrawn = f"suppressed: {suppressed[transaction.id]}"
-    _skip(db, refused, now)
+def record(db: sqlite3.Connection, rows: Iterable[Record]) -> None:
+    """Write what became of recipients."""
+    db.execute(_RECORD, (json.dumps(list(rows)),))
 
 
 def _skip(db: sqlite3.Connection, transactions: list[Transaction], now: float) -> None:
-    _record(db, [(one.id, "skipped", None, None, one.withdrawn, None, None, None, now, 0) for one in transactions])
+    record(db, [(one.id, "skipped", None, None, one.withdrawn, None, None, None, now, 0) for one in transactions])
 
 
 def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Claimed:

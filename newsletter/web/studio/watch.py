@@ -25,7 +25,20 @@ DEEP_FOLDERS = (
 """Folders beside newsletter.toml that are watched in depth, where they exist; the posts' too."""
 
 _IGNORED_FOLDERS = frozenset({".git", STATE_DIR, "__pycache__", "node_modules", ".venv", "venv", "_site", "public"})
-_IGNORED_ENDINGS = ("~", ".swp", ".swx", ".swo", ".tmp", ".db", ".db-wal", ".db-shm", ".db-journal", ".pyc", ".log")
+_IGNORED_ENDINGS = (
+    "~",
+    ".swp",
+    ".swx",
+    ".swo",
+    ".tmp",
+    ".db",
+    ".db-wal",
+    ".db-shm",
+    ".db-journal",
+    ".db-intents",
+    ".pyc",
+    ".log",
+)
 
 
 def folders(config: Config) -> tuple[list[Path], list[Path]]:
