@@ -9,7 +9,7 @@ from tests.cli.conftest import POST, Call
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file but those that are ours and never in git."""
-    ours = {".newsletter", "newsletter.db", "newsletter.db-wal", "newsletter.db-shm"}
+    ours = {".newsletter", "newsletter.db", "newsletter.db-wal", "newsletter.db-shm", "newsletter.db-intents"}
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     return {str(name): path.read_bytes() for name, path in found.items() if name.parts[0] not in ours}
 

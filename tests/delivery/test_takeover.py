@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -341,6 +342,19 @@ async def test_a_body_waits_until_the_ledger_has_said_that_the_issue_is_still_ou
     assert server.accepted == []
 
 
+def stop_between_transactions(sender: asyncio.subprocess.Process, path: Path) -> None:
+    """Freeze it where it holds no lock on the state file; else nobody could take over before it is dead."""
+    while True:
+        sender.send_signal(signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(path, timeout=0.2)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                sender.send_signal(signal.SIGCONT)
+            else:
+                return
+
+
 def elsewhere(command: list[str], name: str) -> "subprocess.Popen[bytes]":
     """Run a command as on another host, as far as it can tell: with another host name."""
     code = "import os, socket, sys; socket.sethostname(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
@@ -358,7 +372,7 @@ async def test_a_sender_frozen_while_another_host_finishes_sends_nothing_when_it
         killable = [sys.executable, "-m", "tests.delivery.killable", str(path), server.url, str(count), "2", "hasty"]
         first = await asyncio.create_subprocess_exec(*killable, cwd=ROOT)
         await halfway.wait()
-        first.send_signal(signal.SIGSTOP)
+        stop_between_transactions(first, path)
         execute(path, "UPDATE leases SET heartbeat = heartbeat - ?", STALE + 1)  # half a minute later
         second = elsewhere(killable, "otherhost")
         assert await asyncio.to_thread(second.wait) == 0
