@@ -211,6 +211,7 @@ def test_status_and_deliveries_say_what_the_ledger_says(path: Path) -> None:
         "reply": "550 5.1.1 no such user",
         "message_id": MessageWriter(an_issue(), b"0" * 16).message_id("reader1@example.org"),
         "relay": "relay:25",
+        "provider_id": None,
         "updated": "1970-01-02T00:00:00+00:00",
     }
     assert len(list(iter_deliveries(engine, "hello", b"0" * 16))) == 3
