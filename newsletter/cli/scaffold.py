@@ -143,7 +143,7 @@ def _keep_out(folder: Path) -> None:
 
     if (missing := not_ignored(folder)) and in_repository(folder):
         ignore(folder, missing)
-        shown = [name for name in missing if not name.endswith(("-wal", "-shm"))]
+        shown = [name for name in missing if not name.endswith(("-wal", "-shm", "-intents*"))]
         say(f"{folder / '.gitignore'} keeps {', '.join(shown)} out of git: they hold addresses")
     elif missing[1:]:  # in no repository the list is the writer's to decide on
         note("The list and the ledger hold addresses and stay out of git; in .gitignore, add:")
