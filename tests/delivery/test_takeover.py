@@ -58,6 +58,7 @@ class Takeovers(RuleBasedStateMachine):
         self.now = 1_000_000.0  # for everybody; each host's clock is off by its skew
         self.skews = [0.0, 0.0, 0.0]
         self.senders: list[Sender | None] = [None, None, None]
+        self.gone: list[SqliteLedger] = []  # of the dead: nothing was given back
         self.incarnations = 0
         self.log: list[str] = []  # what the relay has accepted
         with SqliteLedger(self.path, lambda: self.now) as ledger:
@@ -263,10 +264,10 @@ class Takeovers(RuleBasedStateMachine):
     def die(self, data: st.DataObject, torn: bytes) -> None:
         """Nothing is given back, and the last line of the log may not be whole."""
         sender = data.draw(st.sampled_from([sender for sender in self.senders if sender]))
-        sender.log._buffer.append(torn)
-        sender.log.write()
+        with open(sender.log.path, "ab") as log:
+            log.write(torn)
         sender.log.close(settled=False)
-        sender.ledger._db.close()
+        self.gone.append(sender.ledger)
         self.leave(sender)
 
     @rule(seconds=st.sampled_from([1.0, HEARTBEAT, SURE, STALE + 1]))
@@ -315,6 +316,8 @@ class Takeovers(RuleBasedStateMachine):
         last.ledger.close()
         for sender in filter(None, self.senders):
             self.end(sender, settled=False)
+        for ledger in self.gone:
+            ledger.close()
         self.folder.cleanup()
 
 

@@ -5,7 +5,7 @@ One `write` before a body goes takes the place of a transaction; the rows of the
 adds it to them (ledger.sqlite), and who only looks sees the rows as the log has them (`overlay`). The kernel keeps what
 was written when the process dies, not when the power goes; then what was claimed is in doubt (ledger.journal).
 
-Lines of JSON in the order of events: a header; `[id, moment]`, an intent; a `Record`, a reply; `[mark]`: all before it
+Lines of JSON in the order of events: a opening; `[id, moment]`, an intent; a `Record`, a reply; `[mark]`: all before it
 is in the rows as soon as the lease says so (`leases.log_mark`). A last line without its end was not written whole, so
 nothing has followed from it. Whoever writes a log holds a lock on it (flock); a second issue that is sent at the same
 time has a log of its own, `newsletter.db-intents-2`.
@@ -46,7 +46,7 @@ FROM main.deliveries d LEFT JOIN temp.logged l ON l.id = d.id
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class Opening:
     """Whose log it is. What came before `mark` was dropped: it is in the rows."""
 
     issue: str
@@ -56,11 +56,11 @@ class Header:
 
 
 class Log:
-    """The log of one run, from its making to `close`; `is_settled`: whether an old log with that header may go."""
+    """The log of one run, from its making to `close`; `is_settled`: whether an old log with that opening may go."""
 
-    def __init__(self, state: Path, issue: str, epoch: int, is_settled: Callable[[Header], bool]) -> None:
-        self._header = Header(issue, epoch)
-        self._path, self._file = _take(state, is_settled)
+    def __init__(self, state: Path, issue: str, epoch: int, is_settled: Callable[[Opening], bool]) -> None:
+        self._header = Opening(issue, epoch)
+        self.path, self._file = _take(state, is_settled)
         self._mark = 0
         self._buffer = [_line(asdict(self._header))]
         self.is_broken = False  # the last line may not be whole: nothing is written any more
@@ -93,21 +93,21 @@ class Log:
             if error.errno != errno.ENOSPC:
                 reason = f"can't be written ({error.strerror}); mend that, then {_NEXT}"
         self.is_broken = True
-        raise NewsletterError(reason, path=self._path)
+        raise NewsletterError(reason, path=self.path)
 
     def shorten(self, mark: int) -> None:
         """All before the mark is in the rows: a long log begins anew behind it, where that can be done."""
         if os.fstat(self._file).st_size < LONGEST:
             return
-        fresh = self._path.with_name(f"{self._path.name}~")
-        header = Header(self._header.issue, self._header.epoch, mark)
+        fresh = self.path.with_name(f"{self.path.name}~")
+        opening = Opening(self._header.issue, self._header.epoch, mark)
         with contextlib.suppress(OSError):
-            data = _line(asdict(header)) + self._path.read_bytes().rpartition(b"\n[%d]\n" % mark)[2]
+            data = _line(asdict(opening)) + self.path.read_bytes().rpartition(b"\n[%d]\n" % mark)[2]
             fresh.unlink(missing_ok=True)
             file = _open(fresh)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.write(file, data) == len(data):
-                fresh.rename(self._path)
+                fresh.rename(self.path)
                 file, self._file = self._file, file
             os.close(file)
 
@@ -119,8 +119,8 @@ class Log:
             os.close(self._file)
 
 
-def read(path: Path) -> tuple[Header | None, Iterator[Any]]:
-    """The header of a log, None where it has none (yet), and its entries. Raises NewsletterError for a newer one."""
+def read(path: Path) -> tuple[Opening | None, Iterator[Any]]:
+    """The opening of a log, None where it has none (yet), and its entries. Raises NewsletterError for a newer one."""
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError:
@@ -131,13 +131,13 @@ def read(path: Path) -> tuple[Header | None, Iterator[Any]]:
         return None, iter(())
     if first.get("format") != FORMAT:
         raise NewsletterError("was written by a newer version; update newsletter", path=path)
-    return Header(**first), entries
+    return Opening(**first), entries
 
 
-def changes(header: Header, entries: Iterator[Any], mark: int) -> dict[int, Record]:
+def changes(opening: Opening, entries: Iterator[Any], mark: int) -> dict[int, Record]:
     """What a log knows beyond the rows, of which the lease says that they have all before `mark`."""
     found: dict[int, Record] = {}
-    last = header.mark
+    last = opening.mark
     for entry in entries:
         match entry:
             case [int(last)]:
@@ -155,11 +155,11 @@ def overlay(db: sqlite3.Connection, state: Path) -> None:
     logs_read = [read(path) for path in logs(state)]
     db.execute("BEGIN")
     found: dict[int, Record] = {}
-    for header, entries in logs_read:
-        if header is not None:
+    for opening, entries in logs_read:
+        if opening is not None:
             query = "SELECT log_mark FROM leases WHERE issue = ? AND log_epoch = ? AND log_mark IS NOT NULL"
-            for (mark,) in db.execute(query, (header.issue, header.epoch)).fetchall():
-                found |= changes(header, entries, mark)
+            for (mark,) in db.execute(query, (opening.issue, opening.epoch)).fetchall():
+                found |= changes(opening, entries, mark)
     if found:
         db.execute("CREATE TEMP TABLE logged (id INTEGER PRIMARY KEY, value TEXT)")
         db.executemany("INSERT INTO temp.logged VALUES (?, ?)", [(id_, _encode(row)) for id_, row in found.items()])
@@ -177,7 +177,7 @@ def _slot(state: Path, number: int) -> Path:
     return state.with_name(f"{state.name}-intents" + (f"-{number}" if number > 1 else ""))
 
 
-def _take(state: Path, is_settled: Callable[[Header], bool]) -> tuple[Path, int]:
+def _take(state: Path, is_settled: Callable[[Opening], bool]) -> tuple[Path, int]:
     """The first log that nobody writes and nobody needs, locked and empty. Raises NewsletterError."""
     for number in range(1, 100):
         path = _slot(state, number)
@@ -187,8 +187,8 @@ def _take(state: Path, is_settled: Callable[[Header], bool]) -> tuple[Path, int]
             raise NewsletterError(f"can't be written ({error.strerror}); see [state] url", path=path) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            header, _ = read(path)
-            if os.path.samestat(os.fstat(file), path.stat()) and (header is None or is_settled(header)):
+            opening, _ = read(path)
+            if os.path.samestat(os.fstat(file), path.stat()) and (opening is None or is_settled(opening)):
                 os.ftruncate(file, 0)
                 return path, file
         except OSError:  # another sender's

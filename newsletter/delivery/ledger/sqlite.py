@@ -19,7 +19,7 @@ from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger import sqlite_plan
 from newsletter.delivery.ledger.batch import Batch
 from newsletter.delivery.ledger.lease import GRACE, Process, boot_id, refuse_if_alive
-from newsletter.delivery.ledger.log import Header, Log, changes, logs, overlay, read
+from newsletter.delivery.ledger.log import Log, Opening, changes, logs, overlay, read
 from newsletter.delivery.ledger.plan import Audience, Plan, Standing
 from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, record, write_batch
 from newsletter.errors import NewsletterError, TryAgainLater
@@ -163,9 +163,9 @@ class SqliteLedger:
         query = "SELECT log_epoch, log_mark FROM leases WHERE issue = ? AND log_mark IS NOT NULL"
         for epoch, mark in db.execute(query, (self.held,)).fetchall():
             boot = ""
-            for header, entries in map(read, logs(self.path)):
-                if header is not None and (header.issue, header.epoch) == (self.held, epoch):
-                    record(db, changes(header, entries, mark).values())
+            for opening, entries in map(read, logs(self.path)):
+                if opening is not None and (opening.issue, opening.epoch) == (self.held, epoch):
+                    record(db, changes(opening, entries, mark).values())
                     boot = self._boot
         db.execute(_RECOVER, (self._number, now, boot))
         db.execute("DELETE FROM claims WHERE issue = ?", (self._number,))
@@ -265,10 +265,10 @@ class SqliteLedger:
             db.execute("UPDATE leases SET log_epoch = epoch, log_mark = 0 WHERE issue = ?", (self.held,))
         return Log(self.path, self.held, self.epoch, self._is_settled)
 
-    def _is_settled(self, header: Header) -> bool:
+    def _is_settled(self, opening: Opening) -> bool:
         query = "SELECT 1 FROM leases WHERE issue = ? AND log_epoch = ? AND log_mark IS NOT NULL"
         with explained(self.path):
-            return self._db.execute(query, (header.issue, header.epoch)).fetchone() is None
+            return self._db.execute(query, (opening.issue, opening.epoch)).fetchone() is None
 
     def counts(self) -> dict[str, int]:
         """How many recipients of the issue are in which state."""
