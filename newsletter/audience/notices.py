@@ -33,6 +33,11 @@ class Notice:
     created: float
 
 
+def notice_issue(kind: NoticeKind, id_: int) -> str:
+    """What stands for an issue's id in its Message-ID."""
+    return f"{kind}-{id_}"
+
+
 def owe(connection: Connection, email: str, kind: NoticeKind, now: float, **detail: str) -> None:
     """Owe somebody a mail, in the caller's transaction."""
     connection.execute(
@@ -47,6 +52,13 @@ def owed_lately(connection: Connection, key: str, kind: NoticeKind, since: float
     """Was such a mail written for this person since then, whatever became of it?"""
     query = select(_table.id).where(_table.key == key, _table.kind == kind, _table.created > since).limit(1)
     return connection.execute(query).first() is not None
+
+
+def notices_since(engine: Engine, kind: NoticeKind, since: float) -> list[tuple[int, str]]:
+    """The number and address of each such mail that was written since then, whatever became of it, newest first."""
+    query = select(_table.id, _table.email).where(_table.kind == kind, _table.created > since)
+    with engine.connect() as connection:
+        return [(id_, email) for id_, email in connection.execute(query.order_by(_table.id.desc()))]
 
 
 def next_due(engine: Engine, now: float) -> Notice | None:

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects import sqlite
 
 from newsletter.audience.address import address_key
+from newsletter.audience.csv.reader import control_character
+from newsletter.audience.erasure import stopped
 from newsletter.audience.events import record
 from newsletter.audience.notices import ONCE_A, owe, owed_lately
 from newsletter.audience.roster import Roster, put, today
@@ -20,6 +22,7 @@ from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
 from newsletter.audience.suppression import suppressed, unsuppress
 from newsletter.state.schema import events, signups
 
+NAME_MAX = 100
 _CHUNK = 500
 _COMES_BACK = ("unsubscribe", "bounce", "manual")
 _table = signups.c
@@ -52,9 +55,27 @@ def _ask(connection: Connection, person: Subscriber, now: float, mail: bool, con
     changes = {**values, "asked": now} if due else values
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
     if due:
-        owe(connection, person.email, "confirm", now, language=consent.get("language") or "")
+        owe(connection, person.email, "confirm", now, form=consent.get("form") or "")
         record(connection, key, "asked", now, **consent)
     return due
+
+
+def may_join(engine: Engine, secret: bytes, roster: Roster, email: str) -> bool:
+    """Is this somebody to ask: not on the list, and stopped by nothing but the own wish of another day?"""
+    why = stopped(engine, secret, email)
+    return why.reason == "unsubscribe" if why is not None else roster.find(email) is None
+
+
+def asked_lately(engine: Engine, email: str, now: float) -> bool:
+    """Was a confirmation mail written for this address within a day?"""
+    with engine.connect() as connection:
+        return owed_lately(connection, address_key(email), "confirm", now - ONCE_A)
+
+
+def plain_name(text: str) -> str:
+    """A name as somebody wrote it, on one line and short; empty where it holds what can't be seen."""
+    name = " ".join(text.split())[:NAME_MAX]
+    return "" if control_character(name) else name
 
 
 def unconfirmed(engine: Engine, email: str) -> Subscriber | None:
@@ -92,8 +113,8 @@ def confirm_signup(
     there = roster.find(email)
     if person is None:
         return there is not None
-    stopped = suppressed(engine, email)
-    if stopped is not None and stopped.reason in _COMES_BACK:
+    suppression = suppressed(engine, email)
+    if suppression is not None and suppression.reason in _COMES_BACK:
         unsuppress(engine, email)
     columns = dict(person.columns)
     columns[TAGS] = join_tags((*(there.tags if there else ()), *person.tags))
@@ -106,7 +127,7 @@ def confirm_signup(
     key = address_key(email)
     with engine.begin() as connection:
         connection.execute(delete(signups).where(_table.key == key))
-        record(connection, key, "returned" if there or stopped else "confirmed", now, **consent)
+        record(connection, key, "returned" if there or suppression else "confirmed", now, **consent)
         if welcome and there is None:
-            owe(connection, person.email, "welcome", now, language=consent.get("language") or "")
+            owe(connection, person.email, "welcome", now, form=consent.get("form") or "")
     return True

@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import termios
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -112,8 +112,22 @@ def short_path(path: str) -> str:
 
 def say_json(value: Any) -> None:
     """`value` as JSON, on stdout; in ASCII where that can't take every letter."""
+    print(json_text(value, indent=2))  # noqa: T201
+
+
+def say_json_list(texts: Iterable[str]) -> None:
+    """A list of values that are JSON already, a line each: long ones are never whole in memory."""
+    between = "[\n"
+    for text in texts:
+        print(between, text, sep="", end="")  # noqa: T201
+        between = ",\n"
+    print("[]" if between == "[\n" else "\n]")  # noqa: T201
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """`value` as JSON, as stdout can take it."""
     is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
-    print(json.dumps(value, ensure_ascii=not is_utf8, indent=2))  # noqa: T201
+    return json.dumps(value, ensure_ascii=not is_utf8, indent=indent)
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> str:

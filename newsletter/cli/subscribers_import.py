@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.console import confirm, is_interactive, note, plural, say, say_json, short_path, table
+from newsletter.cli.owed import send_owed
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.audience.imports.importer import Import, ImportOutcome
-    from newsletter.config.settings import Config
 
 SHOWN = 50
 """Refused rows that are named, unless with --json."""
@@ -80,23 +80,7 @@ def import_(
         elif done:
             say("done" if _changes(outcome) else "nothing to do")
     if done and ask_first and outcome.added + outcome.unconfirmed:
-        _send_confirmations(config)
-
-
-def _send_confirmations(config: "Config") -> None:
-    """Send what this import owes; what no relay takes now waits for `serve`."""
-    from newsletter.cli.loop import run_async
-    from newsletter.delivery.notices import send_due
-    from newsletter.smtp.relay import configured_relays
-    from newsletter.web.public.context import Public
-    from newsletter.web.public.mails import Mails
-
-    public = Public.open(config)
-    sent = run_async(send_due(public.engine, configured_relays(config), Mails(public).envelope))
-    note(f"{plural(sent.sent, 'confirmation mail')} sent" + (f", {sent.failed:,} refused" if sent.failed else ""))
-    if sent.waiting:
-        why = f": {sent.trouble}" if sent.trouble else ""
-        note(f"{sent.waiting:,} wait for `newsletter serve`{why}")
+        send_owed(config)
 
 
 def _permit(outcome: "ImportOutcome", *, partial: bool, yes: bool, as_json: bool) -> None:

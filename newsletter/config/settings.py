@@ -134,6 +134,8 @@ class Inbox(Section):
 
 class Feedback(Section):
     imap: str = ""  # imaps://user@host/INBOX
+    subscribe: MailAddress = ""  # what people write to, to join; its mail comes to the mailbox too
+    move_to: str = ""  # a folder of the mailbox for what was handled; empty: it stays, with a mark
     password: SecretStr = SecretStr("")
     password_file: str = ""
     oauth: str = ""  # a command that prints a fresh access token, for XOAUTH2

@@ -18,7 +18,8 @@ from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.doctor.identity import Identity
 from newsletter.doctor.received import read_received
 from newsletter.errors import NewsletterError
-from newsletter.feedback.mailbox import ImapBox, Mail, find_mail
+from newsletter.feedback.imap import ImapBox, ImapLogin, find_mail
+from newsletter.feedback.mailbox import Mail
 from newsletter.site.discover import find_posts
 
 SECONDS = 120.0
@@ -43,7 +44,7 @@ class ProbeMailbox:
             raise NewsletterError("there is no password for the mailbox; set NEWSLETTER_FEEDBACK__PASSWORD")
         ca_file = self.config.root / feedback.ca_file if feedback.ca_file else None
         found = []
-        for mail in find_mail(self.box, lambda: ("password", password), self.reference, ca_file):
+        for mail in find_mail(self.box, ImapLogin(password), self.reference, ca_file):
             mail.mark()
             found.append(mail)
         return found

@@ -222,14 +222,14 @@ def _is_notice(message: Message, text: str) -> bool:
         return False
     path = message.root.get("return-path").strip()
     daemon = bool(_DAEMON.search(sender)) or path in {"<>", "<MAILER-DAEMON>"} or not sender.strip()
-    in_subject, in_text = BOUNCED.search(subject), BOUNCED.search(text[:20_000])
+    in_subject = BOUNCED.search(subject)
     if daemon:
-        return bool(in_text or in_subject) and bool(in_subject or ADDRESS.search(text))
+        return bool(in_subject or (ADDRESS.search(text) and BOUNCED.search(text[:20_000])))
     if message.root.get("list-id") or message.root.get("list-unsubscribe") or _SUBJECT_OF_PEOPLE.match(subject):
         return False
     if message.root.get("in-reply-to") and not message.root.get("auto-submitted"):
         return False
-    return bool(in_subject and in_text and _named_in(message, text))
+    return bool(in_subject and BOUNCED.search(text[:20_000]) and _named_in(message, text))
 
 
 def _action(message: Message, text: str) -> str:

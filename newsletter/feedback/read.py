@@ -7,6 +7,7 @@ holds, which prove that we sent what it answers, and by the address that it name
 import base64
 import re
 from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import Literal
 
 from newsletter.feedback.arf import read_complaint
@@ -41,6 +42,7 @@ class ReturnedMail:
 
     kind: MailKind
     email: str = ""  # as it is named there; nobody vouches for it
+    name: str = ""  # of somebody who wants to join, as they write it
     hard: bool = False  # of a bounce: the address will never take mail
     about_us: bool = False  # of a bounce: it speaks of the sender, not of the reader
     status: str = ""
@@ -77,12 +79,13 @@ def read_feedback(data: bytes, *, leave: str = "", join: str = "") -> ReturnedMa
         return ReturnedMail("unsubscribe", sender, token=token[1] if token else "", refs=refs)
     if _is_automatic(message):
         return ReturnedMail("other", sender, reason="automatic reply", refs=refs)
-    addressed = {address.lower() for address in ADDRESS.findall(to)}
-    if join and join.lower() in addressed:
-        return ReturnedMail("subscribe", sender, refs=refs)
+    addressed = {_REF.sub("@", address.lower()) for address in ADDRESS.findall(to)}
     own = _own_words(message)
     if LEAVE.search(own) and ((leave and leave.lower() in addressed) or len(own.split()) <= _REQUEST):
         return ReturnedMail("unsubscribe", sender, refs=refs)
+    if join and join.lower() in addressed and not is_spam(message):
+        answered = references(message.root.get("in-reply-to"), message.root.get("references"))
+        return ReturnedMail("subscribe", sender, name=_name(message), refs=(*refs, *answered))
     answers = message.root.get("in-reply-to") or message.root.get("references") or _ANSWERED.match(message.subject)
     return ReturnedMail("other", sender, reason="reply" if answers else "", refs=refs)
 
@@ -103,6 +106,16 @@ def references(*texts: str) -> tuple[str, ...]:
             octets = bytes.fromhex(one or other)
             found.append(base64.b32encode(octets).decode("ascii").rstrip("=").lower())
     return tuple(dict.fromkeys(found))[:50]
+
+
+def is_spam(message: Message) -> bool:
+    """Whether the filter before the mailbox says so: an answer would go to somebody who never wrote."""
+    return message.root.get("x-spam-flag").strip().lower() == "yes"
+
+
+def _name(message: Message) -> str:
+    """The writer's name, as From has it."""
+    return parseaddr(message.root.get("from")[:1000])[0]
 
 
 def _is_automatic(message: Message) -> bool:

@@ -7,6 +7,7 @@ was done and that the mail was handled is one transaction: a run that dies leave
 lost.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from newsletter.audience.suppression import Suppression, write_suppression
 from newsletter.audience.token import read_token
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, reference, sender_domain
+from newsletter.feedback.join import MailSignup
 from newsletter.feedback.read import ReturnedMail
 from newsletter.smtp.provider_id import is_same_id
 from newsletter.state.schema import deliveries, events, handled, issues
@@ -51,6 +53,7 @@ class Recorder:
         *,
         clock: Callable[[], float],
         is_subscriber: Callable[[str], bool] = lambda _: False,
+        join: MailSignup | None = None,
         trust_unsigned: bool = False,
         dry_run: bool = False,
     ) -> None:
@@ -58,6 +61,7 @@ class Recorder:
         self._secret = secret
         self._clock = clock
         self._is_subscriber = is_subscriber
+        self._join = join
         self._trust_unsigned = trust_unsigned
         self._dry_run = dry_run
         self._issues: list[tuple[str, int, str]] = []  # id, number and sender's domain, newest first
@@ -69,9 +73,11 @@ class Recorder:
 
     def act(self, data: bytes, feedback: ReturnedMail, source: str = "feedback") -> tuple[Deed, Person | None]:
         """Do what the mail asks for; what was done, and about whom. `source` is who said so, for a suppression."""
+        if feedback.kind == "subscribe":
+            return self._sign_up(data, feedback)
         self._read_issues()
         person = self._person(feedback)
-        if self.is_handled(data):
+        if feedback.kind == "other" or self.is_handled(data):
             return "none", person
         with self._engine.connect() as connection:
             try:
@@ -85,8 +91,18 @@ class Recorder:
                 connection.commit()
         return action, person
 
+    def _sign_up(self, data: bytes, feedback: ReturnedMail) -> tuple[Deed, Person | None]:
+        """Joining edits the list, which is no part of a transaction; done before the mail counts as handled."""
+        if self._join is None or self.is_handled(data):
+            return "none", None
+        deed, email = self._join.act(feedback, dry_run=self._dry_run)
+        if not self._dry_run:
+            with contextlib.suppress(IntegrityError), self._engine.begin() as connection:
+                connection.execute(insert(handled).values(digest=_digest(data), created=self._clock()))
+        return deed, Person(email, None)
+
     def _act(self, connection: Connection, feedback: ReturnedMail, person: Person | None, source: str) -> Deed:
-        if person is None or feedback.kind in {"other", "subscribe"}:
+        if person is None:
             return "none"
         key, now = address_key(person.email), self._clock()
         if feedback.kind == "complaint":

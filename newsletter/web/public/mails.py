@@ -7,11 +7,13 @@ text. They carry no way to unsubscribe, for nobody is subscribed by them; each h
 from dataclasses import replace
 from functools import cached_property
 
-from newsletter.audience.notices import Notice, NoticeKind
+from newsletter.audience.address import split_mailbox
+from newsletter.audience.notices import Notice, NoticeKind, notice_issue
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import issue_writer
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.envelope import Envelope
+from newsletter.compose.message.ids import message_id, reference
 from newsletter.config.settings import Unsubscribe
 from newsletter.site.page import resolve
 from newsletter.site.post import Post
@@ -26,22 +28,40 @@ class Mails:
 
     def __init__(self, public: Public) -> None:
         self._public = public
-        self._issues: dict[NoticeKind, Issue] = {}
+        self._issues: dict[str, Issue] = {}
 
     def envelope(self, notice: Notice) -> Envelope:
         """The mail that is owed. Raises NewsletterError for what the author can mend: author, template."""
-        if notice.kind not in self._issues:
-            self._issues[notice.kind] = self._compose(notice.kind)
-        issue = replace(self._issues[notice.kind], id=f"{notice.kind}-{notice.id}")
+        words = f"mail_{notice.kind}.{self._variant(notice)}"
+        if words not in self._issues:
+            self._issues[words] = self._compose(notice.kind, words)
+        id_ = notice_issue(notice.kind, notice.id)
+        issue = replace(self._issues[words], id=id_, reply_to=self._reply_to(notice, id_))
         link = self._public.link(_LINKS[notice.kind], notice.email, notice.detail.get("issue", ""))
         return issue_writer(self._public.config, issue).envelope(Subscriber(notice.email, "", {_LINK: link}))
 
-    def _compose(self, kind: NoticeKind) -> Issue:
+    def _variant(self, notice: Notice) -> str:
+        """Which words: whoever wrote a mail to join answers one; a newsletter without pages has no link to one."""
+        by_mail = notice.detail.get("form") == "mail" and (notice.kind == "confirm" or not self._public.base)
+        return "body_mail" if by_mail and notice.kind != "goodbye" else "body"
+
+    def _reply_to(self, notice: Notice, issue_id: str) -> str:
+        """Where the answer goes that confirms: the address tells whose it is, where the mailbox takes such ones."""
+        config = self._public.config
+        if notice.kind != "confirm" or notice.detail.get("form") != "mail":
+            return config.newsletter.reply_to
+        local, _, host = config.feedback.subscribe.rpartition("@")
+        if not config.smtp.verp:
+            return f"{local}@{host}"
+        domain = split_mailbox(config.newsletter.author, "[newsletter] author")[1].rpartition("@")[2]
+        return f"{local}+{reference(message_id(self._public.secret, issue_id, notice.email, domain))}@{host}"
+
+    def _compose(self, kind: NoticeKind, body_words: str) -> Issue:
         from newsletter.compose.pipeline import compose  # slow to import, and not needed before a mail is owed
 
         public, words = self._public, self._public.words
         subject = words(f"mail_{kind}.subject", title=public.title)
-        body = words(f"mail_{kind}.body", title=_plain(public.title), url=f"{{{{ subscriber.{_LINK} }}}}")
+        body = words(body_words, title=_plain(public.title), url=f"{{{{ subscriber.{_LINK} }}}}")
         own = public.config.newsletter
         config = public.config.model_copy(
             update={

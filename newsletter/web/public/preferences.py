@@ -11,11 +11,12 @@ from starlette.routing import Route
 from newsletter.audience.address import address_key
 from newsletter.audience.events import record
 from newsletter.audience.roster import put
+from newsletter.audience.signup import plain_name
 from newsletter.audience.subscriber import PAUSED_UNTIL, TAGS, Subscriber, join_tags
 from newsletter.audience.suppression import suppressed
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
-from newsletter.web.public.signup import plain_name, topics
+from newsletter.web.public.signup import topics
 from newsletter.web.public.unsubscribe import come_back, leave
 
 TRACKING = "tracking"

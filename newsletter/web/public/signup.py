@@ -15,14 +15,13 @@ from starlette.routing import Route
 
 from newsletter.audience.address import normalize_address
 from newsletter.audience.csv.reader import control_character
-from newsletter.audience.erasure import stopped
-from newsletter.audience.signup import ask, confirm_signup
+from newsletter.audience.signup import ask, confirm_signup, may_join, plain_name
 from newsletter.audience.subscriber import TAGS, Subscriber, join_tags
 from newsletter.web.public.challenge import BITS, PATIENCE, Limits, admit, proves, stamp, stamp_age
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
 
-NAME_MAX, TAG_MAX, TAGS_MAX = 100, 40, 10
+TAG_MAX, TAGS_MAX = 40, 10
 TRAP = "website"
 """A field that people don't see, and machines fill in."""
 
@@ -69,12 +68,6 @@ def chosen_tags(public: Public, given: Sequence[str]) -> str:
     return join_tags([tag for tag in plain if not offered or tag in offered][:TAGS_MAX])
 
 
-def plain_name(text: str) -> str:
-    """A name as somebody typed it, on one line and short; empty where it holds what can't be seen."""
-    name = " ".join(text.split())[:NAME_MAX]
-    return "" if control_character(name) else name
-
-
 def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, is_json: bool) -> Response:
     now, network = public.clock(), request.state.network
     try:
@@ -97,8 +90,7 @@ def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, 
 
 
 def _ask(public: Public, request: Request, form: Form, email: str, network: str) -> None:
-    why = stopped(public.engine, public.secret, email)
-    if why.reason != "unsubscribe" if why is not None else public.roster.find(email) is not None:
+    if not may_join(public.engine, public.secret, public.roster, email):
         return
     columns = {TAGS: tags} if (tags := chosen_tags(public, form.get("tags", []))) else {}
     person = Subscriber(email, plain_name(first(form, "name")), columns)
