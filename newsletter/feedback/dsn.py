@@ -25,12 +25,15 @@ _STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 ADDRESS = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9-]{2,}|\"[^\"\s]+\"@[\w.-]+\.\w{2,}"
 )
+_ACTIONS = {"failed", "delayed", "delivered", "relayed", "expanded"}
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _DAEMON = re.compile(
-    r"(?:mailer-?daemon|mail-?daemon|post-?master|mailer\b|mail delivery|mailmarshal|bounce|no-?reply|daemon|"
+    r"(?:mailer-?daemon|mail-?daemon|post[-_]?master|mailer\b|mail delivery|mailmarshal|bounce|no-?reply|daemon|"
     r"failed-delivery|administrator|system)",
     re.IGNORECASE,
 )
+_REFUSAL = re.compile(r"^[ \t>]*5\d\d[ -](?=\S)", re.MULTILINE)  # an SMTP reply
+_MAILER_DAEMON = re.compile(r"\bmailer-?daemon@", re.IGNORECASE)
 _SUBJECT_OF_PEOPLE = re.compile(r"\s*(?:re|aw|fwd?|wg|tr)\s*:", re.IGNORECASE)
 _NOT_A_READER = re.compile(r"(?:mailer-?daemon|mail-?daemon|post_?master)@", re.IGNORECASE)
 _RETURNED = re.compile(
@@ -44,6 +47,7 @@ _RETURNED = re.compile(
     r"return-path: .*|received: from .*|received: \(qmail.*|\*{3} (?:begin|start) .*))$",
     re.IGNORECASE | re.MULTILINE,
 )
+_OF_X400 = re.compile(r"\bSMTP=(" + ADDRESS.pattern + r");", re.IGNORECASE)
 _AT_LINE_START = re.compile(
     r"^[ \t>*\[-]*(?:to: ?|recipient: ?|email: ?|rcpt to: ?)?<?(" + ADDRESS.pattern + r")[>\]]?[:;,.]?(?:[ \t(<].*)?$",
     re.I | re.M,
@@ -125,10 +129,9 @@ def _from_fields(message: Message) -> Iterator[Bounce]:
             said = re.sub(r"^[\w.+-]{1,20}\s*;\s*", "", diagnostic)
             action = re.split(r"[\s;(]", fields.get("action", "").strip().lower())[0]
             status = _STATUS.search(fields.get("status", ""))
-            yield Bounce(
-                email, {"": "failed", "expired": "failed", "failure": "failed"}.get(action, action),
-                status[1] if status else "", said or _about(email, words),
-            )  # fmt: skip
+            if action not in _ACTIONS:  # OpenSMTPD says "error", others "expired" or "deliverable"
+                action = "delivered" if status and status[1].startswith("2.") else "failed"
+            yield Bounce(email, action, status[1] if status else "", said or _about(email, words))
 
 
 def fields_of(text: str) -> Iterator[dict[str, str]]:
@@ -224,7 +227,9 @@ def _is_notice(message: Message, text: str) -> bool:
     daemon = bool(_DAEMON.search(sender)) or path in {"<>", "<MAILER-DAEMON>"} or not sender.strip()
     in_subject = BOUNCED.search(subject)
     if daemon:
-        return bool(in_subject or (ADDRESS.search(text) and BOUNCED.search(text[:20_000])))
+        if _MAILER_DAEMON.search(sender) and returned_parts(message) and not message.root.get("auto-submitted"):
+            return True  # whatever its words, in whatever language
+        return bool(in_subject or (ADDRESS.search(text) and (_REFUSAL.search(text) or BOUNCED.search(text[:20_000]))))
     if message.root.get("list-id") or message.root.get("list-unsubscribe") or _SUBJECT_OF_PEOPLE.match(subject):
         return False
     if message.root.get("in-reply-to") and not message.root.get("auto-submitted"):
@@ -259,7 +264,7 @@ def _named_in(message: Message, text: str) -> list[str]:
 
     if own := others(f"{local}@{domain}" for local, domain in _CLASSIC_VERP.findall(message.root.get("to"))):
         return own
-    for pattern in (_AT_LINE_START, _NAMED, ADDRESS):
+    for pattern in (_OF_X400, _AT_LINE_START, _NAMED, ADDRESS):
         named = others(match[1] if match.re.groups else match[0] for match in pattern.finditer(text))
         if named:
             return named[:1] if pattern is ADDRESS else named

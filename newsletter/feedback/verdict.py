@@ -49,7 +49,7 @@ _BY_STATUS: dict[str, tuple[str, bool]] = {
 }
 """By subject and detail of the enhanced status."""
 
-_DECIDES = frozenset({"2.2", "2.3", "3.4", "1.6", "1.10", "7.26", "7.23", "7.25", "7.509", "7.515"})
+_DECIDES = frozenset({"2.2", "2.3", "3.4", "1.6", "7.26", "7.23", "7.25", "7.509", "7.515"})
 """Codes that servers give for nothing else, whatever their words."""
 
 

@@ -226,3 +226,52 @@ FORWARDED = plain(
 NEWS = plain(
     "News <news@example.com>", "How to read delivery failure reports", "User unknown means that nobody is there."
 )
+OPENSMTPD = dsn("lea@example.net", "5.0.0", "550 User unknown", action="error")
+X400 = plain(
+    "System Administrator <postmaster@example.net>",
+    "Undeliverable: Oaks",
+    "Your message\n\n  To:      list@example.com\n  Subject: Oaks\n\ndid not reach the following recipient(s):\n\n"
+    "c=US;a= ;p=EXAMPLE;o=HQ;dda:SMTP=lea@example.net; on Thu, 26 Nov 2026 10:00:03 +0000\n"
+    "    The recipient name is not recognized",
+)
+REPLY_ALONE = plain(
+    "post_master@example.net",
+    "Re:Oaks",
+    "RCPT TO: lea@example.net\n550 - Requested action not taken: no such user here",
+)
+WORDLESS = plain(
+    "MAILER-DAEMON@example.net",
+    "",
+    '--BOUND\nContent-Type: text/plain; charset="gb2312"\n\nexample.net.\n\n<lea@example.net>:\n\n'
+    "--BOUND\nContent-Type: message/rfc822\n\nSubject: Oaks\n\n--BOUND--",
+    more='MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="BOUND"\n',
+)
+SPANISH = plain(
+    "postmaster@example.net",
+    "No se pudo entregar: Oaks",
+    "No se ha podido entregar el mensaje a:\n\n  lea@example.net\n\nEl destinatario no existe.",
+    more="Content-Type: text/plain; charset=utf-8\n",
+)
+ITALIAN = plain(
+    "postmaster@example.net",
+    "Mancata consegna: Oaks",
+    "Impossibile recapitare il messaggio a:\n\n  lea@example.net\n\nLa casella del destinatario è piena.",
+    more="Content-Type: text/plain; charset=utf-8\n",
+)
+RUSSIAN = plain(
+    "MAILER-DAEMON@example.net",
+    "Недоставленное сообщение",
+    "Сообщение не может быть доставлено:\n\n  lea@example.net\n\nПользователь не найден.",
+    more="Content-Type: text/plain; charset=utf-8\n",
+)
+CHINESE = plain(
+    "postmaster@example.net",
+    "系统退信",
+    "您的邮件被退回，无法投递到：\n\n  lea@example.net\n\n收件人不存在。",
+    more="Content-Type: text/plain; charset=utf-8\n",
+)
+OFFICE_365 = dsn(
+    "lea@example.net", "5.1.10",
+    "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient lea@example.net not found by SMTP address lookup",
+)  # fmt: skip
+AMAZON_SES = dsn("lea@example.net", "5.4.4", "550 5.4.4 Invalid domain")

@@ -27,6 +27,16 @@ BOUNCES = [
     ("german", samples.GERMAN, True, "unknown address"),
     ("french", samples.FRENCH, False, "mailbox full"),
     ("japanese", samples.JAPANESE, True, "unknown address"),
+    ("spanish", samples.SPANISH, True, "unknown address"),
+    ("italian", samples.ITALIAN, False, "mailbox full"),
+    ("russian", samples.RUSSIAN, True, "unknown address"),
+    ("chinese", samples.CHINESE, True, "unknown address"),
+    ("opensmtpd", samples.OPENSMTPD, True, "unknown address"),
+    ("exchange, by X.400", samples.X400, True, "unknown address"),
+    ("a reply alone, to the subject that was sent", samples.REPLY_ALONE, True, "unknown address"),
+    ("no words at all", samples.WORDLESS, False, "other"),
+    ("microsoft 365", samples.OFFICE_365, True, "unknown address"),
+    ("amazon ses", samples.AMAZON_SES, True, "unknown domain"),
 ]
 
 
