@@ -4,6 +4,7 @@ This is what composing calls. A personalized post's Liquid is Jinja2's, evaluate
 as `source`, with words in it that stand for a reader's values.
 """
 
+from newsletter.compose.deadline import reach
 from newsletter.compose.excerpt import excerpt
 from newsletter.compose.markdown.convert import fit_for_mail, render_markdown
 from newsletter.errors import NewsletterError
@@ -39,9 +40,12 @@ def render_body(page: Page, source: str | None = None) -> str:
         ):
             from newsletter.compose.liquid.render import render_liquid  # python-liquid is not needed by most
 
+            reach("its Liquid", post.body_line)
             body = render_liquid(body, page)
         elif kind == "hugo" and ("{{<" in body or "{{%" in body):
             from newsletter.compose.shortcodes.render import render_shortcodes
 
+            reach("a shortcode of its", post.body_line)
             body = render_shortcodes(body, page, places)
+    reach("its HTML" if ending in _HTML else "its Markdown", post.body_line)
     return fit_for_mail(body, page) if ending in _HTML else render_markdown(body, page, places)

@@ -26,6 +26,7 @@ from newsletter.compose.context import (
     replace_surrogates,
     site_context,
 )
+from newsletter.compose.deadline import deadline, reach
 from newsletter.compose.digest import digest_posts, without_content
 from newsletter.compose.html.embed import embed, way_of
 from newsletter.compose.html.inline_css import inline_css
@@ -50,8 +51,13 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None, posts: S
 
     `issue_id` is the post's slug if not given; `posts` are those of a digest, for which `page` stands. Whether a post
     is a draft isn't asked here. Raises NewsletterError for what the author can mend: in the post, the template or
-    newsletter.toml. Never touches the network.
+    newsletter.toml; and where it takes too long. Never touches the network.
     """
+    with deadline(page.post):
+        return _compose(page, config, issue_id, posts)
+
+
+def _compose(page: Page, config: Config, issue_id: str | None, posts: Sequence[Page]) -> Issue:
     post = page.post
     name, address = _author(config)
     templates = Templates(config.root)
@@ -87,17 +93,20 @@ def compose(page: Page, config: Config, *, issue_id: str | None = None, posts: S
         digest={"posts": [{**each, "content": Markup(each["content"])} for each in several]},  # noqa: S704
         issue={**issue, "subject": _marked(subject, rendering)},
     )
+    reach(f"the template {layout}.html")
     placed = slots.place(replace_surrogates(rendering.template(f"{layout}.html")))
     if not placed.strip():
         raise NewsletterError(
             "makes an empty mail; write {{ post.content }} in it", path=templates.path(f"{layout}.html")
         )
+    reach("the CSS of its message")
     inlined = inline_css(placed, functools.partial(page.absolute, of_site=True))
     with config.naming("newsletter", "images"):
         way = way_of(page, config.newsletter.images)
         inlined, pictures = embed(inlined, page, way, address.rpartition("@")[2])
     html = slots.cut_html(placed, inlined)
 
+    reach("its plain text")
     text_template = f"{layout}.txt" if templates.has(f"{layout}.txt") else _TEXT_TEMPLATE
     rendering.update(
         post={**about, "title": title, "content": html_to_text(body)},

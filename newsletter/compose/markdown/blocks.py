@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 from markdown.blockparser import BlockParser
 from markdown.util import AtomicString
 
+from newsletter.compose.deadline import reach
 from newsletter.compose.markdown.highlight import code_language, highlight
 from newsletter.compose.markdown.lines import lead, strip
 from newsletter.compose.markdown.raw_html import RawElement
@@ -45,6 +46,7 @@ class Blocks(BlockParser):
         """The tree of a whole post."""
         self.root = Element(self.md.doc_tag)
         self.depth = 0
+        self.line = self.md.first_line  # of the post
         self.codes: dict[Element, str] = {}
         self.until = time.thread_time() + self.md.seconds
         self.read(self.root, list(lines), 1)
@@ -78,6 +80,8 @@ class Blocks(BlockParser):
 
     def check(self, line: int) -> None:
         """Raises NewsletterError with the line where the post takes too long."""
+        self.line = self.md.first_line + line - 1
+        reach("its Markdown", self.line)
         if time.thread_time() > self.until:
             raise NewsletterError("its Markdown takes too long from here on; write it simpler", line=line)
 
@@ -98,7 +102,9 @@ class Blocks(BlockParser):
 
     def code(self, parent: Element, code: str, info: str = "") -> None:
         """A block of code."""
-        self.raw(parent, highlight(code, code_language(info)))
+        if language := code_language(info):
+            reach(f"its {language} code", self.line)
+        self.raw(parent, highlight(code, language))
         self.codes[parent[-1]] = code
 
     def colour(self, place: Element, language: str) -> None:

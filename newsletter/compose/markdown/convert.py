@@ -58,6 +58,7 @@ def render_markdown(source: str, page: Page, places: Mapping[str, str] | None = 
     """
     converter = _converter(grammar_of(page.site))
     converter.reset()
+    converter.first_line = page.post.body_line
     try:
         html = converter.convert(source)
     except NewsletterError as error:
@@ -117,6 +118,7 @@ class Converter(markdown.Markdown):
         self.grammar, self.seconds = grammar, seconds
         self.line_of: dict[Element, int] = {}  # elements that hold inline Markdown, with their lines in the post
         self.footnote_lines: dict[str, int] = {}
+        self.first_line = 1  # of the text, in its post
         super().__init__(
             extensions=[FootnoteExtension(**_FOOTNOTES), AbbrExtension(), "attr_list"], output_format="html"
         )
