@@ -301,7 +301,7 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
 
     folder = config.state_dir / "inbox"
     state_folder(config.state_dir)
-    with Store(folder) as store:
+    with Store(folder, brief=True) as store:
         async with InboxServer(store, most_waiting=store.limit * 2) as server:  # nobody looks before it is over
             yield (relay_to(server.url),), Rehearsal(str(folder), store, server)
 

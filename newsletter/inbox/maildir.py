@@ -45,19 +45,31 @@ class Maildir:
             private_folder(path / folder)
         self._tmp, self._new = str(path / "tmp") + "/", str(path / "new") + "/"
 
-    def add(self, message: bytes) -> Entry:
-        """Keep a message; it is there as soon as this returns."""
+    def name(self) -> Entry:
+        """The entry of a message to come; there is no file yet."""
         now = time.time_ns()
-        key = f"{now // 10**9}.M{now // 1000 % 10**6:06d}P{os.getpid()}Q{next(_count)}.newsletter"
-        file = os.open(self._tmp + key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return Entry(f"{now // 10**9}.M{now // 1000 % 10**6:06d}P{os.getpid()}Q{next(_count)}.newsletter", "new", "")
+
+    def write(self, entry: Entry, message: bytes) -> None:
+        """Keep a message under its entry; it is there as soon as this returns."""
+        draft = self._tmp + entry.key
+        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with os.fdopen(file, "wb", closefd=True) as out:
-                out.write(message)
-            os.rename(self._tmp + key, self._new + key)
+            try:
+                while message:
+                    message = message[os.write(file, message) :]
+            finally:
+                os.close(file)
+            os.rename(draft, self._new + entry.key)
         except BaseException:
-            _unlink(self._tmp + key)
+            _unlink(draft)
             raise
-        return Entry(key, "new", "")
+
+    def add(self, message: bytes) -> Entry:
+        """Keep a message under a new entry."""
+        entry = self.name()
+        self.write(entry, message)
+        return entry
 
     def read(self, entry: Entry) -> bytes | None:
         """The message's bytes, or None if somebody took it away."""

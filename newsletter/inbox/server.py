@@ -1,23 +1,17 @@
 """The test inbox's SMTP server: it takes every message from anybody on this machine, and delivers none.
 
-aiosmtpd speaks the protocol (RFC 5321); this room gives it a store, faster reading of message bodies, PIPELINING,
-a login that any password passes, parameters that real relays take (DSN), and faults on order. It runs in the caller's
-event loop. What is kept and for how long is the store's.
+It runs in the caller's event loop, bounds what is under way, and brings what came into the index. A conversation is
+`conversation`'s; what is kept and for how long is the store's.
 """
 
 import asyncio
 import contextlib
 import ipaddress
-import re
-from collections import defaultdict
-from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
-
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.faults import Fault, Faults
+from newsletter.inbox.conversation import Conversation
+from newsletter.inbox.faults import Faults
 from newsletter.inbox.store import Store
 
 MAX_SIZE = 25_000_000
@@ -34,9 +28,6 @@ _WHILE_BUSY = 25
 MOST_WAITING = 300
 """Messages that wait for the index at most; while there are more, those that come get their 250 later. So whoever asks
 finds all that were accepted, and waits for no more than these."""
-
-_DSN_PARAMETERS = frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})
-MAX_RECIPIENTS = 1_000
 
 
 class InboxServer:
@@ -68,7 +59,7 @@ class InboxServer:
         self._server: asyncio.Server | None = None
         self._indexer: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
-        self._connections: set[_Connection] = set()
+        self._connections: set[Conversation] = set()
         self._room = asyncio.Event()  # few enough wait for the index
         self._room.set()
         self._alone = asyncio.Event()  # no connections
@@ -82,7 +73,7 @@ class InboxServer:
     async def __aenter__(self) -> "InboxServer":
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Connection(self, loop), self.host, self.port, backlog=1024)
+            self._server = await loop.create_server(lambda: Conversation(self), self.host, self.port, backlog=1024)
         except OSError as error:
             raise NewsletterError(
                 f"the inbox can't listen on {self.host}:{self.port} ({error.strerror}); name another port"
@@ -105,13 +96,33 @@ class InboxServer:
         await asyncio.gather(self._indexer, return_exceptions=True)
         await asyncio.to_thread(self.store.flush)
 
-    async def received(self, size: int) -> None:
-        """Count a message that the store has; returns when few enough wait for the index."""
+    def enters(self, conversation: Conversation) -> bool:
+        """Count a connection; False where there are as many as can be held."""
+        self._connections.add(conversation)
+        self._alone.clear()
+        return len(self._connections) <= self.max_connections
+
+    def leaves(self, conversation: Conversation) -> None:
+        """A connection is gone."""
+        self._connections.discard(conversation)
+        if not self._connections:
+            self._alone.set()
+
+    def received(self, size: int) -> None:
+        """Count a message that the store has."""
         self.accepted += 1
         self.largest = max(self.largest, size)
         if self.store.waiting > self.most_waiting:
             self._room.clear()
         self._arrived.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Do few enough messages wait for the index?"""
+        return self._room.is_set()
+
+    async def room(self) -> None:
+        """Wait for that."""
         await self._room.wait()
 
     async def _index(self) -> None:
@@ -139,215 +150,6 @@ class InboxServer:
                 self._room.set()
             if not self.store.waiting:
                 self._arrived.clear()
-
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_USUAL_ADDRESS = re.compile(rf" ?<({_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}})*)>(.*)\Z", re.S)
-
-
-class _Connection(SMTP):
-    """One client's conversation; it is its own handler."""
-
-    line_length_limit = 65_536
-    """The step in which a body is read, in bytes."""
-    command_size_limits = defaultdict(lambda: 4096)  # noqa: RUF012 (declared so by aiosmtpd)
-
-    def __init__(self, inbox: InboxServer, loop: asyncio.AbstractEventLoop) -> None:
-        self._inbox = inbox
-        super().__init__(
-            self, data_size_limit=inbox.max_size, enable_SMTPUTF8=True, hostname="localhost",
-            ident="newsletter test inbox", auth_require_tls=False, loop=loop,
-            authenticator=lambda *rest: AuthResult(success=True, auth_data=rest[-1]),
-        )  # fmt: skip
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._inbox._connections.add(self)
-        self._inbox._alone.clear()
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._inbox._connections.discard(self)
-        if not self._inbox._connections:
-            self._inbox._alone.set()
-        super().connection_lost(error)
-
-    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
-        """An address as it usually stands, without the parser for all of RFC 5322: that is half of the time."""
-        if usual := _USUAL_ADDRESS.match(arg):
-            return usual[1], usual[2]
-        return super()._getaddr(arg)
-
-    def end(self) -> None:
-        if self.transport is not None:
-            self.transport.close()
-
-    async def _fault(self, step: str, *names: str) -> Fault | None:
-        """Wait as ordered; the refusal or drop that is due, or None."""
-        for fault in self._inbox.faults.at(step, names):
-            if not fault.delay:
-                return fault
-            await asyncio.sleep(fault.delay)
-        return None
-
-    async def _refuse(self, reply: str) -> None:
-        self._inbox.refused += 1
-        await self.push(reply)
-
-    def _cut(self) -> None:
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
-
-    async def _handle_client(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the client went away in the middle
-            if len(self._inbox._connections) > self._inbox.max_connections and self.transport is not None:
-                await self._refuse("421 4.3.2 too many connections; close some")
-                self.transport.close()
-                return
-            if fault := await self._fault("connect"):
-                if fault.code and self.transport is not None:
-                    await self._refuse(fault.reply)
-                    self.transport.close()
-                else:
-                    self._cut()
-                return
-            await super()._handle_client()
-
-    async def handle_exception(self, error: Exception) -> str:
-        self._inbox.refused += 1
-        if isinstance(error, OSError):
-            return f"452 4.3.1 the message can't be kept: {error.strerror}"
-        return f"451 4.3.0 the inbox has failed at this: {type(error).__name__}"
-
-    async def handle_EHLO(  # noqa: N802 (aiosmtpd's name)
-        self, server: SMTP, session: Any, envelope: Any, hostname: str, responses: list[str]
-    ) -> list[str]:
-        session.host_name = hostname
-        return [*responses[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", "250-DSN", responses[-1]]
-
-    async def auth_PLAIN(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
-        return await self._admit(await super().auth_PLAIN(server, args))
-
-    async def auth_LOGIN(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
-        return await self._admit(await super().auth_LOGIN(server, args))
-
-    async def _admit(self, result: AuthResult) -> AuthResult:
-        """Any password will do, unless a fault says otherwise."""
-        if not result.success or not isinstance(result.auth_data, LoginPassword):
-            return result
-        fault = await self._fault("auth", result.auth_data.login.decode("utf-8", "replace"))
-        if fault is None:
-            return result
-        if fault.drop:
-            self._cut()
-            return AuthResult(success=False, handled=True)
-        self._inbox.refused += 1
-        return AuthResult(success=False, handled=False, message=fault.reply)
-
-    def _getparams(self, params: Sequence[str]) -> dict[str, str | bool] | None:
-        """Parameters of MAIL and RCPT, without those for delivery reports (RFC 3461), which are taken and ignored."""
-        known: dict[str, str | bool] | None = super()._getparams(params)
-        return known and {name: value for name, value in known.items() if name not in _DSN_PARAMETERS}
-
-    async def handle_MAIL(  # noqa: N802
-        self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if fault := await self._fault("mail", address):
-            return self._answer(fault)
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 2.1.0 OK"
-
-    async def handle_RCPT(  # noqa: N802
-        self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if fault := await self._fault("rcpt", address):
-            return self._answer(fault)
-        if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
-            return "452 4.5.3 too many recipients"
-        envelope.rcpt_tos.append(address)
-        envelope.rcpt_options.extend(options)
-        return "250 2.1.5 OK"
-
-    def _answer(self, fault: Fault) -> str:
-        self._inbox.refused += 1
-        if fault.drop:
-            self._cut()
-        return fault.reply
-
-    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
-        if await self.check_helo_needed():
-            return
-        envelope = self.envelope
-        assert envelope is not None
-        if not envelope.rcpt_tos:
-            await self.push("503 5.5.1 Error: need RCPT command")
-            return
-        if arg:
-            await self.push("501 5.5.4 Syntax: DATA")
-            return
-        recipients: list[str] = list(envelope.rcpt_tos)
-        fault = await self._fault("data", *recipients)
-        if fault and fault.code:
-            await self._refuse(fault.reply)
-            return
-        await self.push("354 End data with <CR><LF>.<CR><LF>")
-        if fault:
-            await self._reader.read(1)
-            self._inbox.refused += 1
-            self._cut()
-            return
-        message = await self._body()
-        self._set_post_data_state()  # type: ignore[no-untyped-call]
-        if isinstance(message, str):
-            await self._refuse(message)
-            return
-        fault = await self._fault("dot", *recipients)
-        if fault and fault.code:
-            await self._refuse(fault.reply)
-            return
-        sender = "" if envelope.mail_from in {None, "<>"} else str(envelope.mail_from)
-        entry = self._inbox.store.add(sender, recipients, message)
-        await self._inbox.received(len(message))
-        if fault:
-            self._cut()
-            return
-        await self.push(f"250 2.0.0 OK kept as {entry.key}")
-
-    async def _body(self) -> bytes | str:
-        """The message, its dots unstuffed (RFC 5321 section 4.5.2); the reply that refuses it where it is too large.
-
-        Read in steps that end with a dot and a line end, of which a message has few, instead of line by line.
-        """
-        inbox, refusal = self._inbox, ""
-        pieces: list[bytes] = []
-        size = held = 0
-        tail = b"\r\n"
-        try:
-            while tail != b"\r\n.\r\n":
-                try:
-                    piece: bytes = await self._reader.readuntil(b".\r\n")
-                except asyncio.LimitOverrunError as long:
-                    piece = await self._reader.read(max(1, long.consumed))
-                size += len(piece)
-                tail = (tail + piece)[-5:]
-                if size > inbox.max_size + 3:
-                    refusal = f"552 5.3.4 the message is larger than {inbox.max_size} bytes"
-                elif inbox.unfinished + len(piece) > inbox.max_unfinished:
-                    refusal = "452 4.3.1 too many unfinished messages; try again when they are over"
-                if refusal:
-                    inbox.unfinished -= held
-                    held = 0
-                    pieces.clear()
-                else:
-                    inbox.unfinished += len(piece)
-                    held += len(piece)
-                    pieces.append(piece)
-        finally:
-            inbox.unfinished -= held
-        if refusal:
-            return refusal
-        message = b"".join(pieces)[:-3].replace(b"\r\n.", b"\r\n")
-        return message[1:] if message.startswith(b".") else message
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,10 +1,11 @@
 """The test inbox's messages: a Maildir, which is the truth, and an index beside it, which is made from it.
 
 A message is a file as soon as `add` returns; the index learns of it in batches (`flush`), so that a rehearsal of many
-thousand messages does not wait for their parsing. Whatever is asked flushes first: what was added before is in the
-answer, and who adds keeps `waiting` small enough for that to be quick. After a crash, or when a mail program has
-changed the Maildir, `sync` makes the index agree again. Beyond `limit`, `max_bytes` and `max_age` the oldest go, and
-are counted.
+thousand messages does not wait for their parsing. In a store that is `brief` it is a file only when the index learns of
+it: of a rehearsal's thousands most go before, and never touch the disk. Whatever is asked flushes first: what was added
+before is in the answer, and who adds keeps `waiting` small enough for that to be quick. After a crash, or when a mail
+program has changed the Maildir, `sync` makes the index agree again. Beyond `limit`, `max_bytes` and `max_age` the
+oldest go, and are counted.
 
 Methods may be called from any thread; those that read many messages take a while (a web page calls them in a thread).
 """
@@ -33,6 +34,8 @@ BATCH = 200
 MAX_BYTES = 2_000_000_000
 """Bytes of all messages kept, unless another bound is asked for."""
 INDEX_NAME = "index.sqlite"
+MAX_HELD = 64_000_000
+"""Bytes of messages that wait for the index which are held in memory; more are read again, or written at once."""
 YOUNG = 3.0
 """Seconds that a file new to us is left alone: another process that writes here indexes its own, and knows more."""
 
@@ -55,29 +58,34 @@ class StoreChange:
     ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     entry: Entry
     mail_from: str
     rcpt_tos: tuple[str, ...]
     received: float
+    data: bytes | None = None  # where it is held
+    is_file: bool = True
 
 
 class Store:
     """The messages in the folder `path`, made where it is missing.
 
     `limit` is how many are kept, `max_bytes` how much of them in all, `max_age` for how many seconds (for ever if
-    None); `clock` gives seconds since 1970. Raises NewsletterError if the folder can't be used.
+    None); `clock` gives seconds since 1970. `brief`: nobody looks before it is closed, and a crash may lose what came.
+    Raises NewsletterError if the folder can't be used.
     """
 
     def __init__(
         self, path: Path, *, limit: int = LIMIT, max_bytes: int = MAX_BYTES, max_age: float | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, brief: bool = False,
     ) -> None:  # fmt: skip
         if limit < 1:
             raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
         self.path, self.limit, self._clock = path, limit, clock
         self.max_bytes, self.max_age = max_bytes, max_age
+        self._brief = brief
+        self._held = 0  # bytes in memory
         try:
             self._maildir = Maildir(path)
             self._index = Index(path / INDEX_NAME)
@@ -112,9 +120,15 @@ class Store:
 
     def add(self, mail_from: str, rcpt_tos: Sequence[str], message: bytes) -> Entry:
         """Keep a message and its envelope. Raises OSError if it can't be written."""
-        entry = self._maildir.add(message)
+        entry = self._maildir.name()
+        holds = self._held + len(message) <= MAX_HELD
+        is_file = not (self._brief and holds)
+        if is_file:
+            self._maildir.write(entry, message)
+        data = message if holds else None
         with self._lock:
-            self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock()))
+            self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock(), data, is_file))
+            self._held += len(message) if holds else 0
             self._counts["received"] += 1
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
@@ -135,12 +149,14 @@ class Store:
                 with self._lock:
                     size = min(BATCH, len(self._waiting), BATCH if limit is None else limit - done)
                     batch = [self._waiting.popleft() for _ in range(size)]
+                    self._held -= _held(batch)
                 try:
                     rows = [row for one in batch if (row := self._row(one))]
                     ids = tuple(number for number in self._index.add(rows) if number)
                 except BaseException:
                     with self._lock:
                         self._waiting.extendleft(reversed(batch))
+                        self._held += _held(batch)
                     raise
                 done += len(batch)
                 self._tell("new", ids)
@@ -170,7 +186,9 @@ class Store:
                 if not self._waiting:
                     break
                 oldest = self._waiting.popleft()
-            self._maildir.remove(oldest.entry)
+                self._held -= _held([oldest])
+            if oldest.is_file:
+                self._maildir.remove(oldest.entry)
             dropped += 1
         with self._lock:
             self._counts["dropped"] += dropped
@@ -317,8 +335,9 @@ class Store:
         """Delete everything; how many there were. The counters begin again."""
         with self._flush_lock, self._files_lock:
             with self._lock:
-                gone = [one.entry for one in self._waiting]
+                gone = [one.entry for one in self._waiting if one.is_file]
                 self._waiting.clear()
+                self._held = 0
                 self._counts = {"received": 0, "dropped": 0}
             gone += [entry for _, entry in self._index.all()]
             self._index.clear()
@@ -362,5 +381,15 @@ class Store:
         self._tell("deleted", tuple(number for number, _ in rows))
 
     def _row(self, one: _Waiting) -> IndexRow | None:
-        data = self._maildir.read(one.entry)
-        return None if data is None else describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
+        data = one.data if one.data is not None else self._maildir.read(one.entry)
+        if data is None:
+            return None
+        if not one.is_file:
+            self._maildir.write(one.entry, data)
+            one.is_file = True
+        return describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
+
+
+def _held(waiting: Iterable[_Waiting]) -> int:
+    """Bytes that these hold in memory."""
+    return sum(len(one.data) for one in waiting if one.data is not None)

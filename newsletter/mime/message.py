@@ -4,6 +4,7 @@ The one reader for the test inbox, the studio and the checks, so that a panel an
 Taking it apart is `parse`'s.
 """
 
+import functools
 import html
 import re
 from dataclasses import dataclass
@@ -22,7 +23,13 @@ FEW = 2_000
 """Characters that most often hold them."""
 SNIPPET = 160
 
-_INVISIBLE = re.compile(r"[\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_MAILBOX = re.compile(
+    rf"(?:({_ATOM}(?: {_ATOM}){{0,9}}) )?<?((?<=<){_ATOM}(?:\.{_ATOM}){{0,9}}@[A-Za-z0-9.-]{{1,255}}(?=>))>"
+)
+"""One mailbox as it is usually written, which needs no parser: `Ada Moreau <ada@example.org>`."""
+_MARKS = "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_INVISIBLE = re.compile(f"[{_MARKS}]+")
 _MARKUP = re.compile(
     r"""<(style|script|title|noscript|template)(?:\s[^<>]*)?(?<!/)(?:>|(?=<)|\Z)   # what is not shown, to its end
         (?:[^<]++|<(?!/\1(?:[\s<>]|\Z)))*+(?:<[^<>]*>?)?
@@ -91,13 +98,15 @@ def read_message(data: bytes) -> Message:
     )
     return Message(
         root=root, defects=tuple(defects), subject=root.get("subject"), sender=root.get("from"),
-        to=tuple(addresses(root.get("to")) + addresses(root.get("cc"))), date=_date(root.get("date")),
+        to=tuple(addresses(root.get("to")) + addresses(root.get("cc"))), date=_date(root.get("date")[:200]),
         message_id=root.get("message-id").strip(), plain=plain, rich=rich, attachments=attachments,
     )  # fmt: skip
 
 
 def addresses(value: str) -> list[str]:
     """The mailboxes of an address field, at most 1,000 of them."""
+    if usual := _MAILBOX.fullmatch(value):
+        return [value] if usual[1] else [usual[2]]
     try:
         found = getaddresses([value[:MAX_FIELD]])
     except (ValueError, IndexError, TypeError, RecursionError):
@@ -124,7 +133,7 @@ def _first(text: str) -> str:
 
 
 def _squeeze(text: str) -> str:
-    return " ".join((_INVISIBLE.sub(" ", text) if _INVISIBLE.search(text) else text).split())
+    return " ".join((_INVISIBLE.sub(" ", text) if any(mark in text for mark in _MARKS) else text).split())
 
 
 def strip_tags(source: str) -> str:
@@ -144,9 +153,10 @@ def _referenced(rich: Part) -> set[str]:
     return set(re.findall(r"cid:([^\s\"'<>)]{1,300})", rich.text(MAX_TEXT))) if b"cid:" in content else set()
 
 
+@functools.lru_cache(maxsize=64)
 def _date(value: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(value[:200])
+        date = parsedate_to_datetime(value)
         return date if date.tzinfo else date.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -9,6 +9,7 @@ message alone. What it had to forgive or leave out is listed as defects. What is
 import binascii
 import codecs
 import contextlib
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ MAX_HEADER = 1_000_000
 MAX_FIELD = 16_000
 """Characters of a field's value that are decoded; more is cut."""
 MAX_FIELDS = 1_000
+MAX_KEPT = 500
+"""Characters of a field whose meaning is kept for the next message: those of one mailing have most in common."""
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -104,6 +107,13 @@ def parse(data: bytes) -> tuple[Part, list[str]]:
 def decode_words(value: str) -> str:
     """A field's value with its encoded words (RFC 2047) decoded; line ends and NULs never survive."""
     text = value[:MAX_FIELD]
+    if text.isascii() and text.isprintable() and "=?" not in text:
+        return text
+    return _decode_words(text) if len(text) <= MAX_KEPT else _decode_words.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=512)
+def _decode_words(text: str) -> str:
     if "=?" in text:
         with contextlib.suppress(HeaderParseError, ValueError, LookupError):  # then it is shown as it was written
             text = "".join(_word(piece, charset) for piece, charset in decode_header(text))
@@ -238,6 +248,11 @@ def _describe(part: Part, default: str) -> None:
 def _parameters(value: str) -> dict[str, str]:
     if ";" not in value:
         return {}
+    return dict(_read_parameters(value) if len(value) <= MAX_KEPT else _read_parameters.__wrapped__(value))
+
+
+@functools.lru_cache(maxsize=512)
+def _read_parameters(value: str) -> dict[str, str]:
     holder = StandardMessage()
     try:
         holder["content-type"] = re.sub(r"[\r\n\x00]", " ", value)

@@ -1,17 +1,22 @@
 """The SMTP server, spoken to by real clients."""
 
 import asyncio
+import itertools
 import random
 import smtplib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiosmtplib
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
+from newsletter.inbox.body import Body
 from newsletter.inbox.faults import Faults
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
@@ -283,3 +288,51 @@ async def test_addresses_are_read_as_before_whether_they_are_ordinary_or_not(sto
             writer.write(b"RSET\r\n")
             await reader.readline()
         writer.close()
+
+
+@given(
+    body=st.lists(st.sampled_from([b".", b"\r\n", b"..", b"a", b"\n", b"\r", b".\n", b"\r\n..", b"\xff"]), max_size=30),
+    cuts=st.lists(st.integers(0, 80), max_size=12),
+)
+def test_a_body_is_the_same_however_it_comes_in_pieces(body: list[bytes], cuts: list[int]) -> None:
+    """What is sent arrives: lines that begin with a dot are stuffed, and `CR LF . CR LF` alone ends it."""
+    message = b"".join(body) + b"\r\n"
+    lines = message.split(b"\r\n")
+    sent = b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines) + b".\r\nQUIT\r\n"
+    inbox = SimpleNamespace(unfinished=0, max_size=1_000, max_unfinished=1_000)
+    taking, buffer, found = Body(inbox), bytearray(), None  # type: ignore[arg-type]
+    ends = sorted({*(cut for cut in cuts if cut < len(sent)), len(sent)})
+    for start, end in itertools.pairwise([0, *ends]):
+        buffer += sent[start:end]
+        if found is None:
+            found = taking.take(buffer)
+    assert (found, bytes(buffer), inbox.unfinished) == (message, b"QUIT\r\n", 0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "codes"),
+    [
+        ([b"AUTH PLAIN AGFkYQB4"], [235]),
+        ([b"AUTH PLAIN", b"AGFkYQB4"], [334, 235]),
+        ([b"AUTH LOGIN", b"YWRh", b"eA=="], [334, 334, 235]),
+        ([b"AUTH LOGIN YWRh", b"eA=="], [334, 235]),
+        ([b"AUTH PLAIN *nonsense*"], [501]),
+        ([b"AUTH PLAIN", b"*"], [334, 501]),
+        ([b"AUTH SCRAM-SHA-256"], [504]),
+        ([b"RCPT TO:<b@example.org>"], [503]),
+        ([b"DATA"], [503]),
+        ([b"MAIL FROM:<a@example.org>", b"MAIL FROM:<a@example.org>"], [250, 503]),
+        ([b"MAIL FROM:<a@example.org>", b"RCPT TO:<>", b"DATA"], [250, 553, 503]),
+        ([b"MAIL FROM a@example.org", b"NOOP", b"RSET", b"VRFY x", b"HELP"], [501, 250, 250, 252, 250]),
+        ([b"NONSENSE \xff", b"noop"], [500, 250]),
+        ([b"NOOP " + b"x" * 5_000, b"NOOP"], [500, 250]),
+    ],
+)
+async def test_each_command_gets_its_answer(store: Store, lines: list[bytes], codes: list[int]) -> None:
+    async with InboxServer(store) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"EHLO here\r\n" + b"\r\n".join(lines) + b"\r\nQUIT\r\n")
+        said = (await reader.read()).split(b"\r\n")
+        writer.close()
+    answers = [int(line[:3]) for line in said if line[3:4] == b" "]
+    assert answers == [220, 250, *codes, 221]
