@@ -26,7 +26,7 @@ class Overtime(BaseException):
 
 
 @dataclass
-class _Stage:
+class _Reached:
     """What is being worked on, for the words that end it."""
 
     what: str = "its text"
@@ -38,7 +38,7 @@ _NOW = threading.local()
 
 def reach(what: str, line: int | None = None) -> None:
     """Say what is worked on from here on: `its Markdown`, `the template post.html`; and the post's line, if known."""
-    stage: _Stage | None = getattr(_NOW, "stage", None)
+    stage: _Reached | None = getattr(_NOW, "stage", None)
     if stage is not None:
         stage.what, stage.line = what, line
 
@@ -50,7 +50,7 @@ def deadline(post: Post) -> Iterator[None]:
     if getattr(_NOW, "stage", None) is not None:
         yield
         return
-    stage = _NOW.stage = _Stage(line=post.body_line)
+    stage = _NOW.stage = _Reached(line=post.body_line)
     try:
         with _by_signal(seconds) if threading.current_thread() is threading.main_thread() else _by_watch(seconds):
             yield

@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from newsletter.inbox.body import Body
 from newsletter.inbox.faults import Fault
+from newsletter.inbox.incoming_body import IncomingBody
 from newsletter.inbox.login import LoginStep, begin_login
 from newsletter.inbox.smtp_path import read_path
 
@@ -25,7 +25,7 @@ MAX_KEPT = 1_000_000
 """Bytes that are read ahead while something is waited for."""
 IDLE = 300.0
 """Seconds without a byte after which a connection is closed (RFC 5321 section 4.5.3.2)."""
-Waiting = Coroutine[Any, Any, None] | None
+Answer = Coroutine[Any, Any, None] | None
 """What a command has to wait for; None where it is answered already."""
 
 
@@ -39,8 +39,8 @@ class Conversation(asyncio.Protocol):
         self._buffer = bytearray()
         self._replies: list[bytes] = []
         self._waiting: asyncio.Task[None] | None = None
-        self._next: Callable[[bytes], Waiting] | None = None  # takes the next line, in a login
-        self._body: Body | None = None  # while one is under way
+        self._next: Callable[[bytes], Answer] | None = None  # takes the next line, in a login
+        self._body: IncomingBody | None = None  # while one is under way
         self._drops = False  # cut as soon as some of the body has come
         self._sender: str | None = None
         self._recipients: list[str] = []
@@ -97,7 +97,7 @@ class Conversation(asyncio.Protocol):
     def _go_on(self) -> None:
         """Answer what has come, until something is to be waited for or more has to come."""
         while not self._closing:
-            waiting: Waiting
+            waiting: Answer
             if self._body is not None:
                 if self._drops and self._buffer:
                     self._inbox.refused += 1
@@ -191,7 +191,7 @@ class Conversation(asyncio.Protocol):
         else:
             self._cut()
 
-    def _try(self, step: str, name: str, then: Callable[[], None]) -> Waiting:
+    def _try(self, step: str, name: str, then: Callable[[], None]) -> Answer:
         """`then` at once where no faults are ordered."""
         if not self._inbox.faults.faults:
             then()
@@ -200,7 +200,7 @@ class Conversation(asyncio.Protocol):
 
     # Commands
 
-    def _answer(self, line: bytes) -> Waiting:
+    def _answer(self, line: bytes) -> Answer:
         """Answer a line."""
         if len(line) > MAX_LINE:
             self._refuse("500 5.5.2 the line is too long")
@@ -216,7 +216,7 @@ class Conversation(asyncio.Protocol):
             return None
         return command(self, argument.strip())
 
-    def _ehlo(self, argument: str) -> Waiting:
+    def _ehlo(self, argument: str) -> Answer:
         self._reset("")
         self._replies.pop()
         self._greeted = True
@@ -229,36 +229,36 @@ class Conversation(asyncio.Protocol):
         self._say(f"250 {offered[-1]}")
         return None
 
-    def _helo(self, argument: str) -> Waiting:
+    def _helo(self, argument: str) -> Answer:
         self._reset("")
         self._replies.pop()
         self._greeted = True
         self._say("250 localhost")
         return None
 
-    def _reset(self, argument: str) -> Waiting:
+    def _reset(self, argument: str) -> Answer:
         self._sender, self._recipients = None, []
         self._say("250 2.0.0 OK")
         return None
 
-    def _noop(self, argument: str) -> Waiting:
+    def _noop(self, argument: str) -> Answer:
         self._say("250 2.0.0 OK")
         return None
 
-    def _help(self, argument: str) -> Waiting:
+    def _help(self, argument: str) -> Answer:
         self._say("250 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY AUTH QUIT")
         return None
 
-    def _verify(self, argument: str) -> Waiting:
+    def _verify(self, argument: str) -> Answer:
         self._say("252 2.0.0 cannot verify, but will take mail for it")
         return None
 
-    def _quit(self, argument: str) -> Waiting:
+    def _quit(self, argument: str) -> Answer:
         self._say("221 2.0.0 Bye")
         self._leave()
         return None
 
-    def _mail(self, argument: str) -> Waiting:
+    def _mail(self, argument: str) -> Answer:
         if not self._greeted:
             self._say("503 5.5.1 Error: send HELO first")
             return None
@@ -277,7 +277,7 @@ class Conversation(asyncio.Protocol):
 
         return self._try("mail", address, take)
 
-    def _rcpt(self, argument: str) -> Waiting:
+    def _rcpt(self, argument: str) -> Answer:
         if self._sender is None:
             self._say("503 5.5.1 Error: need MAIL command")
             return None
@@ -296,10 +296,10 @@ class Conversation(asyncio.Protocol):
 
         return self._try("rcpt", address, take)
 
-    def _auth(self, argument: str) -> Waiting:
+    def _auth(self, argument: str) -> Answer:
         return self._log_in(begin_login(argument))
 
-    def _log_in(self, step: LoginStep) -> Waiting:
+    def _log_in(self, step: LoginStep) -> Answer:
         """Any password will do, unless a fault says otherwise."""
         if step.user is not None:
             return self._try("auth", step.user, lambda: self._say("235 2.7.0 Authentication successful"))
@@ -311,7 +311,7 @@ class Conversation(asyncio.Protocol):
 
     # A message
 
-    def _data(self, argument: str) -> Waiting:
+    def _data(self, argument: str) -> Answer:
         if not self._recipients:
             self._say("503 5.5.1 Error: need RCPT command")
         elif argument:
@@ -323,7 +323,7 @@ class Conversation(asyncio.Protocol):
         return None
 
     def _begin(self) -> None:
-        self._body = Body(self._inbox)
+        self._body = IncomingBody(self._inbox)
         self._say("354 End data with <CR><LF>.<CR><LF>")
 
     async def _begin_or_fail(self) -> None:
@@ -334,7 +334,7 @@ class Conversation(asyncio.Protocol):
         self._begin()
         self._drops = fault is not None
 
-    def _over(self, message: bytes | str) -> Waiting:
+    def _over(self, message: bytes | str) -> Answer:
         """A body has come to its end: the message, or the reply that refuses it."""
         self._body = None
         sender, recipients = self._sender or "", self._recipients
@@ -381,7 +381,7 @@ class Conversation(asyncio.Protocol):
             self._say(f"250 2.0.0 OK kept as {key}")
 
 
-_COMMANDS: dict[str, Callable[[Conversation, str], Waiting]] = {
+_COMMANDS: dict[str, Callable[[Conversation, str], Answer]] = {
     "EHLO": Conversation._ehlo, "HELO": Conversation._helo, "MAIL": Conversation._mail, "RCPT": Conversation._rcpt,
     "DATA": Conversation._data, "RSET": Conversation._reset, "NOOP": Conversation._noop, "QUIT": Conversation._quit,
     "AUTH": Conversation._auth, "VRFY": Conversation._verify, "HELP": Conversation._help,

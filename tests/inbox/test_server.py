@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.body import Body
 from newsletter.inbox.faults import Faults
+from newsletter.inbox.incoming_body import IncomingBody
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
 
@@ -300,7 +300,7 @@ def test_a_body_is_the_same_however_it_comes_in_pieces(body: list[bytes], cuts: 
     lines = message.split(b"\r\n")
     sent = b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines) + b".\r\nQUIT\r\n"
     inbox = SimpleNamespace(unfinished=0, max_size=1_000, max_unfinished=1_000)
-    taking, buffer, found = Body(inbox), bytearray(), None  # type: ignore[arg-type]
+    taking, buffer, found = IncomingBody(inbox), bytearray(), None  # type: ignore[arg-type]
     ends = sorted({*(cut for cut in cuts if cut < len(sent)), len(sent)})
     for start, end in itertools.pairwise([0, *ends]):
         buffer += sent[start:end]

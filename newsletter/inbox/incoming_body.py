@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _END = b"\r\n.\r\n"
 
 
-class Body:
+class IncomingBody:
     """One body on its way to `inbox`; what it holds counts as unfinished until it is over, or given back."""
 
     def __init__(self, inbox: "InboxServer") -> None:
