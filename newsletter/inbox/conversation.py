@@ -25,7 +25,7 @@ MAX_KEPT = 1_000_000
 """Bytes that are read ahead while something is waited for."""
 IDLE = 300.0
 """Seconds without a byte after which a connection is closed (RFC 5321 section 4.5.3.2)."""
-Answer = Coroutine[Any, Any, None] | None
+Awaited = Coroutine[Any, Any, None] | None
 """What a command has to wait for; None where it is answered already."""
 
 
@@ -39,7 +39,7 @@ class Conversation(asyncio.Protocol):
         self._buffer = bytearray()
         self._replies: list[bytes] = []
         self._waiting: asyncio.Task[None] | None = None
-        self._next: Callable[[bytes], Answer] | None = None  # takes the next line, in a login
+        self._next: Callable[[bytes], Awaited] | None = None  # takes the next line, in a login
         self._body: IncomingBody | None = None  # while one is under way
         self._drops = False  # cut as soon as some of the body has come
         self._sender: str | None = None
@@ -95,9 +95,9 @@ class Conversation(asyncio.Protocol):
     # Going on
 
     def _go_on(self) -> None:
-        """Answer what has come, until something is to be waited for or more has to come."""
+        """Awaited what has come, until something is to be waited for or more has to come."""
         while not self._closing:
-            waiting: Answer
+            waiting: Awaited
             if self._body is not None:
                 if self._drops and self._buffer:
                     self._inbox.refused += 1
@@ -191,7 +191,7 @@ class Conversation(asyncio.Protocol):
         else:
             self._cut()
 
-    def _try(self, step: str, name: str, then: Callable[[], None]) -> Answer:
+    def _try(self, step: str, name: str, then: Callable[[], None]) -> Awaited:
         """`then` at once where no faults are ordered."""
         if not self._inbox.faults.faults:
             then()
@@ -200,8 +200,8 @@ class Conversation(asyncio.Protocol):
 
     # Commands
 
-    def _answer(self, line: bytes) -> Answer:
-        """Answer a line."""
+    def _answer(self, line: bytes) -> Awaited:
+        """Awaited a line."""
         if len(line) > MAX_LINE:
             self._refuse("500 5.5.2 the line is too long")
             return None
@@ -216,7 +216,7 @@ class Conversation(asyncio.Protocol):
             return None
         return command(self, argument.strip())
 
-    def _ehlo(self, argument: str) -> Answer:
+    def _ehlo(self, argument: str) -> Awaited:
         self._reset("")
         self._replies.pop()
         self._greeted = True
@@ -229,36 +229,36 @@ class Conversation(asyncio.Protocol):
         self._say(f"250 {offered[-1]}")
         return None
 
-    def _helo(self, argument: str) -> Answer:
+    def _helo(self, argument: str) -> Awaited:
         self._reset("")
         self._replies.pop()
         self._greeted = True
         self._say("250 localhost")
         return None
 
-    def _reset(self, argument: str) -> Answer:
+    def _reset(self, argument: str) -> Awaited:
         self._sender, self._recipients = None, []
         self._say("250 2.0.0 OK")
         return None
 
-    def _noop(self, argument: str) -> Answer:
+    def _noop(self, argument: str) -> Awaited:
         self._say("250 2.0.0 OK")
         return None
 
-    def _help(self, argument: str) -> Answer:
+    def _help(self, argument: str) -> Awaited:
         self._say("250 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY AUTH QUIT")
         return None
 
-    def _verify(self, argument: str) -> Answer:
+    def _verify(self, argument: str) -> Awaited:
         self._say("252 2.0.0 cannot verify, but will take mail for it")
         return None
 
-    def _quit(self, argument: str) -> Answer:
+    def _quit(self, argument: str) -> Awaited:
         self._say("221 2.0.0 Bye")
         self._leave()
         return None
 
-    def _mail(self, argument: str) -> Answer:
+    def _mail(self, argument: str) -> Awaited:
         if not self._greeted:
             self._say("503 5.5.1 Error: send HELO first")
             return None
@@ -277,7 +277,7 @@ class Conversation(asyncio.Protocol):
 
         return self._try("mail", address, take)
 
-    def _rcpt(self, argument: str) -> Answer:
+    def _rcpt(self, argument: str) -> Awaited:
         if self._sender is None:
             self._say("503 5.5.1 Error: need MAIL command")
             return None
@@ -296,10 +296,10 @@ class Conversation(asyncio.Protocol):
 
         return self._try("rcpt", address, take)
 
-    def _auth(self, argument: str) -> Answer:
+    def _auth(self, argument: str) -> Awaited:
         return self._log_in(begin_login(argument))
 
-    def _log_in(self, step: LoginStep) -> Answer:
+    def _log_in(self, step: LoginStep) -> Awaited:
         """Any password will do, unless a fault says otherwise."""
         if step.user is not None:
             return self._try("auth", step.user, lambda: self._say("235 2.7.0 Authentication successful"))
@@ -311,7 +311,7 @@ class Conversation(asyncio.Protocol):
 
     # A message
 
-    def _data(self, argument: str) -> Answer:
+    def _data(self, argument: str) -> Awaited:
         if not self._recipients:
             self._say("503 5.5.1 Error: need RCPT command")
         elif argument:
@@ -334,7 +334,7 @@ class Conversation(asyncio.Protocol):
         self._begin()
         self._drops = fault is not None
 
-    def _over(self, message: bytes | str) -> Answer:
+    def _over(self, message: bytes | str) -> Awaited:
         """A body has come to its end: the message, or the reply that refuses it."""
         self._body = None
         sender, recipients = self._sender or "", self._recipients
@@ -381,7 +381,7 @@ class Conversation(asyncio.Protocol):
             self._say(f"250 2.0.0 OK kept as {key}")
 
 
-_COMMANDS: dict[str, Callable[[Conversation, str], Answer]] = {
+_COMMANDS: dict[str, Callable[[Conversation, str], Awaited]] = {
     "EHLO": Conversation._ehlo, "HELO": Conversation._helo, "MAIL": Conversation._mail, "RCPT": Conversation._rcpt,
     "DATA": Conversation._data, "RSET": Conversation._reset, "NOOP": Conversation._noop, "QUIT": Conversation._quit,
     "AUTH": Conversation._auth, "VRFY": Conversation._verify, "HELP": Conversation._help,
