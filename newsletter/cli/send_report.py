@@ -95,6 +95,7 @@ def _rows(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
 
     issue = plan.issue
     size = sum(len(part if isinstance(part, str) else part.source) for part in (*issue.html, *issue.text))
+    size += sum(len(picture.data) for picture in issue.pictures)
     waiting = {
         "Unknown": (
             plan.unknown and not plan.resend_unknown,

@@ -164,7 +164,7 @@ async def _alignment(policy: Policy, identity: Identity, resolver: Resolver) -> 
         what = f"the signature of {signed[0].domain} aligns with {domain}"
         what += "" if replaced else f"; the return path, {identity.return_domain}, does not"
         return Diagnosis(ALIGNED, "pass", what)
-    keys_at = f"[dkim] domain = {domain!r}, with a key of its own: `newsletter dkim generate`"
+    keys_at = f"sign for it here: `newsletter dkim generate --domain {domain}` prints what to put where"
     if returned and not replaced:
         unsigned = f"a signature of {', '.join(others)} does not align" if others else "nothing is signed here"
         what = f"the return path alone aligns with {domain}; {unsigned}: forwarded mail fails DMARC"

@@ -9,6 +9,8 @@ from newsletter.web.pages import fragment
 from newsletter.web.studio.checkup import Checkup, context, examine_now
 from tests.doctor.name_server import Zones, name_server
 
+from .site import make_site, running
+
 LINE = '_dmarc.example.org. IN TXT "v=DMARC1; p=none"'
 
 
@@ -49,3 +51,28 @@ async def test_the_page_looks_as_the_command_does(tmp_path: Path) -> None:
     headings = [one.heading for one in checkup.examinations]
     assert headings[0] == "Identity"
     assert {"Relay", "Audience", "Here", "Mailbox providers' rules"} < set(headings)
+
+
+async def test_the_page_asks_nobody_until_it_is_told_to(tmp_path: Path) -> None:
+    zones = Zones("example.org. IN SOA ns.example.org. host.example.org. 1 2 3 4 5")
+    with name_server(zones) as server:
+        made = make_site(tmp_path / "letters")
+        toml = made.root / "newsletter.toml"
+        toml.write_text(f'{toml.read_text()}\n[doctor]\nnameserver = "{server}"\n')
+        async with running(made) as site:
+            status, _, page = await site.ask("/doctor")
+            assert (status, b"Look now" in page, zones.asked) == (200, True, [])
+            status, _, page = await site.ask("/doctor?look=1")
+            assert (status, b"Look again" in page, bool(zones.asked)) == (200, True, True)
+            _, _, again = await site.ask("/doctor")
+            assert b"has no SPF record" in again
+
+
+async def test_what_keeps_the_doctor_from_looking_stands_on_the_page(tmp_path: Path) -> None:
+    made = make_site(tmp_path / "letters")
+    toml = made.root / "newsletter.toml"
+    toml.write_text(f'{toml.read_text()}\n[doctor]\nnameserver = "nobody"\n')
+    async with running(made) as site:
+        status, _, page = await site.ask("/doctor?look=1")
+    assert status == 200
+    assert b"is no name server" in page
