@@ -52,9 +52,10 @@ bench: install debian ## measure against peers, write bench/RESULTS.md
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/pages.py
 
-docs: install ## write the reference pages that are generated from the code
+docs: install ## write the pages that are generated from the code, and build the site in build/site
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/images/house.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 fmt: install ## format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -3,6 +3,8 @@
 python -m newsletter.checks.reference > docs/reference/checks.md
 """
 
+import re
+
 from newsletter.checks.clients.caniemail import CLIENTS
 from newsletter.checks.rule import Check
 from newsletter.checks.run import ASKING, CHECKS
@@ -46,6 +48,10 @@ programs does not support a feature if most of them don't, and supports it in pa
 """
 
 
+_MARKDOWN = re.compile(r"(!\[[^\]]*\]\([^)]*\))")
+"""A picture as a hint shows it: to be read, not to be seen."""
+
+
 def reference_page() -> str:
     """The page as Markdown."""
     parts = [_HEAD, "## The rules\n"]
@@ -57,7 +63,8 @@ def reference_page() -> str:
 def _section(check: Check) -> str:
     rows = "\n".join(f"| {severity} | {when} |" for severity, when in check.when.items())
     table = f"| severity | when |\n|---|---|\n{rows}"
-    return f"### {check.name}\n\n{table}\n\n{check.reader}\n\n{check.hint} ([source]({check.source}))\n"
+    hint = _MARKDOWN.sub(r"`\1`", check.hint)
+    return f"### {check.name}\n\n{table}\n\n{check.reader}\n\n{hint} ([source]({check.source}))\n"
 
 
 def _bold(name: str) -> str:

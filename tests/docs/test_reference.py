@@ -1,0 +1,164 @@
+"""The reference pages name all that the code has: keys, names, codes, variables; and every page is reachable."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import newsletter
+from newsletter import errors
+from newsletter.cli import console
+from newsletter.compose.templating import dynamic
+from newsletter.config.settings import Config
+from newsletter.site.post import KEYS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+CODE = Path(newsletter.__file__).parent
+HOME = "https://github.com/newsletter-press/newsletter/blob/main/"
+IMAGES = "https://raw.githubusercontent.com/newsletter-press/newsletter/main/"
+SECRETS = {("smtp", "password"), ("feedback", "password")}
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def settings() -> dict[str, list[str]]:
+    """The keys of newsletter.toml by their tables."""
+    tables = {}
+    for name, field in Config.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            tables[name] = list(kind.model_fields)
+    return tables
+
+
+def test_every_key_of_the_configuration_has_its_row() -> None:
+    sections = re.split(r"\| \*\*\[(\w+)\]\*\*", page("reference/config.md"))
+    documented = {
+        name: set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE))
+        for name, text in zip(sections[1::2], sections[2::2], strict=True)
+    }
+    text = page("reference/config.md")
+    missing = {
+        f"[{table}] {key}"
+        for table, keys in settings().items()
+        for key in keys
+        if key not in documented.get(table, set()) and f"NEWSLETTER_{table.upper()}__{key.upper()}" not in text
+    }
+    assert missing == set()
+    unknown = {
+        f"[{table}] {key}"
+        for table, keys in documented.items()
+        for key in keys
+        if table in settings() and key not in settings()[table]
+    }
+    assert unknown - {"[checks] NEWSLETTER_SECRET"} == set()
+
+
+def test_every_secret_of_the_environment_is_named() -> None:
+    text = page("reference/config.md")
+    named = {f"NEWSLETTER_{table.upper()}__{key.upper()}" for table, key in SECRETS} | {
+        "NEWSLETTER_SECRET",
+        "NEWSLETTER_AGE_KEY",
+    }
+    assert {name for name in named if name not in text} == set()
+
+
+def test_every_key_of_front_matter_is_named() -> None:
+    text = page("reference/front-matter.md")
+    assert [key for key in KEYS if f"`{key}`" not in text and f"`{key}:" not in text] == []
+
+
+def test_every_name_of_a_template_is_named() -> None:
+    text = page("how-to/templates.md")
+    words = set(re.findall(r"\w+", text))
+    names = {"post", "site", "newsletter", "issue", "digest", *dynamic.NAMES}
+    for module, function in (
+        ("compose/context.py", "post_context"),
+        ("compose/context.py", "body_context"),
+        ("compose/context.py", "newsletter_context"),
+    ):
+        names |= keys_of(module, function)
+    assert sorted(name for name in names if name not in words) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        ("cli/send_report.py", "report_json"),
+        ("cli/send_to.py", "_as_json"),
+        ("cli/status_posts.py", "_row"),
+        ("delivery/ledger/report.py", "issue_counts"),
+        ("delivery/ledger/report.py", "_iterate"),
+    ],
+)
+def test_every_key_of_json_is_named(module: str, function: str) -> None:
+    words = set(re.findall(r"\w+", page("reference/json.md")))
+    keys = keys_of(module, function)
+    assert keys
+    assert sorted(key for key in keys if key not in words) == []
+
+
+def keys_of(module: str, function: str) -> set[str]:
+    """The keys of the dictionaries that a function writes out."""
+    tree = ast.parse((CODE / module).read_text(encoding="utf-8"))
+    [found] = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function]
+    dicts = [node for node in ast.walk(found) if isinstance(node, ast.Dict)]
+    return {
+        key.value for one in dicts for key in one.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+
+
+def test_every_exit_code_is_explained() -> None:
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.NewsletterError)
+    ]
+    codes = {0, 1, console.INTERRUPTED, *(kind.exit_code for kind in kinds)}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page("reference/exit-codes.md"), re.MULTILINE)} == codes
+
+
+def test_the_readme_works_on_the_package_index_and_leads_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = LINK.findall(text)
+    assert [target for target in targets if not re.match(r"https://|#", target)] == []
+    here = {re.sub(f"^({re.escape(HOME)}|{re.escape(IMAGES)})", "", target).partition("#")[0] for target in targets}
+    own = {target for target in here if not target.startswith("https://")}
+    assert {target for target in own if not (ROOT / target).exists()} == set()
+    pages = {path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md")} - {"docs/index.md"}
+    assert pages - own == set()
+
+
+def test_every_page_is_in_the_site_and_every_link_between_them_leads_somewhere(tmp_path: Path) -> None:
+    build = pytest.importorskip("mkdocs.commands.build")
+    config = pytest.importorskip("mkdocs.config")
+    import logging
+
+    class Warnings(logging.Handler):
+        def __init__(self) -> None:
+            super().__init__(logging.WARNING)
+            self.told: list[str] = []
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.told.append(record.getMessage())
+
+    warnings = Warnings()
+    logging.getLogger("mkdocs").addHandler(warnings)
+    try:
+        build.build(config.load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path)))
+    finally:
+        logging.getLogger("mkdocs").removeHandler(warnings)
+    assert warnings.told == []
+    assert (tmp_path / "search" / "search_index.js").exists()
+    loaded = re.findall(
+        r'<(?:script|link|img)[^>]*(?:src|href)="(https?://[^"]*)"', (tmp_path / "index.html").read_text()
+    )
+    assert loaded == []
+
+
+def test_what_assistants_read_first_leads_to_pages_that_are_there() -> None:
+    assert {target for target in LINK.findall(page("llms.txt")) if not (DOCS / target).exists()} == set()
