@@ -104,6 +104,15 @@ def test_macros_are_filled_in_as_receivers_fill_them(look: Look) -> None:
     assert not [each for each in found if each.check == "spf" and each.result in ("warn", "fail")]
 
 
+def test_a_relay_whose_house_alone_is_named_may_send_from_elsewhere(look: Look) -> None:
+    zone = (
+        _line("v=spf1 include:_spf.example.net -all") + '\n_spf.example.net. IN TXT "v=spf1 ip4:198.51.100.0/24 -all"'
+    )
+    said = one(look(without=(SPF,), with_=zone), "spf", "warn")
+    assert "192.0.2.25 (fail)" in said.what
+    assert "--probe" in said.fix
+
+
 def test_a_known_relay_is_asked_for_by_its_include(look: Look) -> None:
     known = (("relay.example.net", "smtp.mailgun.org"),)
     lacking = one(look(config=known), "spf", "fail")
@@ -202,6 +211,7 @@ DMARC_KINDS = [
     ("v=DMARC1; p=reject; pct=50; rua=mailto:a@example.org", "dmarc", "pct", '"v=DMARC1; p=reject; rua=mailto:a@example.org; t=y"'),
     ("v=DMARC1; p=reject; ri=3600; rua=mailto:a@example.org", "dmarc", "ri", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=reject; t=y; rua=mailto:a@example.org", "dmarc", "t=y", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("v=DMARC1; p=reject; sp=none; rua=mailto:a@example.org", "dmarc", "sp=none", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=quarantaine; rua=mailto:a@example.org", "dmarc", "p=quarantaine", '"v=DMARC1; p=none; rua'),
     ("v=DMARC1; rua=mailto:a@example.org", "dmarc", "no p=", '"v=DMARC1; p=none; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=reject; policy=x; rua=mailto:a@example.org", "dmarc", "policy", '"v=DMARC1; p=reject; rua'),

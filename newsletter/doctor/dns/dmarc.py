@@ -104,6 +104,10 @@ def _strength(policy: Policy, domain: str) -> list[Diagnosis]:
     if asked == "none":
         what = f"DMARC of {domain} asks for {tag}=none: bulk rules are met, and forged mail in your name still arrives"
         return [Diagnosis(CHECK, "warn", what, f"once reports show your mail passing: {stronger}")]
+    if domain == policy.domain and policy.value("sp") == "none":
+        what = f"DMARC of {domain} asks for sp=none: forged mail from any name below it still arrives"
+        kept = {name: value for name, value in policy.tags.items() if name != "sp"}
+        return [Diagnosis(CHECK, "warn", what, _instead(policy, kept))]
     if policy.value("t") == "y":
         what = f"DMARC of {domain} says t=y, testing: receivers apply one level less than {tag}={asked}"
         kept = {name: value for name, value in policy.tags.items() if name != "t"}
