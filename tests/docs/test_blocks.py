@@ -101,7 +101,7 @@ MAY_FIND = {"check", "doctor"}
 OTHERS = (
     "Identity", "# _data/authors.yml", "<img src=*", "{% raw %}*", "<div class=*", "exclude: *", "15 *", "0 7 *",
     "newsletter._domainkey.example.org. IN TXT*", "Unsubscribe  https*", "NEWSLETTER_STATE__URL=*",
-    "news.example.org {*", "*New-ServicePrincipal *",
+    "news.example.org {*", "*New-ServicePrincipal *", "bounces: *",
 )  # fmt: skip
 """What other programs read or print, by how it begins."""
 

@@ -1,0 +1,121 @@
+"""The files of docs/examples as they stand: workflows tried as shell, cron's line, systemd's command, a Dockerfile."""
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from tests.cli.test_send import EVERYBODY, Relay, relay
+from tests.docs.test_blocks import CONFIG
+
+__all__ = ["relay"]
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs/examples"
+PROGRAMS = Path(sys.executable).parent
+POST = """\
+---
+title: Hello
+date: 2026-05-04
+---
+The first line of a letter, with words enough to be read by somebody.
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, relay: Relay) -> Path:
+    """A newsletter in a repository, with a branch that adds a post with an error."""
+    folder = tmp_path / "newsletter"
+    (folder / "posts").mkdir(parents=True)
+    (folder / "newsletter.toml").write_text(CONFIG.format(relay=relay.url))
+    (folder / "posts/2026-05-04-hello.md").write_text(POST)
+    (folder / "subscribers.csv").write_text("email\n" + "\n".join(EVERYBODY) + "\n")
+    (folder / ".gitignore").write_text("newsletter.db*\n.newsletter/\n")
+    run("git init --quiet --initial-branch main && git add . && git commit --quiet -m first", folder)
+    run(
+        f"git clone --quiet --bare . {tmp_path / 'origin.git'} && git remote add origin ../origin.git && git fetch -q",
+        folder,
+    )
+    run("git checkout --quiet -b change", folder)
+    picture = '<img src="https://example.org/oak.png">'
+    (folder / "posts/2026-05-05-oaks.md").write_text(
+        POST.replace("Hello", "Oaks").replace("The first", f"{picture}\n\nAnother")
+    )
+    run("git add . && git commit --quiet -m second", folder)
+    return folder
+
+
+def run(script: str, cwd: Path, *, code: int = 0, **environment: str) -> str:
+    """Run a script as a CI service would; what it prints."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+    who = {
+        "GIT_AUTHOR_NAME": "A",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "A",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+    }
+    path = f"{PROGRAMS}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=cwd, env={**own, **who, "PATH": path, **environment}, capture_output=True,
+        text=True, stdin=subprocess.DEVNULL, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_pull_request_gets_findings_and_pictures_on_github(repository: Path) -> None:
+    workflow = yaml.safe_load((EXAMPLES / "ci/github.yml").read_text())
+    assert workflow["jobs"]["send"]["permissions"] == {"contents": "write"}
+    steps = {step["name"]: step["run"] for step in workflow["jobs"]["check"]["steps"] if "name" in step}
+    told = run(steps["check"], repository, code=123, GITHUB_BASE_REF="main")  # xargs: the command ended with 1
+    assert told.startswith("::error file=posts/2026-05-05-oaks.md,line=5,title=image-alt::")
+    if shutil.which("chromium"):
+        run(steps["pictures"], repository)
+        assert len(list((repository / "pictures/2026-05-05-oaks").glob("*.png"))) > 2
+
+
+def test_a_merge_request_gets_a_report_on_gitlab(repository: Path) -> None:
+    workflow = yaml.safe_load((EXAMPLES / "ci/gitlab.yml").read_text())
+    script = [line for line in workflow["check"]["script"] if not line.startswith("pip ")]
+    run("\n".join(script), repository, code=123, CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main")
+    report = ElementTree.parse(repository / "findings.xml").getroot()
+    assert [suite.get("name") for suite in report] == ["posts/2026-05-05-oaks.md"]
+    assert workflow["send"]["resource_group"] == "newsletter"
+
+
+def test_what_cron_and_systemd_run_sends_what_is_new_and_says_nothing(repository: Path, relay: Relay) -> None:
+    home = repository.parent
+    (home / ".local/bin").mkdir(parents=True)
+    (home / ".local/bin/newsletter").symlink_to(PROGRAMS / "newsletter")
+    run("git checkout --quiet main && git branch --quiet --set-upstream-to origin/main", repository)
+    line = next(one for one in (EXAMPLES / "host/crontab").read_text().splitlines() if one.startswith("0 7 "))
+    command = line.split(maxsplit=5)[5]
+    assert run(command, home, HOME=str(home)) == ""
+    assert relay.messages == []  # older than the first run
+    assert run(f"{command} --since 2026-05-01", home, HOME=str(home)) == ""
+    assert relay.recipients == EVERYBODY
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(EXAMPLES / "host/newsletter.service")
+    service = {key: value.replace("%h", str(home)) for key, value in unit["Service"].items()}
+    assert run(f"{service['ExecStart']} --since 2026-05-01", Path(service["WorkingDirectory"])) == ""
+    assert relay.recipients == EVERYBODY
+    if verifier := shutil.which("systemd-analyze"):
+        told = subprocess.run(
+            [verifier, "--user", "verify", EXAMPLES / "host/newsletter.timer"], capture_output=True, text=True
+        )
+        assert "newsletter.timer:" not in told.stderr
+
+
+def test_the_dockerfile_says_what_it_needs() -> None:
+    text = (EXAMPLES / "host/Dockerfile").read_text()
+    words = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
+    assert words == ["FROM", "ARG", "RUN", "USER", "WORKDIR", "STOPSIGNAL", "ENTRYPOINT"]
+    assert 'ENTRYPOINT ["newsletter"]' in text
