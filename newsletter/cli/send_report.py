@@ -58,9 +58,11 @@ def show_plan(plan: "Plan", options: "Options", prepared: "Prepared | None", *, 
     doubts = _doubts(plan, prepared, is_live=not options.dry_run)
     moment = ("At", say_moment(options.at) if options.at is not None else "")
     if options.is_silent:
+        last = ""
         for name, value in (*doubts, moment):
-            if value and (name == "Resembles" or not options.quiet):
-                note(f"{name.lower()} {value}".strip())
+            last = name or last
+            if value and (last == "Resembles" or not options.quiet):
+                note(f"{last}: {value}")
         return
     never = "" if answered else NEVER_ANSWERED.format(plan.issue.unsubscribe_url)
     for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays), moment):

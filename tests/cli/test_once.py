@@ -311,7 +311,7 @@ def test_the_plan_says_what_may_be_amiss(folder: Path, send: Call, call: Call) -
     )
     code, shown, said = send("next", "--json")
     assert code == 0
-    assert "warnings posts/next.md:3: the front matter's 'subtitel'" in said
+    assert "Warnings: posts/next.md:3: the front matter's 'subtitel'" in said
     json.loads(shown)
     assert "First" not in call("send", "hello", "--dry-run")[1]
 

@@ -159,3 +159,34 @@ async def test_a_live_send_into_the_test_inbox_is_refused(many: Path, run: Run) 
     assert done.returncode == 2
     assert "is the test inbox, where nobody reads" in done.stderr
     assert rehearsed.returncode == 0, rehearsed.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of its own takes root")
+@pytest.mark.parametrize("kilobytes", [800, 1100])
+async def test_json_after_a_full_disk_says_what_the_ledger_says(folder: Path, kilobytes: int) -> None:
+    """The disk fills up in the middle of the run, by the rows or by the log."""
+    (folder / "subscribers.csv").write_text("email\n" + "".join(f"u{n}@example.org\n" for n in range(2000)))
+    (folder / "full").mkdir()
+    with (folder / "newsletter.toml").open("a") as config:
+        config.write('\n[state]\nurl = "sqlite:///full/newsletter.db"\n')
+    script = (
+        f"mount -t tmpfs -o size={kilobytes}k none full\n"
+        '"$0" send hello --yes --json --smtp "$1" >sent.json 2>said; echo $? >code\n'
+        '"$0" status hello --json >status.json\n'
+    )
+    async with serving(RelayServer()) as server:
+        process = await asyncio.create_subprocess_exec(
+            "unshare", "-m", "sh", "-c", script, str(NEWSLETTER), server.url, cwd=folder
+        )
+        assert await process.wait() == 0
+        taken = server.counts
+    report = json.loads((folder / "sent.json").read_text())
+    status = json.loads((folder / "status.json").read_text())
+    assert (folder / "code").read_text() == "3\n"
+    assert "the disk is full; make room, then run the same command again to go on" in report["error"]
+    assert report["error"] in (folder / "said").read_text()
+    assert (report["sent"], report["pending"]) == (status["sent"], status["pending"])
+    assert report["unknown"] == status["sending"] + status["unknown"]
+    assert report["sent"] <= len(taken) <= report["sent"] + report["unknown"]
+    assert set(taken.values()) == {1}
+    assert report["pending"] > 0

@@ -1,11 +1,14 @@
 """Refusals that are about us, never about them: each in a real conversation, and what the next run finds."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from newsletter.delivery.engine import Progress
 from newsletter.errors import TryAgainLater
+from newsletter.smtp.limit import HOUR
 
 from .relay_server import RelayServer, Talk, serving
 from .sending import by_state, people, send, suppressed
@@ -85,6 +88,33 @@ async def test_a_minute_s_quota_is_waited_for(path: Path, monkeypatch: pytest.Mo
         report = await send(path, server.url, listed(30), connections=1)
     assert (report.sent, report.stopped) == (30, None)
     assert set(server.counts.values()) == {1}
+
+
+async def test_an_hours_quota_is_rested_out_without_a_connection_and_then_all_get_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hour passes on the loop's clock, once the relay is left alone."""
+    loop, passed, seen = asyncio.get_running_loop(), [0.0], list[str]()
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + passed[0])
+    server, script = after(5, "RCPT", "452 4.7.1 limit of 5 messages per hour reached")
+    server.script = lambda talk, command, argument: script(talk, command, argument) if not passed[0] else None
+
+    def look(now: Progress) -> None:
+        resting = [note for note in now.notes if " rests until " in note]
+        if resting and not server.open_now and not passed[0]:
+            seen.extend([*resting, str(len(server.accepted))])
+            passed[0] = HOUR - 60.0
+        elif passed[0] == HOUR - 60.0 and resting:
+            assert not server.open_now, "a minute before the hour is over nobody is asked"
+            passed[0] = HOUR + 60.0
+
+    async with serving(server):
+        report = await send(path, server.url, listed(30), connections=3, on_progress=look)
+    assert (report.sent, report.failed, report.deferred, report.stopped) == (30, 0, 0, None)
+    assert set(server.counts.values()) == {1}
+    assert "limit of 5 messages per hour reached" in seen[0]
+    assert int(seen[1]) >= 5
 
 
 async def test_a_limit_that_names_no_time_ends_the_run_after_twenty_refusals(

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,17 +101,38 @@ class Takeovers(RuleBasedStateMachine):
         batch.mark = sender.log.mark()
         sender.log.write()
         batch.records = sender.records | batch.records
-        try:
-            sender.ledger.commit(batch)
-            if self.now - sender.beaten > HEARTBEAT:
-                sender.ledger.beat()
-                sender.beaten = self.now
-        except TryAgainLater:
+        before = self.claims()
+        if not self.fenced(sender, lambda: sender.ledger.commit(batch)):
             self.end(sender, settled=False)
             return False
+        if batch.done_claims:
+            assert self.claims() == before - set(batch.done_claims), "a claim is forgotten by its number"
+        if self.now - sender.beaten > HEARTBEAT:
+            sender.ledger.beat()
+            sender.beaten = self.now
         sender.records = {}
         sender.sure_until = confirmed + SURE
         return True
+
+    def fenced(self, sender: Sender, write: Callable[[], None]) -> bool:
+        """Let a sender write; one whose issue is another's is told so, and changes nothing. Whether it is its own."""
+        before = None if self.holds(sender) else self.everything()
+        try:
+            write()
+        except TryAgainLater:
+            assert before is not None, "refused what was its own"
+            assert before == self.everything(), "told so, but wrote all the same"
+        else:
+            assert before is None, "wrote to what is another's"
+        return before is None
+
+    def everything(self) -> list[object]:
+        """Whatever a sender may write."""
+        return [execute(self.path, f"SELECT * FROM {name}") for name in ("deliveries", "claims", "leases")]
+
+    def claims(self) -> set[int]:
+        """The claims that are not settled yet."""
+        return {number for (number,) in execute(self.path, "SELECT number FROM claims")}
 
     def end(self, sender: Sender, *, settled: bool) -> None:
         sender.log.close(settled=settled)
@@ -188,7 +210,9 @@ class Takeovers(RuleBasedStateMachine):
         done, sender.handed = sender.handed, []
         records = {one.id: self.said("sent", one) for one in done}
         if rows:
-            self.commit(sender, Batch(records=records))
+            waiting = {one.claim for one in (*sender.claimed, *sender.intended, *sender.cleared)}
+            settled = sorted({one.claim for one in done} - waiting)
+            self.commit(sender, Batch(records=records, done_claims=settled))
         else:
             for record in records.values():
                 sender.log.record(record)
@@ -274,8 +298,7 @@ class Takeovers(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         for sender in self.awake():
-            with contextlib.suppress(TryAgainLater):  # learnt at the next commit
-                sender.ledger.beat()
+            if self.fenced(sender, sender.ledger.beat):  # else learnt at the next commit
                 sender.beaten = self.now
 
     def said(self, state: str, transaction: Transaction) -> Record:
