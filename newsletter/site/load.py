@@ -60,9 +60,11 @@ def _check_folder(folder: Path, config: Config) -> None:
 
 def read_site(root: Path) -> Site:
     """The site in the folder `root` (absolute), by its own word alone."""
-    if (path := jekyll.find_jekyll(root)) is not None:
+    other = find_other(root)
+    path = jekyll.find_jekyll(root)
+    if path is not None and (path.exists() or other is None):  # Eleventy has folders of Jekyll's names
         return replace(_jekyll_site(root, jekyll.read_config(path)), config_path=path)
-    if (other := find_other(root)) is not None:
+    if other is not None:
         return replace(
             _plain_site(root), title=other.title, url=other.url, language=other.language, default_author=other.author,
             pattern="", post_folders=other.folders, other=other, config_path=other.config,

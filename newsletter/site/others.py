@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from newsletter.errors import NewsletterError
 from newsletter.site.formats import read_json, read_toml
@@ -21,7 +21,14 @@ from newsletter.site.slug import slugify, split_name
 Name = Literal["zola", "eleventy", "pelican", "astro"]
 
 _LARGEST = 1024 * 1024
-_USUAL = ("blog", "posts", "post", "articles", "news", "writing")
+_USUAL = ("blog", "posts", "post", "_posts", "articles", "news", "writing")
+_PAGES = {".md", ".markdown"}
+_COMPUTED = re.compile(
+    r"\bpermalink[\"']?\s*:\s*(?:(?:function\s*)?(?:\([^()]*\)|\w+)\s*(?:=>)?\s*\{?\s*(?:return\s+)?)?"
+    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`\n]*)`)"
+)
+_EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}|\$\{\s*(.*?)\s*\}")
+_PELICAN = re.compile(r"(?:\{|%7B|\|)(filename|static|attach|tag|category|author|index)(?:\}|%7D|\|)")
 _SETTING = r"\b{}\s*:\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`\n$]*)`)"
 _KEPT = "/-._~!$&'()*+,;=:@"
 
@@ -43,7 +50,10 @@ class Generator:
     def path_of(self, post: Post) -> str:
         """The path of a post's page under the site's address, percent-encoded."""
         own = post.front_matter.get({"zola": "path", "pelican": "url"}.get(self.name, "permalink"))
-        if isinstance(own, str) and own and "{{" not in own:
+        if self.name == "eleventy":
+            own = _eleventy_permalink(self, post)
+        if isinstance(own, str) and own:
+            own = own.removesuffix("index.html") if self.name == "eleventy" else own
             return quote("/" + own.strip("/") + ("" if "." in own.rpartition("/")[2] else "/"), safe=_KEPT)
         try:
             place = PurePosixPath(post.path.relative_to(self.content).as_posix())
@@ -132,19 +142,77 @@ def _astro(root: Path) -> Generator | None:
 
 
 def _post_folders(*contents: Path) -> tuple[Path, ...]:
-    """The sections of a usual name, else all of the content."""
+    """The sections of a usual name, if they hold most of what is there; else all of the content."""
     for content in contents:
         found = tuple(content / name for name in _USUAL if (content / name).is_dir())
-        if found:
+        if found and 2 * sum(map(_count, found)) >= _count(content):
             return found
     return tuple(content for content in contents[:1] if content.is_dir())
 
 
+def _count(folder: Path) -> int:
+    return sum(path.suffix in _PAGES and "node_modules" not in path.parts for path in folder.rglob("*"))
+
+
+def pelican_link(url: str, site: Generator) -> tuple[str, str] | None:
+    """The kind of one of Pelican's links (`{filename}`, `{static}`, `{tag}` …), and the rest of it or its address.
+
+    What starts with a slash is in the content folder, the rest beside the post. None where it is no such link.
+    """
+    match = _PELICAN.match(url) if site.name == "pelican" else None
+    if match is None:
+        return None
+    kind, rest = match[1], url[match.end() :]
+    if kind in {"tag", "category", "author"}:
+        pattern = _line(site.settings.get(f"{kind.upper()}_URL")) or f"{kind}/{{slug}}.html"
+        rest = "/" + pattern.replace("{slug}", slugify(unquote(rest))).lstrip("/")
+    return kind, "/" if kind == "index" else rest
+
+
 def _zola_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
+    languages = site.settings.get("languages")
+    name, _, language = stem.rpartition(".")
+    if isinstance(languages, dict) and name and language in languages:
+        stem, above = name, (language, *above)
     date, name = split_name(stem)
     own = post.front_matter.get("slug")
     slug = own if isinstance(own, str) and own else name if date else stem
-    return "/" + "/".join([*(slugify(part) for part in above), slugify(slug)]) + "/"
+    slugs = site.settings.get("slugify")
+    kept = isinstance(slugs, dict) and slugs.get("paths") in {"safe", "off"}
+    return "/" + "/".join(part if kept else slugify(part) for part in (*above, slug)) + "/"
+
+
+def _eleventy_permalink(site: Generator, post: Post) -> str:
+    """The post's permalink, or that of its folders' data files, where it is plain enough; empty where there is none.
+
+    Raises NewsletterError for one that JavaScript or a template would have to compute.
+    """
+    own, path = post.front_matter.get("permalink"), post.path
+    if not isinstance(own, str):
+        for folder in (folder for folder in post.path.parents if folder.is_relative_to(site.content)):
+            for file in sorted(folder.glob(f"{folder.name}.*")):
+                if file.name.endswith((".json", ".11tydata.js", ".11tydata.cjs", ".11tydata.mjs")) and own is None:
+                    text = read_text(file, _LARGEST)
+                    found = _COMPUTED.search(text)
+                    own = next((part for part in found.groups() if part is not None), "") if found else None
+                    own, path = ("{{?}}" if own is None and "permalink" in text else own), file
+    if not isinstance(own, str):
+        return ""
+    stem = split_name(post.path.parent.name if post.path.stem == "index" else post.path.stem)[1]
+    place = post.path.relative_to(site.content) if post.path.is_relative_to(site.content) else Path(post.path.name)
+    values = {"page.fileSlug": stem, "page.filePathStem": "/" + place.with_name(stem).as_posix()}
+    values |= {f"title | {name}": slugify(post.title) for name in ("slug", "slugify")}
+
+    def fill(match: re.Match[str]) -> str:
+        asked = (match[1] if match[1] is not None else match[2]).removeprefix("data.")
+        if (form := re.fullmatch(r"page\.date\s*\|\s*date:\s*[\"'](.*)[\"']", asked)) and post.date is not None:
+            return post.date.strftime(form[1])
+        if asked not in values:
+            what = f"the permalink's {asked!r} is computed, which Eleventy would have to do; set [posts] permalink"
+            raise NewsletterError(what, path=path)
+        return values[asked]
+
+    return _EXPRESSION.sub(fill, own)
 
 
 def _eleventy_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:

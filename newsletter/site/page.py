@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from newsletter.errors import NewsletterError
 from newsletter.site import hugo, jekyll
+from newsletter.site.others import pelican_link
 from newsletter.site.paths import inside
 from newsletter.site.permalink import hugo_path, jekyll_path
 from newsletter.site.post import Post, read_post
@@ -189,6 +190,13 @@ def _absolute(url: str, site: Site, page: str, file: Path) -> str:
     url = url.strip()
     if not url or url.startswith("#") or _SCHEME.match(url):
         return url
+    if site.other is not None and (pelican := pelican_link(url, site.other)) is not None:
+        kind, rest = pelican
+        place = (site.other.content if rest.startswith("/") else file.parent) / rest.partition("#")[0].lstrip("/")
+        if kind == "filename" and (other := _page_at(place, site, urlsplit(rest).fragment)):
+            return other
+        in_content = place.is_relative_to(site.other.content) and kind in {"static", "attach", "filename"}
+        url = "/" + place.relative_to(site.other.content).as_posix() if in_content else rest
     url = _encode(url)
     if url.startswith("//"):
         return "https:" + url
@@ -212,13 +220,18 @@ def _page_of_file(url: str, site: Site, file: Path) -> str:
     start = site.root if path.startswith("/") else file.parent
     if site.other is not None and path.startswith("@/"):  # Zola's way to name a page
         start, path = site.other.content, path.removeprefix("@/")
+    return _page_at(start / path.lstrip("/"), site, parts.fragment)
+
+
+def _page_at(path: Path, site: Site, fragment: str) -> str:
+    """The page of the post in the file at `path`; empty where there is none in the site."""
     try:
-        post = post_in(site, inside(site.root, start / path.lstrip("/")))
+        post = post_in(site, inside(site.root, path))
     except NewsletterError:
         return ""
     relative = site.relative(post.path)
     _, page = _address(post, site, relative, merged(site.layers_for(relative)))
-    return page + (f"#{parts.fragment}" if parts.fragment else "")
+    return page + (f"#{fragment}" if fragment else "")
 
 
 def _encode(url: str) -> str:

@@ -6,7 +6,7 @@ and Markdown stay as they were written. The formats of front matter are `front_m
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from html import unescape
 from pathlib import Path
@@ -83,6 +83,8 @@ def read_post(path: Path, timezone: tzinfo = UTC, kind: str = "plain") -> Post:
     path = path.absolute()
     matter = split_front_matter(read_text(path), path, metadata=kind in {"pelican", "plain"})
     matter = matter.in_utc() if kind == "jekyll" else matter.caseless(KEYS)
+    if kind == "zola" and isinstance(taxonomies := matter.data.get("taxonomies"), dict):
+        matter = replace(matter, data={**taxonomies, **matter.data})
     fields = _TypedFields(matter, path)
     written_date, slug = split_name(path.parent.name if path.stem in {"index", "_index"} else path.stem)
     title, body = _decoded(fields.text("title")), matter.body

@@ -96,6 +96,91 @@ def test_pelicans_lines_are_front_matter_and_its_settings_are_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("link", "address"),
+    [
+        ("{filename}/first.md", "https://p.example.org/posts/2026/my-first-post/"),
+        ("{filename}first.md#part", "https://p.example.org/posts/2026/my-first-post/#part"),
+        ("|filename|/first.md", "https://p.example.org/posts/2026/my-first-post/"),
+        ("{static}/images/a b.png", "https://p.example.org/images/a%20b.png"),
+        ("{static}a.png", "https://p.example.org/a.png"),
+        ("{attach}pdfs/a.pdf", "https://p.example.org/pdfs/a.pdf"),
+        ("{tag}Big Words", "https://p.example.org/tag/big-words.html"),
+        ("{category}news", "https://p.example.org/in/news/"),
+        ("{index}", "https://p.example.org/"),
+        ("https://example.com/{filename}", "https://example.com/{filename}"),
+    ],
+)
+def test_pelicans_links_lead_to_pages_and_files(tmp_path, link, address):
+    files = {**PELICAN, "pelicanconf.py": PELICAN["pelicanconf.py"] + "CATEGORY_URL = 'in/{slug}/'\n"}
+    assert page_of(make(tmp_path, files), "content/draft.md").absolute(link) == address
+
+
+def test_zolas_taxonomies_and_languages(tmp_path):
+    config = ZOLA["config.toml"].replace("[markdown]", "[languages.fr]\n[markdown]")
+    text = '+++\ntitle = "T"\n[taxonomies]\ntags = ["a", "b c"]\ncategories = ["News"]\n+++\nText.\n'
+    files = {**ZOLA, "config.toml": config, "content/blog/t.md": text, "content/blog/t.fr.md": text}
+    site = make(tmp_path, files)
+    post = page_of(site, "content/blog/t.md").post
+    assert (post.tags, post.categories) == (("a", "b c"), ("News",))
+    assert page_of(site, "content/blog/t.fr.md").path == "/fr/blog/t/"
+
+
+def test_a_zola_site_whose_posts_are_elsewhere_is_found_whole(tmp_path):
+    more = {f"content/edition/{n}/index.md": f'+++\ntitle = "{n}"\n+++\nText.\n' for n in range(9)}
+    config = write(tmp_path, {**ZOLA, **more})
+    assert len(find_posts(config, load_site(config))) == 12
+
+
+@pytest.mark.parametrize(
+    ("front", "data", "path"),
+    [
+        ('permalink: "/x/{{ page.fileSlug }}/"', {}, "/x/first/"),
+        ('permalink: "/x/{{ title | slugify }}.html"', {}, "/x/my-title.html"),
+        (
+            "",
+            {"posts.json": '{"permalink": "/{{ page.date | date: \'%Y/%m\' }}/{{ page.fileSlug }}/index.html"}'},
+            "/2026/01/first/",
+        ),
+        (
+            "",
+            {
+                "posts.11tydata.js": "export default { permalink: function({page}) { return `/web/${ page.fileSlug }/` } }"
+            },
+            "/web/first/",
+        ),
+        (
+            "",
+            {"posts.11tydata.js": "module.exports = { permalink: data => `/web/${data.page.fileSlug}/` }"},
+            "/web/first/",
+        ),
+        ("", {"posts.json": '{"layout": "post"}'}, "/posts/first/"),
+    ],
+)
+def test_eleventys_plain_permalinks_are_filled(tmp_path, front, data, path):
+    files = {
+        **ELEVENTY, "src/posts/2026-01-02-first.md": f"---\ntitle: My Title\n{front}\n---\nText.\n",
+        **{f"src/posts/{name}": text for name, text in data.items()},
+    }  # fmt: skip
+    assert page_of(make(tmp_path, files), "src/posts/2026-01-02-first.md").path == path
+
+
+def test_a_permalink_that_eleventy_would_compute_is_told(tmp_path):
+    files = {**ELEVENTY, "src/posts/posts.11tydata.js": "export default { permalink: data => place(data) }"}
+    with pytest.raises(NewsletterError, match=r"posts\.11tydata\.js.*set \[posts\] permalink"):
+        page_of(make(tmp_path, files), "src/posts/2026-01-02-first.md")
+
+
+def test_eleventy_with_folders_of_jekylls_names_is_eleventys(tmp_path):
+    files = {
+        "newsletter.toml": "", "eleventy.config.js": "export default function (c) {}\n", "_includes/a.html": "",
+        "_posts/2026-01-02-a.md": "---\ntitle: A\n---\nA.\n",
+    }  # fmt: skip
+    site = make(tmp_path, files)
+    assert site.other is not None
+    assert (site.other.name, site.post_folders) == ("eleventy", (tmp_path / "_posts",))
+
+
 def test_astros_dates_and_pictures_are_read(tmp_path):
     page = page_of(make(tmp_path, ASTRO), "src/content/blog/first-post.md")
     assert page.post.date == datetime(2022, 7, 8, tzinfo=UTC)
