@@ -17,7 +17,7 @@ _ISO = re.compile(
 )
 _DAY_FIRST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?![\d-])")
 _SLIP = re.compile(
-    r"(\d{4}-\d{1,2}-\d{1,2})[Tt\s]+(\d{1,2}:\d{2}(?::\d{2})?)(?![\d]):*(?:\s+\d{4})?(\s*[-+]\d{2}:?\d{2})?\Z"
+    r"(\d{4}-\d{1,2}-\d{1,2}[Tt\s]+\d{1,2}:\d{2}(?::\d{2})?)(?:::\d*|:(?=\s)|\s+\d{4}(?=\s|\Z))(?:\s*[-+]\d{2}:?\d{2})?\Z"
 )
 _WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
@@ -38,8 +38,8 @@ def as_date(value: object, zone: tzinfo = UTC, *, roll: bool = False) -> datetim
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{value!r} is not a date")
     text = _DAY_FIRST.sub(r"\4-\3-\1", " ".join(str(value).split()), count=1)  # day before month, as Ruby has it
-    if slip := _SLIP.match(text.replace("::", ":")):  # `00:10::00`, a year said again: Ruby reads over them
-        text = "".join(part or "" for part in (slip[1], " ", slip[2], slip[3]))
+    if slip := _SLIP.match(text):  # `00:10::00`, a year said again: Ruby reads no further
+        text = slip[1]
     over = 0
     if roll and (day := re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", text)) and 1 <= int(day[2]) <= 12:
         last = calendar.monthrange(max(int(day[1]), 1), int(day[2]))[1]

@@ -223,8 +223,8 @@ def test_an_excerpt_that_is_text_is_no_switch(post):
         ("20180701", datetime(2018, 7, 1, tzinfo=UTC)),
         ("1-7-2018", datetime(2018, 7, 1, tzinfo=UTC)),
         ("01/07/2018 09:00 +0200", datetime(2018, 7, 1, 7, tzinfo=UTC)),
-        ("2018-07-01 09:00::00 -08:00", datetime(2018, 7, 1, 17, tzinfo=UTC)),
-        ("2018-07-01 09:00:00 2018 -0800", datetime(2018, 7, 1, 17, tzinfo=UTC)),
+        ("2018-07-01 09:00::00 -08:00", datetime(2018, 7, 1, 9, tzinfo=UTC)),
+        ("2018-07-01 09:00:00 2018 -0800", datetime(2018, 7, 1, 9, tzinfo=UTC)),
         ("2018-07-01T09:00:00.123456789+00:00", datetime(2018, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)),
     ],
 )

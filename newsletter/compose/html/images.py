@@ -18,6 +18,8 @@ from newsletter.site.paths import is_inside
 WIDEST = 536
 """Pixels of a picture at most: 600 for the page, less the margins of `post`."""
 
+_WANTED = "data-wanted-width"
+"""The attribute that says, until the template is known, how wide a picture that was made narrower would be."""
 _NARROWEST = 120  # pixels; what is narrower is no column of text
 _CELLS = {"td", "th"}
 _HEAD = 256 * 1024  # bytes; a photograph's thumbnail stands before its size
@@ -53,19 +55,25 @@ def fit(attributes: dict[str, str], natural: Size | None) -> dict[str, str]:
         width = round(natural[0] * height / natural[1]) if height else natural[0]
     shown = min(width, WIDEST)
     tall = {"height": str(round(height * shown / width))} if height and width else {}
-    return {"width": str(shown), **tall, **style}
+    wider = {_WANTED: str(width)} if width > shown else {}
+    return {"width": str(shown), **tall, **style, **wider}
 
 
 def fit_to_columns(root: Element) -> None:
-    """Make pictures no wider than the column that the template puts them in, by its declared widths and paddings."""
+    """Make pictures as wide as they are, but no wider than the column that the template puts them in, by its declared
+    widths and paddings."""
     for image in root.iter("img"):
-        width, height = image.get("width") or "", image.get("height") or ""
-        column = _column(image) if width.isdecimal() else None
-        if column is None or int(width) <= column:
+        wanted, width, height = (image.get(name) or "" for name in (_WANTED, "width", "height"))
+        image.attrib.pop(_WANTED, "")
+        column = _column(image) if width.isdecimal() and int(width) else None
+        if column is None:
             continue
-        image.set("width", str(column))
+        shown = min(int(wanted) if wanted.isdecimal() else int(width), column)
+        if shown == int(width):
+            continue
+        image.set("width", str(shown))
         if height.isdecimal():
-            image.set("height", str(max(1, round(int(height) * column / int(width)))))
+            image.set("height", str(max(1, round(int(height) * shown / int(width)))))
 
 
 def _column(image: Element) -> int | None:

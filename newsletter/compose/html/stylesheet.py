@@ -1,7 +1,7 @@
 """Write what stays of a style sheet in the head, and what clients find in conditional comments alone.
 
-What stays, and what is `!important` in it, is decided in `css/inlining`. Imports are dropped: hardly a client loads
-them, and composing never touches the network.
+What stays, and what is `!important` in it, is decided in `css/inlining`. Imports stay, for the clients that load them;
+composing never touches the network.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from newsletter.css.head import Kept
 from newsletter.css.inlining import conditional
 from newsletter.css.parse import AtRule, Declaration, Rule, Sheet, Verbatim
 
-_DROPPED = {"import", "charset"}
+_DROPPED = {"charset"}
 
 
 def is_untouched(sheet: Sheet, kept: Mapping[Rule, Sequence[Kept]]) -> bool:

@@ -95,8 +95,9 @@ def _with_targets(html: str, url: str) -> str:
     names = set(_NAMED.findall(html))
 
     def target(found: re.Match[str]) -> str:
-        name = re.sub(r"\A(fn|fnref):", r"\1-", found[2])  # what a footnote is called here
-        return f'{found[1]}#{name}"' if name in names else f'{found[1]}{escape(url)}#{found[2]}"'
+        here = re.sub(r"\A(fn|fnref):", r"\1-", found[2])  # what a footnote is called in a mail
+        name = next((name for name in (found[2], here) if name in names), None)
+        return f'{found[1]}{escape(url)}#{found[2]}"' if name is None else f'{found[1]}#{name}"'
 
     return _FRAGMENT.sub(target, html)
 

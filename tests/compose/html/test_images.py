@@ -62,11 +62,11 @@ def test_a_photograph_taken_upright_is_as_high_as_its_file_is_wide(tmp_path: Pat
 @pytest.mark.parametrize(
     ("attributes", "natural", "fitted"),
     [
-        ({}, (1200, 800), {"width": "536"}),
+        ({}, (1200, 800), {"width": "536", "data-wanted-width": "1200"}),
         ({}, (200, 100), {"width": "200"}),
         ({}, None, {}),
         ({"width": "300px"}, None, {"width": "300"}),
-        ({"width": "900", "height": "300"}, None, {"width": "536", "height": "179"}),
+        ({"width": "900", "height": "300"}, None, {"width": "536", "height": "179", "data-wanted-width": "900"}),
         ({"height": "100"}, (800, 400), {"width": "200", "height": "100"}),
         ({"height": "100"}, None, {"height": "100"}),
         ({"width": "50%", "height": "10"}, (90, 90), {"width": "268", "style": "width: 50%"}),
