@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects import sqlite
 
 from newsletter.audience.address import address_key
@@ -92,6 +92,12 @@ def all_unconfirmed(engine: Engine) -> Iterator[Subscriber]:
     with engine.connect() as connection:
         for email, name, columns in connection.execution_options(yield_per=500).execute(query):
             yield Subscriber(email, name, json.loads(columns))
+
+
+def count_unconfirmed(engine: Engine) -> int:
+    """How many asked to join and have not confirmed."""
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(signups)) or 0
 
 
 def forget_unconfirmed(engine: Engine, before: float) -> None:

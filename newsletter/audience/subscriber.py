@@ -44,19 +44,20 @@ class PackedColumns(Mapping[str, str]):
         self.text = text
         self._columns: dict[str, str] | None = None
 
-    def _unpacked(self) -> dict[str, str]:
+    def unpacked(self) -> dict[str, str]:
+        """All of them, as a dictionary: faster to go through than this."""
         if self._columns is None:
-            self._columns = json.loads(self.text)
+            self._columns = _scan(self.text)[0]
         return self._columns
 
     def __getitem__(self, name: str) -> str:
-        return self._unpacked()[name]
+        return self.unpacked()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._unpacked())
+        return iter(self.unpacked())
 
     def __len__(self) -> int:
-        return len(self._unpacked())
+        return len(self.unpacked())
 
 
 def pack_columns(columns: Mapping[str, str]) -> str:
@@ -64,6 +65,12 @@ def pack_columns(columns: Mapping[str, str]) -> str:
     return columns.text if isinstance(columns, PackedColumns) else _dumps(dict(columns))
 
 
+def unpack_columns(columns: Mapping[str, str]) -> Mapping[str, str]:
+    """Columns as what is fastest to go through."""
+    return columns.unpacked() if isinstance(columns, PackedColumns) else columns
+
+
+_scan = json.JSONDecoder().raw_decode  # which `loads` wraps twice
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

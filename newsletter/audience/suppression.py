@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.audience.address import address_key, normalize_address
@@ -95,6 +95,13 @@ def suppressed_keys(engine: Engine) -> frozenset[str]:
     """The keys of all who must not be mailed."""
     with engine.connect() as connection:
         return frozenset(connection.scalars(select(suppressions.c.key)))
+
+
+def count_suppressions(engine: Engine) -> dict[str, int]:
+    """How many there are of each reason."""
+    query = select(suppressions.c.reason, func.count()).group_by(suppressions.c.reason)
+    with engine.connect() as connection:
+        return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def all_suppressions(engine: Engine) -> Iterator[Suppression]:

@@ -14,13 +14,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.header import read_header
 from newsletter.audience.csv.reader import read_csv
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.subscriber import Subscriber, unpack_columns
 from newsletter.errors import NewsletterError, TryAgainLater
 
 Fields = dict[str, str]
@@ -119,7 +120,7 @@ def new_csv(path: Path, columns: Iterable[str]) -> None:
         csv.writer(out, lineterminator="\n").writerow(["email", "name", *columns])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Shape:
     """How the file is written: what a new row must look like."""
 
@@ -148,9 +149,18 @@ class _Shape:
             return '"' + text.replace('"', '""') + '"'
         return text
 
-    def line(self, cells: Iterable[str]) -> str:
-        """A row of raw cells, with its end."""
-        return self.delimiter.join(cells) + self.end
+    def line(self, values: list[str]) -> str:
+        """A row of these values, with its end."""
+        plain = self.delimiter.join(values)
+        if self.quote_all or plain.count(self.delimiter) >= len(values) or self.needs_quotes(plain):
+            return self.delimiter.join(map(self.cell, values)) + self.end
+        return plain + self.end
+
+    @cached_property
+    def needs_quotes(self) -> Callable[[str], object]:
+        """Whether a cell of a row that was joined holds what only quotes can hold; delimiters are counted."""
+        by = re.escape(self.delimiter)
+        return re.compile(rf'["\r\n]|(?:\A|{by})\s|\s(?:{by}|\Z)').search
 
 
 def _write(
@@ -187,15 +197,18 @@ def _write(
                 write(_rewritten(raw, before, after, names, shape))
                 continue
         write(_widened(raw, shape, empty, width) if wanted else raw)
+    named = names.index(shape.name) if shape.name in names else None
     for person in add:
         if not ended:
             write(shape.end)
             ended = True
         changed = True
-        fields: Fields = {**person.columns, "email": person.email}
-        if shape.name == "name" or not fields.get(shape.name):
-            fields[shape.name] = person.name
-        write(shape.line(shape.cell(fields.get(name, "")) for name in names))
+        column = unpack_columns(person.columns).get
+        values = [column(name, "") for name in names]
+        values[email] = person.email
+        if named is not None and (shape.name == "name" or not values[named]):
+            values[named] = person.name
+        write(shape.line(values))
     return changed
 
 

@@ -5,7 +5,7 @@ second import of the same file finds nothing to do. Order matters where it could
 before the list, so that a crash in between leaves nobody on the list who left.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -75,7 +75,8 @@ class Import:
                     row = Suppression(email, reason, self._source, min(moment, now) or now, None)
                     if write_suppression(connection, key, row):
                         record(connection, key, "left", row.created, house=self._source, reason=occasion)
-            self._roster.remove([key for key, *_ in chunk])
+        if leaving := people.leaving():
+            self._roster.remove(leaving)
         ask_all(self._engine, people.people("unconfirmed"), self._source, now, mail=confirm)
         newcomers = people.people(staged.ADD)
         if confirm:
@@ -94,7 +95,8 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
         file = open_import(path, house_of(house), named=house is not None)
         people.load(file)
         people.refuse_strangers()
-        people.compare(roster, _stopped(engine, secret))
+        people.compare(roster)
+        _keep_out(people, engine, secret)
         counts = people.counts()
         left = sum(counts.get(reason, 0) for reason in ("unsubscribe", "bounce", "complaint", "manual"))
         outcome = ImportOutcome(
@@ -110,14 +112,12 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
         yield Import(engine, roster, people, outcome, house or "import", file.columns)
 
 
-def _stopped(engine: Engine, secret: bytes) -> Callable[[list[str]], set[str]]:
-    """A function that picks from keys those who must not be mailed, or were erased."""
+def _keep_out(people: Staging, engine: Engine, secret: bytes) -> None:
+    """Whoever must not be mailed here, or was erased, does not join."""
+    table = suppressions.c
     with engine.connect() as connection:
-        hidden = frozenset(connection.scalars(select(suppressions.c.key).where(suppressions.c.email.is_(None))))
-
-    def stopped(keys: list[str]) -> set[str]:
-        with engine.connect() as connection:
-            found = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys))))
-        return found | {key for key in keys if hidden and erased_key(secret, key) in hidden}
-
-    return stopped
+        hidden = frozenset(connection.scalars(select(table.key).where(table.email.is_(None))))
+        keys = select(table.key).where(table.email.is_not(None))
+        people.keep_out(connection.execution_options(yield_per=1000).scalars(keys))
+    if hidden:
+        people.keep_out([key for key in people.joining() if erased_key(secret, key) in hidden])

@@ -5,11 +5,13 @@ A row that can't be taken over is a `RefusedRow` with its line, and the file goe
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from json.encoder import encode_basestring as quoted
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,9 @@ from newsletter.audience.imports.houses import ANY, OTHER, Fate, House, fate_of,
 from newsletter.audience.imports.moments import read_moment
 from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
 from newsletter.errors import NewsletterError
+
+_ESCAPED = re.compile(r'[\x00-\x08\x0a-\x1f"\\]').search
+"""What a JSON text has only escaped, but for the tabs that a row is joined with."""
 
 
 class Incoming(NamedTuple):
@@ -90,12 +95,14 @@ class ImportFile:
         fate = fate_of(house, names, self.path.name)
         special = {"", "email", "name", TAGS, JOINED}
         kept = [(f"{quoted(new)}:", number) for number, (_, new) in enumerate(self.mapping) if new not in special]
+        as_it_is = ",".join(f'{prefix.replace("%", "%%")}"%s"' for prefix, _ in kept)
+        pick = itemgetter(*(number for _, number in kept)) if kept else itemgetter(0)
         tagged = names.index(tags) if tags is not None else None
         tag_cell = lru_cache(4096)(lambda text: f'"{TAGS}":' + quoted(join_tags(split(text))))
 
         def read(row: list[str]) -> Incoming | RefusedRow:
             text = "\t".join(row)
-            if "\t'" in text or text[:1] == "'":
+            if "'" in text and ("\t'" in text or text[:1] == "'"):
                 row = [unguard(cell) for cell in row]
             written = row[at]
             try:
@@ -107,7 +114,10 @@ class ImportFile:
                 name = " ".join(whole.split()) or name
             if not clean and (found := control_character(text)):
                 return RefusedRow(address, f"{found}, which can't be seen; take it out")
-            cells = [prefix + quoted(row[number]) for prefix, number in kept]
+            if kept and text.count("\t") < len(row) and not _ESCAPED(text):
+                cells = [as_it_is % pick(row)]
+            else:
+                cells = [prefix + quoted(row[number]) for prefix, number in kept]
             if tagged is not None:
                 cells.append(tag_cell(row[tagged]))
             if days:

@@ -7,7 +7,7 @@ Nothing outside the scratch file is touched here.
 import json
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +28,7 @@ CREATE TABLE incoming (
 );
 CREATE TABLE refused (line INTEGER, email TEXT, reason TEXT);
 """
+_GONE = "('unsubscribe', 'bounce', 'complaint', 'manual')"
 ADD, UPDATE, SAME, SUPPRESSED = "subscriber", "update", "same", "suppressed"
 """What a subscriber of the file comes to; whoever left keeps the fate that the file says."""
 
@@ -84,8 +85,8 @@ class Staging:
         self._db.execute("INSERT INTO refused SELECT line, email, ? FROM incoming WHERE fate = 'stranger'", (reason,))
         self._db.execute("DELETE FROM incoming WHERE fate = 'stranger'")
 
-    def compare(self, rows: Iterable[Row], suppressed: Callable[[list[str]], set[str]]) -> None:
-        """Say of each whether the list has them already; `suppressed` picks from keys those who must not be mailed."""
+    def compare(self, rows: Iterable[Row]) -> None:
+        """Say of each whether the list has them already."""
         people = ((address_key(row.email), row) for _, row in rows if isinstance(row, Subscriber))
         place = 0
         self._db.execute("BEGIN")
@@ -94,7 +95,10 @@ class Staging:
             outcome = []
             for key, person in chunk:
                 place += 1
-                if (match := found.get(key)) is None or match[3] != ADD:
+                if (match := found.get(key)) is None:
+                    continue
+                if match[3] != ADD:
+                    self._db.execute("UPDATE incoming SET place = ? WHERE id = ?", (place, match[0]))
                     continue
                 merged = _merge(person, Subscriber(person.email, match[1], json.loads(match[2])))
                 fate = SAME if merged == person else UPDATE
@@ -103,18 +107,24 @@ class Staging:
             self._db.executemany(
                 "UPDATE incoming SET fate = ?, place = ?, email = ?, name = ?, columns = ? WHERE id = ?", outcome
             )
-        last = ""
-        while some := self._keys_after(last):
-            last = some[-1]
-            self._db.executemany(
-                "UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND fate = 'subscriber'",
-                [(key,) for key in suppressed(some)],
-            )
         self._db.execute("COMMIT")
 
-    def _keys_after(self, key: str) -> list[str]:
-        query = f"SELECT key FROM incoming WHERE key > ? AND fate = 'subscriber' ORDER BY key LIMIT {_CHUNK}"  # noqa: S608
-        return [row[0] for row in self._db.execute(query, (key,))]
+    def keep_out(self, keys: Iterable[str]) -> None:
+        """Of those who must not be mailed, nobody joins."""
+        keep = "UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND fate = 'subscriber'"
+        self._db.execute("BEGIN")
+        self._db.executemany(keep, ((key,) for key in keys))
+        self._db.execute("COMMIT")
+
+    def joining(self) -> Iterator[str]:
+        """The keys of those who would join."""
+        query = "SELECT key FROM incoming WHERE fate = 'subscriber'"
+        return (key for (key,) in self._db.execute(query))
+
+    def leaving(self) -> set[str]:
+        """The keys of those who left there and are on the list here."""
+        query = f"SELECT key FROM incoming WHERE fate IN {_GONE} AND place IS NOT NULL"  # noqa: S608 (fixed words)
+        return {key for (key,) in self._db.execute(query)}
 
     def _lookup(self, keys: list[str]) -> dict[str, tuple[int, str, str, str]]:
         query = "SELECT key, id, name, columns, fate FROM incoming WHERE key IN (SELECT value FROM json_each(?))"
@@ -143,8 +153,7 @@ class Staging:
     def gone(self) -> Iterator[tuple[str, str, str, float, str]]:
         """Who left there: key, address, reason, moment (0: not known), occasion."""
         return self._db.execute(
-            "SELECT key, email, fate, moment, occasion FROM incoming"
-            " WHERE fate IN ('unsubscribe', 'bounce', 'complaint', 'manual') ORDER BY id"
+            f"SELECT key, email, fate, moment, occasion FROM incoming WHERE fate IN {_GONE} ORDER BY id"  # noqa: S608
         )
 
 

@@ -1,6 +1,7 @@
 """Put the public pages together: routes, guards, the style sheet, what is said when something fails."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -9,7 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from newsletter.audience.notices import waiting
+from newsletter.audience.signup import count_unconfirmed
+from newsletter.audience.suppression import count_suppressions
 from newsletter.feedback.webhooks.providers import ReadPosted, providers
+from newsletter.web.metrics import metrics_or_none
 from newsletter.web.pages import FOLDER, static_files
 from newsletter.web.public import preferences, reading, signup, unsubscribe, webhooks
 from newsletter.web.public.challenge import Limits
@@ -48,7 +53,21 @@ def public_app(public: Public, *, proxy_headers: bool = False, known: dict[str, 
             500: _answer(public, "error.failed", 500),
         },
     )
-    return PublicGuard(app, public.base, proxy_headers=proxy_headers)
+    metrics = metrics_or_none(partial(_measure, public))
+    return PublicGuard(app, public.base, proxy_headers=proxy_headers, metrics=metrics)
+
+
+def _measure(public: Public) -> list[tuple[str, str, dict[str, float]]]:
+    """What `/metrics` looks up."""
+    return [
+        (
+            "newsletter_mails_waiting",
+            "Confirmations and the like that wait for the relay.",
+            {"": waiting(public.engine)},
+        ),
+        ("newsletter_unconfirmed", "Sign-ups that wait for an answer.", {"": count_unconfirmed(public.engine)}),
+        ("newsletter_suppressed", "Addresses that are not mailed.", dict(count_suppressions(public.engine))),
+    ]
 
 
 def _answer(public: Public, key: str, status: int) -> Callable[[Request, Exception], Awaitable[Response]]:

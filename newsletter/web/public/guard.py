@@ -9,13 +9,15 @@ import logging
 import time
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web.local import is_loopback
+from newsletter.web.metrics import TEXT_FORMAT, Metrics
 
-HEALTH = "/health"
+HEALTH, METRICS = "/health", "/metrics"
 access = logging.getLogger("newsletter.access")
 """One line a request, without address, token or query: method, kind of page, status, milliseconds."""
 
@@ -23,13 +25,14 @@ access = logging.getLogger("newsletter.access")
 class PublicGuard:
     """The outermost of the public pages; `base` is their public address."""
 
-    def __init__(self, app: ASGIApp, base: str, *, proxy_headers: bool) -> None:
+    def __init__(self, app: ASGIApp, base: str, *, proxy_headers: bool, metrics: Metrics | None = None) -> None:
         parts = urlsplit(base)
         self.app = app
         self.prefix = parts.path.rstrip("/")
         self.host = (parts.hostname or "").lower()
         self.secure = parts.scheme == "https"
         self.proxy_headers = proxy_headers
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,13 +50,27 @@ class PublicGuard:
             await send(message)
 
         await self._answer(path)(self._scope(scope), receive, send_counted)
-        took = (time.perf_counter() - began) * 1000
-        access.info("%s %s %d %.1f", scope["method"], kind_of_page(path, self.prefix), status, took)
+        took, kind = time.perf_counter() - began, kind_of_page(path, self.prefix)
+        access.info("%s %s %d %.1f", scope["method"], kind, status, took * 1000)
+        if self.metrics is not None:
+            self.metrics.answered(kind, scope["method"], status, took)
 
     def _answer(self, path: str) -> ASGIApp:
         if path in (HEALTH, self.prefix + HEALTH):
             return PlainTextResponse("ok\n")
+        if path in (METRICS, self.prefix + METRICS):
+            return self._for_monitoring
         return self._for_host
+
+    async def _for_monitoring(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To whoever asks on this machine, not by way of the proxy: how many left is nobody else's business."""
+        headers = Headers(scope=scope)
+        answer = PlainTextResponse("Not found\n", 404)
+        if is_loopback(headers.get("host", "")) and "x-forwarded-for" not in headers:
+            answer = PlainTextResponse("Metrics need newsletter-press[metrics].\n", 404)
+            if self.metrics is not None:
+                answer = PlainTextResponse(await run_in_threadpool(self.metrics.text), media_type=TEXT_FORMAT)
+        await answer(scope, receive, send)
 
     async def _for_host(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = Headers(scope=scope).get("host", "")
@@ -96,6 +113,7 @@ def kind_of_page(path: str, prefix: str) -> str:
         "issues",
         "static",
         "health",
+        "metrics",
         "webhooks",
         "feed.xml",
     )

@@ -140,6 +140,19 @@ async def test_who_is_not_on_the_list_is_told_so(site: Site) -> None:
 # The server
 
 
+async def test_metrics_are_for_this_machine_alone_and_say_nothing_of_a_reader(tmp_path: Path) -> None:
+    async with public_site(tmp_path) as site:
+        path = f"/u/{site.token('unsubscribe', 'grace@example.net')}"
+        await site.post(path, {"List-Unsubscribe": "One-Click"})
+        answer = await site.get("/metrics")
+        assert answer.status == 200
+        assert 'newsletter_requests_total{method="POST",page="/u",status="200"} 1.0' in answer.text
+        assert 'newsletter_suppressed{reason="unsubscribe"} 1.0' in answer.text
+        assert "grace" not in answer.text
+        assert (await site.get("/metrics", X_Forwarded_For="192.0.2.1")).status == 404
+        assert (await site.get("/metrics", Host="news.example.org")).status == 404
+
+
 async def test_foreign_hosts_are_421_and_health_answers_anybody(tmp_path: Path) -> None:
     async with public_site(tmp_path, path="/letters") as site:
         assert (await site.get("/", Host="evil.example.com")).status == 421
