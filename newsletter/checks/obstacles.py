@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.checks import Finding
+    from newsletter.checks.finding import Finding
     from newsletter.config.settings import Config
     from newsletter.site.page import Page
 

@@ -13,7 +13,7 @@ from newsletter.cli.console import fail, note, paint, plural, say, say_json, sho
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.checks import Finding
+    from newsletter.checks.finding import Finding
     from newsletter.compose.composer import Composer
 
 MARKS = {"error": "✗", "warning": "!", "info": "·"}

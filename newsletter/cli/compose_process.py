@@ -17,7 +17,7 @@ from newsletter.cli.commit import refuse_dirty
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.checks import Finding
+    from newsletter.checks.finding import Finding
     from newsletter.compose.composer import Composed
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from newsletter.compose.html.embed import unembed
+from newsletter.compose.html.content_id import unembed
 from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.templating.fill import Fill, Filler, Reader
 from newsletter.errors import NewsletterError

@@ -11,7 +11,6 @@ import io
 import os
 import re
 import sqlite3
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ from newsletter.errors import NewsletterError
 from newsletter.state.private import private_file, private_folder, state_folder
 
 if TYPE_CHECKING:
+    import tarfile
+
     from newsletter.config.settings import Config
 
 SUFFIX = ".age"
@@ -59,6 +60,8 @@ def seal_state(config: "Config", database: Path, target: Path) -> None:
     """Seal the ledger and what belongs to it into `target`. Raises NewsletterError."""
     if not database.exists():
         raise NewsletterError("there is no ledger to seal; nothing was ever sent from here", path=database)
+    import tarfile  # a list that is no sealed one is read by this file too
+
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         _add(tar, _DATABASE, _snapshot(database))
@@ -73,6 +76,8 @@ def seal_state(config: "Config", database: Path, target: Path) -> None:
 
 def open_state_file(config: "Config", source: Path, database: Path, *, replace: bool) -> list[str]:
     """Put back what `seal_state` sealed; what was. A ledger that is there stays, unless `replace`."""
+    import tarfile
+
     try:
         with tarfile.open(fileobj=io.BytesIO(unseal(source, config.age_key.get_secret_value()))) as tar:
             found = {member.name: file.read() for member in tar if (file := tar.extractfile(member)) is not None}
@@ -179,7 +184,9 @@ def _snapshot(database: Path) -> bytes:
         return copy.read_bytes()
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add(tar: "tarfile.TarFile", name: str, data: bytes) -> None:
+    import tarfile
+
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(data), 0o600
     tar.addfile(entry, io.BytesIO(data))

@@ -2,7 +2,9 @@
 
 from email.message import EmailMessage
 
-from newsletter.checks import Finding, check_message, sample_of
+from newsletter.checks.finding import Finding
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import sample_of
 
 WORDS = (
     "The oaks along the north road were planted by somebody who knew that he would not sit in their shade. Every "

@@ -7,10 +7,12 @@ from importlib.resources import files
 
 import pytest
 
-from newsletter.checks import check_message, client_support, sample_of
 from newsletter.checks.clients.caniemail import CLIENTS, features, support
 from newsletter.checks.clients.features import image_type, property_slug, uses
 from newsletter.checks.clients.impact import HINTS, LOST, WORSE
+from newsletter.checks.rules.client_support import client_support
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import sample_of
 from newsletter.config.settings import Checks
 from tests.checks.mail import HTML, here, message
 

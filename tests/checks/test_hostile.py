@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.checks import check_message, client_support, sample_of
-from newsletter.checks.sample import bounded
+from newsletter.checks.rules.client_support import client_support
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import bounded, sample_of
 from tests.checks.mail import here, message, rules
 
 SECONDS = 20.0

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from newsletter.checks import LinkStatus, check_links, sample_of
-from newsletter.checks.rules.link_status import is_public
+from newsletter.checks.rules.link_status import LinkStatus, check_links, is_public
+from newsletter.checks.sample import sample_of
 from tests.checks.mail import here, message
 from tests.checks.servers import listening
 

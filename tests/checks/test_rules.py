@@ -6,7 +6,8 @@ from email.mime.image import MIMEImage
 
 import pytest
 
-from newsletter.checks import check_message, sample_of
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import sample_of
 from tests.checks.mail import HTML, WORDS, findings, here, message, rules
 
 DATA_TABLE = "<table><tr><th>Year</th><th>Price</th></tr><tr><td>1709</td><td>2d</td></tr></table>"

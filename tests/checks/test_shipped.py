@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.checks import check_message, client_support, sample_of
 from newsletter.checks.clients.caniemail import CLIENTS
+from newsletter.checks.rules.client_support import client_support
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import sample_of
 from newsletter.compose.composer import Composer
 from newsletter.compose.message.writer import MessageWriter
 from newsletter.compose.pipeline import compose

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.checks import Finding, check_message, sample_of
+from newsletter.checks.finding import Finding
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import sample_of
 from newsletter.checks.sources import Source
 from newsletter.compose.composer import Composer, issue_writer
 from newsletter.config.settings import Config, load_config

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from newsletter.checks import check_spam, sample_of, spam_score
+from newsletter.checks.rules.spam import check_spam, spam_score
+from newsletter.checks.sample import sample_of
 from newsletter.errors import NewsletterError
 from tests.checks.mail import message
 from tests.checks.servers import Talk, listening

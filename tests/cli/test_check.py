@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from newsletter.checks import ASKING, CHECKS
+from newsletter.checks.run import ASKING, CHECKS
 from tests.cli.conftest import CONFIG, POST, Call
 
 KEYS = ["rule", "severity", "message", "line", "hint", "source"]

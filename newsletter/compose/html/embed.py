@@ -2,14 +2,13 @@
 
 Each file stands once in the message, under a Content-ID of its content (RFC 2392); the HTML keeps its alternative text
 and size. What is elsewhere on the web, and what mail programs don't show (SVG), stays a link. On web pages embedded
-pictures are links again.
+pictures are links again (`content_id`).
 """
 
 import base64
 import hashlib
 import html as entities
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter.compose.html.images import files_of
@@ -24,7 +23,6 @@ SHARP = 2
 _IMG = re.compile(r"<img\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
 _SRC = re.compile(r"(?<=[\s\"'])(src\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _WIDTH = re.compile(r"\bwidth\s*=\s*[\"']?(\d{1,5})\b", re.IGNORECASE)
-_CID = re.compile(r"(?<=[\"'])cid:([0-9a-f]{32}@[^\"'\s]+)(?=[\"'])")
 
 
 def way_of(page: Page, configured: str) -> str:
@@ -91,14 +89,3 @@ def _picture(path: Path, way: str, shown: int, address: str, domain: str) -> Pic
     cid = f"{hashlib.sha256(octets).hexdigest()[:32]}@{domain}"
     data = base64.b64encode(octets).decode("ascii")
     return Picture(cid, address, kind, f"{name}.{kind.rpartition('/')[2].replace('jpeg', 'jpg')}", data)
-
-
-def unembed(html: str, pictures: Sequence[Picture]) -> str:
-    """`html` as a web page shows it: pictures by their address, or where they have none, in the page itself."""
-    if not pictures:
-        return html
-    known = {
-        one.cid: one.address if re.match(r"https?://", one.address) else f"data:{one.content_type};base64,{one.data}"
-        for one in pictures
-    }
-    return _CID.sub(lambda found: entities.escape(known[found[1]]) if found[1] in known else found[0], html)

@@ -5,11 +5,13 @@ The same 128 bits, spelled for where the case of letters is lost, are the refere
 is known.
 """
 
-import base64
-
 from newsletter.audience.address import split_mailbox
 from newsletter.audience.token import digest
 from newsletter.compose.issue import Issue
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+_SHIFTS = range(120, -1, -10)
 
 
 def sender_domain(issue: Issue) -> str:
@@ -27,4 +29,5 @@ def reference(id_: str) -> str:
 
     In X-Newsletter-Ref, and in the return path where bounces are to come back to an address of their own (VERP).
     """
-    return base64.b32encode(bytes.fromhex(id_[1 : id_.index("@")]))[:26].decode("ascii").lower()
+    number = int(id_[1 : id_.index("@")], 16) << 2  # 130 bits, 26 letters of 5
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

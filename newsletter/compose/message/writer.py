@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from newsletter.audience.address import split_mailbox
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.token import make_token
-from newsletter.compose.html.embed import unembed
+from newsletter.compose.html.content_id import unembed
 from newsletter.compose.issue import Issue, Piece
 from newsletter.compose.message import headers
 from newsletter.compose.message.dkim import Signer, split_fields

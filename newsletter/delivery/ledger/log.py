@@ -5,10 +5,10 @@ One `write` before a body goes takes the place of a transaction; the rows of the
 adds it to them (ledger.sqlite), and who only looks sees the rows as the log has them (`overlay`). The kernel keeps what
 was written when the process dies, not when the power goes; then what was claimed is in doubt (ledger.journal).
 
-Lines of JSON in the order of events: a opening; `[id, moment]`, an intent; a `Record`, a reply; `[mark]`: all before it
-is in the rows as soon as the lease says so (`leases.log_mark`). A last line without its end was not written whole, so
-nothing has followed from it. Whoever writes a log holds a lock on it (flock); a second issue that is sent at the same
-time has a log of its own, `newsletter.db-intents-2`.
+Lines of JSON in the order of events: an opening; `[id, moment]`, an intent; a `Record`, a reply; `[mark]`: all before
+it is in the rows as soon as the lease says so (`leases.log_mark`). A last line without its end was not written whole,
+so nothing has followed from it. Whoever writes a log holds a lock on it (flock); a second issue that is sent at the
+same time has a log of its own, `newsletter.db-intents-2`.
 """
 
 import contextlib
@@ -59,10 +59,10 @@ class Log:
     """The log of one run, from its making to `close`; `is_settled`: whether an old log with that opening may go."""
 
     def __init__(self, state: Path, issue: str, epoch: int, is_settled: Callable[[Opening], bool]) -> None:
-        self._header = Opening(issue, epoch)
+        self._opening = Opening(issue, epoch)
         self.path, self._file = _take(state, is_settled)
         self._mark = 0
-        self._buffer = [_line(asdict(self._header))]
+        self._buffer = [_line(asdict(self._opening))]
         self.is_broken = False  # the last line may not be whole: nothing is written any more
         self.write()
 
@@ -100,7 +100,7 @@ class Log:
         if os.fstat(self._file).st_size < LONGEST:
             return
         fresh = self.path.with_name(f"{self.path.name}~")
-        opening = Opening(self._header.issue, self._header.epoch, mark)
+        opening = Opening(self._opening.issue, self._opening.epoch, mark)
         with contextlib.suppress(OSError):
             data = _line(asdict(opening)) + self.path.read_bytes().rpartition(b"\n[%d]\n" % mark)[2]
             fresh.unlink(missing_ok=True)

@@ -101,7 +101,8 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
 
 @lru_cache(maxsize=1)
 def _checks() -> Any:
-    from newsletter.checks import check_message, sample_of
+    from newsletter.checks.run import check_message
+    from newsletter.checks.sample import sample_of
 
     return lambda data: check_message(sample_of(data))
 

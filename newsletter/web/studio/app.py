@@ -155,7 +155,9 @@ class Studio:
 
     async def findings(self, request: Request) -> Response:
         """What the checks find; by POST every link is asked, over the network."""
-        from newsletter.checks import check_links, check_message, check_spam
+        from newsletter.checks.rules.link_status import check_links
+        from newsletter.checks.rules.spam import check_spam
+        from newsletter.checks.run import check_message
 
         rendered = await run_in_threadpool(self._render, request)
         sample = await run_in_threadpool(panels.sample, rendered)
@@ -234,7 +236,7 @@ class Studio:
             composer.compose(composer.read(self.renderer.find(key).path))
 
     def _check_ahead(self) -> None:
-        from newsletter.checks import check_message
+        from newsletter.checks.run import check_message
 
         key, person = self.last or (self.home_key(), "")
         if key:

@@ -22,7 +22,8 @@ from newsletter.web.studio.renderer import RenderedMessage
 from newsletter.web.studio.sent import SentIssue
 
 if TYPE_CHECKING:
-    from newsletter.checks import Finding, Sample
+    from newsletter.checks.finding import Finding
+    from newsletter.checks.sample import Sample
     from newsletter.web.studio.inbox_rows import InboxRow
 
 PANELS = ("inbox", "text", "source", "headers", "clients")
@@ -89,8 +90,8 @@ def context(panel: str, rendered: RenderedMessage, options: dict[str, str]) -> d
         case "inbox":
             return {"rows": rows_of(rendered), "dark": options.get("theme", "light") != "light"}
         case _:
-            from newsletter.checks import client_support
             from newsletter.checks.clients.caniemail import CLIENTS
+            from newsletter.checks.rules.client_support import client_support
 
             rows = client_support(sample(rendered))
             names = rendered.config.checks.clients
@@ -207,6 +208,6 @@ def _plain(text: str, kind: str) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=4)
 def _sample(rendered: RenderedMessage) -> "Sample":
-    from newsletter.checks import sample_of
+    from newsletter.checks.sample import sample_of
 
     return sample_of(rendered.eml, rendered.page, rendered.config, rendered.composed.template, now=datetime.now(UTC))

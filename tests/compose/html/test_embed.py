@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.checks import check_message, sample_of
+from newsletter.checks.run import check_message
+from newsletter.checks.sample import sample_of
 from newsletter.compose.composer import Composed, Composer
 from newsletter.compose.html.photograph import kind_of, resized, without_place
 from newsletter.compose.issue import Issue

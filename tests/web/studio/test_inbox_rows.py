@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.checks import sample_of
+from newsletter.checks.sample import sample_of
 from newsletter.web.studio.inbox_rows import CLIENTS, Line, clusters, cut, rows, snippet_of, text_width
 
 LINE = Line(200, 14)
