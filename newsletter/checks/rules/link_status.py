@@ -1,24 +1,18 @@
 """Do the links and pictures answer? Asked over the network, and only when the user asks for it.
 
-HEAD, then GET where HEAD is not answered well; redirects are followed by hand. At each hop the host's name is resolved
-once, addresses that are not public are refused, and the connection goes to the address that was checked, so a name that
-changes its mind in between gains nothing. Two requests at a time for each host, ten seconds for each address. HTTP is
-httpcore's. Proxies are not used.
+HEAD, then GET where HEAD is not answered well; redirects are followed by hand, each hop a request of its own
+(checks.request). Two requests at a time for each host, ten seconds for each address.
 """
 
 import asyncio
 import contextlib
 import ipaddress
 import re
-import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
-
-import httpcore
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from newsletter.checks.finding import Finding
 from newsletter.checks.rule import Check, Violation, count, place_of, shorten
@@ -32,7 +26,6 @@ IN_ALL = 20
 HOPS = 8
 PAGE_MOST = 2 * 1024 * 1024
 """Bytes of a page that are read for its words."""
-_AGENT = "newsletter-check"
 _PERSONAL = re.compile(r"\{\{|\{%|\*\||%7B%7B", re.IGNORECASE)
 _SHY = {401, 403, 405, 429, 999}
 _GONE_FOR_GOOD = {301, 308}
@@ -48,10 +41,6 @@ class LinkStatus:
     reason: str = ""  # why there is no code
     moved: str = ""  # where it redirects for good
     size: int | None = None  # bytes that the server announces, if it does
-
-
-class _Unreachable(Exception):  # noqa: N818 (an outcome, not an error)
-    """Why there is no answer, in words for the finding."""
 
 
 _SPECIAL = tuple(
@@ -169,15 +158,17 @@ async def _ask(
     url: str, allowed: Callable[[Address], bool], tls: ssl.SSLContext, body: bytearray | None = None, most: int = 0
 ) -> LinkStatus:
     """Follow an address to its last answer; `body` gets up to `most` bytes of it."""
+    from newsletter.checks.request import Unreachable, request  # what speaks HTTP is loaded only for those who ask
+
     moved, for_good, here = "", True, url
     for _ in range(HOPS):
         try:
             status, location, size = 0, "", None
             if not most:
-                status, location, size = await _request("HEAD", here, allowed, tls)
+                status, location, size = await request("HEAD", here, allowed, tls)
             if status >= 400 or status < 200:
-                status, location, size = await _request("GET", here, allowed, tls, body=body, most=most)
-        except _Unreachable as error:
+                status, location, size = await request("GET", here, allowed, tls, body=body, most=most)
+        except Unreachable as error:
             behind = "" if here == url else f" redirects to {shorten(here, 60)}, which"
             return LinkStatus(None, f"{behind} {error}".strip())
         if not (300 <= status < 400 and location):
@@ -201,114 +192,16 @@ async def ask_once(
     tls: ssl.SSLContext | None = None,
 ) -> LinkStatus:
     """What comes back for one request that follows no redirect; `form` is the urlencoded body of a POST."""
+    from newsletter.checks.request import Unreachable, request
+
     try:
         async with asyncio.timeout(seconds):
-            status, location, _ = await _request(method, url, allowed, tls or ssl.create_default_context(), form)
+            status, location, _ = await request(method, url, allowed, tls or ssl.create_default_context(), form)
     except TimeoutError:
         return LinkStatus(None, f"does not answer within {seconds:g} seconds")
-    except _Unreachable as error:
+    except Unreachable as error:
         return LinkStatus(None, str(error))
     return LinkStatus(status, moved=location)
-
-
-async def _request(
-    method: str,
-    url: str,
-    allowed: Callable[[Address], bool],
-    tls: ssl.SSLContext,
-    form: str = "",
-    *,
-    body: bytearray | None = None,
-    most: int = 0,
-) -> tuple[int, str, int | None]:
-    """Send one request; the status, the Location header and Content-Length. Raises _Unreachable.
-
-    `body` gets the first `most` bytes of the answer.
-    """
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
-        name = host if ":" in host else host.encode("idna").decode("ascii")
-        port = parts.port
-    except ValueError:  # UnicodeError is one
-        raise _Unreachable("is no address") from None
-    if parts.scheme not in {"http", "https"} or not name:
-        raise _Unreachable(f"is no web address but {parts.scheme or 'nothing'}:")
-    target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (
-        "?" + quote(parts.query, safe="/%:=&~+!$,;'@()*?[]") if parts.query else ""
-    )
-    address = httpcore.URL(scheme=parts.scheme.encode(), host=name.encode(), port=port, target=target.encode())
-    shown = f"[{name}]" if ":" in name else name
-    authority = shown if port in {None, 80, 443} else f"{shown}:{port}"
-    fields = [("Host", authority), ("User-Agent", _AGENT), ("Accept", "*/*"), ("Connection", "close")]
-    sent = form.encode("ascii")
-    if sent:
-        fields += [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(sent)))]
-    pool = httpcore.AsyncConnectionPool(tls, network_backend=_CheckedNetwork(allowed))
-    try:
-        async with pool, pool.stream(method, address, headers=fields, content=sent or None) as response:
-            if body is not None and most:
-                body.clear()
-                async for chunk in response.aiter_stream():
-                    body += chunk[: most - len(body)]
-                    if len(body) >= most:
-                        break
-            return _read_head(response)
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError) as error:
-        raise _Unreachable(_reason(error)) from None
-
-
-class _CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to the very address that was looked up and allowed."""
-
-    def __init__(self, allowed: Callable[[Address], bool]) -> None:
-        self._allowed = allowed
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (the interface is httpcore's)
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection to the first allowed address of the host. Raises _Unreachable where there is none."""
-        address = await _resolve(host, port, self._allowed)
-        return await self._network.connect_tcp(str(address), port, timeout, local_address, socket_options)
-
-
-async def _resolve(host: str, port: int, allowed: Callable[[Address], bool]) -> Address:
-    """One allowed address of a host."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        raise _Unreachable(f"leads to {host}, which does not exist") from None
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    for address in addresses:
-        if allowed(address):
-            return address
-    raise _Unreachable("leads to a private address, which readers can't reach")
-
-
-def _read_head(response: httpcore.Response) -> tuple[int, str, int | None]:
-    fields = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in reversed(response.headers)}
-    length = fields.get("content-length", "")
-    return response.status, fields.get("location", ""), int(length) if length.isdecimal() else None
-
-
-def _reason(error: BaseException) -> str:
-    """Why there was no answer, from the error at its root."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"has a bad certificate ({cause.verify_message})"
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"does not answer ({cause.strerror})"
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpcore.RemoteProtocolError) and "disconnected" not in str(error):
-        return "does not speak HTTP"
-    return "does not answer (it hangs up)"
 
 
 LINK_DEAD = Check(

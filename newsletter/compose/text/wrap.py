@@ -8,8 +8,6 @@ everybody notices).
 import re
 import unicodedata
 
-import wcwidth
-
 from newsletter.compose.templating.tokens import TOKEN
 
 NO_BREAK = "\u00a0"
@@ -23,12 +21,21 @@ _IDEOGRAPHIC = re.compile(
     "[\u2e80-\u303f\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
 )
 
+_NARROW = re.compile(
+    "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u21a8]*"
+)
+"""Latin, Greek and Cyrillic letters, typographic marks, currencies, arrows: one column each."""
+
 
 def display_width(text: str) -> int:
     """Columns that `text` takes in a monospaced window; a slot's token counts as a short word."""
     if "slot" in text:
         text = TOKEN.sub("x" * _SLOT_WIDTH, text)
-    return len(text) if text.isascii() else wcwidth.width(text)
+    if text.isascii() or _NARROW.fullmatch(text):
+        return len(text)
+    import wcwidth  # its tables take 4 MB and 30 ms, which few texts need
+
+    return wcwidth.width(text)
 
 
 def wrap(text: str, width: int) -> list[str]:
