@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from newsletter.checks.rules.link_status import Address, fetch_text, is_public, link_status
+from newsletter.checks.public_address import Address, is_public
+from newsletter.checks.rules.link_status import fetch_text, link_status
 from newsletter.compose.issue import Issue
 
 _IMAGE = re.compile(r"""<img\b[^>]*?\ssrc=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)

@@ -14,9 +14,9 @@ from urllib.parse import quote, urlsplit
 
 import httpcore
 
-_AGENT = "newsletter-check"
+from newsletter.checks.public_address import Address
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_AGENT = "newsletter-check"
 
 
 class Unreachable(Exception):  # noqa: N818 (an outcome, not an error)

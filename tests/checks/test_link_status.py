@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from newsletter.checks.rules.link_status import LinkStatus, check_links, is_public
+from newsletter.checks.public_address import is_public
+from newsletter.checks.rules.link_status import LinkStatus, check_links
 from newsletter.checks.sample import sample_of
 from tests.checks.mail import here, message
 from tests.checks.servers import listening

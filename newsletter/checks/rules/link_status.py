@@ -6,7 +6,6 @@ HEAD, then GET where HEAD is not answered well; redirects are followed by hand, 
 
 import asyncio
 import contextlib
-import ipaddress
 import re
 import ssl
 from collections import defaultdict
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from newsletter.checks.finding import Finding
+from newsletter.checks.public_address import Address, is_public
 from newsletter.checks.rule import Check, Violation, count, place_of, shorten
 from newsletter.checks.rules.images import FILE_MOST, IMAGE_SOURCE, heavy
 from newsletter.checks.sample import Sample
@@ -30,8 +30,6 @@ _PERSONAL = re.compile(r"\{\{|\{%|\*\||%7B%7B", re.IGNORECASE)
 _SHY = {401, 403, 405, 429, 999}
 _GONE_FOR_GOOD = {301, 308}
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
@@ -41,24 +39,6 @@ class LinkStatus:
     reason: str = ""  # why there is no code
     moved: str = ""  # where it redirects for good
     size: int | None = None  # bytes that the server announces, if it does
-
-
-_SPECIAL = tuple(
-    map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10", "5f00::/16"))
-)  # local translation (RFC 8215), site-local (RFC 3879), segment routing (RFC 9602): some Pythons call them global
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one on the internet, and not of this machine, this network or a special use."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if any(address in network for network in _SPECIAL):
-            return False
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
 
 
 async def check_links(
