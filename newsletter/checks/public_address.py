@@ -1,4 +1,4 @@
-"""Which addresses are on the internet: others are not asked on behalf of a message that somebody else may have written."""
+"""Which addresses are on the internet: no others are asked for the sake of a message."""
 
 import ipaddress
 
