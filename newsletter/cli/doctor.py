@@ -1,12 +1,13 @@
 """`doctor`: what is wrong with identity, relay, list and this machine, and the exact line to put where."""
 
+import sys
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.console import paint, say, say_json, table
+from newsletter.cli.console import note, paint, say, say_json, table
 
 if TYPE_CHECKING:
     from newsletter.doctor.run import Examination
@@ -40,6 +41,10 @@ def doctor(
     from newsletter.config.settings import load_config
     from newsletter.doctor.run import examine
 
+    if not as_json and sys.stderr.isatty():
+        note("asking name servers, the relay and the public pages…")
+    if probe:
+        note("one message goes to your own mailbox, and is waited for, two minutes at most")
     examinations = run_async(examine(load_config(context.obj), probe=probe))
     if as_json:
         say_json([asdict(one) for examination in examinations for one in examination.diagnoses])

@@ -36,7 +36,7 @@ def test_a_healthy_zone_lacks_nothing_but_what_needs_a_web_server(look: Look) ->
 SPF_KINDS = [
     ("", "no SPF record", 'example.org. IN TXT "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all"'),
     ("v=spf1 ip4:192.0.2.25 ~all|v=spf1 mx -all", "2 SPF records", '"v=spf1 ip4:192.0.2.25 mx ~all"'),
-    (f"v=spf1 {ELEVEN} -all", "11 look-ups", "include:s10.example.net"),
+    (f"v=spf1 {ELEVEN} -all", "11 look-ups", "include:s10.example.net (1)"),
     ("v=spf1 a:x.example.net a:y.example.net mx:z.example.net -all", "3 void look-ups", '"v=spf1 -all"'),
     ("v=spf1 include:lost.example.net -all", "lost.example.net has no SPF record", "include:lost.example.net"),
     ("v=spf1 include:circle.example.net -all", "circle", "include:example.org"),
@@ -81,6 +81,16 @@ def test_a_wrong_spf_record_is_named_with_its_line(look: Look, records: str, wha
     found = look(without=(SPF,), with_=f"{written}\n{OTHERS}")
     wrong = [each for each in found if each.check == "spf" and each.result in ("warn", "fail")]
     assert any(what in each.what and fix in each.fix for each in wrong), wrong
+
+
+def test_too_many_lookups_are_answered_with_a_record_that_has_fewer(look: Look) -> None:
+    inner = "\n".join(f'n{n}.example.net. IN TXT "v=spf1 ip4:198.51.100.{n} -all"' for n in range(11))
+    nested = " ".join(f"include:n{n}.example.net" for n in range(9))
+    zone = f"{_line('v=spf1 include:deep.example.net include:n9.example.net include:n10.example.net ~all')}\n{inner}\n"
+    wrong = one(look(without=(SPF,), with_=f'{zone}deep.example.net. IN TXT "v=spf1 {nested} -all"'), "spf", "fail")
+    assert "12 look-ups" in wrong.what
+    networks = " ".join(f"ip4:198.51.100.{n}" for n in range(9))
+    assert f'"v=spf1 {networks} include:n9.example.net include:n10.example.net ~all"' in wrong.fix
 
 
 def test_strings_are_joined_without_a_blank_as_receivers_do(look: Look) -> None:
@@ -345,6 +355,16 @@ def test_an_address_without_a_name_that_leads_back_is_named(look: Look, lines: s
     assert wrong.result == result
     assert what in wrong.what
     assert f"{PTR_LINE} IN PTR relay.example.net." in wrong.fix
+
+
+def test_an_alias_at_the_top_of_the_domain_is_named(look: Look) -> None:
+    zone = "example.org. IN CNAME www.example.com.\nwww.example.com. IN A 192.0.2.9"
+    assert "alias (CNAME)" in one(look(without=("example.org.",), with_=zone), "from", "fail").what
+
+
+def test_a_policy_behind_an_alias_that_leads_nowhere_is_named(look: Look) -> None:
+    found = look(without=(DMARC,), with_="_dmarc.example.org. IN CNAME gone.example.com.")
+    assert "an alias of gone.example.com" in one(found, "dmarc", "fail").what
 
 
 def test_from_at_a_freemail_domain_fails(look: Look) -> None:

@@ -59,7 +59,9 @@ async def _missing(domain: str, resolver: Resolver) -> Diagnosis:
         if any(map(is_dmarc, (await resolver.ask(place, "TXT")).records)):
             what = f"the DMARC record stands at {place}, where nobody looks"
             return Diagnosis(CHECK, "fail", what, f"move it to _dmarc.{domain}\n{line}")
-    what = f"{domain} has no DMARC record: Gmail, Yahoo and Microsoft refuse bulk mail without one"
+    aliases = (await resolver.ask(f"_dmarc.{domain}", "TXT")).aliases
+    led = f" (_dmarc.{domain} is an alias of {aliases[-1]}, where there is none)" if aliases else ""
+    what = f"{domain} has no DMARC record{led}: Gmail, Yahoo and Microsoft refuse bulk mail without one"
     return Diagnosis(CHECK, "fail", what, zone_lines(domain, line))
 
 

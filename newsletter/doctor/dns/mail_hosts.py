@@ -30,7 +30,11 @@ async def examine_from(identity: Identity, resolver: Resolver) -> list[Diagnosis
             what += ": its DMARC policy has mail from other relays refused, and so do Gmail's and Yahoo's rules"
         fix = "use a domain of your own in [newsletter] author, and [newsletter] reply_to for the mailbox that you read"
         return [Diagnosis("from", "warn" if own else "fail", what, fix)]
-    answer = await resolver.ask(domain, "SOA")
+    answer, alias = await asyncio.gather(resolver.ask(domain, "SOA"), resolver.ask(domain, "CNAME"))
+    if alias.outcome == "found":
+        what = f"From's domain {domain} is an alias (CNAME) of {alias.records[0]}, which hides its own SPF and MX"
+        fix = f"give it an A record in place of the alias\n{domain}. IN A YOUR-WEB-ADDRESS"
+        return [Diagnosis("from", "fail", what, fix)]
     if answer.outcome == "missing":
         what = f"From's domain {domain} does not exist (NXDOMAIN): mail from it is refused everywhere"
         return [Diagnosis("from", "fail", what, "check [newsletter] author, and whether the domain was renewed")]

@@ -14,6 +14,8 @@ from newsletter.doctor.profiles import Profile
 from newsletter.smtp.relay import Relay
 
 CHECK = "spf"
+LONGEST = 1_000
+"""Characters of a record that still comes well through DNS."""
 _WIDE = {4: 8, 6: 20}
 """A network of this length or shorter is nobody's own."""
 
@@ -124,9 +126,7 @@ def _counted(found: Walk) -> list[Diagnosis]:
     if found.lookups > LOOKUPS:
         many = f"over {TERMS}" if found.lookups > TERMS else str(found.lookups)
         what = f"SPF of {found.domain} takes {many} look-ups, and {LOOKUPS} are allowed: receivers end with an error"
-        costly = ", ".join(t.text for t in found.terms if t.name in ("include", "a", "mx", "redirect", "exists", "ptr"))
-        fix = f"take out what no longer sends, or put its networks in place as ip4: and ip6:; these cost: {costly}"
-        diagnoses.append(Diagnosis(CHECK, "fail", what, f"{fix}; the record is now {found.record!r}"))
+        diagnoses.append(Diagnosis(CHECK, "fail", what, _flatter(found)))
     if found.void:
         lost = ", ".join(dict.fromkeys(found.void))
         result: Result = "fail" if len(found.void) > VOID else "warn"
@@ -134,6 +134,21 @@ def _counted(found: Walk) -> list[Diagnosis]:
         kept = [term.text for term in found.terms if term.text not in found.void]
         diagnoses.append(Diagnosis(CHECK, result, what, _instead(found, kept)))
     return diagnoses
+
+
+def _flatter(found: Walk) -> str:
+    """How to get by with fewer look-ups: networks in place of the includes that cost most."""
+    texts, left = [term.text for term in found.terms], found.lookups
+    for term, (cost, networks) in sorted(found.included.items(), key=lambda pair: -pair[1][0]):
+        if left > LOOKUPS and networks and term.startswith(("include:", "+include:")):
+            at = texts.index(term)
+            texts[at : at + 1] = [one for one in networks if one not in texts]
+            left -= cost
+    costly = ", ".join(f"{term} ({cost})" for term, (cost, _) in found.included.items())
+    fix = f"take out what no longer sends; these cost look-ups: {costly}"
+    if left > LOOKUPS or len(" ".join(texts)) > LONGEST:
+        return fix
+    return f"{fix}. Or name networks, and look now and then whether they have changed:\n{_instead(found, texts)}"
 
 
 async def _includes(

@@ -36,6 +36,8 @@ class Walk:
     void: list[str] = field(default_factory=list)  # terms that lead to nothing
     errors: list[SpfError] = field(default_factory=list)
     domains: list[str] = field(default_factory=list)  # all records that were read, its own first
+    networks: list[str] = field(default_factory=list)  # that included records let in
+    included: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # by term: its look-ups, its networks
     troubles: list[str] = field(default_factory=list)  # "spf.example.net: nobody answers"
 
 
@@ -65,14 +67,19 @@ async def _read(found: Walk, domain: str, record: str, resolver: Resolver, above
         found.terms = terms
     has_all = any(term.name == "all" for term in terms)
     for term in terms:
+        if above and term.name in ("ip4", "ip6") and term.qualifier == "+":
+            found.networks.append(term.text.lstrip("+"))
         if term.name not in LOOKING_UP or (term.name == "redirect" and has_all):
             continue
+        before, known = found.lookups, len(found.networks)
         found.lookups += 1
         if "%" in term.value or found.lookups > TERMS:
             continue
         target = (term.value or domain).lower().rstrip(".")
         if term.name in ("include", "redirect"):
             await _descend(found, term, target, resolver, (*above, domain))
+            if not above:
+                found.included[term.text] = found.lookups - before, found.networks[known:]
         elif term.name in ("a", "mx"):
             await _count_hosts(found, term, target, resolver)
 
