@@ -12,6 +12,8 @@ from newsletter.doctor.identity import Identity, literal
 from newsletter.doctor.web import fetch
 
 BIMI_SELECTOR = "default"
+PORT = ""
+"""Of the policy's server, as `:443`: the standard one, but in tests."""
 
 
 async def examine_transport(identity: Identity, resolver: Resolver) -> list[Diagnosis]:
@@ -46,7 +48,7 @@ async def _mta_sts(domain: str, resolver: Resolver) -> Diagnosis:
             what + (f" ({trouble})" if trouble else ""),
             f"give mta-sts.{domain} one, or take the record out",
         )
-    response = await fetch("GET", f"https://mta-sts.{domain}/.well-known/mta-sts.txt", address=addresses[0])
+    response = await fetch("GET", f"https://mta-sts.{domain}{PORT}/.well-known/mta-sts.txt", address=addresses[0])
     wrong = response.trouble or ("" if response.status == 200 else f"is answered with {response.status}, not with 200")
     wrong = wrong or await _policy_fault(response.text, domain, resolver)
     if wrong:
