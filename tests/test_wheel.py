@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_weight import NEVER_USED
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -27,6 +29,12 @@ def test_the_wheel_sends_from_an_empty_folder(tmp_path: Path) -> None:
     run(programs / "newsletter", "init", cwd=letter)
     html = run(programs / "newsletter", "render", "hello", cwd=letter)
     assert 'role="presentation"' in html
+    assert run(programs / "newsletter", "--version") == run(programs / "python", "-m", "newsletter", "--version")
+    assert (tmp_path / "clean/share/man/man1/newsletter.1").exists()
+    assert run(programs / "newsletter", "completion", "fish").startswith("# fish completion")
+    about = run(programs / "python", "-c", "import importlib.metadata as m; print(m.metadata('newsletter-press'))")
+    assert "](docs/" not in about  # links and pictures of the package index
+    run(programs / "python", "-m", "pip", "uninstall", "--quiet", "--yes", *NEVER_USED)
     assert "This is the first issue" in html
     said = json.loads(run(programs / "newsletter", "send", "hello", "--dry-run", "--json", cwd=letter))
     assert (said["mode"], said["sent"]) == ("dry-run", 2)

@@ -31,7 +31,7 @@ def check(
     """Read the list as a send would: count, and name each row that can't be mailed with its line.
 
     Shows what stands in columns that may say that somebody left, and whom that keeps from being mailed. Exits with 1 if
-    a row can't be mailed, with 2 if the list can't be read for sure. Changes nothing.
+    a row can't be mailed, with 2 if the list can't be read. Changes nothing.
 
     \b
       newsletter subscribers check

@@ -26,7 +26,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from newsletter.config import explain
-from newsletter.config.values import HexColour, Language, MailAddress, Number, Timezone, WebAddress
+from newsletter.config.values import HexColour, Language, MailAddress, Number, OwnFolder, Timezone, WebAddress
 from newsletter.errors import NewsletterError
 
 CONFIG_NAME = "newsletter.toml"
@@ -124,7 +124,7 @@ class Unsubscribe(Section):
 
 class State(Section):
     url: str = "sqlite:///newsletter.db"
-    dir: str = ".newsletter"  # for what is ours and never in git: the secret, the test inbox
+    dir: OwnFolder = ".newsletter"  # for what is ours and never in git: the secret, the test inbox
 
 
 class Inbox(Section):

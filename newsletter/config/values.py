@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import os
 import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -60,9 +61,16 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _folder_of_its_own(value: str) -> str:
+    if not value.strip() or os.path.normpath(os.path.expanduser(value)) in {".", "..", "/", os.path.expanduser("~")}:
+        raise ValueError(f"{value!r} is no folder of its own; write it like .newsletter or /srv/newsletter/state")
+    return value
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 HexColour = Annotated[str, AfterValidator(_colour)]
 Language = Annotated[str, AfterValidator(_language)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
+OwnFolder = Annotated[str, AfterValidator(_folder_of_its_own)]
 Number = Annotated[int, BeforeValidator(_number)]

@@ -1,5 +1,6 @@
 """`send --new`: weeks of posts under a clock of the tests', into a real relay."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from newsletter.cli.send import send_issue
 from newsletter.cli.send_new import send_new
 from newsletter.cli.send_options import Options
 from newsletter.config.settings import load_config
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.smtp.relay import parse_relay
 from tests.cli.conftest import Call
 from tests.cli.test_send import EVERYBODY, Relay, parse
@@ -170,3 +172,26 @@ def test_an_issue_that_was_not_finished_is_finished_first_as_it_was_begun(
 def test_options_that_do_not_go_together_are_refused(call: Call, words: str, said: str) -> None:
     code, out, err = call("send", *words.split())
     assert (code, out, err) == (2, "", f"newsletter: {said}\n")
+
+
+def test_of_two_runs_at_once_the_second_is_told_to_come_again(folder: Path, relay: Relay, call: Call) -> None:
+    with SqliteLedger(folder / "newsletter.db") as first:
+        first.hold("send --new")
+        code, out, err = call("send", "--new", "--yes", "--since", "2026-05-01", "--smtp", relay.url)
+        assert (code, out) == (75, "")
+        assert "'send --new' is being sent by process" in err
+    assert relay.messages == []
+    code, out, _ = call("send", "--new", "--yes", "--since", "2026-05-01", "--json", "--smtp", relay.url)
+    assert (code, [(one["issue"], one["sent"]) for one in json.loads(out)]) == (0, [("hello", 3)])
+    assert json.loads(call("send", "--new", "--yes", "--json", "--smtp", relay.url)[1]) == []
+
+
+def test_the_state_is_kept_where_it_is_said(folder: Path, relay: Relay, call: Call) -> None:
+    config = (folder / "newsletter.toml").read_text()
+    (folder / "newsletter.toml").write_text(f'{config}\n[state]\ndir = "kept"\n')
+    assert call("send", "hello", "--yes", "--smtp", relay.url)[0] == 0
+    assert (folder / "kept" / "secret").exists()
+    assert not (folder / ".newsletter").exists()
+    (folder / "newsletter.toml").write_text(f'{config}\n[state]\ndir = "."\n')
+    code, _, err = call("status")
+    assert (code, "'.' is no folder of its own; write it like .newsletter" in err) == (2, True)

@@ -162,3 +162,13 @@ def test_every_page_is_in_the_site_and_every_link_between_them_leads_somewhere(t
 
 def test_what_assistants_read_first_leads_to_pages_that_are_there() -> None:
     assert {target for target in LINK.findall(page("llms.txt")) if not (DOCS / target).exists()} == set()
+
+
+def test_every_message_that_is_looked_up_is_one_of_ours() -> None:
+    rows = re.findall(r"^\| (`.*?) \| ", page("how-to/troubleshooting.md"), re.MULTILINE)
+    code = "\n".join(path.read_text(encoding="utf-8") for path in CODE.rglob("*.py"))
+    code = re.sub(r"[\"']\s*\n\s*f?[\"']", "", code).replace("{CONFIG_NAME}", "newsletter.toml")
+    messages = [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+    assert len(messages) > 20
+    unknown = [one for one in messages if not re.search(re.escape(one).replace(re.escape("'x'"), r"\{.*?\}"), code)]
+    assert unknown == []
