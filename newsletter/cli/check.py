@@ -182,7 +182,14 @@ def show(findings: "Iterable[Finding]") -> None:
 
 
 def foretell(obstacles: Iterable[NewsletterError]) -> None:
-    """Say what a live send would stop at, where this one is none."""
+    """Say what a live send would stop at, where this one is none: in a line, or a line each below one."""
+    told = []
     for obstacle in obstacles:
         obstacle.path = short_path(obstacle.path) if obstacle.path else None
-        note(f"warning: a live send would stop: {obstacle}".replace(", nothing was sent", ""), hang=2)
+        told.append(str(obstacle).replace(", nothing was sent", ""))
+    if len(told) == 1:
+        note(f"warning: a live send would stop: {told[0]}", hang=2)
+    elif told:
+        note("warning: a live send would stop, for these reasons:")
+        for one in told:
+            note(f"  {one}", hang=4)

@@ -1,5 +1,6 @@
 """What `send` says: the plan before, the report after, for people and for programs."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ _COUNTED = {"deferred": "yellow", "failed": "red", "unknown": "red", "skipped": 
 SHOWN = 5
 """So many replies and names are shown; the rest is counted."""
 HEADERS_SHOWN = 20
-NEVER_ANSWERED = "{} has never answered; `newsletter check POST --links` asks it"
+NEVER_ANSWERED = "{} has never answered; `{} --links` asks it"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def show_plan(plan: "Plan", options: "Options", prepared: "Prepared | None", *, 
             if value and (last == "Resembles" or not options.quiet):
                 note(f"{last}: {value}")
         return
-    never = "" if answered else NEVER_ANSWERED.format(plan.issue.unsubscribe_url)
+    never = "" if answered else NEVER_ANSWERED.format(plan.issue.unsubscribe_url, _check(plan))
     for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays), moment):
         if value:
             say_row(name, value)
@@ -79,7 +80,7 @@ def _doubts(plan: "Plan", prepared: "Prepared | None", *, is_live: bool) -> list
         )
         rows.append(("First", what))
     if plan.resembles is not None:
-        rows.append(("Resembles", f"{plan.resembles}; is it the same post? `--again NAME` says that it is not"))
+        rows.append(("Resembles", f"{plan.resembles}; if it is the same post, don't send it"))
     if prepared is not None and prepared.dated is not None:
         rows.append(("Post's date", f"{prepared.dated:%Y-%m-%d %H:%M}, which is yet to come"))
     warnings = [one for one in prepared.findings if one.severity == "warning"] if prepared is not None else []
@@ -87,7 +88,7 @@ def _doubts(plan: "Plan", prepared: "Prepared | None", *, is_live: bool) -> list
         where = f"{short_path(one.source)}:{one.line}: " if one.source and one.line else ""
         rows.append(("" if number else "Warnings", f"{where}{one.message}"))
     if (hidden := len(warnings) - SHOWN) > 0:
-        rows.append(("", f"and {hidden:,} more; `newsletter check POST` shows them"))
+        rows.append(("", f"and {hidden:,} more; `{_check(plan)}` shows them"))
     return rows
 
 
@@ -193,13 +194,20 @@ def show_report(
             say(f"  {text}")
     _show_unknown(plan, report, command)
     if rehearsal is not None:
-        _show_rehearsal(rehearsal, Counter(one.severity for one in prepared.findings) if prepared else Counter())
+        _show_rehearsal(
+            rehearsal, Counter(one.severity for one in prepared.findings) if prepared else Counter(), _check(plan)
+        )
     if report.stopped is not None:
         note(f"newsletter: {report.stopped}")
     if report.interrupted:
         note("stopped; run the same command again to go on")
     elif rehearsal is None and report.failed + report.unknown + report.deferred:
         say(f"`newsletter deliveries {plan.issue.id}` names everybody")
+
+
+def _check(plan: "Plan") -> str:
+    """The command that shows the findings of the issue's post."""
+    return f"newsletter check {shlex.quote(plan.issue.post)}"
 
 
 def _show_unknown(plan: "Plan", report: "Report", command: str) -> None:
@@ -212,8 +220,8 @@ def _show_unknown(plan: "Plan", report: "Report", command: str) -> None:
         say(f"  `{command} --resend-unknown` mails them again; some then get it twice")
 
 
-def _show_rehearsal(rehearsal: Rehearsal, findings: Counter[str]) -> None:
-    """What arrived, parsed again from the inbox."""
+def _show_rehearsal(rehearsal: Rehearsal, findings: Counter[str], check: str) -> None:
+    """What arrived, parsed again from the inbox; `check` is the command that shows the findings."""
     counts = [
         paint(plural(n, kind), colour)
         for kind, colour in (("error", "red"), ("warning", "yellow"))
@@ -222,14 +230,14 @@ def _show_rehearsal(rehearsal: Rehearsal, findings: Counter[str]) -> None:
     if rehearsal.server is not None:
         say_row("Refused", f"{rehearsal.server.refused:,}")
         say_row("Largest", human_size(rehearsal.server.largest))
-    say_row("Findings", (", ".join(counts) or "none") + ("; `newsletter check POST` shows them" if counts else ""))
+    say_row("Findings", (", ".join(counts) or "none") + (f"; `{check}` shows them" if counts else ""))
     if rehearsal.store is not None:
         newest = rehearsal.store.search(limit=1).rows
         message = rehearsal.store.message(newest[0].id) if newest else None
         if message is not None:
             say("Sample")
             for name, value in message.headers[:HEADERS_SHOWN]:
-                say(f"  {name}: {value}")
+                say(f"  {name}: {value}", hang=4)
     say_row("Inbox", short_path(rehearsal.place))
     say_row(
         "Look at it", "`newsletter inbox` opens it in the browser" if rehearsal.store is not None else "it is there"

@@ -114,7 +114,7 @@ def test_without_links_and_by_sending_nobody_is_asked_and_the_plan_says_that_it_
 ) -> None:
     call("check", "hello")
     code, out, _ = call("send", "hello", "--yes", "--force", "--limit", "1", "--smtp", relay.url)
-    assert "has never answered; `newsletter check POST --links` asks it" in out
+    assert "has never answered; `newsletter check posts/2026-05-04-hello.md --links` asks it" in out
     assert pages.asked == []
     call("check", "hello", "--links")
     assert pages.asked

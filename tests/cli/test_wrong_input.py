@@ -131,8 +131,10 @@ def test_all_that_a_newsletter_lacks_is_named_at_once_and_a_rehearsal_foretells_
     assert all(lack in said for lack in lacks), said
     code, _, said = call("send", "hello", "--dry-run")
     assert code == 0
+    told = said.splitlines()
+    listed = told[told.index("warning: a live send would stop, for these reasons:") + 1 :]
     for lack in (*lacks, "the checks found"):
-        assert any(lack in line and "a live send would stop" in line for line in said.splitlines()), lack
+        assert any(lack in line for line in listed), lack
 
 
 def test_a_sample_address_goes_nowhere_and_the_rest_is_foretold_with_to(folder: Path, call: Call) -> None:

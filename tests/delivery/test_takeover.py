@@ -136,7 +136,9 @@ class Takeovers(RuleBasedStateMachine):
 
     def end(self, sender: Sender, *, settled: bool) -> None:
         sender.log.close(settled=settled)
+        before = None if self.holds(sender) else self.everything()
         sender.ledger.close()
+        assert before in (None, self.everything()), "gave back what is another's"
         self.leave(sender)
 
     def leave(self, sender: Sender) -> None:
@@ -414,3 +416,30 @@ async def test_a_sender_frozen_while_another_host_finishes_sends_nothing_when_it
     assert set(before) <= {"sent", "unknown"}
     assert len(before.get("unknown", set())) <= 2 * 2
     assert socket.gethostname() != "otherhost"
+
+
+def test_even_a_transaction_without_a_word_asks_whose_the_issue_is(tmp_path: Path) -> None:
+    """What is written down already, and waits for its body, is confirmed by nothing else."""
+    path, now = tmp_path / "newsletter.db", [1_000.0]
+    with SqliteLedger(path, lambda: now[0], Process("one", boot_id(), 1, "")) as first:
+        plan(first, people(2))
+        first.begin(3600.0)
+        first.commit(Batch())
+        now[0] += STALE + 1
+        with SqliteLedger(path, lambda: now[0], Process("two", boot_id(), 1, ""), lambda _seconds: None) as second:
+            second.hold("hello")
+            with pytest.raises(TryAgainLater):
+                first.commit(Batch())
+
+
+def test_a_settled_claim_is_forgotten_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.db"
+    with SqliteLedger(path) as ledger:
+        plan(ledger, people(4))
+        ledger.begin(3600.0)
+        batches = [Batch(claim=2), Batch(claim=2)]
+        for batch in batches:
+            ledger.commit(batch)
+        one, other = (batch.claimed.transactions[0].claim for batch in batches if batch.claimed)
+        ledger.commit(Batch(done_claims=[one]))
+        assert execute(path, "SELECT number FROM claims") == [(other,)]
