@@ -22,8 +22,8 @@ from newsletter.config.settings import Config
 from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.doctor.dns.resolver import Resolver
 from newsletter.doctor.known_domains import disposable, meant
+from newsletter.doctor.state import existing_state
 from newsletter.errors import NewsletterError
-from newsletter.state import open_state, sqlite_path
 
 GMAIL, YAHOO, MICROSOFT, APPLE, OTHERS = "Gmail", "Yahoo", "Microsoft", "Apple", "others"
 ASKED = 200
@@ -98,9 +98,8 @@ def _count(config: Config) -> Readership:
     try:
         rows = find_list(config)
         stopped: frozenset[str] = frozenset()
-        if sqlite_path(config).exists():
-            engine = open_state(config)
-            stopped = frozenset(suppressed_keys(engine))
+        if (engine := existing_state(config)) is not None:
+            stopped = suppressed_keys(engine)
             engine.dispose()
         for _, row in rows or ():
             if not isinstance(row, Subscriber) or address_key(row.email) in stopped:
@@ -208,9 +207,9 @@ def _dead(found: Readership) -> list[Diagnosis]:
 
 
 def _unconfirmed(config: Config) -> list[Diagnosis]:
-    if not sqlite_path(config).exists():
+    engine = existing_state(config)
+    if engine is None:
         return []
-    engine = open_state(config)
     count = sum(1 for _ in all_unconfirmed(engine))
     engine.dispose()
     if not count:

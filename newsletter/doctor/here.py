@@ -13,8 +13,9 @@ from pathlib import Path
 from newsletter.config.settings import Config
 from newsletter.delivery.ledger.report import issue_counts
 from newsletter.doctor.diagnosis import Diagnosis
+from newsletter.doctor.state import existing_state
 from newsletter.errors import NewsletterError
-from newsletter.state import open_state, sqlite_path
+from newsletter.state import sqlite_path
 
 AWRY = 300.0
 """Seconds that a clock may differ: signatures and dates are held against others' clocks."""
@@ -142,11 +143,11 @@ def _backup(path: Path, name: str) -> Diagnosis:
 def _unknowns(config: Config) -> list[Diagnosis]:
     """Whom the newest issue left in doubt."""
     try:
-        if not sqlite_path(config).exists():
-            return []
-        engine = open_state(config)
+        engine = existing_state(config)
     except NewsletterError as error:
         return [Diagnosis("unknown", "fail", str(error))]
+    if engine is None:
+        return []
     counts = issue_counts(engine)
     engine.dispose()
     if not counts:

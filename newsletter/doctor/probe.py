@@ -8,6 +8,7 @@ stands in Authentication-Results (RFC 8601), which is believed, for the mailbox 
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from newsletter.audience.source import addressees, find_list
 from newsletter.compose.composer import Composer
@@ -21,6 +22,7 @@ from newsletter.errors import NewsletterError
 from newsletter.feedback.imap import ImapBox, ImapLogin, find_mail
 from newsletter.feedback.mailbox import Mail
 from newsletter.site.discover import find_posts
+from newsletter.smtp.login import TokenError, TokenSource
 
 SECONDS = 120.0
 EVERY = 2.0
@@ -32,19 +34,15 @@ CHECK = "probe"
 class ProbeMailbox:
     """Where messages of one reference are looked for."""
 
-    config: Config
     box: ImapBox
+    login: ImapLogin
     reference: str
+    ca_file: Path | None
 
     def mails(self) -> list[Mail]:
         """Those that are there now; they are marked as handled, so that `feedback` leaves them alone."""
-        feedback = self.config.feedback
-        password = self.config.feedback_password()
-        if not password:
-            raise NewsletterError("there is no password for the mailbox; set NEWSLETTER_FEEDBACK__PASSWORD")
-        ca_file = self.config.root / feedback.ca_file if feedback.ca_file else None
         found = []
-        for mail in find_mail(self.box, ImapLogin(password), self.reference, ca_file):
+        for mail in find_mail(self.box, self.login, self.reference, self.ca_file):
             mail.mark()
             found.append(mail)
         return found
@@ -61,7 +59,8 @@ async def examine_probe(
     try:
         box = ImapBox.parse(config.feedback.imap)
         envelope = _message(config, address_of(box, config, identity))
-        mailbox = ProbeMailbox(config, box, _ref(envelope))
+        ca_file = config.root / config.feedback.ca_file if config.feedback.ca_file else None
+        mailbox = ProbeMailbox(box, await _login(config), _ref(envelope), ca_file)
         before = {mail.name for mail in await asyncio.to_thread(mailbox.mails)}
         begun = time.monotonic()
         [(_, reply)] = await send_direct([envelope], identity.relays)
@@ -76,6 +75,19 @@ async def examine_probe(
         return [Diagnosis(CHECK, "fail", what, "look into its spam folder, and at bounces of the return path")]
     arrived = _arrived(found, time.monotonic() - begun, box, envelope)
     return [arrived, *read_received(envelope.message, found.data, identity.domain)]
+
+
+async def _login(config: Config) -> ImapLogin:
+    """With what `[feedback] oauth` prints, else with the password. Raises NewsletterError where there is neither."""
+    if config.feedback.oauth:
+        try:
+            return ImapLogin(token=await TokenSource(config.feedback.oauth, str(config.root)).token())
+        except TokenError as error:
+            raise NewsletterError(f"{error}; see [feedback] oauth") from None
+    if not (password := config.feedback_password()):
+        what = "there is no password for the mailbox; set NEWSLETTER_FEEDBACK__PASSWORD, or [feedback] oauth"
+        raise NewsletterError(what)
+    return ImapLogin(password)
 
 
 def address_of(box: ImapBox, config: Config, identity: Identity) -> str:

@@ -6,7 +6,7 @@ from newsletter.config.settings import Config
 from newsletter.delivery.ledger.outcomes import Outcome, outcomes_by_domain
 from newsletter.doctor.audience import Readership
 from newsletter.doctor.diagnosis import Diagnosis, Result
-from newsletter.state import open_state, sqlite_path
+from newsletter.doctor.state import existing_state
 
 ISSUES = 5
 GOOD, BEARABLE = 0.001, 0.003
@@ -23,9 +23,9 @@ _LESS_BOUNCES = "remove what bounces, and confirm addresses (double opt-in); mos
 def examine_reputation(config: Config, audience: Readership) -> list[Diagnosis]:
     """A line for each provider, over the last issues."""
     check = "reputation"
-    if not sqlite_path(config).exists():
+    engine = existing_state(config)
+    if engine is None:
         return [Diagnosis(check, "skip", "nothing has been sent yet")]
-    engine = open_state(config)
     ids, by_domain = outcomes_by_domain(engine, ISSUES)
     engine.dispose()
     if not ids or not any(one.sent for one in by_domain.values()):

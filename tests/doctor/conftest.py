@@ -61,7 +61,6 @@ def _read_once(path: Path, domain: str, selector: str) -> SigningKey:
 @pytest.fixture
 def look(tmp_path: Path, key: tuple[Path, SigningKey], monkeypatch: pytest.MonkeyPatch) -> Look:
     """What the doctor says of the healthy zone, without the lines that begin as in `without`, with those of `with_`."""
-    monkeypatch.setattr("newsletter.doctor.dns.resolver.SECONDS", 0.15)
     monkeypatch.setattr("newsletter.compose.message.dkim_key.read_key", _read_once)
 
     def identity(
@@ -73,6 +72,8 @@ def look(tmp_path: Path, key: tuple[Path, SigningKey], monkeypatch: pytest.Monke
     ) -> list[Diagnosis]:
         text = HEALTHY + f"{key[1].zone_line}\n"
         lines = [line for line in text.splitlines() if not line.startswith(without or ("-",))]
+        silent = "silent" in (bad or {}).values()  # else a busy machine may take its time
+        monkeypatch.setattr("newsletter.doctor.dns.resolver.SECONDS", 0.6 if silent else 20.0)
         toml = CONFIG
         for old, new in config:
             assert old in toml

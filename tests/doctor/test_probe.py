@@ -173,7 +173,9 @@ async def test_a_message_that_never_arrives_is_named(
     assert "was accepted, and is not in" in found.what
 
 
-async def test_a_probe_without_mailbox_relay_or_password_says_what_is_missing(folder: Path) -> None:
+async def test_a_probe_without_mailbox_relay_or_password_says_what_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = load_config(folder / "newsletter.toml")
     [found] = await examine_probe(config, read_identity(config))
     assert (found.result, "[feedback] imap" in found.fix) == ("skip", True)
@@ -181,3 +183,7 @@ async def test_a_probe_without_mailbox_relay_or_password_says_what_is_missing(fo
     config = load_config(folder / "newsletter.toml")
     [found] = await examine_probe(config, read_identity(config))
     assert "NEWSLETTER_FEEDBACK__PASSWORD" in found.what
+    monkeypatch.setenv("NEWSLETTER_FEEDBACK__OAUTH", "echo nothing to give >&2; exit 3")
+    config = load_config(folder / "newsletter.toml")
+    [found] = await examine_probe(config, read_identity(config))
+    assert "see [feedback] oauth" in found.what

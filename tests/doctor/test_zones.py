@@ -190,6 +190,23 @@ def test_a_key_at_the_wrong_place_is_found_there(look: Look, key, place: str, wh
     assert what in one(look(without=(DKIM,), with_=text), "dkim", "fail").what
 
 
+@pytest.mark.parametrize(
+    ("record", "result", "what"),
+    [
+        ("v=DKIM1; t=y; p=%OURS", "warn", "t=y"), ("v=DKIM1; p=", "fail", "revokes"), ("v=DKIM1; p=%OTHER", "warn", "1024 bits"),
+        ("v=DKIM1; p=%OURS", "warn", "[dkim] names no key for it"), ("v=DKIM1; p=AAAA", "fail", "no key that can be read"),
+    ],
+)  # fmt: skip
+def test_a_record_that_nothing_signs_for_is_looked_at_too(look: Look, key, record: str, result: str, what: str) -> None:
+    ours = base64.b64encode(key[1].public).decode()
+    text = record.replace("%OURS", ours).replace("%OTHER", OTHER_KEY[1])
+    config = (('domain = "example.org"\nselector = "news"\nkey_file = "key.pem"', ""),)
+    found = look(with_=f"newsletter._domainkey.example.org. IN TXT {_cut(text)}", config=config)
+    said = [each for each in found if each.check == "dkim" and "newsletter._domainkey" in each.what]
+    assert [each.result for each in said] == [result]
+    assert what in said[0].what
+
+
 def test_a_short_key_is_named(look: Look, tmp_path) -> None:
     (tmp_path / "key.pem").write_bytes(OTHER_KEY[0])
     (tmp_path / "key.pem").chmod(0o600)

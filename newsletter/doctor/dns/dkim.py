@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 
-from newsletter.compose.message.dkim_key import SigningKey
+from newsletter.compose.message.dkim_key import RSA_LEAST, SELECTOR, SigningKey
 from newsletter.config.settings import Config
 from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
 from newsletter.doctor.dns.resolver import Answer, Resolver
@@ -23,7 +23,7 @@ async def examine_dkim(config: Config, identity: Identity, resolver: Resolver) -
     if identity.key_trouble is not None:
         return [Diagnosis(CHECK, "fail", str(identity.key_trouble), "see docs/how-to/dkim.md")]
     if not identity.keys:
-        return [_unsigned(identity)]
+        return [_unsigned(identity), *await _left_behind(identity, resolver)]
     files = config.dkim.key_file if isinstance(config.dkim.key_file, list) else [config.dkim.key_file]
     diagnoses = []
     for key, file in zip(identity.keys, files, strict=True):
@@ -61,7 +61,7 @@ async def _examine_key(key: SigningKey, resolver: Resolver) -> list[Diagnosis]:
     wrong, result = _wrong(key, records[0])
     if wrong:
         return [Diagnosis(CHECK, result, f"the DKIM record {key.name} {wrong}", _instead(key, "what is there"))]
-    bits = f", {_bits(key)} bits" if key.kind == "rsa" else ""
+    bits = f", {_bits_of(base64.b64encode(key.public).decode())} bits" if key.kind == "rsa" else ""
     return [Diagnosis(CHECK, "pass", f"the DKIM record {key.name} is that of our key ({key.kind}{bits})")]
 
 
@@ -85,8 +85,24 @@ async def _missing(key: SigningKey, answer: Answer, resolver: Resolver) -> Diagn
     return Diagnosis(CHECK, "fail", what, fix)
 
 
-def _wrong(key: SigningKey, record: str) -> tuple[str, Result]:
-    """What is wrong with a record, after its name, and how bad that is; empty for a good one."""
+async def _left_behind(identity: Identity, resolver: Resolver) -> list[Diagnosis]:
+    """A record under the selector that `dkim generate` takes, where nothing here signs with its key."""
+    name = f"{SELECTOR}._domainkey.{identity.domain}"
+    records = [text for text in (await resolver.ask(name, "TXT")).records if _is_key(text)]
+    if not records:
+        return []
+    wrong, result = _wrong(None, records[0])
+    if not wrong:
+        what = f"the DKIM record {name} stands there, and [dkim] names no key for it"
+        return [
+            Diagnosis(CHECK, "warn", what, "name the key in [dkim], or take the record out; see docs/how-to/dkim.md")
+        ]
+    fix = "make a new key and record: `newsletter dkim generate`, or take the record out"
+    return [Diagnosis(CHECK, result, f"the DKIM record {name} {wrong}", fix)]
+
+
+def _wrong(key: SigningKey | None, record: str) -> tuple[str, Result]:
+    """What is wrong with the record of `key`, after its name, and how bad that is; empty for a good one."""
     tags = read_tags(record)
     names = [name for name, _ in tags]
     values = dict(tags)
@@ -103,16 +119,18 @@ def _wrong(key: SigningKey, record: str) -> tuple[str, Result]:
     if not public:
         return "revokes the key: its p= is empty", "fail"
     kind = values.get("k", "rsa")
-    if kind != key.kind:
+    if key is not None and kind != key.kind:
         return f"is of a key of another kind (k={kind}, and ours is {key.kind})", "fail"
     if "sha256" not in values.get("h", "sha256").lower().replace(" ", "").split(":"):
         return f"allows h={values['h']} alone, and messages are signed with sha256", "fail"
     if not {"*", "email"} & set(values.get("s", "*").lower().replace(" ", "").split(":")):
         return f"is not for mail (s={values['s']})", "fail"
-    if wrong := _mismatch(key, public):
+    if key is not None and (wrong := _mismatch(key, public)):
         return wrong, "fail"
-    if key.kind == "rsa" and _bits(key) < RSA_GOOD:
-        return f"is of a short key of {_bits(key)} bits: some receivers take none under {RSA_GOOD}", "warn"
+    bits = _bits_of(public) if kind == "rsa" else RSA_GOOD
+    if bits < RSA_GOOD:
+        short = f"is of a short key of {bits} bits" if bits else "holds no key that can be read"
+        return f"{short}: some receivers take none under {RSA_GOOD}", "warn" if bits >= RSA_LEAST else "fail"
     if "y" in values.get("t", "").lower().replace(" ", "").split(":"):
         return "says t=y, testing: receivers treat the mail as unsigned", "warn"
     return "", "pass"
@@ -125,29 +143,25 @@ def _mismatch(key: SigningKey, public: str) -> str:
     if len(public) < len(ours) and ours.startswith(public):
         return f"is cut off after {len(public)} of the key's {len(ours)} characters: give it as strings of at most 255"
     try:
-        octets = base64.b64decode(public, validate=True)
+        base64.b64decode(public, validate=True)
     except (binascii.Error, ValueError):
         return "has a p= that is no base64; something was lost in copying"
-    bits = _public_bits(octets) if key.kind == "rsa" else 256
-    short = f", and has {bits} bits, which nobody accepts" if bits and bits < 1024 else ""
+    bits = _bits_of(public) if key.kind == "rsa" else RSA_GOOD
+    short = f", and is short, of {bits} bits" if 0 < bits < RSA_GOOD else ""
     return f"is of another key than the one that signs (mismatch){short}: every signature fails"
 
 
-def _public_bits(octets: bytes) -> int:
-    """The length of an RSA key in a record; 0 for what is none."""
+def _bits_of(public: str) -> int:
+    """The length of the RSA key in a record's `p=`; 0 for what is none."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     try:
-        key = load_der_public_key(octets)
+        key = load_der_public_key(base64.b64decode(public))
     except (ValueError, UnsupportedAlgorithm):
         return 0
     return key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
-
-
-def _bits(key: SigningKey) -> int:
-    return _public_bits(key.public)
 
 
 def _aged(key: SigningKey, path: Path) -> list[Diagnosis]:
