@@ -56,7 +56,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("a backslash in an address is undone", "jekyll", r"\\", _undone_address),
     Reason("emphasis in a link is set in emphasis too", "jekyll", r"[*_].*\[[^\]]*[*_]"),
     Reason("emphasis does not reach out of a link's words", "jekyll", r"\[[^\]]*[*_][^\]]*\][(\[]"),
-    Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^ {1,3}\t"),
+    Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^[ >*+-]* {1,3}\t"),
     Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", lambda word: unescape(word)),
     Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _plain_alt),
     Reason("www. leads to https", "plain", r"www\.", lambda word: word.replace("a:https://www", "a:http://www")),

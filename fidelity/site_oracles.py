@@ -131,6 +131,10 @@ def _mend(copy: Path, said: str, failed: dict[str, str]) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(f"{_STUB}{{{{ with .Inner }}}}{{{{ end }}}}")
         return
+    if alone := re.findall(r'shortcode "([^"]+)" must be closed', said):
+        for name in alone:
+            (copy / f"layouts/shortcodes/{name}.html").write_text(_STUB)
+        return
     if wrong := re.findall(r'"[^"]*?layouts/(shortcodes/[^":]+\.html)', said) or re.findall(
         r"<(shortcodes/[^>:]+?)(?:\.html)?:", said
     ):

@@ -144,15 +144,15 @@ class CommonMark(Blocks):
                     break
             if text[0] == ":" and width == 0 and texts and DEFINITION.match(text):
                 break
-            if "|" in text and width < 4:
+            if width < 4 and ("|" in text or self.md.grammar.goldmark):
                 end = self._table(parent, lines, at, first, base, texts, first + start)
                 if end:
                     return end
             texts.append(text)
             at += 1
         ahead = at + 1 if at < len(lines) and not lines[at].strip(" \t") else at
-        if ahead < len(lines) and DEFINITION.match(lines[ahead]) and self.definitions("\n".join(texts)):
-            return self._definitions(parent, texts, lines, ahead, first, base)
+        if ahead < len(lines) and DEFINITION.match(lines[ahead]) and (terms := self.definitions("\n".join(texts))):
+            return self._definitions(parent, terms.split("\n"), lines, ahead, first, base)
         self._end_paragraph(parent, texts, first + start)
         return at
 

@@ -44,9 +44,11 @@ def gfm_table(lines: list[str], at: int, *, lax: bool) -> Table | None:
     """The table whose header is on line `at`; it ends at a blank line, or where the caller sees another block."""
     if at + 1 >= len(lines) or "-" not in lines[at + 1] or not _DELIMITER.match(lines[at + 1]):
         return None
-    if "|" not in lines[at] or not lines[at + 1].strip(" \t-"):
+    if (not lax and "|" not in lines[at]) or not lines[at + 1].strip(" \t-"):
         return None
     head, marks = cells(lines[at], lax=lax), cells(lines[at + 1])
+    if lax:  # goldmark fills a short header up
+        head += [""] * (len(marks) - len(head))
     if len(head) != len(marks):
         return None
     end = at + 2
