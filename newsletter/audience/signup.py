@@ -73,8 +73,11 @@ def asked_lately(engine: Engine, email: str, now: float) -> bool:
 
 
 def plain_name(text: str) -> str:
-    """A name as somebody wrote it, on one line and short; empty where it holds what can't be seen."""
-    name = " ".join(text.split())[:NAME_MAX]
+    """A name as somebody wrote it, on one line and short; empty where it holds what can't be seen.
+
+    No name begins with what makes a cell a formula: the list is opened in spreadsheets.
+    """
+    name = " ".join(text.split()).lstrip("=+-@ ")[:NAME_MAX]
     return "" if control_character(name) else name
 
 

@@ -79,7 +79,8 @@ class PublicGuard:
         elif self.prefix and not f"{scope['path']}/".startswith(self.prefix + "/"):
             await PlainTextResponse("Not found\n", 404)(scope, receive, send)
         else:
-            await self.app({**scope, "root_path": self.prefix}, receive, send)
+            scheme = "https" if self.secure and _name(host) == self.host else scope["scheme"]  # of redirects
+            await self.app({**scope, "root_path": self.prefix, "scheme": scheme}, receive, send)
 
     def _scope(self, scope: Scope) -> Scope:
         """With the network of the visitor in its state: the last that the proxy in front of us has seen."""

@@ -64,7 +64,7 @@ def topics(public: Public) -> Sequence[str]:
 def chosen_tags(public: Public, given: Sequence[str]) -> str:
     """Of the tags that somebody gave, those that they may have, as a cell."""
     offered = topics(public)
-    plain = [" ".join(tag.split())[:TAG_MAX] for tag in given if not control_character(tag)]
+    plain = [" ".join(tag.split()).lstrip("=+-@ ")[:TAG_MAX] for tag in given if not control_character(tag)]
     return join_tags([tag for tag in plain if not offered or tag in offered][:TAGS_MAX])
 
 

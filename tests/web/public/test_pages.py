@@ -153,6 +153,12 @@ async def test_metrics_are_for_this_machine_alone_and_say_nothing_of_a_reader(tm
         assert (await site.get("/metrics", Host="news.example.org")).status == 404
 
 
+async def test_a_redirect_behind_the_proxy_stays_on_https(tmp_path: Path) -> None:
+    async with public_site(tmp_path, path="/letters") as site:
+        answer = await site.ask("GET", "/letters", None, True, Host="news.example.org")
+        assert (answer.status, answer.headers["Location"]) == (307, "https://news.example.org/letters/")
+
+
 async def test_foreign_hosts_are_421_and_health_answers_anybody(tmp_path: Path) -> None:
     async with public_site(tmp_path, path="/letters") as site:
         assert (await site.get("/", Host="evil.example.com")).status == 421
@@ -235,3 +241,12 @@ async def test_the_pages_speak_the_newsletters_language(tmp_path: Path) -> None:
         answer = await site.get("/")
         assert '<html lang="de"' in answer.text
         assert "abonnieren" in answer.text
+
+
+async def test_what_a_visitor_types_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    async with public_site(tmp_path) as site:
+        typed = {"email": "zoe@example.org", "name": '=HYPERLINK("http://x")', "tags": ["+essays", "@"]}
+        assert (await site.post_json("/subscribe", typed)).status == 202
+        await site.post(f"/c/{site.token('confirm', 'zoe@example.org', '')}")
+        assert '"HYPERLINK(""http://x"")"' in (tmp_path / "subscribers.csv").read_text()
+        assert "essays,2" in (tmp_path / "subscribers.csv").read_text().splitlines()[-1]
