@@ -207,6 +207,8 @@ def _marker(mails: "BaseMailBox", move_to: str) -> Callable[[list[int]], None]:
             _store(mails, uids, flag)
 
         return mark
+    _, told = mails.client.capability()  # a server says more of itself after the login; imaplib asked before
+    mails.client.capabilities = tuple((told[-1] or b"").decode("ascii", "replace").upper().split())
     moves = "MOVE" in mails.client.capabilities
     if not moves and "UIDPLUS" not in mails.client.capabilities:
         raise NewsletterError(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.smtp.listening import free_port
 
@@ -21,8 +22,8 @@ NOBODY = 65534
 
 
 @contextlib.contextmanager
-def dovecot() -> Iterator[tuple[str, Path]]:
-    """Dovecot with one mailbox: its URL, and its Maildir."""
+def dovecot(authority: trustme.CA | None = None) -> Iterator[tuple[str, Path]]:
+    """Dovecot with one mailbox: its URL, and its Maildir; over TLS, where an `authority` vouches for it."""
     if not Path(DOVECOT).exists() or os.getuid() != 0:
         pytest.skip("Dovecot is not installed, or this is not root, who alone may start it so")
     with tempfile.TemporaryDirectory() as folder:
@@ -37,15 +38,16 @@ base_dir = {place}/run
 log_path = {place}/log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
+{_tls(place, authority) if authority else "ssl = no"}
 disable_plaintext_auth = no
 mail_location = maildir:{mails}
 service imap-login {{
   inet_listener imap {{
-    port = {port}
+    port = {0 if authority else port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {port if authority else 0}
+    ssl = yes
   }}
 }}
 passdb {{
@@ -60,10 +62,18 @@ userdb {{
         process = subprocess.Popen([DOVECOT, "-F", "-c", place / "dovecot.conf"], stderr=subprocess.DEVNULL)
         try:
             wait_for(port, process)
-            yield f"imap://ada@127.0.0.1:{port}/INBOX", mails
+            host = "imaps://ada@localhost" if authority else "imap://ada@127.0.0.1"
+            yield f"{host}:{port}/INBOX", mails
         finally:
             process.terminate()
             process.wait(20)
+
+
+def _tls(place: Path, authority: trustme.CA) -> str:
+    own = authority.issue_cert("localhost")
+    own.private_key_pem.write_to_path(place / "key.pem")
+    own.cert_chain_pems[0].write_to_path(place / "certificate.pem")
+    return f"ssl = required\nssl_cert = <{place}/certificate.pem\nssl_key = <{place}/key.pem"
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

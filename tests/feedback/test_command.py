@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.cli.conftest import Run
 from tests.cli.test_send import Relay, parse
@@ -197,10 +198,14 @@ def test_what_cannot_be_read_is_one_line(folder: Path, run: Run, arguments: tupl
 
 
 @pytest.fixture
-def imap() -> Iterator[tuple[str, Path]]:
-    """Dovecot with one mailbox: its URL, and its Maildir."""
-    with dovecot() as (url, mails):
-        yield url, mails
+def imap(letter: Letter) -> Iterator[tuple[str, Path]]:
+    """A mailbox over TLS, by an authority that the newsletter trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(letter.folder / "ca.pem")
+    with (letter.folder / "newsletter.toml").open("a") as file:
+        file.write("[feedback]\nca_file = 'ca.pem'\n")
+    with dovecot(authority) as found:
+        yield found
 
 
 def test_a_mailbox_on_a_server_is_read_once_and_nothing_is_deleted(letter: Letter, imap: tuple[str, Path]) -> None:
@@ -218,7 +223,18 @@ def test_a_mailbox_on_a_server_is_read_once_and_nothing_is_deleted(letter: Lette
     assert feedback() == []
     assert len(list((mails / "cur").iterdir())) == 2
     (mails / "new" / "3").write_text(letter.bounce("linus@example.com"))
+    with (letter.folder / "newsletter.toml").open("a") as file:
+        file.write("move_to = 'Handled'\n")
     assert [entry["email"] for entry in feedback()] == ["linus@example.com"]
+    assert len(list((mails / "cur").iterdir())) == 2
+    assert len([path for path in (mails / ".Handled").glob("*/*") if path.parent.name in {"new", "cur"}]) == 1
+
+
+def test_a_certificate_of_a_stranger_is_told(letter: Letter, imap: tuple[str, Path]) -> None:
+    trustme.CA().cert_pem.write_to_path(letter.folder / "ca.pem")
+    done = letter.run("feedback", "--imap", imap[0], NEWSLETTER_FEEDBACK__PASSWORD="secret")
+    assert done.returncode == 2
+    assert "its certificate is not trusted" in done.stderr
 
 
 def test_a_wrong_password_for_the_mailbox_is_said_without_it(letter: Letter, imap: tuple[str, Path]) -> None:
