@@ -118,6 +118,42 @@ def jobs(tmp_path: Path, folder: Path, relay: Relay) -> Jobs:
     return Jobs(repository, relay)
 
 
+def test_jobs_that_share_a_place_of_their_own_mail_everybody_once(jobs: Jobs, relay: Relay, tmp_path: Path) -> None:
+    place = tmp_path / "srv"
+    place.mkdir()
+    (jobs.folder / "subscribers.csv").rename(place / "subscribers.csv")
+    environment = {
+        **os.environ,
+        "CI": "true",
+        "NEWSLETTER_STATE__URL": f"sqlite:///{place}/newsletter.db",
+        "NEWSLETTER_STATE__DIR": f"{place}/state",
+        "NEWSLETTER_SUBSCRIBERS__SOURCE": f"{place}/subscribers.csv",
+    }
+
+    def start(*words: str) -> "subprocess.Popen[str]":
+        command = [
+            Path(sys.executable).parent / "newsletter",
+            "send",
+            "--new",
+            "--yes",
+            "--since",
+            "2026-05-01",
+            *words,
+        ]
+        return subprocess.Popen(command, cwd=jobs.clone(), env=environment, stdin=subprocess.DEVNULL, text=True)
+
+    assert start().wait(200) == 2  # nothing was ever sent, and nobody said that this is right
+    two = [start("--first"), start("--first")]
+    codes = sorted(job.wait(200) for job in two)
+    assert codes in ([0, 0], [0, 75])
+    assert start().wait(200) == 0
+    assert relay.recipients == EVERYBODY
+    for file in place.glob("newsletter.db*"):
+        file.unlink()
+    assert start().wait(200) == 2  # the state was lost
+    assert relay.recipients == EVERYBODY
+
+
 def test_jobs_in_fresh_clones_mail_everybody_once_and_a_lost_state_is_noticed(jobs: Jobs, relay: Relay) -> None:
     code, err = jobs.run("--since", "2026-05-01")
     assert (code, "there is no branch newsletter-state: if nothing was ever sent, give --first" in err) == (2, True)
