@@ -132,7 +132,7 @@ def test_jobs_that_share_a_place_of_their_own_mail_everybody_once(jobs: Jobs, re
 
     def start(*words: str) -> "subprocess.Popen[str]":
         command = [
-            Path(sys.executable).parent / "newsletter",
+            str(Path(sys.executable).parent / "newsletter"),
             "send",
             "--new",
             "--yes",
