@@ -150,9 +150,10 @@ def _show(checked: Sequence[Checked], *, info: bool) -> None:
             note(paint(short_path(str(one.path)), "bold"))
         _refused(one)
         show(own)
-    if shared := [finding for finding in checked[0].findings if finding in everywhere]:
+    shared = [one for one in checked[0].findings if one in everywhere and (info or one.severity != "info")]
+    if shared:
         note(paint("Every post", "bold"))
-        show([finding for finding in shared if info or finding.severity != "info"])
+        show(shared)
     if several and (needs := Counter(one.refusal.what for one in checked if one.refusal)):
         note(paint("What the site's posts need, by how many", "bold"))
         for what, count in needs.most_common():

@@ -210,3 +210,13 @@ def test_a_good_post_is_a_test_that_passes(folder: Path, call: Call) -> None:
     root = ElementTree.fromstring(out)
     assert (code, root.get("tests"), root.get("failures")) == (0, "1", "0")
     assert call("check", "hello", "--format", "github")[1] == ""
+
+
+def test_no_heading_stands_over_what_is_not_shown(folder: Path, call: Call) -> None:
+    text = "---\ntitle: {}\ndate: 2026-05-04\n---\nWords enough, and [the history of the oaks](https://example.org/oaks).\n"
+    for name in ("One", "Two"):
+        (folder / "posts" / f"{name.lower()}.md").write_text(text.format(name))
+    _, out, err = call("check", "one", "two")
+    assert "1 for information (--info shows it)" in out
+    assert "Every post" not in err
+    assert "Every post" in call("check", "one", "two", "--info")[2]

@@ -443,3 +443,24 @@ def test_a_settled_claim_is_forgotten_by_its_number(tmp_path: Path) -> None:
         one, other = (batch.claimed.transactions[0].claim for batch in batches if batch.claimed)
         ledger.commit(Batch(done_claims=[one]))
         assert execute(path, "SELECT number FROM claims") == [(other,)]
+
+
+def test_whoever_takes_over_from_one_that_lives_waits_until_that_one_is_sure_of_nothing() -> None:
+    """Its clock is four minutes ahead, so it takes the other for dead."""
+    hosts = Takeovers()
+    hosts.skews = [0.0, -180.0, 240.0]
+    alive = hosts.senders[0] = hosts.start_at(0)
+    assert alive is not None
+    claim = Batch(claim=3)
+    assert hosts.commit(alive, claim)
+    assert claim.claimed is not None
+    alive.claimed += claim.claimed.transactions
+    hosts.senders[2] = hosts.start_at(2)
+    assert hosts.senders[2] is not None
+    assert hosts.log, "it went on meanwhile"
+    hosts.intend_by(alive)
+    hosts.clear_by(alive, commit=False)
+    while alive.cleared:
+        hosts.write_by(alive)
+    hosts.nobody_has_it_twice_and_what_the_relay_took_is_not_free()
+    hosts.teardown()
