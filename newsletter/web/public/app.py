@@ -35,12 +35,13 @@ def public_app(public: Public, *, proxy_headers: bool = False, known: dict[str, 
     async def style(_request: Request) -> Response:
         return Response(sheet, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
 
+    past = reading.Reading(public)
     app = Starlette(
         routes=[
-            *signup.routes(public, Limits()),
+            *signup.routes(public, Limits(), past),
             *unsubscribe.routes(public),
             *preferences.routes(public),
-            *reading.routes(public),
+            *reading.routes(public, past),
             *webhooks.routes(public, providers(public.config) if known is None else known),
             Route("/style.css", style, methods=["GET"]),
             static_files(),

@@ -50,7 +50,12 @@ class Archive:
 
     def index(self, base: str) -> str:
         """The page of all issues; `base` is the way to the root of the pages."""
-        rows = [
+        rows = self.rows(base)
+        return fragment("public/archive.html", {**self.public.known, "base": base, "robots": "all", "issues": rows})
+
+    def rows(self, base: str, most: int | None = None) -> list[dict[str, str]]:
+        """What a list of the issues says of each, or of the newest."""
+        return [
             {
                 "path": f"{base}/issues/{past.id}/",
                 "title": past.title,
@@ -58,9 +63,8 @@ class Archive:
                 "date": past.date.date().isoformat(),
                 "day": long_date(past.date, self.public.language),
             }
-            for past in self.issues
+            for past in self.issues[:most]
         ]
-        return fragment("public/archive.html", {**self.public.known, "base": base, "robots": "all", "issues": rows})
 
     def page(self, past: PastIssue, base: str) -> str:
         """One issue as a page."""

@@ -24,9 +24,8 @@ KEEP = 60.0
 WRITERS = 8
 
 
-def routes(public: Public) -> list[Route]:
+def routes(public: Public, reading: "Reading") -> list[Route]:
     """The pages' routes."""
-    reading = _Reading(public)
 
     async def index(request: Request) -> Response:
         archive = await reading.archive()
@@ -67,7 +66,7 @@ def routes(public: Public) -> list[Route]:
     ]
 
 
-class _Reading:
+class Reading:
     """What is kept between requests: the archive for a minute, the writers of a few issues."""
 
     def __init__(self, public: Public) -> None:

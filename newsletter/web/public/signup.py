@@ -20,19 +20,23 @@ from newsletter.audience.subscriber import TAGS, Subscriber, join_tags
 from newsletter.web.public.challenge import BITS, PATIENCE, Limits, admit, proves, stamp, stamp_age
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
+from newsletter.web.public.reading import Reading
 
 TAG_MAX, TAGS_MAX = 40, 10
+NEWEST = 3
+"""Past issues on the first page."""
 TRAP = "website"
 """A field that people don't see, and machines fill in."""
 
 
-def routes(public: Public, limits: Limits) -> list[Route]:
-    """The pages' routes."""
+def routes(public: Public, limits: Limits, reading: Reading) -> list[Route]:
+    """The pages' routes; `reading` knows the past issues, of which the first page names the newest."""
 
     async def home(request: Request) -> Response:
         return public.page(
-            "signup", stamp=stamp(public.secret, public.clock()), topics=topics(public), trap=TRAP, robots="all"
-        )
+            "signup", stamp=stamp(public.secret, public.clock()), topics=topics(public), trap=TRAP, robots="all",
+            issues=(await reading.archive()).rows(public.prefix, NEWEST),
+        )  # fmt: skip
 
     async def subscribe(request: Request) -> Response:
         if request.method == "OPTIONS":

@@ -74,6 +74,7 @@ async def test_the_index_has_what_was_sent_and_may_be_seen(site: Site) -> None:
     send(site, "later", "Later", 4)
     index = (await site.get("/issues/")).text
     assert re.findall(r'href="/issues/([a-z]+)/"', index) == ["later", "hello"]
+    assert re.findall(r'href="/issues/([a-z]+)/"', (await site.get("/")).text) == ["later", "hello"]
     for hidden in ("secret", "planned", "nothing"):
         assert (await site.get(f"/issues/{hidden}/")).status == 404
 
