@@ -1,5 +1,7 @@
 """Zones that are wrong otherwise: MX, PTR, the domain itself, lists, and what a name server does not say."""
 
+from ipaddress import ip_address
+
 import pytest
 
 from tests.doctor.conftest import Look
@@ -66,6 +68,25 @@ def test_an_alias_at_the_top_of_the_domain_is_named(look: Look) -> None:
 def test_a_policy_behind_an_alias_that_leads_nowhere_is_named(look: Look) -> None:
     found = look(without=(DMARC,), with_="_dmarc.example.org. IN CNAME gone.example.com.")
     assert "an alias of gone.example.com" in one(found, "dmarc", "fail").what
+
+
+HERE = (("smtp://relay.example.net:587", "smtp://localhost"),)
+
+
+def test_a_relay_on_this_machine_is_judged_by_its_public_address(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("newsletter.doctor.dns.sources.own_addresses", lambda: [ip_address("192.0.2.44")])
+    found = look(config=HERE)
+    spf = one(found, "spf", "fail")
+    assert "192.0.2.44 (fail)" in spf.what
+    assert "ip4:192.0.2.44 -all" in spf.fix
+    assert "192.0.2.44 has no name" in one(found, "ptr", "fail").what
+
+
+def test_a_relay_behind_a_router_is_said_to_be_unknown(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("newsletter.doctor.dns.sources.own_addresses", list)
+    found = look(config=HERE)
+    assert "can't be told" in one(found, "spf", "warn").what
+    assert one(found, "ptr", "skip")
 
 
 def test_from_at_a_freemail_domain_fails(look: Look) -> None:

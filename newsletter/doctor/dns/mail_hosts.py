@@ -2,9 +2,11 @@
 
 import asyncio
 import ipaddress
+import socket
 
 from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
 from newsletter.doctor.dns.resolver import Resolver
+from newsletter.doctor.dns.sources import IPSource, sources_of
 from newsletter.doctor.identity import Identity, literal
 from newsletter.doctor.known_domains import freemail
 from newsletter.smtp.relay import Relay
@@ -116,16 +118,17 @@ async def examine_ptr(identity: Identity, resolver: Resolver) -> list[Diagnosis]
 
 
 async def _names_of(relay: Relay, resolver: Resolver) -> list[Diagnosis]:
-    if relay.is_loopback:
-        return [Diagnosis("ptr", "skip", "the relay is on this machine, whose public address is not known from here")]
-    addresses = [relay.host] if literal(relay.host) else (await resolver.addresses(relay.host))[0]
-    if not addresses:
+    sources, trouble = await sources_of(relay, resolver)
+    if not sources and relay.is_loopback:
+        return [Diagnosis("ptr", "skip", f"the relay's name (PTR) can't be asked for: {trouble}")]
+    if not sources:
         what = f"the relay {relay.host} has no address in DNS"
         return [Diagnosis("ptr", "fail", what, "check [smtp] url")]
-    return [await _name_of(relay.host, ipaddress.ip_address(one), resolver) for one in addresses]
+    host = socket.getfqdn() if relay.is_loopback else relay.host
+    return [await _name_of(host, one, resolver) for one in sources]
 
 
-async def _name_of(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, resolver: Resolver) -> Diagnosis:
+async def _name_of(host: str, address: IPSource, resolver: Resolver) -> Diagnosis:
     if any(address.version == net.version and address in net for net in PRIVATE):
         return Diagnosis(
             "ptr", "skip", f"{host} has a private address, {address}; the one that others see is not known"

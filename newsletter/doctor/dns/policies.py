@@ -8,7 +8,8 @@ from newsletter.doctor.diagnosis import Diagnosis, zone_lines
 from newsletter.doctor.dns.dkim import read_tags
 from newsletter.doctor.dns.dmarc_record import walk_up
 from newsletter.doctor.dns.resolver import Resolver
-from newsletter.doctor.identity import Identity, literal
+from newsletter.doctor.dns.sources import sources_of
+from newsletter.doctor.identity import Identity
 from newsletter.doctor.web import fetch
 
 BIMI_SELECTOR = "default"
@@ -129,12 +130,9 @@ async def examine_lists(identity: Identity, zones: tuple[str, ...], resolver: Re
     """Whether the relay's addresses or our domains stand on the DNS lists that `[doctor] lists` names (RFC 5782)."""
     subjects: dict[str, str] = {domain: domain for domain in (identity.domain, identity.return_domain)}
     for relay, profile in identity.profiles():
-        if profile is None and not relay.is_loopback:
-            addresses = [relay.host] if literal(relay.host) else (await resolver.addresses(relay.host))[0]
-            for address in addresses:
-                found = literal(address)
-                if found is not None:
-                    subjects[address] = found.reverse_pointer.rsplit(".", 2)[0]
+        if profile is None:
+            for address in (await sources_of(relay, resolver))[0]:
+                subjects[str(address)] = address.reverse_pointer.rsplit(".", 2)[0]
     asked = [(subject, name, zone.strip(".")) for zone in zones for subject, name in subjects.items()]
     answers = await asyncio.gather(*(resolver.ask(f"{name}.{zone}", "A") for _, name, zone in asked))
     diagnoses, troubles = [], dict[str, str]()

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from newsletter.compose.message.dkim_key import text_record
 from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
 from newsletter.doctor.dns.resolver import Resolver
+from newsletter.doctor.dns.sources import sources_of
 from newsletter.doctor.dns.spf_record import Term, looks_like_spf
 from newsletter.doctor.dns.spf_walk import LOOKUPS, TERMS, VOID, Walk, authorizes, find_spf, walk
-from newsletter.doctor.identity import Identity, literal
+from newsletter.doctor.identity import Identity
 from newsletter.doctor.profiles import Profile
 from newsletter.smtp.relay import Relay
 
@@ -60,9 +61,7 @@ async def _ours(identity: Identity, resolver: Resolver) -> list[str]:
 
 
 async def _own_terms(relay: Relay, resolver: Resolver) -> list[str]:
-    addresses = [relay.host] if literal(relay.host) else (await resolver.addresses(relay.host))[0]
-    public = [ipaddress.ip_address(one) for one in addresses if not ipaddress.ip_address(one).is_loopback]
-    return [f"ip{one.version}:{one}" for one in public]
+    return [f"ip{one.version}:{one}" for one in (await sources_of(relay, resolver))[0] if not one.is_loopback]
 
 
 def _several(identity: Identity, records: Sequence[str]) -> Diagnosis:
@@ -160,18 +159,17 @@ async def _includes(
     if profile is not None and profile.include:
         yield await _known(found, identity, profile, resolver)
         return
-    if relay.is_loopback and (relay.host == "localhost" or literal(relay.host)):
+    sources, trouble = await sources_of(relay, resolver)
+    if relay.is_loopback and not sources:
         said = await authorizes(found.domain, ipaddress.ip_address("127.0.0.1"), identity.mail_from, resolver)
         if said != "pass":
             what = f"the relay is on this machine: whether SPF of {found.domain} names its public address can't be told"
-            yield Diagnosis(CHECK, "warn", what, _instead(found, _with(found.terms, ["ip4:THIS-MACHINE’S-ADDRESS"])))
+            yield Diagnosis(CHECK, "warn", what, _instead(found, _with(found.terms, ["ip4:ADDRESS-OF-THIS-MACHINE"])))
         return
-    addresses, trouble = ([relay.host], "") if literal(relay.host) else await resolver.addresses(relay.host)
-    if not addresses:
+    if not sources:
         reason = trouble or "it has no address"
         yield Diagnosis("relay-address", "fail", f"the relay {relay.host} can't be found: {reason}", "check [smtp] url")
         return
-    sources = [ipaddress.ip_address(one) for one in addresses]
     said_of = await asyncio.gather(*(authorizes(found.domain, one, identity.mail_from, resolver) for one in sources))
     left_out = [(one, said) for one, said in zip(sources, said_of, strict=True) if said != "pass"]
     if not left_out:
