@@ -302,7 +302,7 @@ async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple
     folder = config.state_dir / "inbox"
     state_folder(config.state_dir)
     with Store(folder, brief=True) as store:
-        async with InboxServer(store, most_waiting=store.limit * 2) as server:  # nobody looks before it is over
+        async with InboxServer(store) as server:
             yield (relay_to(server.url),), Rehearsal(str(folder), store, server)
 
 

@@ -112,7 +112,7 @@ class InboxServer:
         """Count a message that the store has."""
         self.accepted += 1
         self.largest = max(self.largest, size)
-        if self.store.waiting > self.most_waiting:
+        if self.store.waiting > self.most_waiting and not self.store.is_brief:
             self._room.clear()
         self._arrived.set()
 
@@ -128,7 +128,7 @@ class InboxServer:
     async def _index(self) -> None:
         """Index what has arrived when it is quiet, and a little now and then while it is not."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self.store.is_brief:  # of which nobody asks before it is over
             if not self.store.waiting:
                 await self._arrived.wait()
             due = loop.time() + AT_LEAST_EVERY

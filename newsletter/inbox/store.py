@@ -84,7 +84,7 @@ class Store:
             raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
         self.path, self.limit, self._clock = path, limit, clock
         self.max_bytes, self.max_age = max_bytes, max_age
-        self._brief = brief
+        self.is_brief = brief
         self._held = 0  # bytes in memory
         try:
             self._maildir = Maildir(path)
@@ -122,7 +122,7 @@ class Store:
         """Keep a message and its envelope. Raises OSError if it can't be written."""
         entry = self._maildir.name()
         holds = self._held + len(message) <= MAX_HELD
-        is_file = not (self._brief and holds)
+        is_file = not (self.is_brief and holds)
         if is_file:
             self._maildir.write(entry, message)
         data = message if holds else None
@@ -130,6 +130,9 @@ class Store:
             self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock(), data, is_file))
             self._held += len(message) if holds else 0
             self._counts["received"] += 1
+            if self.is_brief:
+                self._counts["dropped"] += self._let_go(len(self._waiting) - self.limit)
+                return entry
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
         if full and not self._files_lock.locked():
@@ -181,17 +184,19 @@ class Store:
             return
         self._forget(gone)
         dropped = len(gone)
-        while dropped < excess:
-            with self._lock:
-                if not self._waiting:
-                    break
-                oldest = self._waiting.popleft()
-                self._held -= _held([oldest])
-            if oldest.is_file:
-                self._maildir.remove(oldest.entry)
-            dropped += 1
+        with self._lock:
+            dropped += self._let_go(excess - dropped)
         with self._lock:
             self._counts["dropped"] += dropped
+
+    def _let_go(self, count: int) -> int:
+        """Let go of the oldest that wait for the index; how many. With the lock held."""
+        gone = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+        self._held -= _held(gone)
+        for one in gone:
+            if one.is_file:
+                self._maildir.remove(one.entry)
+        return len(gone)
 
     def sync(self, young: float = YOUNG) -> bool:
         """Make the index agree with the Maildir; whether anything differed. Files new to it wait for `flush`, those
