@@ -54,7 +54,10 @@ class Blocks(BlockParser):
 
     def parseChunk(self, parent: Element, text: str) -> None:  # noqa: N802
         """A footnote, when python-markdown puts them together."""
-        self.read(parent, text.split("\n"), self.md.footnote_lines.get(text, 1))
+        line = self.md.footnote_lines.get(text, 1)
+        self.read(parent, text.split("\n"), line)
+        if not len(parent):  # the way back needs a place
+            self.add(parent, "p", "", line)
 
     def read(self, parent: Element, lines: list[str], first: int, base: int = 0) -> bool:
         """Read `lines`, which start on line `first` and in column `base`, into `parent`.

@@ -35,7 +35,7 @@ _TITLE = re.compile(
 _CLOSE = re.compile(r"[ \t\n]*\)")
 _PARENTHESES = re.compile(r"(\()|(\))|[ \t\r\n\f\v](?=['\"])")  # kramdown's LINK_PAREN_STOP_RE
 _PLACE_TITLE = re.compile(r"\s*?([\"'])(.{1,2000}?)\1\s*?\)", re.DOTALL)
-_BRACKETS = re.compile(r"\\.|(`+)(?!`)(?:(?!\1).)*?\1|<[^<>]*>|(\[)|(\])", re.DOTALL)
+_BRACKETS = re.compile(r"\\.|(`+)(?:.*?\1)?|<[^<>]*>|(\[)|(\])", re.DOTALL)
 _REFERENCE = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
 _KRAMDOWN_REFERENCE = re.compile(r"\s*?\[([^\]]+)?\]")
 _KRAMDOWN_ESCAPE = re.compile(r"\\([\\.*_+`<>()\[\]{}#!:|\"'$=-])")

@@ -194,9 +194,12 @@ class BareAddress(_Pattern):
                 break
         if len(address) < 8 or "." not in address:
             return escape_ampersand(m[0]), m.start(0), m.end(0)
+        end = m.start(0) + len(address)
+        if grammar.name == "kramdown":  # it is text there, with its backslashes undone
+            address = _ESCAPED.sub(r"\1", address)
         link = Element("a", href=escape_ampersand(address if address[0] != "w" else f"https://{address}"))
         link.text = AtomicString(escape_ampersand(address))
-        return link, m.start(0), m.start(0) + len(address)
+        return link, m.start(0), end
 
 
 class Math(_Pattern):

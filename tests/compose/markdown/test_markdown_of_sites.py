@@ -82,6 +82,24 @@ def test_kramdowns_attributes_belong_to_the_block_they_stand_at(tmp_path, source
     assert output in render_markdown(source, _page(tmp_path, "jekyll"))
 
 
+def test_a_bare_address_in_jekyll_has_its_backslashes_undone(tmp_path):
+    html = render_markdown(r"See http://example.org/a\_b\_c?x=1.", _page(tmp_path, "jekyll"))
+    assert '<a href="http://example.org/a_b_c?x=1">http://example.org/a_b_c?x=1</a>.' in html
+
+
+def test_backticks_that_are_never_closed_hide_no_link(tmp_path):
+    html = render_markdown("``Most see [here](/a) and the `pie` [there](/b)", _page(tmp_path, "jekyll"))
+    assert html.count("<a ") == 2
+
+
+@pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
+@pytest.mark.parametrize(
+    "source", ["[^1]:", "a[^2] b[^1]\n\n[^1]:\n\n[^2]: Two.", "a[^1]\n\n[^1]: {: .x}\n", "a[^1]\n\n[^1]: <!-- c -->\n"]
+)
+def test_an_empty_footnote_is_a_footnote(tmp_path, kind, source):
+    assert render_markdown(source, _page(tmp_path, kind)).count("<li") == source.count("[^") // 2
+
+
 @pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
 def test_an_ampersand_in_html_stays_what_it_is(tmp_path, kind):
     source = '<p>AT&T R&D; &amp; &copy; <a href="https://example.org/?a=1&copy=2">x</a></p>'
