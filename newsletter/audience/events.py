@@ -5,7 +5,7 @@ list's own business, and who must not be mailed the suppressions'.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,12 +35,22 @@ def record(
     connection: Connection, key: str, kind: EventKind, now: float, issue: str | None = None, **detail: str | None
 ) -> None:
     """Write down that this happened, in the caller's transaction; what is None of the detail is left out."""
-    known = {name: text for name, text in detail.items() if text}
-    connection.execute(
-        insert(events).values(
-            key=key, kind=kind, created=now, issue=issue or None, detail=json.dumps(known, ensure_ascii=False)
-        )
-    )
+    record_all(connection, kind, [(key, now, issue, detail)])
+
+
+def record_all(
+    connection: Connection, kind: EventKind, rows: Iterable[tuple[str, float, str | None, Mapping[str, str | None]]]
+) -> None:
+    """`record` for many: key, moment, issue and detail of each."""
+    values = [
+        {
+            "key": key, "kind": kind, "created": created, "issue": issue or None,
+            "detail": json.dumps({name: text for name, text in detail.items() if text}, ensure_ascii=False),
+        }
+        for key, created, issue, detail in rows
+    ]  # fmt: skip
+    if values:
+        connection.execute(insert(events), values)
 
 
 def events_of(engine: Engine, key: str) -> Iterator[Event]:

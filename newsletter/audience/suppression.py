@@ -4,11 +4,11 @@ One row an address, whatever its spelling. Sending looks here just before each m
 module is for those who add, remove and look up one by one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.audience.address import address_key, normalize_address
@@ -45,15 +45,30 @@ def suppress(engine: Engine, email: str, reason: Reason, source: str, now: float
 
 def write_suppression(connection: Connection, key: str, suppression: Suppression) -> bool:
     """`suppress`, in the caller's transaction."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     values = {name: getattr(suppression, name) for name in ("email", "reason", "source", "created", "issue")}
-    statement = insert(suppressions).values(key=key, **values)
+    statement = upsert(suppressions).values(key=key, **values)
     if connection.execute(statement.on_conflict_do_nothing(index_elements=["key"])).rowcount:
         return True
     if suppression.reason != "bounce":
         table = suppressions.c
         connection.execute(suppressions.update().where(table.key == key, table.reason == "bounce").values(values))
     return False
+
+
+def write_suppressions(connection: Connection, rows: Mapping[str, Suppression]) -> set[str]:
+    """`write_suppression` for some hundreds at once, by their keys; those that are new."""
+    there = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(rows))))
+    for key in there:
+        write_suppression(connection, key, rows[key])
+    fresh = [
+        {"key": key, "email": row.email, "reason": row.reason, "source": row.source, "created": row.created,
+         "issue": row.issue}
+        for key, row in rows.items() if key not in there
+    ]  # fmt: skip
+    if fresh:
+        connection.execute(insert(suppressions), fresh)
+    return rows.keys() - there
 
 
 def unsuppress(engine: Engine, email: str) -> bool:

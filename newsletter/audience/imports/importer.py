@@ -13,18 +13,19 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from newsletter.audience.events import record
+from newsletter.audience.events import record, record_all
 from newsletter.audience.imports import staging as staged
 from newsletter.audience.imports.houses import house_of
 from newsletter.audience.imports.reader import open_import
 from newsletter.audience.imports.staging import Staging
 from newsletter.audience.roster import Roster
 from newsletter.audience.signup import ask_all
-from newsletter.audience.suppression import REASONS, Suppression, write_suppression
+from newsletter.audience.suppression import REASONS, Reason, Suppression, write_suppressions
 from newsletter.audience.token import erased_key
 from newsletter.state.schema import suppressions
 
 _CHUNK = 500
+_REASON: dict[str, Reason] = {reason: reason for reason in REASONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,17 @@ class Import:
         people = self._staging
         gone = people.gone()
         while chunk := list(islice(gone, _CHUNK)):
+            rows = {
+                key: Suppression(email, _REASON[fate], self._source, min(moment, now) or now)
+                for key, email, fate, moment, _ in chunk
+            }
             with self._engine.begin() as connection:
-                for key, email, fate, moment, occasion in chunk:
-                    reason = next(reason for reason in REASONS if reason == fate)
-                    row = Suppression(email, reason, self._source, min(moment, now) or now, None)
-                    if write_suppression(connection, key, row):
-                        record(connection, key, "left", row.created, house=self._source, reason=occasion)
+                new = write_suppressions(connection, rows)
+                left = [
+                    (key, rows[key].created, None, {"house": self._source, "reason": occasion})
+                    for key, *_, occasion in chunk if key in new
+                ]  # fmt: skip
+                record_all(connection, "left", left)
         if leaving := people.leaving():
             self._roster.remove(leaving)
         ask_all(self._engine, people.people("unconfirmed"), self._source, now, mail=confirm)
