@@ -182,7 +182,6 @@ class CommonMark(Blocks):
         return (
             self.interrupts(text)
             or ITEM.match(text) is not None
-            or html_block([text], 0, text) > 0
             or (self.md.grammar.kramdown and ATTRIBUTES.match(text) is not None)
         )
 
