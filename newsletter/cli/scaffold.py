@@ -91,6 +91,7 @@ def init(
     from newsletter.cli.gitignore import FRESH, in_repository
     from newsletter.config.settings import PLACEHOLDER_TITLE
     from newsletter.site.discover import detect_site
+    from newsletter.site.slug import titleize
 
     if folder.exists() and not folder.is_dir():
         raise NewsletterError("is a file; name a folder", path=folder)
@@ -100,7 +101,7 @@ def init(
     made: list[Path] = []
     url = _first_valid("url", [site.url, f"https://{site.url}"] if site else [])
     config = _CONFIG.format(
-        title=_toml(site.title if site and site.title else PLACEHOLDER_TITLE),
+        title=_toml((site.title if site else "") or titleize(folder.resolve().name) or PLACEHOLDER_TITLE),
         author=_toml(_mailbox(site.author if site else "")),
         url=_toml(url) if url else f"{_toml(url):<24}# your web site, if there is one",
         language=_toml(_first_valid("language", [site.language] if site else []) or "en"),

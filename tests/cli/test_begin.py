@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.site.slug import titleize
 from tests.cli.conftest import Run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -152,7 +153,7 @@ def test_a_newsletter_without_a_web_site_has_no_link_to_one_and_no_finding(
     html = run("render", "hello").stdout
     assert re.findall(r'href="([^"]*)"', html) == re.findall(r'href="(mailto:leave@example.org[^"]*)"', html)
     message = run("render", "hello", "--format", "eml").stdout
-    assert "\nList-Id: My newsletter <example.org>\n" in message
+    assert f"\nList-Id: {titleize(tmp_path.name)} <example.org>\n" in message
     assert "\nList-Unsubscribe: <mailto:leave@example.org?" in message
 
 

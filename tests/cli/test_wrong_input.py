@@ -144,7 +144,7 @@ def test_a_sample_address_goes_nowhere_and_the_rest_is_foretold_with_to(folder: 
     assert (code, "sample address" in said) == (2, True)
     (folder / "newsletter.toml").write_text(CONFIG.replace("postal_address", "# "))
     code, _, said = call(*to)
-    assert "a live send would stop: newsletter.toml: there is no postal address" in said
+    assert "a live send would stop, for these reasons:\n  newsletter.toml: there is no postal address" in said
     assert code == 75
 
 
