@@ -123,7 +123,7 @@ def init(
     for path in made:
         say(f"wrote {path}")
     if site is not None:
-        say(f"{site.kind.capitalize()} site: its facts are used and its posts stay in {site.posts_dir}/")
+        say(f"{site.kind.capitalize()} site: its own settings are used, and its posts stay in {site.posts_dir}/")
     _keep_out(folder)
     say("Next:")
     if folder != Path():
