@@ -19,6 +19,7 @@ from markdown.util import AtomicString
 from newsletter.compose.markdown.blocks import TIGHT, normal_label
 from newsletter.compose.markdown.emphasis import KramdownEmphasis, Run, emphasise
 from newsletter.compose.markdown.patterns import decoded, escape_ampersand
+from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
@@ -41,6 +42,8 @@ _KRAMDOWN_REFERENCE = re.compile(r"\s*?\[([^\]]+)?\]")
 _KRAMDOWN_ESCAPE = re.compile(r"\\([\\.*_+`<>()\[\]{}#!:|\"'$=-])")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:[._-]+[A-Za-z0-9-]+)*\.[A-Za-z0-9]+(?![A-Za-z0-9_-])")
 LONGEST_LABEL = 999
+DEEPEST_MARKS = 100
+"""Emphasis, links and pictures inside one another at most."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +70,9 @@ class InlineMarkdown(Treeprocessor):
                 for child in behind:
                     element.remove(child)
                 _fill(element, [*self.parse(text, self.md.line_of[element]), *behind])
+                if len(text) > 2 * DEEPEST_MARKS and _is_deeper(element, DEEPEST_MARKS):
+                    what = f"marks stand more than {DEEPEST_MARKS} deep in one another here; write it simpler"
+                    raise NewsletterError(what, line=self.md.line_of[element])
         _untie(root)
 
     def parse(self, text: str, line: int) -> list[str | Element]:
@@ -314,6 +320,15 @@ def _pairs(text: str) -> dict[int, int]:
             start = opened.pop()
             found[match.start()], found[-start - 1] = start + 1, match.start()
     return found
+
+
+def _is_deeper(element: Element, most: int) -> bool:
+    level = list(element)
+    for _ in range(most):
+        level = [inner for child in level for inner in child]
+        if not level:
+            return False
+    return True
 
 
 def _by_mark(md: "Converter") -> dict[str, list[InlineProcessor]]:

@@ -82,6 +82,14 @@ def test_kramdowns_attributes_belong_to_the_block_they_stand_at(tmp_path, source
     assert output in render_markdown(source, _page(tmp_path, "jekyll"))
 
 
+@pytest.mark.parametrize("kind", ["hugo", "plain"])
+def test_emphasis_that_is_too_deep_is_told_with_its_line(tmp_path, kind):
+    page = _page(tmp_path, kind)
+    with pytest.raises(NewsletterError, match="more than 100 deep") as raised:
+        render_markdown("a\n\n" + "*" * 20_000 + "a" + "*" * 20_000, page)
+    assert raised.value.line == page.post.body_line + 2
+
+
 def test_a_bare_address_in_jekyll_has_its_backslashes_undone(tmp_path):
     html = render_markdown(r"See http://example.org/a\_b\_c?x=1.", _page(tmp_path, "jekyll"))
     assert '<a href="http://example.org/a_b_c?x=1">http://example.org/a_b_c?x=1</a>.' in html
