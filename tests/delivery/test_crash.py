@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.delivery.ledger.journal import Journal
 from newsletter.delivery.ledger.lease import STALE, Process, boot_id
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import TryAgainLater
@@ -284,3 +285,20 @@ async def test_a_ledger_that_can_t_be_written_stops_before_the_next_body(
     assert states.get("sent", set()) <= accepted
     counts = {state: len(states.get(state, set())) for state in ("sent", "unknown", "pending")}
     assert (report.sent, report.unknown, report.pending) == tuple(counts.values())  # what is said is what is recorded
+
+
+async def test_who_was_taken_over_leaves_its_log_to_the_new_owner(tmp_path: Path) -> None:
+    """It ends by itself before the other has read it; nothing but the log says what it sent last."""
+    path = tmp_path / "newsletter.db"
+    with SqliteLedger(path) as ledger:
+        plan(ledger, people(4))
+        ledger.begin(3600.0)
+        journal = Journal(ledger)
+        first, *_ = (await journal.claim(4)).transactions
+        assert journal.may_go(first, lambda _: None)
+        execute(path, "UPDATE leases SET epoch = epoch + 1, owner = ''")
+        await journal.stop()
+    with SqliteLedger(path) as ledger:
+        ledger.hold("hello")
+    states = by_state(path)
+    assert states == {"unknown": {first.email}, "pending": {f"reader{number}@example.org" for number in (1, 2, 3)}}

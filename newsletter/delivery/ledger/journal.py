@@ -60,6 +60,7 @@ class Journal:
         self._logging = False  # the log is written at the end of this turn
         self._unlogged: dict[int, Record] = {}  # not in the log yet
         self._left: dict[int, Record] = {}  # of a transaction that failed
+        self._settled = False  # the last one was written: the rows have it all
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -71,7 +72,7 @@ class Journal:
         self._flush()
         await asyncio.to_thread(self._thread.join)
         if self._log is not None:
-            self._log.close(settled=not self._left)
+            self._log.close(settled=self._settled)
 
     @property
     def unsaved(self) -> dict[int, Record]:
@@ -240,7 +241,7 @@ class Journal:
                 asked = self._clock()
                 if batch is not None:
                     self._ledger.commit(batch)
-                    self._left = {}
+                    self._left, self._settled = {}, batch.last
                     self._sure_until, self._looked_until = asked + SURE, asked + LOOKED
                 if time.monotonic() - beaten > HEARTBEAT and not (batch and batch.last):
                     beaten = time.monotonic()
