@@ -13,6 +13,7 @@ from newsletter.checks.clients.impact import HINTS, LOST, WORSE
 from newsletter.checks.rules.client_support import client_support
 from newsletter.checks.run import check_message
 from newsletter.checks.sample import sample_of
+from newsletter.compose.html.inline_css import inline_css
 from newsletter.config.settings import Checks
 from tests.checks.mail import HTML, here, message
 
@@ -134,6 +135,23 @@ def test_a_rule_counts_where_it_applies_without_a_condition(css, severity):
     sample = sample_of(message(HTML.replace("</style>", css + "</style>")))
     found = {f.severity for f in check_message(sample) if f.rule == "client-support"} - {"info"}
     assert found == ({severity} if severity else set())
+
+
+@pytest.mark.parametrize(
+    ("sheet", "severity"),
+    [
+        ("@import url(https://example.org/more.css);", "warning"),
+        ("@import 'https://example.org/more.css' screen;", "warning"),
+        ("@import url(https://example.org/fonts/inter.css);", None),
+    ],
+)
+def test_a_sheet_that_a_template_imports_stays_in_the_head_and_is_told(sheet, severity):
+    mail = inline_css(HTML.replace("<style>", f"<style>{sheet} p {{ color: #222 }}"))
+    found = check_message(sample_of(message(mail)))
+    told = [finding for finding in found if finding.rule == "client-support" and "@import" in finding.message]
+    assert "@import" in mail
+    assert [finding.severity for finding in told] == [severity or "info"]
+    assert ("the imported styles are not read" in told[0].message) == bool(severity)
 
 
 def test_only_the_chosen_clients_are_asked():
