@@ -146,6 +146,8 @@ class Journal:
         """Hand the log to the kernel; whether it could be."""
         self._logging = False
         assert self._log is not None
+        if self._log.is_broken:
+            return False
         try:
             self._log.write()
         except NewsletterError as error:

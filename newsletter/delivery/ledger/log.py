@@ -87,8 +87,11 @@ class Log:
         data, self._buffer = b"".join(self._buffer), []
         reason = _FULL
         try:
-            if not self.is_broken and os.write(self._file, data) == len(data):
-                return
+            if not self.is_broken:
+                written = os.write(self._file, data)
+                if written == len(data):
+                    return
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # all of it or nothing
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 reason = f"can't be written ({error.strerror}); mend that, then {_NEXT}"

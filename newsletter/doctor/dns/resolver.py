@@ -6,6 +6,7 @@ messages; what an answer means for mail is the other modules' business.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -134,7 +135,7 @@ class Resolver:
                     if not _is_cut(response):
                         return response, ""
                     trouble = "its answer is too long for UDP, and TCP port 53 gives none"
-                    return await dns.asyncquery.tcp(query, host, port=port, timeout=self.seconds), ""
+                    return await _over_tcp(query, host, port), ""
             except (dns.exception.DNSException, OSError, TimeoutError, EOFError) as error:
                 if trouble == "nobody answers" and not isinstance(
                     error, dns.exception.Timeout | OSError | TimeoutError
@@ -144,6 +145,25 @@ class Resolver:
                 break
         self.silent += 1
         return None, trouble
+
+
+async def _over_tcp(query: "Message", host: str, port: int) -> "Message":
+    """One question over a connection of its own (RFC 7766), which is closed whatever happens."""
+    import dns.message
+
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        octets = query.to_wire()
+        writer.write(len(octets).to_bytes(2, "big") + octets)
+        length = int.from_bytes(await reader.readexactly(2), "big")
+        response = dns.message.from_wire(await reader.readexactly(length))
+        if not query.is_response(response):
+            raise EOFError
+        return response
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 def _is_cut(response: "Message") -> bool:
