@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, or_, select
 from sqlalchemy.dialects import sqlite
 
 from newsletter.audience.address import address_key
@@ -34,30 +34,37 @@ def ask(engine: Engine, person: Subscriber, now: float, *, mail: bool = True, **
     `consent` is what is kept of it: form, words, network, language, house.
     """
     with engine.begin() as connection:
-        return _ask(connection, person, now, mail, consent)
+        return _ask(connection, person, now, mail, consent)[0]
 
 
-def ask_all(engine: Engine, people: Iterable[Subscriber], house: str, now: float, *, mail: bool) -> None:
-    """`ask` for many; without `mail` they stay unconfirmed until they ask themselves."""
-    left = iter(people)
+def ask_all(engine: Engine, people: Iterable[Subscriber], house: str, now: float, *, mail: bool) -> int:
+    """`ask` for many; without `mail` they stay unconfirmed until they ask themselves. How many of them are news."""
+    left, news = iter(people), 0
     while chunk := list(islice(left, _CHUNK)):
         with engine.begin() as connection:
             for person in chunk:
-                _ask(connection, person, now, mail, {"house": house})
+                due, noted = _ask(connection, person, now, mail, {"house": house})
+                news += due or noted
+    return news
 
 
-def _ask(connection: Connection, person: Subscriber, now: float, mail: bool, consent: dict[str, str | None]) -> bool:
+def _ask(
+    connection: Connection, person: Subscriber, now: float, mail: bool, consent: dict[str, str | None]
+) -> tuple[bool, bool]:
+    """Whether a mail is owed now, and whether what stands there was not so before."""
     key = address_key(person.email)
     columns = json.dumps(dict(person.columns), ensure_ascii=False)
     due = mail and not owed_lately(connection, key, "confirm", now - ONCE_A)
     values = {"email": person.email, "name": person.name, "columns": columns}
     statement = sqlite.insert(signups).values(key=key, created=now, asked=now if due else 0.0, **values)
     changes = {**values, "asked": now} if due else values
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
+    differs = or_(*(_table[name] != value for name, value in changes.items()))
+    upsert = statement.on_conflict_do_update(index_elements=["key"], set_=changes, where=differs)
+    noted = connection.execute(upsert).rowcount > 0
     if due:
         owe(connection, person.email, "confirm", now, form=consent.get("form") or "")
         record(connection, key, "asked", now, **consent)
-    return due
+    return due, noted
 
 
 def may_join(engine: Engine, secret: bytes, roster: Roster, email: str) -> bool:

@@ -288,6 +288,18 @@ def _columns(given: list[str]) -> dict[str, str]:
     return columns
 
 
+_TRACES = {
+    "deliveries": ("delivery", "deliveries"),
+    "events": ("event",),
+    "sign-ups": ("sign-up",),
+    "notices": ("notice",),
+    "suppressions": ("suppression",),
+    "list": ("row of the list", "rows of the list"),
+    "rehearsals": ("rehearsal",),
+}
+"""What was erased, by where it was: for one, and for many."""
+
+
 def _erase(context: typer.Context, engine: "Engine", roster: "Roster", addresses: list[str], *, yes: bool) -> None:
     from newsletter.audience.erasure import erase, scrub
     from newsletter.audience.token import load_secret
@@ -304,7 +316,7 @@ def _erase(context: typer.Context, engine: "Engine", roster: "Roster", addresses
     for address in addresses:
         counts = erase(engine, roster, secret, address, time.time())
         counts["rehearsals"] = erase_from_inbox(config.state_dir / "inbox", address)
-        told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        told = ", ".join(plural(count, *_TRACES[what]) for what, count in counts.items() if count)
         say(f"{address}: erased {told or 'nothing, for nothing was known'}; a keyed hash stays, and keeps mail away")
     if not scrub(engine):
         note("the state file is in use: run the command again later to take the last traces out of its free pages")

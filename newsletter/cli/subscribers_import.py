@@ -70,15 +70,15 @@ def import_(
         if not as_json:
             _show(outcome)
         _show_refused(ready, file)
-        done = False
+        done = changed = False
         if not dry_run:
             _permit(outcome, partial=partial, yes=yes, as_json=as_json)
-            ready.apply(time.time(), confirm=ask_first)
+            changed = ready.apply(time.time(), confirm=ask_first)
             done = True
         if as_json:
             say_json(_as_json(ready))
         elif done:
-            say("done" if _changes(outcome) else "nothing to do")
+            say("done" if changed else "nothing to do")
     if done and ask_first and outcome.added + outcome.unconfirmed:
         send_owed(config)
 
@@ -97,7 +97,8 @@ def _permit(outcome: "ImportOutcome", *, partial: bool, yes: bool, as_json: bool
 
 
 def _changes(outcome: "ImportOutcome") -> int:
-    return outcome.added + outcome.updated + outcome.suppressed + outcome.unconfirmed
+    """How many rows may change something, before it is tried; the unconfirmed are compared when they are written."""
+    return outcome.added + outcome.updated + outcome.newly_suppressed + outcome.unconfirmed
 
 
 def _show(outcome: "ImportOutcome") -> None:

@@ -113,7 +113,7 @@ def test_a_refused_recipient_is_failed_and_named_and_not_tried_again(folder: Pat
     assert relay.recipients == ["ada@example.org", "linus@example.com"]
     rows = json.loads(run("deliveries", "hello", "--format", "json", "--state", "failed").stdout)
     assert [row["email"] for row in rows] == ["grace@example.net"]
-    assert list(rows[0]) == ["email", "state", "attempts", "reply", "message_id", "relay", "provider_id", "updated"]
+    assert list(rows[0]) == ["email", "state", "attempts", "reply", "message_id", "relay", "updated", "provider_id"]
     assert "no such user" in rows[0]["reply"]
     status = json.loads(run("status", "hello", "--json").stdout)
     assert (status["recipients"], status["sent"], status["failed"]) == (3, 2, 1)

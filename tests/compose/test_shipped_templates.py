@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
 
 from newsletter.audience.subscriber import Subscriber
+from newsletter.compose.composer import Composer
 from newsletter.compose.message.writer import DecodedMessage, MessageWriter
 from newsletter.compose.pipeline import compose
 from newsletter.config.settings import Config, load_config
@@ -42,6 +44,18 @@ def parts_of(post: Path, layout: str, **newsletter: object) -> DecodedMessage:
 
 def tree_of(parts: DecodedMessage) -> lxml_html.HtmlElement:
     return lxml_html.document_fromstring(parts.html)
+
+
+def missing_links(parts: DecodedMessage) -> list[str]:
+    """The links of the HTML part, but for those within it, that the text part lacks."""
+    links = {link.get("href") for link in tree_of(parts).iter("a") if link.get("href", "#")[0] != "#"}
+    assert len(links) > 1
+    return sorted(link for link in links if not stands_in(parts.text, link))
+
+
+def stands_in(text: str, link: str) -> bool:
+    """Whether the text has this address, and not only a longer one that begins with it."""
+    return re.search(rf"(?<!\S)<?(?:mailto:)?{re.escape(link.removeprefix('mailto:'))}>?(?!\S)", text) is not None
 
 
 def luminance(color: str) -> float:
@@ -134,6 +148,19 @@ def test_every_link_is_absolute(post: Path, layout: str) -> None:
     for link in tree_of(parts_of(post, layout)).iter("a"):
         if link.get("href") is not None:
             assert re.match(r"https://|mailto:|#[\w:.-]+", link.get("href")), link.get("href")
+
+
+@every
+def test_every_link_of_the_html_part_is_in_the_text_part_too(post: Path, layout: str) -> None:
+    parts = parts_of(post, layout)
+    assert missing_links(parts) == []
+
+
+def test_every_link_of_a_digest_is_in_its_text_part_too() -> None:
+    composer = Composer(load_config(ROOT / "newsletter.toml"))
+    pages = [page for path in POSTS if not (page := composer.read(path)).post.personalize]
+    composed = composer.compose_digest(pages, "digest-2026-05-04", datetime(2026, 5, 4, tzinfo=UTC))
+    assert missing_links(MessageWriter(composed.issue, b"a secret of thirty-two bytes....").decoded(READER)) == []
 
 
 @every

@@ -7,6 +7,7 @@ import pytest
 
 from newsletter.audience.csv.reader import Problem, read_csv
 from newsletter.audience.subscriber import Subscriber
+from newsletter.cli.status import FIELDS
 from newsletter.compose.issue import Slot
 from newsletter.delivery.ledger.plan import LEFT, make_plan
 from newsletter.delivery.ledger.sqlite import SqliteLedger
@@ -211,9 +212,10 @@ def test_status_and_deliveries_say_what_the_ledger_says(path: Path) -> None:
         "reply": "550 5.1.1 no such user",
         "message_id": MessageWriter(an_issue(), b"0" * 16).message_id("reader1@example.org"),
         "relay": "relay:25",
-        "provider_id": None,
         "updated": "1970-01-02T00:00:00+00:00",
+        "provider_id": None,
     }
+    assert tuple(failed) == FIELDS
     assert len(list(iter_deliveries(engine, "hello", b"0" * 16))) == 3
     for ask in (lambda: issue_counts(engine, "nothing"), lambda: list(iter_deliveries(engine, "nothing", b""))):
         with pytest.raises(NewsletterError, match="no issue 'nothing'; known: hello"):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 import newsletter
 from newsletter import errors
 from newsletter.cli import console
+from newsletter.cli.status import FIELDS
 from newsletter.compose.templating import dynamic
 from newsletter.config.settings import Config
 from newsletter.site.post import KEYS
@@ -102,6 +103,10 @@ def test_every_key_of_json_is_named(module: str, function: str) -> None:
     keys = keys_of(module, function)
     assert keys
     assert sorted(key for key in keys if key not in words) == []
+
+
+def test_a_delivery_has_its_keys_in_the_order_that_the_docs_say_so_that_new_ones_come_last() -> None:
+    assert f"a list of `{', '.join(FIELDS)}` (" in page("reference/json.md")
 
 
 def keys_of(module: str, function: str) -> set[str]:

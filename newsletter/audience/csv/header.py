@@ -8,6 +8,7 @@ refused.
 import csv
 import difflib
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,18 @@ _NOT_ADDRESS = {
     "clicks", "verified", "subject", "template", "campaign", "domain", "provider", "format", "marketing", "consent",
     "client", "host", "hash", "md5", "name", "2", "3", "secondary", "alternate", "alternative", "other", "backup",
 }  # fmt: skip
-_ALSO_NAME = ("full_name", "fullname", "display_name", "subscriber_name", "contact_name", "your_name", "nickname")
-_NAME_PARTS = (
+ALSO_NAME = ("full_name", "fullname", "display_name", "subscriber_name", "contact_name", "your_name", "nickname")
+"""What the column of the name is called where nothing is called `name`; the first that is there."""
+
+NAME_PARTS = (
     ("first_name", "last_name"), ("firstname", "lastname"), ("fname", "lname"), ("given_name", "family_name"),
     ("vorname", "nachname"), ("prénom", "nom"), ("prenom", "nom"), ("nombre", "apellidos"), ("nome", "cognome"),
-    ("voornaam", "achternaam"),
+    ("voornaam", "achternaam"), ("nome", "apelido"), ("nome", "sobrenome"), ("الاسم_الأول", "اسم_العائلة"),
+    ("שם_פרטי", "שם_משפחה"),
 )  # fmt: skip
+"""First and family name, which make up the name together, in the languages that the templates speak; the second may be
+missing."""
+
 _DELIMITERS = ",;\t|"
 
 
@@ -83,7 +90,8 @@ def read_header(path: Path) -> Header:
     titles, delimiter, line = read_titles(path)
     names = column_names(titles)
     _check_names(names, titles, path, line)
-    return Header(tuple(names), delimiter, line, _name_parts(names))
+    parts = name_parts(names, (("name",), *NAME_PARTS))
+    return Header(tuple(names), delimiter, line, tuple(map(names.index, parts)))
 
 
 def _reading(line: str, delimiters: str) -> tuple[str, list[str]]:
@@ -110,7 +118,7 @@ def _reading(line: str, delimiters: str) -> tuple[str, list[str]]:
 def column_names(titles: list[str]) -> list[str]:
     """The columns' names as templates write them; where none is called `email` or `name`, what is meant for it is."""
     names = [column_name(title) for title in titles]
-    for wanted, others in (("email", _emails(names)), ("name", [name for name in _ALSO_NAME if name in names])):
+    for wanted, others in (("email", _emails(names)), ("name", [name for name in ALSO_NAME if name in names])):
         if wanted not in names and others and names.count(others[0]) == 1:
             names[names.index(others[0])] = wanted
     return names
@@ -142,13 +150,11 @@ def _speaking_of_mail(names: list[str]) -> list[str]:
     ]
 
 
-def _name_parts(names: list[str]) -> tuple[int, ...]:
-    if "name" in names:
-        return (names.index("name"),)
-    for parts in _NAME_PARTS:
-        if parts[0] in names:
-            return tuple(names.index(part) for part in parts if part in names)
-    return ()
+def name_parts(names: Collection[str], groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The columns that make a person's name: of the groups the first that is whole, or else whose first is there."""
+    there = [group for group in groups if group[0] in names]
+    whole = [group for group in there if all(part in names for part in group)]
+    return next((tuple(part for part in group if part in names) for group in whole or there), ())
 
 
 def _check_names(names: list[str], titles: list[str], path: Path, line: int) -> None:

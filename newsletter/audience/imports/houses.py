@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from newsletter.audience.csv.header import ALSO_NAME, NAME_PARTS
 from newsletter.audience.opt_out import opt_out_column
 from newsletter.errors import NewsletterError
 
@@ -24,7 +25,7 @@ class House:
 
     marks: tuple[frozenset[str], ...] = ()  # columns that tell its exports: all of any one set
     email: tuple[str, ...] = ("email", "email_address")
-    name: tuple[tuple[str, ...], ...] = (("name",), ("first_name", "last_name"), ("first_name",))
+    name: tuple[tuple[str, ...], ...] = (("name",), ("first_name", "last_name"))
     tags: tuple[str, ...] = ("tags",)
     joined: tuple[str, ...] = ("created_at",)
     left: tuple[str, ...] = ()  # when somebody left
@@ -170,6 +171,7 @@ HOUSES: dict[str, House] = {
 """What `--from` takes."""
 
 ANY = House(
+    name=(("name",), *((name,) for name in ALSO_NAME), *NAME_PARTS),
     joined=("joined", "created_at", "subscribed_at", "creation_date", "optin_time", "confirm_time", "added_time"),
     left=("unsubscribed_at", "unsub_time"),
 )

@@ -37,6 +37,7 @@ class ImportOutcome:
     updated: int
     unchanged: int
     suppressed: int  # who left there, or must not be mailed here
+    newly_suppressed: int  # of them, those whom nothing keeps from being mailed here yet
     unconfirmed: int
     refused: int
     mapping: tuple[tuple[str, str], ...]
@@ -65,9 +66,10 @@ class Import:
         """Line, address and reason of the rows that can't be taken over."""
         return self._staging.refused(most)
 
-    def apply(self, now: float, *, confirm: bool = False) -> None:
-        """Do it. With `confirm`, newcomers are asked first and join when they confirm."""
+    def apply(self, now: float, *, confirm: bool = False) -> bool:
+        """Do it; whether that changed anything. With `confirm`, newcomers are asked first, and join by confirming."""
         people = self._staging
+        changed = self.outcome.newly_suppressed + self.outcome.updated
         gone = people.gone()
         while chunk := list(islice(gone, _CHUNK)):
             rows = {
@@ -83,15 +85,19 @@ class Import:
                 record_all(connection, "left", left)
         if leaving := people.leaving():
             self._roster.remove(leaving)
-        ask_all(self._engine, people.people("unconfirmed"), self._source, now, mail=confirm)
+        changed += ask_all(self._engine, people.people("unconfirmed"), self._source, now, mail=confirm)
         newcomers = people.people(staged.ADD)
         if confirm:
-            ask_all(self._engine, newcomers, self._source, now, mail=True)
+            changed += ask_all(self._engine, newcomers, self._source, now, mail=True)
             newcomers = iter(())
+        else:
+            changed += self.outcome.added
         if self.outcome.updated or (self.outcome.added and not confirm):
             self._roster.apply(people.people(staged.UPDATE), newcomers, self._columns)
-        with self._engine.begin() as connection:
-            record(connection, "", "imported", now, house=self._source, added=str(self.outcome.added))
+        if changed:
+            with self._engine.begin() as connection:
+                record(connection, "", "imported", now, house=self._source, added=str(self.outcome.added))
+        return changed > 0
 
 
 @contextmanager
@@ -110,10 +116,11 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
             added=counts.get(staged.ADD, 0),
             updated=counts.get(staged.UPDATE, 0),
             unchanged=counts.get(staged.SAME, 0),
+            newly_suppressed=left,
             suppressed=left + counts.get(staged.SUPPRESSED, 0),
             unconfirmed=counts.get("unconfirmed", 0),
             refused=people.refused_count(),
-            mapping=file.mapping,
+            mapping=file.mapping + file.put_together,
         )
         yield Import(engine, roster, people, outcome, house or "import", file.columns)
 
@@ -123,7 +130,7 @@ def _keep_out(people: Staging, engine: Engine, secret: bytes) -> None:
     table = suppressions.c
     with engine.connect() as connection:
         hidden = frozenset(connection.scalars(select(table.key).where(table.email.is_(None))))
-        keys = select(table.key).where(table.email.is_not(None))
-        people.keep_out(connection.execution_options(yield_per=1000).scalars(keys))
+        shown = select(table.key, table.reason).where(table.email.is_not(None))
+        people.keep_out((key, why) for key, why in connection.execution_options(yield_per=1000).execute(shown))
     if hidden:
-        people.keep_out([key for key in people.joining() if erased_key(secret, key) in hidden])
+        people.keep_out([(key, "manual") for key in people.joining() if erased_key(secret, key) in hidden])

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from newsletter.audience.address import address_key, normalize_address, split_mailbox
 from newsletter.audience.csv.formula import unguard
-from newsletter.audience.csv.header import column_name, column_names, read_titles
+from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_titles
 from newsletter.audience.csv.reader import control_character
 from newsletter.audience.csv.scan import FIELD_MAX, check_quotes, read_rows, scan
 from newsletter.audience.imports.houses import ANY, OTHER, Fate, House, fate_of, likely_house, split_any_tags, unpack
@@ -27,6 +27,8 @@ from newsletter.errors import NewsletterError
 
 _ESCAPED = re.compile(r'[\x00-\x08\x0a-\x1f"\\]').search
 """What a JSON text has only escaped, but for the tabs that a row is joined with."""
+_WHOLE = frozenset(("name", *ALSO_NAME))
+"""Columns that are the name; a first and a family name stay columns besides, for templates."""
 
 
 class Incoming(NamedTuple):
@@ -69,6 +71,13 @@ class ImportFile:
             dict.fromkeys((*(new for _, new in self.mapping if new not in ("", "email", "name")), *self._extra))
         )
 
+    @property
+    def put_together(self) -> tuple[tuple[str, str], ...]:
+        """What `name` is made of, where that stays columns of its own, as a pair to show below the mapping."""
+        titles = dict(zip(self._names, (title for title, _ in self.mapping), strict=True))
+        parts = name_parts(self._names, self._house.name)
+        return ((" + ".join(titles[part] for part in parts), "name"),) if parts and parts[0] not in _WHOLE else ()
+
     def __iter__(self) -> Iterator[tuple[int, Incoming | RefusedRow]]:
         """Each row with the line on which it begins; blank ones are passed over."""
         width, read = len(self._names), self._person()
@@ -85,7 +94,7 @@ class ImportFile:
         """A function from a row's cells to a person; what is asked of every row is decided once."""
         house, names, clean = self._house, self._names, self._clean
         at = names.index(_first(house.email, names) or "")
-        parts = [names.index(name) for name in _name_parts(house, names)]
+        parts = [names.index(name) for name in name_parts(names, house.name)]
         unpacked, left, occasion, days = (
             [names.index(name) for name in wanted if name in names]
             for wanted in (house.unpacked, house.left, house.occasion, house.joined)
@@ -170,23 +179,17 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
 
 def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:
     """What a column is called here; empty if it is of no use."""
-    parts = _name_parts(house, names)
+    parts = name_parts(names, house.name)
     if name == _first(house.email, names):
         return "email"
     if name == _first(house.tags, names):
         return TAGS
-    if name in parts and len(parts) == 1:
+    if parts == (name,) and name in _WHOLE:
         return "name"
     if name == _first(house.joined, names):
         return JOINED
     used_up = name in house.dropped or name in house.left or name in house.states or name in house.unpacked
     return "" if used_up else name
-
-
-def _name_parts(house: House, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns that make a person's name together."""
-    group = next((group for group in house.name if set(group) & set(names)), ())
-    return tuple(part for part in group if part in names)
 
 
 def _first(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:

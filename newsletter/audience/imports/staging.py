@@ -109,11 +109,15 @@ class Staging:
             )
         self._db.execute("COMMIT")
 
-    def keep_out(self, keys: Iterable[str]) -> None:
-        """Of those who must not be mailed, nobody joins."""
-        keep = "UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND fate = 'subscriber'"
+    def keep_out(self, suppressed: Iterable[tuple[str, str]]) -> None:
+        """Of those who must not be mailed here, by key and reason, nobody joins; who left there too is no news.
+
+        What people ask for outlives what their mailbox did, as `suppress` has it; who is on the list is to leave it.
+        """
+        no_news = f"place IS NULL AND fate IN {_GONE} AND (? != 'bounce' OR fate = 'bounce')"
+        keep = f"UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND (fate = 'subscriber' OR ({no_news}))"  # noqa: S608 (fixed words)
         self._db.execute("BEGIN")
-        self._db.executemany(keep, ((key,) for key in keys))
+        self._db.executemany(keep, suppressed)
         self._db.execute("COMMIT")
 
     def joining(self) -> Iterator[str]:

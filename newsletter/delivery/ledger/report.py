@@ -87,8 +87,8 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
                 "reply": str(Reply(code or 0, status or "", text or "", "")) or None,
                 "message_id": message_id(secret, issue.id, email, domain),
                 "relay": relay or None,
-                "provider_id": (provider_id(text or "") or None) if found == "sent" else None,
                 "updated": _iso(updated) if updated is not None else None,
+                "provider_id": (provider_id(text or "") or None) if found == "sent" else None,
             }
 
 
