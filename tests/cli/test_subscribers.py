@@ -134,6 +134,20 @@ def test_a_second_import_that_suppresses_asks_nothing(listed: Path, call: Call) 
     assert reasons == {"ada@example.org": "unsubscribe", "zoe@example.org": "unsubscribe"}
 
 
+def test_who_is_suppressed_here_is_not_asked_by_an_import(
+    listed: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_UNSUBSCRIBE__URL", "https://news.example.org")
+    call("suppress", "add", "zoe@example.org")
+    (listed / "kit.csv").write_text(
+        "id,first_name,email_address,state\n1,Zoe,zoe@example.org,inactive\n2,Yan,yan@example.org,inactive\n"
+    )
+    arguments = ("subscribers", "import", "kit.csv", "--from", "kit", "--yes", "--confirm", "--json")
+    done = json.loads(call(*arguments)[1])
+    assert (done["unconfirmed"], done["suppressed"]) == (1, 1)
+    assert "zoe@example.org" not in [email for email, row in people(call).items() if row["state"] == "unconfirmed"]
+
+
 @pytest.mark.parametrize(
     ("header", "row", "name", "shown", "columns"),
     [

@@ -115,14 +115,15 @@ class Staging:
         What people ask for outlives what their mailbox did, as `suppress` has it; who is on the list is to leave it.
         """
         no_news = f"place IS NULL AND fate IN {_GONE} AND (? != 'bounce' OR fate = 'bounce')"
-        keep = f"UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND (fate = 'subscriber' OR ({no_news}))"  # noqa: S608 (fixed words)
+        joins = "fate IN ('subscriber', 'unconfirmed')"
+        keep = f"UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND ({joins} OR ({no_news}))"  # noqa: S608 (fixed words)
         self._db.execute("BEGIN")
         self._db.executemany(keep, suppressed)
         self._db.execute("COMMIT")
 
     def joining(self) -> Iterator[str]:
-        """The keys of those who would join."""
-        query = "SELECT key FROM incoming WHERE fate = 'subscriber'"
+        """The keys of those who would join, or be asked whether they want to."""
+        query = "SELECT key FROM incoming WHERE fate IN ('subscriber', 'unconfirmed')"
         return (key for (key,) in self._db.execute(query))
 
     def leaving(self) -> set[str]:
