@@ -7,6 +7,7 @@ test inbox. Written whole or not at all.
 
 import contextlib
 import functools
+import glob
 import io
 import os
 import re
@@ -65,7 +66,9 @@ def seal_state(config: "Config", database: Path, target: Path) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         _add(tar, _DATABASE, _snapshot(database))
-        for path in sorted(database.parent.glob(f"{database.name}-intents*")):  # after the copy: it may know more
+        for path in sorted(
+            database.parent.glob(f"{glob.escape(database.name)}-intents*")
+        ):  # after the copy: it may know more
             _add(tar, path.name.replace(database.name, _DATABASE, 1), path.read_bytes())
         for path in sorted(config.state_dir.rglob("*")):
             name = path.relative_to(config.state_dir).as_posix()
@@ -86,7 +89,7 @@ def open_state_file(config: "Config", source: Path, database: Path, *, replace: 
     if _DATABASE not in found:
         raise NewsletterError("is no sealed state; `newsletter state seal` makes one", path=source)
     _refuse_if_there(database, replace=replace)
-    for path in database.parent.glob(f"{database.name}-*"):
+    for path in database.parent.glob(f"{glob.escape(database.name)}-*"):
         if _BESIDE.fullmatch(path.name.removeprefix(database.name)):
             path.unlink(missing_ok=True)
     folder = state_folder(config.state_dir)

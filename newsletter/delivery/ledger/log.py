@@ -19,6 +19,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,10 @@ def read(path: Path) -> tuple[Opening | None, Iterator[Any]]:
     first = next(entries, None)
     if not isinstance(first, dict):
         return None, iter(())
-    if first.get("format") != FORMAT:
-        raise NewsletterError("was written by a newer version; update newsletter", path=path)
-    return Opening(**first), entries
+    match first:
+        case {"format": 1, "issue": str(issue), "epoch": int(epoch), "mark": int(mark)}:
+            return Opening(issue, epoch, mark), entries
+    raise NewsletterError("was written by a newer version; update newsletter", path=path)
 
 
 def changes(opening: Opening, entries: Iterator[Any], mark: int) -> dict[int, Record]:
@@ -148,8 +150,10 @@ def changes(opening: Opening, entries: Iterator[Any], mark: int) -> dict[int, Re
                     found.clear()
             case [int(id_), moment]:
                 merge(found, (id_, "sending", None, None, None, None, None, None, moment, 1))
+            case [int(id_), str(state), code, status, text, command, relay, not_before, updated, int(uncounted)]:
+                merge(found, (id_, state, code, status, text, command, relay, not_before, updated, uncounted))
             case _:
-                merge(found, (*entry,))
+                break  # damaged by a power cut, as a line that is no JSON
     return found if mark <= last else {}  # else the rows have gone on since the log was read
 
 
@@ -172,7 +176,7 @@ def overlay(db: sqlite3.Connection, state: Path) -> None:
 def logs(state: Path) -> list[Path]:
     """The logs beside a state file; most often there is one, and it is empty."""
     first = _slot(state, 1)
-    found = [path for path in state.parent.glob(f"{first.name}*") if not path.name.endswith("~")]
+    found = [path for path in state.parent.glob(f"{escape(first.name)}*") if not path.name.endswith("~")]
     return sorted(path for path in found if path.stat().st_size)
 
 
