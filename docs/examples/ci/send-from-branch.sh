@@ -41,7 +41,8 @@ if [ -f "$tree/claimed" ]; then
   say "then take the file 'claimed' off the branch $branch"
   exit 2
 fi
-echo "$(date +%s) job ${CI_JOB_ID:-${GITHUB_RUN_ID:-$(hostname)}}" > "$tree/claimed"
+# The last word makes the commit this job's alone: two equal ones of the same second would be one, and both pushes would succeed.
+echo "$(date +%s) job ${CI_JOB_ID:-${GITHUB_RUN_ID:-$(hostname)}} $(od -An -N8 -tx1 /dev/urandom | tr -d ' ')" > "$tree/claimed"
 git -C "$tree" add claimed && save "claimed"
 if ! push; then
   say "another job has claimed the state; try again later"
