@@ -2,7 +2,6 @@
 
 # ruff: noqa: E501 (a case a line)
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
-from newsletter.site.dates import as_date
 from newsletter.site.front_matter import split_front_matter
 from newsletter.site.post import Post, read_post
 
@@ -234,30 +232,6 @@ def test_dates_that_people_write(post, written, moment):
     assert read.date.tzinfo is not None
 
 
-def test_a_date_without_offset_is_in_the_timezone_given(tmp_path):
-    east = timezone(timedelta(hours=5))
-    path = tmp_path / "a.md"
-    path.write_text(yaml("date: 2018-07-01 09:00:00"))
-    assert read_post(path).date == datetime(2018, 7, 1, 9, tzinfo=UTC)
-    assert read_post(path, east).date == datetime(2018, 7, 1, 9, tzinfo=east)
-
-
-@pytest.mark.parametrize(
-    ("written", "hour"),
-    [
-        ("2018-07-01 09:00:00", 9),
-        ("'2018-07-01 09:00:00'", 4),
-        ("2018-07-01 09:00", 4),
-        ("2018-07-01 09:00:00 +05:00", 4),
-    ],
-)
-def test_in_jekyll_a_time_without_an_offset_is_in_utc_as_rubys_yaml_has_it(tmp_path, written, hour):
-    path = tmp_path / "a.md"
-    path.write_text(yaml(f"date: {written}"))
-    read = read_post(path, timezone(timedelta(hours=5)), "jekyll")
-    assert read.date == datetime(2018, 7, 1, hour, tzinfo=UTC)
-
-
 @pytest.mark.parametrize(
     ("kind", "title"), [("pelican", "Hello"), ("plain", "Hello"), ("jekyll", "A"), ("hugo", "A"), ("zola", "A")]
 )
@@ -383,21 +357,6 @@ def test_any_front_matter_is_read_or_refused(text):
             assert all(isinstance(key, str) for key in matter.data)
             continue
         assert error.line is not None
-
-
-@given(st.text(max_size=40))
-def test_any_text_is_a_date_or_isnt(text):
-    with suppress(ValueError, OverflowError):
-        assert as_date(text).tzinfo is not None
-
-
-def test_a_missing_thirty_first_is_the_first_of_the_next_month_in_jekyll(tmp_path):
-    path = tmp_path / "_posts/2011-04-31-rolls-over.md"
-    path.parent.mkdir()
-    path.write_text("Body.\n")
-    assert read_post(path).date == datetime(2011, 5, 1, tzinfo=UTC)
-    path.write_text("---\ndate: 2023-02-30 10:00\n---\nBody.\n")
-    assert read_post(path).date == datetime(2023, 3, 2, 10, tzinfo=UTC)
 
 
 def test_a_longer_line_of_dashes_ends_front_matter_too(tmp_path):
