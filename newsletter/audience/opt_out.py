@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 
+@functools.cache
 def _loose(pattern: str) -> re.Pattern[str]:
-    """The pattern of a name in which words may be run together, as `unsubscribedAt` is."""
+    """The pattern of a name in which words may be run together, as `unsubscribedAt` is; made when first asked for."""
     return re.compile(pattern.replace("_?", "_").replace("_", "_?"))
 
 
@@ -30,20 +31,22 @@ _OUT = (
     r"abgemeldet|abmeldung|ausgetragen|gesperrt|désabonnée?|désinscrite?)"
     r"(?:_(?:emails?|of_emails?|from_(?:all_)?(?:emails?|mails?|newsletters?|lists?)))*)"
 )
-_FILLED_NAME = _loose(
-    rf"(?:date_(?:of_)?{_OUT}|(?:{_OUT}|clean)_(?:at|on|am|le|date|time|timestamp|datum|reason|reason_other|campaign_title))"
+_FILLED_NAME = (
+    rf"(?:date_(?:of_)?{_OUT}|"
+    rf"(?:{_OUT}|clean)_(?:at|on|am|le|date|time|timestamp|datum|reason|reason_other|campaign_title))"
 )
-_YES_NAME = _loose(rf"{_OUT}|has_opted_out_of_email|dnc|is_excluded_from_campaigns")
-_NO_NAME = _loose(
+_YES_NAME = rf"{_OUT}|has_opted_out_of_email|dnc|is_excluded_from_campaigns"
+_NO_NAME = (
     rf"{_WHOSE}(?:subscribed|subscribe|opt_?in|opted_?in|active|enabled|confirmed|consented|consent|mailable|"
     r"accepts?_(?:email_)?marketing|(?:receives?|wants?|gets?|accepts?)_(?:e?mails?|newsletters?)|newsletter|"
     r"can_(?:e?mail|be_mailed)|angemeldet|abonnée?|inscrite?)"
     r"(?:_(?:emails?|marketing|to_(?:e?mails?|email_marketing|marketing|(?:the_|our_)?(?:list|newsletters?))))*"
 )
-_STATUS_NAME = _loose(
-    rf"{_WHOSE}(?:opt_?(?:in|out)_|consent_|group_)?(?:status|preferences?|permissions?)(?:_status)?|statut|estado|stato"
+_STATUS_NAME = (
+    rf"{_WHOSE}(?:opt_?(?:in|out)_|consent_|group_)?(?:status|preferences?|permissions?)(?:_status)?"
+    r"|statut|estado|stato"
 )
-_STATE_NAME = _loose(rf"{_WHOSE}state|(?:(?:subscriber|subscription|contact|member|user)_)?type")
+_STATE_NAME = rf"{_WHOSE}state|(?:(?:subscriber|subscription|contact|member|user)_)?type"
 
 _NO = {
     "false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "nee", "non", "faux", "não", "nao", "нет",
@@ -77,6 +80,7 @@ _LEFT = {
     "cancelado", "bloqueado", "inactivo", "disiscritto", "cancellato", "afgemeld",
 }  # fmt: skip
 _LEFT_BEGINS = ("unsubscribed ", "bounced ", "blocklisted ", "blacklisted ", "complained ", "cleaned ", "hard bounce")
+_PLAIN = ("email", "name")  # as the columns that every list has are called
 _LONGEST = 80
 """Characters of a name or a value that are looked at."""
 _MOST = 1000
@@ -90,10 +94,10 @@ SaysLeft = Callable[[str], bool]
 @functools.lru_cache(maxsize=256)
 def opt_out_column(name: str) -> SaysLeft | None:
     """For a column that may say that somebody left, by its name as templates write it: which of its values do."""
-    if len(name) > _LONGEST:
+    if len(name) > _LONGEST or name in _PLAIN:
         return None
     for pattern, says in _COLUMNS:
-        if pattern.fullmatch(name):
+        if _loose(pattern).fullmatch(name):
             known = functools.lru_cache(maxsize=_MOST)(says)  # a status is one of a few words
             return lambda value: known(value[:_LONGEST])
     return None
@@ -122,7 +126,7 @@ def _dated(value: str) -> str:
     return "" if _ZERO_DATE.fullmatch(value) else value
 
 
-_COLUMNS: tuple[tuple[re.Pattern[str], SaysLeft], ...] = (
+_COLUMNS: tuple[tuple[str, SaysLeft], ...] = (
     (_FILLED_NAME, _is_filled),
     (_YES_NAME, lambda value: value.casefold() in _YES or _is_left(value) or bool(_DATE.fullmatch(_dated(value)))),
     (_NO_NAME, lambda value: value.casefold() in _NO or _is_left(value)),

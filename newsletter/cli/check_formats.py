@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 from newsletter import __version__
 from newsletter.checks.finding import Finding
@@ -104,6 +103,8 @@ def as_sarif(found: Sequence[Located]) -> str:
 
 def as_junit(found: Sequence[Located], posts: Sequence[str], *, strict: bool) -> str:
     """A test case a finding, in a suite a post; errors fail, with `strict` warnings too."""
+    from xml.sax.saxutils import quoteattr
+
     fails = {"error", "warning"} if strict else {"error"}
     suites, failed = [], 0
     for post in posts:
@@ -128,6 +129,8 @@ def as_rows(found: Sequence[Located], *, several: bool) -> list[dict[str, object
 
 
 def _case(one: Located, fails: set[str]) -> str:
+    from xml.sax.saxutils import escape, quoteattr
+
     place = f"{one.file}:{one.finding.line}" if one.finding.line else one.file
     head = f"<testcase classname={quoteattr(one.post)} name={quoteattr(f'{one.finding.rule} {place}')}"
     text = escape(_printable(f"{one.finding.severity}: {place}: {one.text}"))

@@ -6,7 +6,6 @@ signal ends even a running pattern; in others an exception is put into the threa
 """
 
 import contextlib
-import ctypes
 import signal
 import threading
 import time
@@ -86,7 +85,7 @@ def _by_watch(seconds: float) -> Iterator[None]:
         while not ended.wait(max(left := until - time.clock_gettime(clock), 0.01)):
             with lock:
                 if left <= 0 and not ended.is_set():
-                    _raise_in(mine, ctypes.py_object(Overtime))
+                    _raise_in(mine, Overtime)
                     return
 
     threading.Thread(target=watch, name="composing deadline", daemon=True).start()
@@ -98,5 +97,8 @@ def _by_watch(seconds: float) -> Iterator[None]:
             _raise_in(mine, None)  # what was put there and has not come yet
 
 
-def _raise_in(thread: int, kind: "ctypes.py_object[type[BaseException]] | None") -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), kind)
+def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
+    import ctypes  # not for a send, which composes in its main thread
+
+    what = None if kind is None else ctypes.py_object(kind)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)

@@ -1,8 +1,9 @@
 """Embedded pictures, which a message names by Content-ID (RFC 2392), on a web page."""
 
-import html as entities
 import re
 from collections.abc import Sequence
+
+from markupsafe import escape
 
 from newsletter.compose.issue import Picture
 
@@ -17,4 +18,4 @@ def unembed(html: str, pictures: Sequence[Picture]) -> str:
         one.cid: one.address if re.match(r"https?://", one.address) else f"data:{one.content_type};base64,{one.data}"
         for one in pictures
     }
-    return _CID.sub(lambda found: entities.escape(known[found[1]]) if found[1] in known else found[0], html)
+    return _CID.sub(lambda found: str(escape(known[found[1]])) if found[1] in known else found[0], html)
