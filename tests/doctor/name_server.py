@@ -1,6 +1,7 @@
 """A name server on loopback with made zones, over UDP and TCP. It answers as resolvers do, and misbehaves by name."""
 
 import contextlib
+import functools
 import socketserver
 import struct
 import threading
@@ -29,6 +30,7 @@ class Zones:
     chases: bool = True
     asked: list[str] = field(default_factory=list)
 
+    @functools.cached_property
     def sets(self) -> dict[tuple[str, str], list[str]]:
         """Records by name and type."""
         found: dict[tuple[str, str], list[str]] = {}
@@ -64,7 +66,7 @@ class Zones:
         return response.to_wire(max_size=65535)
 
     def _fill(self, response: dns.message.Message, name: str, kind: str) -> None:
-        sets = self.sets()
+        sets = self.sets
         for _ in range(10):
             if values := sets.get((name, kind)):
                 response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *values))

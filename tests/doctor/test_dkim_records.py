@@ -1,10 +1,17 @@
 """DKIM records, each wrong in another way: named, with the line that mends it."""
 
 import base64
+import re
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from tests.doctor.conftest import Look
 from tests.doctor.records import DKIM, cut, one
@@ -24,7 +31,11 @@ DKIM_KINDS = [
     ("v=DKIM1; k=rsa; p=", "revokes"),
     ("v=DKIM1; k=rsa; p=%OTHER", "mismatch"),
     ("v=DKIM1; k=rsa; p=%CUT", "cut off"),
-    ("v=DKIM1; k=rsa; p=%OURS~~", "no base64"),
+    ("v=DKIM1; k=rsa; p=%OURS~~", "no base64, with ~ in it"),
+    ("v=DKIM1; k=rsa; p=%PRIVATE", "PRIVATE"),
+    ("v=DKIM1; k=rsa; p=%PKCS1", "PKCS #1"),
+    ("v=DKIM1; k=rsa; P=%OURS", "written small"),
+    ("v=DKIM1 k=rsa p=%OURS", "lacks a semicolon before k="),
     ("v=DKIM1; k=rsa; t=y; p=%OURS", "t=y"),
     ("v=DKIM1; k=ed25519; p=%OURS", "another kind"),
     ("v=DKIM1; h=sha1; p=%OURS", "h=sha1"),
@@ -41,10 +52,13 @@ DKIM_KINDS = [
 @pytest.mark.parametrize(("record", "what"), DKIM_KINDS, ids=[record or "none" for record, _ in DKIM_KINDS])
 def test_a_wrong_dkim_record_is_named_with_its_line(look: Look, key, record: str, what: str) -> None:
     ours = base64.b64encode(key[1].public).decode()
-    texts = [
-        text.replace("%OURS", ours).replace("%OTHER", OTHER_KEY[1]).replace("%CUT", ours[:180])
-        for text in record.split("|")
-    ]
+    public = load_der_public_key(key[1].public)
+    values = {
+        "%OURS": ours, "%OTHER": OTHER_KEY[1], "%CUT": ours[:180],
+        "%PKCS1": base64.b64encode(public.public_bytes(Encoding.DER, PublicFormat.PKCS1)).decode(),
+        "%PRIVATE": "".join(OTHER_KEY[0].decode().splitlines()[1:-1]),
+    }  # fmt: skip
+    texts = [re.sub("%[A-Z0-9]+", lambda found: values[found[0]], text) for text in record.split("|")]
     lines = [f"news._domainkey.example.org. IN TXT {cut(text)}" for text in texts if text]
     wrong = one(look(without=(DKIM,), with_="\n".join(lines)), "dkim")
     assert what in wrong.what

@@ -2,6 +2,7 @@
 
 import pytest
 
+from newsletter.doctor.dns.dmarc_record import mended
 from tests.doctor.conftest import Look
 from tests.doctor.records import DMARC, one
 
@@ -13,13 +14,20 @@ DMARC_KINDS = [
     ("v=DMARC1; p=reject; ri=3600; rua=mailto:a@example.org", "dmarc", "ri", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=reject; t=y; rua=mailto:a@example.org", "dmarc", "t=y", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=reject; sp=none; rua=mailto:a@example.org", "dmarc", "sp=none", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
-    ("v=DMARC1; p=quarantaine; rua=mailto:a@example.org", "dmarc", "p=quarantaine", '"v=DMARC1; p=none; rua'),
+    ("v=DMARC1; p=quarantaine; rua=mailto:a@example.org", "dmarc", "p=quarantaine", '"v=DMARC1; p=quarantine; rua'),
     ("v=DMARC1; rua=mailto:a@example.org", "dmarc", "no p=", '"v=DMARC1; p=none; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=reject; policy=x; rua=mailto:a@example.org", "dmarc", "policy", '"v=DMARC1; p=reject; rua'),
     ("v=DMARC1; p=reject; adkim=strict; rua=mailto:a@example.org", "dmarc", "adkim=strict", "adkim=r"),
-    ("v=dmarc1; p=reject; rua=mailto:a@example.org", "dmarc", "is not read", '"v=DMARC1; p=none'),
-    ("p=reject; v=DMARC1", "dmarc", "is not read", '"v=DMARC1; p=none'),
-    ("v=DMARC1, p=reject", "dmarc", "is not read", '"v=DMARC1; p=none'),
+    ("v=dmarc1; p=reject; rua=mailto:a@example.org", "dmarc", "is not read", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("p=reject; v=DMARC1", "dmarc", "is not read", '"v=DMARC1; p=reject; rua=mailto:dmarc-reports@example.org"'),
+    ("v=DMARC1, p=reject", "dmarc", "is not read", "with p=none to begin with"),
+    (" v=DMARC1; p=none", "dmarc", "is not read", '"v=DMARC1; p=none'),
+    ("v=DMARC1; p=reject; np=none; rua=mailto:a@example.org", "dmarc", "np=none", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("v=DMARC1; p=reject; sp=quarantine; rua=mailto:a@example.org", "dmarc", "sp=quarantine", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("v=DMARC1; p=reject; p=none; rua=mailto:a@example.org", "dmarc", "p twice", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("v=DMARC1; p=reject; psd=y; rua=mailto:a@example.org", "dmarc", "psd=y", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("v=DMARC1; p=reject; fo=x; rua=mailto:a@example.org", "dmarc", "fo=x", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
+    ("v=DMARC1; p=reject rua=mailto:a@example.org", "dmarc", "lacks a semicolon before rua=", '"v=DMARC1; p=reject; rua=mailto:a@example.org"'),
     ("v=DMARC1; p=reject", "dmarc-reports", "no rua=", "rua=mailto:dmarc-reports@example.org"),
     ("v=DMARC1; p=reject; rua=a@example.org", "dmarc-reports", "no mailbox", "rua=mailto:a@example.org"),
     ("v=DMARC1; p=reject; rua=mailto:a@reports.example.com", "dmarc-reports", "not authorised",
@@ -36,6 +44,22 @@ def test_a_wrong_dmarc_record_is_named_with_its_line(look: Look, records: str, c
     wrong = one(look(without=(DMARC,), with_=written), check)
     assert what in wrong.what
     assert fix in wrong.fix
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"v=DMARC1\; p=reject\; rua=mailto:a@x.net", "p=reject rua=mailto:a@x.net"),
+        ('"v=DMARC1; p: Reject; sp=nonne"', "p=reject sp=none"),
+        ("v=DMARC1; p=none; rua=mailto:a@x.net; mailto:b@x.net", "p=none rua=mailto:a@x.net,mailto:b@x.net"),
+        ("v=DMARC1 p=quarantine pct=20 adkim=strict t=perhaps x=1", "p=quarantine adkim=r t=y"),
+        ("v=DMARC1; p=block; pct=100; psd=n; fo=1:d", "p=none psd=n fo=1:d"),
+        ("", "p=none"),
+    ],
+)
+def test_a_record_is_mended_to_what_it_means(written: str, meant: str) -> None:
+    found = mended(written)
+    assert {f"{name}={value}" for name, value in found.items()} == {"v=DMARC1", *meant.split()}
 
 
 def test_an_external_mailbox_for_reports_that_is_authorised_is_fine(look: Look) -> None:

@@ -12,6 +12,8 @@ def _line(text: str) -> str:
 
 ELEVEN = " ".join(f"include:s{n}.example.net" for n in range(11))
 TEN_MX = "\n".join(f"many.example.net. IN MX 10 m{n}.example.net." for n in range(11))
+OURS = "ip4:192.0.2.25 ip6:2001:db8::25"
+LONG = " ".join(f"ip4:198.51.100.{n}" for n in range(40))
 SPF_KINDS = [
     ("", "no SPF record", 'example.org. IN TXT "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all"'),
     ("v=spf1 ip4:192.0.2.25 ~all|v=spf1 mx -all", "2 SPF records", '"v=spf1 ip4:192.0.2.25 mx ~all"'),
@@ -45,9 +47,19 @@ SPF_KINDS = [
     (" v=spf1 ip4:192.0.2.25 -all", "is not read", '"v=spf1 ip4:192.0.2.25'),
     ("spf1 ip4:192.0.2.25 -all", "is not read", '"v=spf1 ip4:192.0.2.25'),
     ("v=spf2.0 ip4:192.0.2.25 -all", "is not read", '"v=spf1 ip4:192.0.2.25'),
+    (f"v=spf1 {OURS} –all", "no term of SPF", f'"v=spf1 {OURS} -all"'),
+    (f"v=spf1 exists:%{{z}}.example.net {OURS} -all", "names no domain", f'"v=spf1 {OURS} -all"'),
+    ("v=spf1 include:%{d} -all", "circle", f'"v=spf1 {OURS} -all"'),
+    ("v=spf1 include:open.example.net -all", "lets everybody send", f'"v=spf1 {OURS} -all"'),
+    (f"v=spf1 {OURS} mx MX -all", "twice", f'"v=spf1 {OURS} mx -all"'),
+    ("v=spf1 -ip4:192.0.2.25 ip4:192.0.2.0/24 -all", "192.0.2.25 (fail)", f'"v=spf1 {OURS} -ip4'),
+    (f"v=spf1 {OURS} include:lost2.example.net -all", "2 void look-ups", f'"v=spf1 {OURS} -all"'),
+    (f"v=spf1 {OURS} {LONG} -all", "characters long", 'include:_spf1.example.org include:_spf2.example.org -all"'),
 ]  # fmt: skip
 OTHERS = (
-    "\n".join(f's{n}.example.net. IN TXT "v=spf1 -all"' for n in range(11))
+    'open.example.net. IN TXT "v=spf1 +all"\n'
+    'lost2.example.net. IN TXT "v=spf1 a:x.example.net exists:y.example.net -all"\n'
+    + "\n".join(f's{n}.example.net. IN TXT "v=spf1 -all"' for n in range(11))
     + f'\ncircle.example.net. IN TXT "v=spf1 include:example.org -all"\n{TEN_MX}\n'
     + 'two.example.net. IN TXT "v=spf1 -all"\ntwo.example.net. IN TXT "v=spf1 ~all"\n'
     + 'broken.example.net. IN TXT "v=spf1 ip4:300.1.2.3 -all"\nx.y.example.net. IN A 192.0.2.1\n'
@@ -73,8 +85,10 @@ def test_too_many_lookups_are_answered_with_a_record_that_has_fewer(look: Look) 
 
 
 def test_strings_are_joined_without_a_blank_as_receivers_do(look: Look) -> None:
-    found = look(without=(SPF,), with_=f'{SPF} "v=spf1 include:s0.example.net" "-all"\n{OTHERS}')
-    assert "s0.example.net-all" in one(found, "spf", "fail").what
+    for strings in ('"v=spf1 include:s0.example.net" "-all"', '"v=spf1" "include:s0.example.net -all"'):
+        wrong = one(look(without=(SPF,), with_=f"{SPF} {strings}\n{OTHERS}"), "spf", "fail")
+        assert "joined without a blank" in wrong.what
+        assert '"v=spf1 include:s0.example.net -all"' in wrong.fix
 
 
 def test_spf_that_leads_into_silence_is_named(look: Look) -> None:
@@ -82,6 +96,18 @@ def test_spf_that_leads_into_silence_is_named(look: Look) -> None:
         without=(SPF,), with_=_line("v=spf1 include:slow.example.net -all"), bad={"slow.example.net": "silent"}
     )
     assert "slow.example.net: nobody answers" in one(found, "spf", "fail").what
+
+
+def test_a_record_whose_macros_lead_on_and_on_is_given_up_after_ten_lookups(look: Look) -> None:
+    """As receivers do; eight includes a level, eight levels deep, are millions of evaluations."""
+
+    def includes(level: int) -> str:
+        return "v=spf1 " + " ".join([f"include:l{level}.%{{v}}.example.net"] * 8) + " -all"
+
+    levels = "\n".join(f"l{n}.in-addr.example.net. IN TXT {cut(includes(n + 1))}" for n in range(8))
+    zone = f'{_line(includes(0))}\n{levels}\nl8.in-addr.example.net. IN TXT "v=spf1 -all"'
+    found = look(without=(SPF,), with_=zone)
+    assert any("192.0.2.25 (error)" in each.what for each in found if each.check == "spf")
 
 
 def test_macros_are_filled_in_as_receivers_fill_them(look: Look) -> None:

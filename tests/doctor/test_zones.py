@@ -4,8 +4,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from newsletter.doctor.diagnosis import Diagnosis
 from tests.doctor.conftest import Look
-from tests.doctor.records import DMARC, MX, one
+from tests.doctor.records import DMARC, MX, SPF, one
 
 
 def test_a_healthy_zone_lacks_nothing_but_what_needs_a_web_server(look: Look) -> None:
@@ -94,6 +95,24 @@ def test_from_at_a_freemail_domain_fails(look: Look) -> None:
     assert "gmail.com" in wrong.what
 
 
+HOSTILE = r"\027[2J\027]0;owned\007\155\226\128\174\255<script>"
+
+
+def test_what_a_record_has_beside_text_never_reaches_the_terminal(look: Look) -> None:
+    """Escapes are shown as zone files have them; a thousand hosts are not all asked for."""
+    zone = "\n".join(
+        [f'{SPF} "v=spf1 {HOSTILE} -all"', f'{DMARC} IN TXT "v=DMARC1; p=none; {HOSTILE}=1; rua=mailto:{HOSTILE}"']
+        + [f'{place}.example.org. IN TXT "{HOSTILE}"' for place in ("_mta-sts", "_smtp._tls", "news._domainkey")]
+        + [f"{MX} 10 {HOSTILE.split('<')[0]}{n}.example.net." for n in range(30)]
+    )
+    found = look(without=(SPF, DMARC, MX, "_smtp._tls", "news._domainkey"), with_=zone)
+    said = "\n".join(f"{each.what}\n{each.fix}" for each in found)
+    assert not set(said) & {"\x1b", "\x07", "\x9b", "\u202e", "\udcff"}
+    assert r"\027[2J" in said
+    assert "29.example.net" not in said
+    assert Diagnosis("mx", "fail", "a\x1b[2J\nb" + "c" * 2_000, "d\x9b\ne").what.startswith(r"a\x1b[2J bccc")
+
+
 def test_a_domain_that_does_not_exist_is_named(look: Look) -> None:
     config = (("ada@example.org", "ada@exampel.org"),)
     assert "NXDOMAIN" in one(look(config=config), "from", "fail").what
@@ -124,30 +143,35 @@ def test_a_wrong_mta_sts_record_is_named(look: Look, record: str, what: str) -> 
 
 
 def test_a_wrong_tls_report_record_is_named(look: Look) -> None:
-    wrong = look(without=("_smtp._tls",), with_='_smtp._tls.example.org. IN TXT "v=TLSRPTv1; rua=tls@example.org"')
-    assert "neither mailto:" in one(wrong, "tls-rpt", "fail").what
+    for rua in ("tls@example.org", "mailto:"):
+        wrong = look(without=("_smtp._tls",), with_=f'_smtp._tls.example.org. IN TXT "v=TLSRPTv1; rua={rua}"')
+        assert "neither a mailbox (mailto:)" in one(wrong, "tls-rpt", "fail").what
+    slip = look(without=("_smtp._tls",), with_='_smtp._tls.example.org. IN TXT "v=TLSRPT1; rua=mailto:tls@example.org"')
+    assert "but 'v=TLSRPT1" in one(slip, "tls-rpt", "warn").what
     assert "TLSRPTv1" in one(look(without=("_smtp._tls",)), "tls-rpt", "warn").fix
 
 
 @pytest.mark.parametrize(
     ("record", "policy", "what"),
     [("v=BIMI1; l=https://example.org/l.svg", "quarantine", "no a="), ("v=BIMI1; l=https://example.org/l.png", "reject", "no SVG"),
+     ("v=BIMI1; l=; a=", "reject", "no l="), ("v=BIMI1; l=https://a.example.org/l.svg|v=BIMI1; l=", "reject", "2 BIMI records"),
      ("v=BIMI1; l=http://example.org/l.svg", "reject", "no https"), ("v=BIMI1; l=https://example.org/l.svg", "none", "not looked at")],
 )  # fmt: skip
 def test_a_logo_that_is_not_shown_is_named(look: Look, record: str, policy: str, what: str) -> None:
-    zone = (
-        f'{DMARC} IN TXT "v=DMARC1; p={policy}; rua=mailto:a@example.org"\ndefault._bimi.example.org. IN TXT "{record}"'
+    zone = f'{DMARC} IN TXT "v=DMARC1; p={policy}; rua=mailto:a@example.org"\n' + "\n".join(
+        f'default._bimi.example.org. IN TXT "{each}"' for each in record.split("|")
     )
     assert what in one(look(without=(DMARC,), with_=zone), "bimi").what
 
 
 def test_dns_lists_are_asked_on_request(look: Look) -> None:
-    config = (("[doctor]", '[doctor]\nlists = ["bl.example.com", "closed.example.com"]'),)
+    config = (("[doctor]", '[doctor]\nlists = ["bl.example.com", "closed.example.com", "made.example.com"]'),)
     zone = (
         '25.2.0.192.bl.example.com. IN A 127.0.0.2\n25.2.0.192.bl.example.com. IN TXT "seen sending"\n'
-        "example.org.closed.example.com. IN A 127.255.255.254"
+        "example.org.closed.example.com. IN A 127.255.255.254\nexample.org.made.example.com. IN A 203.0.113.5"
     )
     found = [each for each in look(config=config, with_=zone) if each.check == "lists"]
-    assert [each.result for each in found] == ["fail", "warn"]
+    assert [each.result for each in found] == ["fail", "warn", "warn"]
+    assert "203.0.113.5 is no answer of a list" in found[2].what
     assert "192.0.2.25 stands on bl.example.com (127.0.0.2): seen sending" in found[0].what
     assert "closed.example.com gives no answer" in found[1].what

@@ -55,7 +55,8 @@ class SigningKey:
 
 def text_record(name: str, text: str) -> str:
     """A TXT record as a zone file has it: strings of at most 255 characters (RFC 1035 section 3.3)."""
-    strings = [f'"{text[at : at + 250]}"' for at in range(0, len(text), 250)]
+    pieces = (text[at : at + 250].replace("\\", "\\\\").replace('"', '\\"') for at in range(0, len(text), 250))
+    strings = [f'"{piece}"' for piece in pieces]
     return f"{name}. IN TXT {strings[0]}" if len(strings) == 1 else f"{name}. IN TXT ( {' '.join(strings)} )"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from newsletter.compose.message.dkim_key import RSA_LEAST, SELECTOR, SigningKey
 from newsletter.config.settings import Config
-from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
+from newsletter.doctor.diagnosis import Diagnosis, Result, shortened, zone_lines
 from newsletter.doctor.dns.resolver import Answer, Resolver
 from newsletter.doctor.identity import Identity
 
@@ -106,13 +106,15 @@ def _wrong(key: SigningKey | None, record: str) -> tuple[str, Result]:
     tags = read_tags(record)
     names = [name for name, _ in tags]
     values = dict(tags)
+    if words := re.search(r"=\s*[^;=]*\s([a-z])\s*=", record):
+        return f"lacks a semicolon before {words[1]}=, so it can't be read", "fail"
+    if capital := re.search(r"(?:^|;)\s*([A-Z])\s*=", record):
+        return f"has {capital[1]}=, and DKIM's tags are written small: {capital[1].lower()}=", "fail"
     if len(set(names)) < len(names):
         return f"has {next(name for name in names if names.count(name) > 1)}= twice, so it is void", "fail"
     if "v" in values and (values["v"] != "DKIM1" or names[0] != "v"):
-        return (
-            f"must begin with v=DKIM1, and has v={values['v']} {'' if names[0] == 'v' else 'further on'}".strip(),
-            "fail",
-        )
+        further = "" if names[0] == "v" else " further on"
+        return f"must begin with v=DKIM1, and has v={shortened(values['v'], 40)}{further}", "fail"
     if "p" not in values:
         return "has no p=, the key itself", "fail"
     public = re.sub(r"\s", "", values["p"])
@@ -125,6 +127,11 @@ def _wrong(key: SigningKey | None, record: str) -> tuple[str, Result]:
         return f"allows h={values['h']} alone, and messages are signed with sha256", "fail"
     if not {"*", "email"} & set(values.get("s", "*").lower().replace(" ", "").split(":")):
         return f"is not for mail (s={values['s']})", "fail"
+    if _is_private(public):
+        return (
+            "shows a PRIVATE key to the world: whoever reads it can sign as you; take it out, and make a new one",
+            "fail",
+        )
     if key is not None and (wrong := _mismatch(key, public)):
         return wrong, "fail"
     bits = _bits_of(public) if kind == "rsa" else RSA_GOOD
@@ -143,25 +150,49 @@ def _mismatch(key: SigningKey, public: str) -> str:
     if len(public) < len(ours) and ours.startswith(public):
         return f"is cut off after {len(public)} of the key's {len(ours)} characters: give it as strings of at most 255"
     try:
-        base64.b64decode(public, validate=True)
+        octets = base64.b64decode(public, validate=True)
     except (binascii.Error, ValueError):
-        return "has a p= that is no base64; something was lost in copying"
+        strange = re.sub(r"[A-Za-z0-9+/=]", "", public)[:1]
+        return (
+            f"has a p= that is no base64{f', with {strange} in it' if strange else ''}: something was lost in copying"
+        )
+    if key.kind == "rsa" and _public_numbers(octets) == _public_numbers(key.public) is not None:
+        return "is of our key in a form that few read (PKCS #1)"
     bits = _bits_of(public) if key.kind == "rsa" else RSA_GOOD
     short = f", and is short, of {bits} bits" if 0 < bits < RSA_GOOD else ""
     return f"is of another key than the one that signs (mismatch){short}: every signature fails"
 
 
-def _bits_of(public: str) -> int:
-    """The length of the RSA key in a record's `p=`; 0 for what is none."""
+def _is_private(text: str) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        return bool(load_der_private_key(base64.b64decode(text), password=None))
+    except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+
+
+def _public_numbers(octets: bytes) -> tuple[int, int] | None:
+    """Exponent and modulus of an RSA key, in whatever form it is written."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     try:
-        key = load_der_public_key(base64.b64decode(public))
+        key = load_der_public_key(octets)
     except (ValueError, UnsupportedAlgorithm):
+        return None
+    return (key.public_numbers().e, key.public_numbers().n) if isinstance(key, rsa.RSAPublicKey) else None
+
+
+def _bits_of(public: str) -> int:
+    """The length of the RSA key in a record's `p=`; 0 for what is none."""
+    try:
+        numbers = _public_numbers(base64.b64decode(public))
+    except (binascii.Error, ValueError):
         return 0
-    return key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
+    return numbers[1].bit_length() if numbers else 0
 
 
 def _aged(key: SigningKey, path: Path) -> list[Diagnosis]:

@@ -1,9 +1,11 @@
 """DMARC: what is asked of receivers, whether our mail aligns, and where reports go (RFC 9989, 9990)."""
 
+import re
 from collections.abc import Iterable
 
 from newsletter.compose.message.dkim_key import text_record
 from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
+from newsletter.doctor.dns.dkim import read_tags
 from newsletter.doctor.dns.dmarc_record import (
     KNOWN,
     POLICIES,
@@ -11,6 +13,7 @@ from newsletter.doctor.dns.dmarc_record import (
     Policy,
     PolicyWalk,
     is_dmarc,
+    mended,
     organization_of,
     report_domain,
     walk_up,
@@ -19,6 +22,13 @@ from newsletter.doctor.dns.resolver import Resolver
 from newsletter.doctor.identity import Identity
 
 CHECK, ALIGNED, REPORTS = "dmarc", "dmarc-alignment", "dmarc-reports"
+URIS = 10
+"""Mailboxes for reports that are looked at; receivers write to two or so."""
+NEAR = 3
+_KINDS = {
+    "adkim": "is neither r nor s", "aspf": "is neither r nor s", "t": "is neither y nor n",
+    "psd": "is none of y, n, u", "fo": "is none of 0, 1, d, s",
+}  # fmt: skip
 _STARTING = "v=DMARC1; p=none; rua=mailto:dmarc-reports@{}"
 
 
@@ -31,7 +41,9 @@ async def examine_dmarc(identity: Identity, resolver: Resolver) -> list[Diagnosi
         return [Diagnosis(CHECK, "fail", f"DMARC can't be read: {found.trouble}", "mend the domain's name servers")]
     if policy is None:
         return wrong or [await _missing(identity.domain, resolver)]
-    wrong += _tags(policy) + _strength(policy, identity.domain)
+    wrong += _tags(policy)
+    if not any(one.result == "fail" for one in wrong):
+        wrong += _strength(policy, identity.domain, found.organization)
     if not wrong:
         above = "" if policy.domain == identity.domain else f", that of {policy.domain} above it"
         said = f"DMARC of {identity.domain} asks for p={policy.for_domain(identity.domain)}{above}"
@@ -46,10 +58,14 @@ def _unreadable(found: PolicyWalk) -> list[Diagnosis]:
         what = f"_dmarc.{domain} has several DMARC records, and receivers use none of them"
         fix = f"keep one, and take the others out of the DNS of {domain}"
         diagnoses.append(Diagnosis(CHECK, "fail", what, fix))
-    for domain, text in found.near:
+    for domain, text in found.near[:NEAR]:
         what = f"_dmarc.{domain} is not read: it must begin with `v=DMARC1;`, and is {text[:60]!r}"
-        line = text_record(f"_dmarc.{domain}", _STARTING.format(domain))
-        diagnoses.append(Diagnosis(CHECK, "fail", what, zone_lines(domain, line, instead="it")))
+        tags = {"rua": f"mailto:dmarc-reports@{domain}"} | mended(text)
+        line = text_record(f"_dmarc.{domain}", _written({"v": "DMARC1", "p": "none"} | tags))
+        fix = zone_lines(domain, line, instead="it")
+        if tags["p"] != "none":
+            fix += "\nwith p=none to begin with, where you have read no reports yet: it was never in force"
+        diagnoses.append(Diagnosis(CHECK, "fail", what, fix))
     return diagnoses
 
 
@@ -67,65 +83,66 @@ async def _missing(domain: str, resolver: Resolver) -> Diagnosis:
 
 def _tags(policy: Policy) -> list[Diagnosis]:
     """What is wrong with the record as it is written."""
-    diagnoses = []
-    removed = [name for name in REMOVED if name in policy.tags]
-    if removed:
-        kept = {name: value for name, value in policy.tags.items() if name not in removed}
-        if policy.value("pct") not in ("", "100") and "t" not in kept:
-            kept["t"] = "y"
-        what = f"_dmarc.{policy.domain} has {', '.join(removed)}, which RFC 9989 took away; pct=0 became t=y"
-        diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(policy, kept)))
+    where, diagnoses = f"_dmarc.{policy.domain}", list[Diagnosis]()
+
+    def wrong(result: Result, what: str) -> None:
+        diagnoses.append(Diagnosis(CHECK, result, f"{where} {what}", _instead(policy)))
+
+    names = [name for name, _ in read_tags(policy.text)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        wrong("fail", f"has {', '.join(twice)} twice: receivers take either, or nothing of it")
+    glued = [name for name, value in policy.tags.items() if re.search(r"\s[a-z]+\s*=", value, re.IGNORECASE)]
+    if glued:
+        after = re.split(r"\s", policy.tags[glued[0]], maxsplit=1)[1]
+        wrong("fail", f"lacks a semicolon before {after[:40]}, so {glued[0]}= can't be read")
+    if removed := [name for name in REMOVED if name in policy.tags]:
+        wrong("warn", f"has {', '.join(removed)}, which RFC 9989 took away; pct=0 became t=y")
     for name in ("p", "sp", "np"):
-        if name in policy.tags and policy.value(name) not in POLICIES:
-            what = f"_dmarc.{policy.domain} has {name}={policy.tags[name]}, which is none of none, quarantine, reject"
-            diagnoses.append(Diagnosis(CHECK, "fail", what, _instead(policy, {**policy.tags, name: "none"})))
+        if name in policy.tags and policy.value(name) not in POLICIES and name not in glued:
+            wrong("fail", f"has {name}={policy.tags[name]}, which is none of none, quarantine, reject")
     if "p" not in policy.tags:
-        what = f"_dmarc.{policy.domain} has no p=, so receivers are asked for nothing"
-        fix = _instead(policy, {"v": "DMARC1", "p": "none", **policy.tags})
-        diagnoses.append(Diagnosis(CHECK, "fail", what, fix))
-    for name in ("adkim", "aspf"):
-        if policy.value(name, "r") not in ("r", "s"):
-            what = f"_dmarc.{policy.domain} has {name}={policy.tags[name]}, which is neither r nor s"
-            diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(policy, {**policy.tags, name: "r"})))
+        wrong("fail", "has no p=, so receivers are asked for nothing")
+    for name in policy.wrong_values():
+        if name not in glued:
+            wrong("warn", f"has {name}={policy.tags[name]}, which {_KINDS[name]}")
     if unknown := [name for name in policy.tags if name not in (*KNOWN, *REMOVED)]:
-        kept = {name: value for name, value in policy.tags.items() if name not in unknown}
-        what = f"_dmarc.{policy.domain} has {', '.join(unknown)}, which nobody reads"
-        diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(policy, kept)))
+        wrong("warn", f"has {', '.join(unknown)}, which nobody reads")
+    if policy.value("psd") == "y" and "." in policy.domain:
+        what = "says psd=y, that everybody may register names below it, as below .org: nothing aligns across them"
+        diagnoses.append(Diagnosis(CHECK, "warn", f"{where} {what}", _instead(policy, psd="")))
     return diagnoses
 
 
-def _strength(policy: Policy, domain: str) -> list[Diagnosis]:
-    if (
-        any(name in policy.tags and policy.value(name) not in POLICIES for name in ("p", "sp"))
-        or "p" not in policy.tags
-    ):
-        return []
+def _strength(policy: Policy, domain: str, organization: str) -> list[Diagnosis]:
+    """What a record that can be read does not ask for, and should."""
     asked = policy.for_domain(domain)
     tag = "p" if domain == policy.domain or "sp" not in policy.tags else "sp"
-    stronger = _instead(policy, {**policy.tags, tag: "quarantine"})
     if asked == "none":
         what = f"DMARC of {domain} asks for {tag}=none: bulk rules are met, and forged mail in your name still arrives"
+        stronger = _instead(policy, **{tag: "quarantine"})
         return [Diagnosis(CHECK, "warn", what, f"once reports show your mail passing: {stronger}")]
-    if domain == policy.domain and policy.value("sp") == "none":
-        what = f"DMARC of {domain} asks for sp=none: forged mail from any name below it still arrives"
-        kept = {name: value for name, value in policy.tags.items() if name != "sp"}
-        return [Diagnosis(CHECK, "warn", what, _instead(policy, kept))]
+    below = policy.value("sp", asked)
+    for name, than, whose in (("sp", asked, "any name below it"), ("np", below, "names below it that do not exist")):
+        weak = policy.value(name)
+        if domain == policy.domain == organization and weak and POLICIES.index(weak) < POLICIES.index(than):
+            does = "still arrives" if weak == "none" else "is asked to be treated more mildly"
+            what = f"DMARC of {domain} asks for {name}={weak}: forged mail from {whose} {does}"
+            return [Diagnosis(CHECK, "warn", what, _instead(policy, **{name: ""}))]
     if policy.value("t") == "y":
         what = f"DMARC of {domain} says t=y, testing: receivers apply one level less than {tag}={asked}"
-        kept = {name: value for name, value in policy.tags.items() if name != "t"}
-        return [Diagnosis(CHECK, "warn", what, _instead(policy, kept))]
+        return [Diagnosis(CHECK, "warn", what, _instead(policy, t=""))]
     return []
 
 
 async def _reports(policy: Policy, resolver: Resolver) -> list[Diagnosis]:
     """Whether anybody hears how our mail fares."""
     if not policy.report_uris():
-        line = {**policy.tags, "rua": f"mailto:dmarc-reports@{policy.domain}"}
+        rua = mended(policy.text).get("rua", f"mailto:dmarc-reports@{policy.domain}")
         what = f"DMARC of {policy.domain} has no rua=: nobody hears what fails"
-        return [Diagnosis(REPORTS, "warn", what, _instead(policy, line))]
+        return [Diagnosis(REPORTS, "warn", what, _instead(policy, rua=rua))]
     diagnoses = []
     for name in ("rua", "ruf"):
-        for uri in policy.report_uris(name):
+        for uri in policy.report_uris(name)[:URIS]:
             if wrong := await _report_fault(policy, name, uri, resolver):
                 diagnoses.append(wrong)
     if not diagnoses:
@@ -139,7 +156,7 @@ async def _report_fault(policy: Policy, name: str, uri: str, resolver: Resolver)
     if not domain:
         what = f"_dmarc.{policy.domain} has {name}={uri}, which is no mailbox: no report goes there"
         meant = f"mailto:{uri}" if "@" in uri and ":" not in uri else f"mailto:dmarc-reports@{policy.domain}"
-        return Diagnosis(REPORTS, "fail", what, _instead(policy, {**policy.tags, name: meant}))
+        return Diagnosis(REPORTS, "fail", what, _instead(policy, **{name: meant}))
     if await organization_of(domain, resolver) != await organization_of(policy.domain, resolver):
         place = f"{policy.domain}._report._dmarc.{domain}"
         answer = await resolver.ask(place, "TXT")
@@ -190,10 +207,14 @@ async def _aligns(policy: Policy, tag: str, domain: str, other: str, resolver: R
     return await organization_of(domain, resolver) == await organization_of(other, resolver)
 
 
-def _instead(policy: Policy, tags: dict[str, str]) -> str:
-    order = sorted(tags, key=lambda name: ("v", "p").index(name) if name in ("v", "p") else 2)
-    text = "; ".join(f"{name}={tags[name]}" for name in order)
+def _instead(policy: Policy, **changed: str) -> str:
+    """The record with its slips mended and these tags changed; an empty one is left out."""
+    text = _written(mended(policy.text) | changed)
     return zone_lines(policy.domain, text_record(f"_dmarc.{policy.domain}", text), instead=f'"{policy.text}"')
+
+
+def _written(tags: dict[str, str]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in tags.items() if value)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ The policy's domain is found by a walk up the tree of names, without a list of p
 domain, by which domains align. What a policy is worth is `dmarc`'s business.
 """
 
+import difflib
 import re
 from dataclasses import dataclass, field
 
@@ -16,7 +17,15 @@ POLICIES = ("none", "quarantine", "reject")
 KNOWN = ("v", "p", "sp", "np", "psd", "t", "adkim", "aspf", "fo", "rua", "ruf")
 REMOVED = ("pct", "rf", "ri")
 """Tags of RFC 7489 that RFC 9989 took away."""
-_VERSION = re.compile(r"\s*v\s*=\s*DMARC1\s*(?:;|\Z)")
+_VERSION = re.compile(r"v\s*=\s*DMARC1\s*(?:;|\Z)")
+_VALUES = {
+    **dict.fromkeys(("adkim", "aspf"), re.compile(r"[rs]\Z")),
+    "t": re.compile(r"[yn]\Z"),
+    "psd": re.compile(r"[ynu]\Z"),
+    "fo": re.compile(r"[01ds](?::[01ds])*\Z"),
+}
+"""What the values of short tags may be (section 4.8)."""
+_BETWEEN = re.compile(rf"\\*[;,]?\s+(?=(?:{'|'.join((*KNOWN, *REMOVED))})\s*[=:])|\\*;", re.IGNORECASE)
 _URI = re.compile(r"mailto:[^\s@,!]+@([^\s@,!?]+)(?:![0-9]+[kmgt]?)?(?:\?.*)?\Z", re.IGNORECASE)
 
 
@@ -49,9 +58,37 @@ class Policy:
         sub = self.value("sp") if self.value("sp") in POLICIES else self.request
         return sub if exists or self.value("np") not in POLICIES else self.value("np")
 
+    def wrong_values(self) -> list[str]:
+        """The short tags whose value is none that is known."""
+        return [name for name, value in _VALUES.items() if name in self.tags and not value.match(self.value(name))]
+
     def report_uris(self, name: str = "rua") -> list[str]:
         """Where reports go, as written."""
         return [uri.strip() for uri in self.value(name).split(",") if uri.strip()]
+
+
+def mended(text: str) -> dict[str, str]:
+    """The tags that a record means, however it is written; what nobody reads is left out."""
+    tags: dict[str, str] = {}
+    for part in _BETWEEN.split(re.sub(r"[\"']", "", text)):
+        name, value, *_ = *re.split(r"\s*[=:]\s*", part.strip(), maxsplit=1), ""
+        if name.lower() == "mailto" and (last := next((one for one in ("ruf", "rua") if one in tags), "")):
+            tags[last] += f",mailto:{value}"
+        elif value:
+            tags.setdefault(name.lower(), value.strip())
+    found = {"v": "DMARC1", "p": _meant(tags.get("p", ""))}
+    found |= {name: _meant(tags[name]) for name in ("sp", "np") if name in tags}
+    found |= {name: tags[name] for name in ("rua", "ruf") if name in tags}
+    found |= {name: tags[name].lower() for name, known in _VALUES.items() if known.match(tags.get(name, "").lower())}
+    found |= {name: "r" for name in ("adkim", "aspf") if name in tags and name not in found}
+    if tags.get("pct", "100") != "100":
+        found.setdefault("t", "y")
+    return found
+
+
+def _meant(policy: str) -> str:
+    """The policy that a slip of it means; none where that can't be told."""
+    return next(iter(difflib.get_close_matches(policy.lower(), POLICIES, 1, 0.75)), "none")
 
 
 def report_domain(uri: str) -> str:

@@ -18,6 +18,8 @@ PRIVATE = tuple(
     )
 )
 """Addresses that nobody outside can reach."""
+HOSTS = 20
+"""Of a domain's mail hosts, or an address's names, as many are looked at."""
 
 
 async def examine_from(identity: Identity, resolver: Resolver) -> list[Diagnosis]:
@@ -66,7 +68,7 @@ async def _mail_of(domain: str, role: str, resolver: Resolver) -> list[Diagnosis
     if answer.outcome == "trouble":
         what = f"the MX records of {whose} can't be read: {answer.trouble}"
         return [Diagnosis("mx", "fail", what, f"mend the name servers of {domain}")]
-    hosts = sorted((int(pair[0]), pair[1] if len(pair) > 1 else "") for pair in map(str.split, answer.records))
+    hosts = sorted((int(pair[0]), pair[1] if len(pair) > 1 else "") for pair in map(str.split, answer.records))[:HOSTS]
     if any(not host for _, host in hosts):
         beside = " beside others, which is void" if len(hosts) > 1 else ""
         what = f"{whose} has a null MX{beside}: it says that it takes no mail, and many refuse mail from such a domain"
@@ -141,7 +143,7 @@ async def _name_of(host: str, address: IPSource, resolver: Resolver) -> Diagnosi
     if answer.is_none:
         what = f"the relay's address {address} has no name (PTR): Gmail and others refuse its mail"
         return Diagnosis("ptr", "fail", what, fix)
-    for name in answer.records:
+    for name in answer.records[:HOSTS]:
         if str(address) in (await resolver.addresses(name))[0]:
             if _is_generic(name, str(address)):
                 what = f"{address} is called {name}, like a household's line: many servers refuse such"
@@ -150,7 +152,9 @@ async def _name_of(host: str, address: IPSource, resolver: Resolver) -> Diagnosi
     name = answer.records[0]
     what = f"{address} is called {name} (PTR), and {name} is not {address} (mismatch): Gmail and others refuse its mail"
     kind = "A" if address.version == 4 else "AAAA"
-    return Diagnosis("ptr", "fail", what, f"{fix}\nor, where {name} is yours:\n{name}. IN {kind} {address}")
+    if literal(name) is None:
+        fix += f"\nor, where {name} is yours:\n{name}. IN {kind} {address}"
+    return Diagnosis("ptr", "fail", what, fix)
 
 
 def _is_generic(name: str, address: str) -> bool:

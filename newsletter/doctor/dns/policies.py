@@ -12,6 +12,7 @@ from newsletter.doctor.dns.sources import sources_of
 from newsletter.doctor.identity import Identity
 from newsletter.doctor.web import fetch
 
+_REPORT_URI = re.compile(r"(?:mailto:[^\s@]+@[^\s@]+\.[^\s@]+|https://[^\s/]+\.\S+)\Z")
 BIMI_SELECTOR = "default"
 PORT = ""
 """Of the policy's server, as `:443`: the standard one, but in tests."""
@@ -88,11 +89,12 @@ async def _tls_reports(domain: str, resolver: Resolver) -> Diagnosis:
         return Diagnosis(check, "warn", f"{place} can't be read: {answer.trouble}", "mend the domain's name servers")
     records = [text for text in answer.records if text.lower().replace(" ", "").startswith("v=tlsrptv1")]
     if not records:
-        what = f"{domain} has no TLS-RPT record: nobody tells you when mail to you fails over TLS (optional)"
-        return Diagnosis(check, "warn", what, zone_lines(domain, line))
+        found = f", but {answer.records[0][:60]!r}" if answer.records else ""
+        what = f"{domain} has no TLS-RPT record{found}: nobody tells you when mail to you fails over TLS (optional)"
+        return Diagnosis(check, "warn", what, zone_lines(domain, line, instead="it" if found else ""))
     uris = dict(read_tags(records[0])).get("rua", "").split(",")
-    if len(records) > 1 or not all(uri.strip().startswith(("mailto:", "https://")) for uri in uris):
-        why = "several records" if len(records) > 1 else "rua= names neither mailto: nor https://"
+    if len(records) > 1 or not all(_REPORT_URI.match(uri.strip()) for uri in uris):
+        why = "several records" if len(records) > 1 else "rua= names neither a mailbox (mailto:) nor https://"
         return Diagnosis(check, "fail", f"{place} is not read: {why}", zone_lines(domain, line, instead="it"))
     return Diagnosis(check, "pass", f"TLS reports of {domain} go to {', '.join(uris)}")
 
@@ -111,14 +113,21 @@ async def examine_bimi(identity: Identity, resolver: Resolver) -> list[Diagnosis
         what = f"{domain} has no BIMI record, a logo beside its mail (optional), and is {ready}"
         return [Diagnosis(check, "skip", what, zone_lines(domain, line) if enforced else "")]
     tags = dict(read_tags(records[0]))
+    if len(records) > 1:
+        what = f"{place} has {len(records)} BIMI records, and nobody shows a logo then"
+        return [Diagnosis(check, "fail", what, f"keep one, and take the others out of the DNS of {domain}")]
     if not enforced:
         what = f"{place} is not looked at while DMARC of {domain} asks for none"
         return [Diagnosis(check, "warn", what, "let DMARC ask for quarantine or reject first")]
+    if not tags.get("l"):
+        what = f"{place} has no l=, the logo's address: it says that there is none to show"
+        line = text_record(place, f"v=BIMI1; l=https://{domain}/logo.svg; a=https://{domain}/certificate.pem")
+        return [Diagnosis(check, "warn", what, zone_lines(domain, line, instead="it"))]
     for name in ("l", "a"):
         if tags.get(name) and not tags[name].startswith("https://"):
             what = f"{place} has {name}={tags[name]}, which is no https address"
             return [Diagnosis(check, "fail", what, f"write {name}=https://…")]
-    if tags.get("l") and not tags["l"].lower().endswith((".svg", ".svgz")):
+    if not tags["l"].lower().endswith((".svg", ".svgz")):
         return [Diagnosis(check, "fail", f"{place}: the logo {tags['l']} is no SVG", "give an SVG Tiny PS file")]
     if not tags.get("a"):
         what = f"{place} has no a=, the certificate that Gmail and Apple ask for"
@@ -139,6 +148,8 @@ async def examine_lists(identity: Identity, zones: tuple[str, ...], resolver: Re
     for (subject, name, zone), answer in zip(asked, answers, strict=True):
         if any(code.startswith("127.255.255.") for code in answer.records) or answer.trouble:
             troubles[zone] = answer.trouble or "it refuses to answer this name server; use one of your own"
+        elif not all(code.startswith("127.") for code in answer.records):
+            troubles[zone] = f"{answer.records[0]} is no answer of a list; the name server makes answers up"
         elif answer.records:
             words = (await resolver.ask(f"{name}.{zone}", "TXT")).records
             what = f"{subject} stands on {zone} ({', '.join(answer.records)}){': ' + words[0] if words else ''}"

@@ -198,7 +198,18 @@ def _read(name: str, kind: Kind, response: "Message") -> Answer:
 
 
 def _strings(record: "Rdata") -> tuple[str, ...]:
-    return tuple(part.decode("utf-8", "replace") for part in record.strings)  # type: ignore[attr-defined]
+    return tuple(map(_shown, record.strings))  # type: ignore[attr-defined]
+
+
+def _shown(octets: bytes) -> str:
+    """A string of a TXT record, what is no text in it as zone files have it: `\\027`. A tab may stand in a record."""
+    text = octets.decode("utf-8", "surrogateescape")
+    return "".join(
+        one
+        if one.isprintable() or one == "\t"
+        else "".join(f"\\{octet:03}" for octet in one.encode("utf-8", "surrogateescape"))
+        for one in text
+    )
 
 
 def _text(record: "Rdata", kind: Kind) -> str:

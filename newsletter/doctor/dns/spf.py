@@ -5,20 +5,15 @@ import ipaddress
 from collections.abc import AsyncIterator, Sequence
 
 from newsletter.compose.message.dkim_key import text_record
-from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
-from newsletter.doctor.dns.resolver import Resolver
+from newsletter.doctor.diagnosis import Diagnosis, zone_lines
+from newsletter.doctor.dns.resolver import Answer, Resolver
 from newsletter.doctor.dns.sources import sources_of
-from newsletter.doctor.dns.spf_record import Term, looks_like_spf
-from newsletter.doctor.dns.spf_walk import LOOKUPS, TERMS, VOID, Walk, authorizes, find_spf, walk
+from newsletter.doctor.dns.spf_faults import CHECK, faults_of, joined_words, with_terms
+from newsletter.doctor.dns.spf_record import looks_like_spf
+from newsletter.doctor.dns.spf_walk import LOOKUPS, Walk, authorizes, find_spf, walk
 from newsletter.doctor.identity import Identity
 from newsletter.doctor.profiles import Profile
 from newsletter.smtp.relay import Relay
-
-CHECK = "spf"
-LONGEST = 1_000
-"""Characters of a record that still comes well through DNS."""
-_WIDE = {4: 8, 6: 20}
-"""A network of this length or shorter is nobody's own."""
 
 
 async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]:
@@ -29,11 +24,12 @@ async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]
     if trouble:
         return [Diagnosis(CHECK, "fail", f"SPF of {domain} can't be read: {trouble}", "mend the domain's name servers")]
     if not records:
-        return [await _missing(identity, answer.records, resolver)]
+        return [await _missing(identity, answer, resolver)]
     if len(records) > 1:
         return [_several(identity, records)]
     found = await walk(domain, records[0], resolver)
-    diagnoses = [*_written(found), *_counted(found)]
+    strings = answer.strings[answer.records.index(records[0])]
+    diagnoses = faults_of(found, strings, answer.records, await _ours(identity, resolver))
     for relay, profile in identity.profiles():
         diagnoses += [one async for one in _includes(found, identity, relay, profile, resolver)]
     if not any(one.result in ("fail", "warn") for one in diagnoses):
@@ -42,13 +38,16 @@ async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]
     return diagnoses
 
 
-async def _missing(identity: Identity, texts: Sequence[str], resolver: Resolver) -> Diagnosis:
+async def _missing(identity: Identity, answer: Answer, resolver: Resolver) -> Diagnosis:
     domain = identity.return_domain
+    if joined := next(filter(None, (joined_words(domain, one) for one in answer.strings)), None):
+        return joined
     line = text_record(domain, f"v=spf1 {' '.join(await _ours(identity, resolver))} ~all".replace("  ", " "))
-    if near := next(filter(looks_like_spf, texts), ""):
+    if near := next(filter(looks_like_spf, answer.records), ""):
         what = f"SPF of {domain} is not read: its record must begin with `v=spf1 `, and begins {near[:24]!r}"
         return Diagnosis(CHECK, "fail", what, zone_lines(domain, line, instead="it"))
-    what = f"{domain}, the return path's domain, has no SPF record: receivers can't tell our mail from forgery"
+    led = f" (an alias of {answer.aliases[-1]}, where there is none)" if answer.aliases else ""
+    what = f"{domain}, the return path's domain, has no SPF record{led}: receivers can't tell our mail from forgery"
     return Diagnosis(CHECK, "fail", what, zone_lines(domain, line))
 
 
@@ -77,79 +76,6 @@ def _several(identity: Identity, records: Sequence[str]) -> Diagnosis:
     return Diagnosis(CHECK, "fail", what, zone_lines(domain, line, instead=f"all {len(records)}"))
 
 
-def _written(found: Walk) -> list[Diagnosis]:
-    """What is wrong with the record as it is written."""
-    diagnoses = []
-    for error in found.errors:
-        what = f"SPF of {found.domain} can't be used, so nothing is authorised by it: {error.what}"
-        fix = f"{error.hint or 'mend that term'}; the record is now {found.record!r}"
-        diagnoses.append(Diagnosis(CHECK, "fail", what, fix))
-    for trouble in dict.fromkeys(found.troubles):
-        what = f"SPF of {found.domain} leads to {trouble}; receivers put mail off while that lasts"
-        diagnoses.append(Diagnosis(CHECK, "fail", what, "take that term out, or tell who keeps that domain"))
-    if not found.terms:
-        return diagnoses
-    names = [term.name for term in found.terms]
-    terms = found.terms
-    ends = [term for term in terms if term.name == "all"]
-    if any(term.qualifier == "+" for term in ends) or any(_is_wide(term, 0) for term in terms):
-        what = f"SPF of {found.domain} lets everybody send for it ({found.record})"
-        diagnoses.append(Diagnosis(CHECK, "fail", what, _instead(found, _closed(terms))))
-    elif wide := next((term for term in terms if _is_wide(term)), None):
-        what = f"SPF of {found.domain} lets {wide.text} send for it, a network of many owners"
-        diagnoses.append(Diagnosis(CHECK, "warn", what, "name the relay's own network"))
-    if "ptr" in names:
-        what = f"SPF of {found.domain} uses `ptr`, which receivers skip (RFC 7208 section 5.5)"
-        diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(found, [t.text for t in terms if t.name != "ptr"])))
-    if "redirect" in names and ends:
-        what = f"SPF of {found.domain} has redirect= beside `all`, so redirect= is never looked at"
-        diagnoses.append(
-            Diagnosis(CHECK, "warn", what, _instead(found, [t.text for t in terms if t.name != "redirect"]))
-        )
-    if not ends and "redirect" not in names:
-        what = f"SPF of {found.domain} does not end with `all`: it says nothing of who may not send"
-        diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(found, [*(term.text for term in terms), "~all"])))
-    if any(term.qualifier == "?" for term in ends):
-        what = f"SPF of {found.domain} ends with ?all: it says nothing of who may not send"
-        diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(found, _closed(terms))))
-    if ends and any(term.qualifier and term.name != "all" for term in terms[terms.index(ends[0]) :]):
-        what = f"SPF of {found.domain} has terms after {ends[0].text}, which nobody reads"
-        order = [term.text for term in terms if term not in ends] + [ends[0].text]
-        diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(found, order)))
-    return diagnoses
-
-
-def _counted(found: Walk) -> list[Diagnosis]:
-    """What is wrong with what it leads to."""
-    diagnoses = []
-    if found.lookups > LOOKUPS:
-        many = f"over {TERMS}" if found.lookups > TERMS else str(found.lookups)
-        what = f"SPF of {found.domain} takes {many} look-ups, and {LOOKUPS} are allowed: receivers end with an error"
-        diagnoses.append(Diagnosis(CHECK, "fail", what, _flatter(found)))
-    if found.void:
-        lost = ", ".join(dict.fromkeys(found.void))
-        result: Result = "fail" if len(found.void) > VOID else "warn"
-        what = f"SPF of {found.domain}: {lost} leads to nothing ({len(found.void)} void look-ups, {VOID} are allowed)"
-        kept = [term.text for term in found.terms if term.text not in found.void]
-        diagnoses.append(Diagnosis(CHECK, result, what, _instead(found, kept)))
-    return diagnoses
-
-
-def _flatter(found: Walk) -> str:
-    """How to get by with fewer look-ups: networks in place of the includes that cost most."""
-    texts, left = [term.text for term in found.terms], found.lookups
-    for term, (cost, networks) in sorted(found.included.items(), key=lambda pair: -pair[1][0]):
-        if left > LOOKUPS and networks and term.startswith(("include:", "+include:")):
-            at = texts.index(term)
-            texts[at : at + 1] = [one for one in networks if one not in texts]
-            left -= cost
-    costly = ", ".join(f"{term} ({cost})" for term, (cost, _) in found.included.items())
-    fix = f"take out what no longer sends; these cost look-ups: {costly}"
-    if left > LOOKUPS or len(" ".join(texts)) > LONGEST:
-        return fix
-    return f"{fix}. Or name networks, and look now and then whether they have changed:\n{_instead(found, texts)}"
-
-
 async def _includes(
     found: Walk, identity: Identity, relay: Relay, profile: Profile | None, resolver: Resolver
 ) -> AsyncIterator[Diagnosis]:
@@ -164,7 +90,7 @@ async def _includes(
         said = await authorizes(found.domain, ipaddress.ip_address("127.0.0.1"), identity.mail_from, resolver)
         if said != "pass":
             what = f"the relay is on this machine: whether SPF of {found.domain} names its public address can't be told"
-            yield Diagnosis(CHECK, "warn", what, _instead(found, _with(found.terms, ["ip4:ADDRESS-OF-THIS-MACHINE"])))
+            yield Diagnosis(CHECK, "warn", what, with_terms(found, ["ip4:ADDRESS-OF-THIS-MACHINE"]))
         return
     if not sources:
         reason = trouble or "it has no address"
@@ -182,13 +108,13 @@ async def _includes(
         yield Diagnosis(CHECK, "warn", what, "run `newsletter doctor --probe`, which tells what a mailbox sees")
         return
     terms = [f"ip{one.version}:{one}" for one, _ in left_out if not one.is_loopback] or [f"a:{relay.host}"]
-    yield Diagnosis(CHECK, "fail", what, _instead(found, _with(found.terms, terms)))
+    yield Diagnosis(CHECK, "fail", what, with_terms(found, terms))
 
 
 async def _known(found: Walk, identity: Identity, profile: Profile, resolver: Resolver) -> Diagnosis:
     if profile.include in found.domains or await _networks_are_in(found, identity, profile, resolver):
         return Diagnosis(CHECK, "pass", f"SPF of {found.domain} lets {profile.name} send")
-    fix = _instead(found, _with(found.terms, [f"include:{profile.include}"]))
+    fix = with_terms(found, [f"include:{profile.include}"])
     if profile.own_return_path:
         what = f"SPF of {found.domain} does not include {profile.name}, which uses a return path of its own until you "
         return Diagnosis(CHECK, "warn", what + "set one there: SPF then does not align with From", fix)
@@ -210,26 +136,3 @@ def _in_its_house(found: Walk, host: str) -> bool:
     """Does the record include one of the relay's own domain, from whose networks it may well send?"""
     house = ".".join(host.split(".")[-2:])
     return any(one == house or one.endswith(f".{house}") for one in found.domains[1:])
-
-
-def _is_wide(term: Term, most: int | None = None) -> bool:
-    if term.name not in ("ip4", "ip6") or term.qualifier != "+":
-        return False
-    network = term.network
-    return network.prefixlen <= (_WIDE[network.version] if most is None else most)
-
-
-def _closed(terms: Sequence[Term]) -> list[str]:
-    return [term.text for term in terms if term.name != "all" and not _is_wide(term, 0)] + ["~all"]
-
-
-def _with(terms: Sequence[Term], added: Sequence[str]) -> list[str]:
-    """The record's terms with more of them, before its end."""
-    texts = [term.text for term in terms]
-    end = next((at for at, term in enumerate(terms) if term.name in ("all", "redirect")), len(texts))
-    return [*texts[:end], *added, *texts[end:]]
-
-
-def _instead(found: Walk, terms: Sequence[str]) -> str:
-    line = text_record(found.domain, " ".join(["v=spf1", *terms]))
-    return zone_lines(found.domain, line, instead=f'"{found.record}"')

@@ -16,16 +16,23 @@ LOOKING_UP = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 
 _TERM = re.compile(r"([-+~?]?)([A-Za-z][A-Za-z0-9._-]*)(?:([:=])(\S*?))?((?:/\d+)?(?://\d+)?)\Z")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.)+[A-Za-z0-9-]{1,63}\.?\Z")
+_MACROS = re.compile(r"(?:%\{[slodiphv]\d*r?[-.+,/_=]*\}|%[%_-]|[!-$&-~])*\Z", re.IGNORECASE)
+_DASHES = "\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{NON-BREAKING HYPHEN}"
 _SLIPS = {"ip": "ip4", "ipv4": "ip4", "ipv6": "ip6", "includes": "include", "host": "a", "domain": "include"}
 
 
 class SpfError(Exception):
-    """A record that no receiver can use (permerror): `what` is wrong with it, and `hint` at how to mend it."""
+    """A record that no receiver can use (permerror): `what` is wrong with it, and `hint` at how to mend it.
 
-    def __init__(self, what: str, hint: str = "") -> None:
+    `word` is the one at fault, as the record has it; `meant` what may stand in its place, empty for nothing.
+    """
+
+    def __init__(self, what: str, hint: str = "", word: str = "", meant: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
+        self.word = word
+        self.meant = meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,27 @@ def looks_like_spf(text: str) -> bool:
 
 def read_spf(text: str) -> tuple[Term, ...]:
     """The terms of a record, in order. Raises SpfError."""
-    terms = tuple(_term(word) for word in text.split()[1:])
+    terms = tuple(map(_term_of, text.split()[1:]))
     for name in ("redirect", "exp"):
         if sum(term.name == name and not term.qualifier for term in terms) > 1:
-            raise SpfError(f"{name}= stands in it twice", f"keep one {name}=")
+            again = [term.text for term in terms if term.name == name][-1]
+            raise SpfError(f"{name}= stands in it twice", f"keep one {name}=", again)
     return terms
+
+
+def _term_of(word: str) -> Term:
+    try:
+        return _term(word)
+    except SpfError as error:
+        meant = error.hint.removeprefix("write ") if error.hint.startswith("write ") else ""
+        raise SpfError(error.what, error.hint, word, meant if _is_term(meant) else "") from None
+
+
+def _is_term(text: str) -> bool:
+    try:
+        return bool(text) and bool(_term(text))
+    except SpfError:
+        return False
 
 
 def _term(word: str) -> Term:
@@ -78,7 +101,7 @@ def _term(word: str) -> Term:
         if name in MECHANISMS:
             raise SpfError(f"{word!r} is no term of SPF", f"write {name}:{value}")
         if name in ("redirect", "exp") and not _is_domain(value):
-            raise SpfError(f"{word!r} names no domain", f"write {name}=spf.example.net")
+            raise SpfError(f"{word!r} names no domain", f"it is written {name}=spf.example.net")
         return Term(word, "", name, value)
     if name not in MECHANISMS:
         raise SpfError(f"{word!r} is no term of SPF", _hint(word))
@@ -87,9 +110,12 @@ def _term(word: str) -> Term:
     if name in ("ip4", "ip6"):
         return _network(word, sign or "+", name, value or "", lengths)
     if name in ("include", "exists") and not _is_domain(value or ""):
-        raise SpfError(f"{word!r} names no domain", f"write {name}:spf.example.net, without a blank or https://")
+        raise SpfError(
+            f"{word!r} names no domain", f"it is written {name}:spf.example.net, without a blank or https://"
+        )
     if separator and not _is_domain(value):
-        raise SpfError(f"{word!r} names no host", f"an address is written ip4:{value}" if literal(value or "") else "")
+        address = literal(value or "")
+        raise SpfError(f"{word!r} names no host", f"write ip{address.version}:{value}" if address else "")
     if lengths and name not in ("a", "mx"):
         raise SpfError(f"{word!r} is no term of SPF", f"{name} takes no /length")
     four, six = _lengths(word, lengths)
@@ -118,10 +144,14 @@ def _lengths(word: str, lengths: str) -> tuple[int, int]:
 
 
 def _is_domain(text: str) -> bool:
-    return "%" in text or bool(_DOMAIN.match(text) and literal(text) is None)
+    if "%" in text:
+        return bool(_MACROS.match(text))
+    return bool(_DOMAIN.match(text) and literal(text) is None)
 
 
 def _hint(word: str) -> str:
+    if (plain := word.lstrip(_DASHES)) != word and _is_term(f"-{plain}"):
+        return f"write -{plain}"
     name, separator, value = word.lstrip("+-~?").partition(":")
     if (address := literal(word)) is not None:
         return f"write ip{address.version}:{word}"

@@ -21,6 +21,8 @@ DEPTH = 12
 TERMS = 60
 """Look-ups that are made of one record, however many it asks for."""
 
+_NOBODY = ipaddress.IPv4Address("192.0.2.1")
+_OF_DOMAIN = re.compile(r"(?:[^%]|%\{[do])+\Z", re.IGNORECASE)  # macros that say the same for every message
 _MACRO = re.compile(r"%\{([slodivhcrt])(\d*)(r?)([-.+,/_=]*)\}|%(.)", re.IGNORECASE)
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -33,7 +35,9 @@ class Walk:
     record: str = ""
     terms: tuple[Term, ...] = ()
     lookups: int = 0
-    void: list[str] = field(default_factory=list)  # terms that lead to nothing
+    void: list[tuple[str, str]] = field(default_factory=list)  # terms that lead to nothing, each after the one of
+    # `terms` by which they are reached
+    opened: list[str] = field(default_factory=list)  # of `terms`, those that lead to a record that lets everybody in
     errors: list[SpfError] = field(default_factory=list)
     domains: list[str] = field(default_factory=list)  # all records that were read, its own first
     networks: list[str] = field(default_factory=list)  # that included records let in
@@ -50,21 +54,25 @@ async def find_spf(domain: str, resolver: Resolver) -> tuple[list[str], str]:
 async def walk(domain: str, record: str, resolver: Resolver) -> Walk:
     """Read all that `record` of `domain` leads to."""
     found = Walk(domain, record)
-    await _read(found, domain, record, resolver, ())
+    await _read(found, domain, record, resolver, (), "")
     return found
 
 
-async def _read(found: Walk, domain: str, record: str, resolver: Resolver, above: tuple[str, ...]) -> None:
+async def _read(found: Walk, domain: str, record: str, resolver: Resolver, above: tuple[str, ...], by: str) -> None:
+    """Read one record; `above` are the domains that led to it, `by` the term of the first one that did."""
     found.domains.append(domain)
     try:
         terms = read_spf(record)
     except SpfError as error:
         if above:
-            error = SpfError(f"the record of {domain}, which it leads to, has a fault: {error.what}", f"tell {domain}")
+            what = f"the record of {domain}, which it leads to, has a fault: {error.what}"
+            error = SpfError(what, f"tell {domain}", by)
         found.errors.append(error)
         return
     if not above:
         found.terms = terms
+    elif any(map(lets_everybody, terms)):
+        found.opened.append(by)
     has_all = any(term.name == "all" for term in terms)
     for term in terms:
         if above and term.name in ("ip4", "ip6") and term.qualifier == "+":
@@ -73,20 +81,28 @@ async def _read(found: Walk, domain: str, record: str, resolver: Resolver, above
             continue
         before, known = found.lookups, len(found.networks)
         found.lookups += 1
-        if "%" in term.value or found.lookups > TERMS:
+        value = _expand(term.value, domain, _NOBODY, f"@{found.domain}") if _OF_DOMAIN.match(term.value) else term.value
+        if "%" in value or found.lookups > TERMS:
             continue
-        target = (term.value or domain).lower().rstrip(".")
+        target = (value or domain).lower().rstrip(".")
         if term.name in ("include", "redirect"):
-            await _descend(found, term, target, resolver, (*above, domain))
+            await _descend(found, term, target, resolver, (*above, domain), by or term.text)
             if not above:
                 found.included[term.text] = found.lookups - before, found.networks[known:]
-        elif term.name in ("a", "mx"):
-            await _count_hosts(found, term, target, resolver)
+        elif term.name != "ptr":
+            await _count_hosts(found, term, target, resolver, by)
 
 
-async def _descend(found: Walk, term: Term, target: str, resolver: Resolver, above: tuple[str, ...]) -> None:
+def lets_everybody(term: Term) -> bool:
+    """Does the term let any address pass?"""
+    if term.qualifier != "+":
+        return False
+    return term.name == "all" or (term.name in ("ip4", "ip6") and term.network.prefixlen == 0)
+
+
+async def _descend(found: Walk, term: Term, target: str, resolver: Resolver, above: tuple[str, ...], by: str) -> None:
     if target in above:
-        found.errors.append(SpfError(f"{term.text} leads round in a circle", f"take {term.text} out"))
+        found.errors.append(SpfError(f"{term.text} leads round in a circle", f"take {term.text} out", by))
         return
     if len(above) > DEPTH:
         return
@@ -94,38 +110,57 @@ async def _descend(found: Walk, term: Term, target: str, resolver: Resolver, abo
     if trouble:
         found.troubles.append(f"{target}: {trouble}")
     elif len(records) > 1:
-        found.errors.append(SpfError(f"{target}, which it includes, has {len(records)} SPF records", f"tell {target}"))
+        what = f"{target}, which it includes, has {len(records)} SPF records"
+        found.errors.append(SpfError(what, f"tell {target}", by))
     elif not records:
         if (await resolver.ask(target, "TXT")).is_none:
-            found.void.append(term.text)
+            found.void.append((term.text, by))
         what = f"{target} has no SPF record, so {term.text} makes the whole record void"
-        found.errors.append(SpfError(what, f"take {term.text} out, or mend its name"))
+        found.errors.append(SpfError(what, f"take {term.text} out, or mend its name", by))
     else:
-        await _read(found, target, records[0], resolver, above)
+        await _read(found, target, records[0], resolver, above, by)
 
 
-async def _count_hosts(found: Walk, term: Term, target: str, resolver: Resolver) -> None:
-    if term.name == "a":
-        addresses, trouble = await resolver.addresses(target)
-        if trouble:
+async def _count_hosts(found: Walk, term: Term, target: str, resolver: Resolver, by: str) -> None:
+    """`a`, `mx` and `exists`; of an included record the addresses are kept, for a record with fewer look-ups."""
+    hosts = [target]
+    if term.name == "mx":
+        answer = await resolver.ask(target, "MX")
+        if answer.trouble:
+            found.troubles.append(f"{target}: {answer.trouble}")
+        elif answer.is_none:
+            found.void.append((term.text, by or term.text))
+        elif len(answer.records) > MX_HOSTS:
+            what = f"{term.text} leads to {len(answer.records)} mail hosts, and may to {MX_HOSTS}"
+            found.errors.append(SpfError(what, "name their networks by ip4: and ip6: instead", by or term.text))
+        hosts = [record.split()[1] for record in answer.records[:MX_HOSTS] if by and " " in record]
+    for host in hosts:
+        addresses, trouble = await resolver.addresses(host)
+        if trouble and term.name != "mx":
             found.troubles.append(f"{target}: {trouble}")
-        elif not addresses:
-            found.void.append(term.text)
-        return
-    answer = await resolver.ask(target, "MX")
-    if answer.trouble:
-        found.troubles.append(f"{target}: {answer.trouble}")
-    elif answer.is_none:
-        found.void.append(term.text)
-    elif len(answer.records) > MX_HOSTS:
-        what = f"{term.text} leads to {len(answer.records)} mail hosts, and may to {MX_HOSTS}"
-        found.errors.append(SpfError(what, "name their networks by ip4: and ip6: instead"))
+        elif not addresses and term.name != "mx":
+            found.void.append((term.text, by or term.text))
+        if by and term.name != "exists" and term.qualifier == "+":
+            found.networks += [_network(one, term) for one in addresses]
 
 
-async def authorizes(domain: str, address: IPAddress, sender: str, resolver: Resolver, depth: int = 0) -> str:
-    """What SPF says of mail from `sender` that comes from `address`: pass, fail, softfail, neutral, none, or error."""
+def _network(address: str, term: Term) -> str:
+    """An address that `a` or `mx` stands for, as a term."""
+    is_four = ":" not in address
+    length, whole = (term.length4, 32) if is_four else (term.length6, 128)
+    return f"ip{4 if is_four else 6}:{address}" + (f"/{length}" if length < whole else "")
+
+
+async def authorizes(
+    domain: str, address: IPAddress, sender: str, resolver: Resolver, left: list[int] | None = None
+) -> str:
+    """What SPF says of mail from `sender` that comes from `address`: pass, fail, softfail, neutral, none, or error.
+
+    `left`: how many look-ups there still may be, in a list of one; a receiver ends with an error after ten.
+    """
+    left = [LOOKUPS] if left is None else left
     records, trouble = await find_spf(domain, resolver)
-    if trouble or len(records) > 1 or depth > DEPTH:
+    if trouble or len(records) > 1:
         return "error"
     if not records:
         return "none"
@@ -136,7 +171,7 @@ async def authorizes(domain: str, address: IPAddress, sender: str, resolver: Res
     for term in terms:
         if not term.qualifier:
             continue
-        met = await _is_met(term, domain, address, sender, resolver, depth)
+        met = await _is_met(term, domain, address, sender, resolver, left)
         if met is None:
             return "error"
         if met:
@@ -144,21 +179,27 @@ async def authorizes(domain: str, address: IPAddress, sender: str, resolver: Res
     target = next((term.value for term in terms if term.name == "redirect" and not term.qualifier), "")
     if not target:
         return "neutral"
-    said = await authorizes(_expand(target, domain, address, sender), address, sender, resolver, depth + 1)
+    left[0] -= 1
+    if left[0] < 0:
+        return "error"
+    said = await authorizes(_expand(target, domain, address, sender), address, sender, resolver, left)
     return "error" if said == "none" else said
 
 
 async def _is_met(
-    term: Term, domain: str, address: IPAddress, sender: str, resolver: Resolver, depth: int
+    term: Term, domain: str, address: IPAddress, sender: str, resolver: Resolver, left: list[int]
 ) -> bool | None:
     """Does the mechanism match? None where the whole record ends in an error."""
+    left[0] -= term.name in LOOKING_UP
+    if left[0] < 0:
+        return None
     target = _expand(term.value, domain, address, sender) or domain
     if term.name == "all":
         return True
     if term.name in ("ip4", "ip6"):
         return address in term.network
     if term.name == "include":
-        said = await authorizes(target, address, sender, resolver, depth + 1)
+        said = await authorizes(target, address, sender, resolver, left)
         return None if said in ("none", "error") else said == "pass"
     if term.name == "exists":
         return (await resolver.ask(target, "A")).outcome == "found"
