@@ -73,6 +73,10 @@ class Readership:
             found[self.provider(domain)] += count
         return found
 
+    def at_home(self, provider: str) -> int:
+        """How many read at a provider's own domains, which its bulk rules are about; firms' mail there is not."""
+        return sum(count for domain, count in self.domains.items() if provider_of(domain) == provider)
+
     def provider(self, domain: str) -> str:
         """Where mail for `domain` goes."""
         return provider_of(domain) or self.providers.get(domain, OTHERS)

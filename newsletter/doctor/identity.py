@@ -1,7 +1,6 @@
 """Who sends: the domains and keys that mail is judged by, and the relays it leaves by. Read from the config, once.
 
-`Sending.addresses` are those that a receiver sees, as far as they can be known from here: a known relay sends from
-networks of its own, any other from its host's addresses, and one on this machine from an address that only others see.
+From which addresses a relay's mail comes is `dns.sources`' business, and what is known of it `profiles`'.
 """
 
 import ipaddress

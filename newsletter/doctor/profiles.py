@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class Profile:
     """`include`: what its customers' SPF records name. `own_return_path`: it replaces MAIL FROM unless told otherwise.
 
-    `signs`: it can sign with DKIM for our domain, once that is set up there. `daily`: what it takes in a day, at most.
+    `signs`: it can sign with DKIM for our domain, once that is set up there. `daily`: what it takes in a day, at most;
+    `personal`: of an account without a domain of its own.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Profile:
     own_return_path: bool = False
     signs: bool = True
     daily: int = 0
+    personal: int = 0
     freemail: bool = False  # people send from its own domain by it, rightly
     know: str = ""
 
@@ -38,11 +40,11 @@ PROFILES = (
         "Microsoft 365", ("office365.com", "smtp.cloud.microsoft", "smtp-mail.outlook.com"),
         "spf.protection.outlook.com",
         daily=10_000, freemail=True,
-        know="it ends basic authentication for SMTP by the end of 2026: set [smtp] oauth. 10,000 recipients a day and "
-        "30 messages a minute",
+        know="it turns basic authentication for SMTP off at the end of December 2026: set [smtp] oauth. 10,000 "
+        "recipients a day and 30 messages a minute",
     ),
     Profile(
-        "Gmail", ("smtp.gmail.com",), "_spf.google.com", daily=2_000, freemail=True,
+        "Gmail", ("smtp.gmail.com",), "_spf.google.com", daily=2_000, personal=500, freemail=True,
         know="500 recipients a day, 2,000 with Google Workspace; it puts the account's own address into From",
     ),
     Profile(

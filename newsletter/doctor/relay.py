@@ -11,6 +11,7 @@ from email.utils import parseaddr
 from newsletter.delivery.pace import time_at_rates
 from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.doctor.identity import Identity
+from newsletter.doctor.known_domains import freemail
 from newsletter.doctor.profiles import Profile
 from newsletter.smtp.connect import Connector, RelayTrouble, Session
 from newsletter.smtp.relay import Relay
@@ -61,7 +62,10 @@ def _transport(relay: Relay, session: Session) -> list[Diagnosis]:
     """TLS and its certificate."""
     tls = session.transport.get_extra_info("ssl_object")
     if tls is None:
-        return [Diagnosis("relay-tls", "pass", f"{relay.name} is on this machine, and spoken to in clear")]
+        what = f"{relay.name} is on this machine, and spoken to in clear; how mail leaves it is not known from here"
+        return [
+            Diagnosis("relay-tls", "skip", what, "run `newsletter doctor --probe`, which tells what a mailbox sees")
+        ]
     version = tls.version() or "TLS"
     old = version in ("TLSv1", "TLSv1.1", "SSLv3")
     fix = "ask its keeper for TLS 1.2 or 1.3" if old else ""
@@ -100,12 +104,17 @@ def _known(relay: Relay, profile: Profile | None, recipients: int) -> list[Diagn
         what = "Postmark sends newsletters through a broadcast stream alone, and none is named"
         found.append(Diagnosis(check, "fail", what, '[smtp] headers = { X-PM-Message-Stream = "broadcast" }'))
     if profile.name == "Microsoft 365" and not relay.oauth:
-        what = "Microsoft 365 ends logins with a password for SMTP (basic authentication) by the end of 2026"
+        what = (
+            "Microsoft 365 turns logins with a password for SMTP (basic authentication) off at the end of December "
+            "2026; an administrator may turn them on again until it ends them for good"
+        )
         fix = '[smtp] oauth = "a command that prints an access token"\nsee docs/how-to/relays.md'
         found.append(Diagnosis(check, "warn", what, fix))
-    if profile.daily and recipients > profile.daily:
-        what = f"{profile.name} takes {profile.daily:,} recipients a day at most, and the list has {recipients:,}"
-        found.append(Diagnosis(check, "warn", what, f'[smtp] rate = "{profile.daily}/d", or a relay for newsletters'))
+    is_personal = relay.user.rpartition("@")[2].lower() in freemail()
+    daily = profile.personal if is_personal and profile.personal else profile.daily
+    if daily and recipients > daily:
+        what = f"{profile.name} takes {daily:,} recipients a day at most, and the list has {recipients:,}"
+        found.append(Diagnosis(check, "warn", what, f'[smtp] rate = "{daily}/d", or a relay for newsletters'))
     if not found and profile.know:
         found.append(Diagnosis(check, "skip", f"{profile.name}: {profile.know}"))
     return found

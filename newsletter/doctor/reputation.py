@@ -1,6 +1,8 @@
 """How the last issues fared at each mailbox provider: complaints and bounces against what providers bear."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from newsletter.config.settings import Config
 from newsletter.delivery.ledger.outcomes import Outcome, outcomes_by_domain
@@ -20,16 +22,28 @@ _LESS_COMPLAINTS = (
 _LESS_BOUNCES = "remove what bounces, and confirm addresses (double opt-in); most come with imported lists"
 
 
-def examine_reputation(config: Config, audience: Readership) -> list[Diagnosis]:
-    """A line for each provider, over the last issues."""
-    check = "reputation"
+@dataclass(frozen=True, slots=True)
+class Reputation:
+    """What became of the last issues, at each provider."""
+
+    issues: int = 0
+    by_provider: Mapping[str, Outcome] = field(default_factory=dict)
+
+    def complaints(self, provider: str) -> Result:
+        """Whether complaints there stay under what it bears; `skip` where too little was sent to say."""
+        one = self.by_provider.get(provider)
+        if one is None or one.sent < FEW:
+            return "skip"
+        return "fail" if one.complaints / one.sent >= BEARABLE else "pass"
+
+
+def read_reputation(config: Config, audience: Readership) -> Reputation:
+    """The outcomes of the last issues, by provider."""
     engine = existing_state(config)
     if engine is None:
-        return [Diagnosis(check, "skip", "nothing has been sent yet")]
+        return Reputation()
     ids, by_domain = outcomes_by_domain(engine, ISSUES)
     engine.dispose()
-    if not ids or not any(one.sent for one in by_domain.values()):
-        return [Diagnosis(check, "skip", "nothing has been sent yet")]
     found: dict[str, Outcome] = defaultdict(Outcome)
     for domain, outcome in by_domain.items():
         one = found[audience.provider(domain)]
@@ -37,8 +51,17 @@ def examine_reputation(config: Config, audience: Readership) -> list[Diagnosis]:
         one.failed += outcome.failed
         one.bounced += outcome.bounced
         one.complaints += outcome.complaints
-    issues = f"the last {len(ids)} issues" if len(ids) > 1 else "the last issue"
-    return [_judge(name, one, issues) for name, one in sorted(found.items(), key=lambda pair: -pair[1].sent)]
+    return Reputation(len(ids), found)
+
+
+def examine_reputation(found: Reputation) -> list[Diagnosis]:
+    """A line for each provider, over the last issues."""
+    if not any(one.sent for one in found.by_provider.values()):
+        return [Diagnosis("reputation", "skip", "nothing has been sent yet")]
+    issues = f"the last {found.issues} issues" if found.issues > 1 else "the last issue"
+    return [
+        _judge(name, one, issues) for name, one in sorted(found.by_provider.items(), key=lambda pair: -pair[1].sent)
+    ]
 
 
 def _judge(name: str, one: Outcome, issues: str) -> Diagnosis:

@@ -19,7 +19,7 @@ from newsletter.doctor.mailbox_rules import examine_rules, rules_table
 from newsletter.doctor.one_click import examine_one_click
 from newsletter.doctor.probe import examine_probe
 from newsletter.doctor.relay import examine_relays
-from newsletter.doctor.reputation import examine_reputation
+from newsletter.doctor.reputation import examine_reputation, read_reputation
 from newsletter.errors import TryAgainLater
 
 
@@ -81,15 +81,19 @@ async def examine(config: Config, *, probe: bool = False) -> list[Examination]:
     )
     probed = await examine_probe(config, case.identity) if probe else []
     readers = examine_audience(config, audience)
-    reputation = examine_reputation(config, audience)
-    found = [*identity, *relays, *one_click, *reputation]
+    outcomes = read_reputation(config, audience)
+    found = [*identity, *relays, *probed, *one_click]
     examinations = [
         Examination("Identity", tuple(identity)),
         Examination("Relay", tuple(relays)),
         Examination("A message on its way", tuple(probed)),
         Examination("Unsubscribing from outside", tuple(one_click)),
-        Examination("Audience", (*readers, *reputation)),
-        Examination("Mailbox providers' rules", tuple(examine_rules(audience, found)), tuple(rules_table(found))),
+        Examination("Audience", (*readers, *examine_reputation(outcomes))),
+        Examination(
+            "Mailbox providers' rules",
+            tuple(examine_rules(audience, found, outcomes)),
+            tuple(rules_table(found, outcomes)),
+        ),
         Examination("Here", tuple(examine_here(config, outside))),
     ]
     return [one for one in examinations if one.diagnoses]

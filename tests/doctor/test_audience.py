@@ -13,7 +13,7 @@ from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.doctor.dns.resolver import open_resolver
 from newsletter.doctor.known_domains import meant
 from newsletter.doctor.mailbox_rules import examine_rules, rules_table
-from newsletter.doctor.reputation import examine_reputation
+from newsletter.doctor.reputation import Reputation, examine_reputation, read_reputation
 from newsletter.state import open_state
 from newsletter.state.schema import deliveries, issues
 from tests.doctor.name_server import Zones, name_server
@@ -121,17 +121,20 @@ def _sent(config: Config, domain: str, sent: int, failed: int, complaints: int) 
 
 
 def test_complaints_and_bounces_are_held_against_what_providers_bear(config: Config) -> None:
-    assert examine_reputation(config, Readership())[0].result == "skip"
+    assert examine_reputation(read_reputation(config, Readership()))[0].result == "skip"
     _sent(config, "gmail.com", 1_000, 1, 4)
     _sent(config, "yahoo.com", 1_000, 0, 2)
     _sent(config, "icloud.com", 500, 40, 0)
     _sent(config, "outlook.com", 300, 1, 0)
     _sent(config, "small.example.com", 3, 2, 1)
-    said = {one.what.partition(",")[0]: one for one in examine_reputation(config, Readership())}
+    said = {one.what.partition(",")[0]: one for one in examine_reputation(read_reputation(config, Readership()))}
     results = {name: one.result for name, one in said.items()}
     assert results == {"Gmail": "fail", "Yahoo": "warn", "Apple": "fail", "Microsoft": "pass", "others": "pass"}
     assert "1,000 accepted, 4 complaints (0.40%" in said["Gmail"].what
     assert "the last 2 issues" in said["Gmail"].what
+    found = read_reputation(config, Readership())  # Apple's bounces are no complaints, and Gmail's are not Yahoo's
+    providers = ("Gmail", "Yahoo", "Apple", "others", "nobody")
+    assert [found.complaints(name) for name in providers] == ["fail", "pass", "pass", "skip", "skip"]
 
 
 def test_each_provider_s_rules_are_a_row_with_their_source_and_date() -> None:
@@ -142,15 +145,24 @@ def test_each_provider_s_rules_are_a_row_with_their_source_and_date() -> None:
     ]  # fmt: skip
     audience = Readership(total=6_120)
     audience.domains["gmail.com"] = 6_120
-    gmail, yahoo, *_ = examine_rules(audience, found)
+    audience.domains["firm.example.com"] = 9_000
+    audience.providers["firm.example.com"] = "Microsoft"
+    gmail, yahoo, microsoft, apple = examine_rules(audience, found, Reputation())
     assert gmail.check == "gmail-rules"
     assert gmail.result == "fail"
     assert "6,120 read there: the bulk rules bind you" in gmail.what
     assert "February 2024" in gmail.what
-    assert "https://support.google.com/mail/answer/81126" in gmail.what
-    assert yahoo.result == "warn"
-    rows = {row[0]: row[1:] for row in rules_table(found)}
+    assert "https://support.google.com/mail/answer/81126, as of 21 March 2026" in gmail.what
+    assert [yahoo.result, apple.result] == ["warn", "warn"]  # nobody reads there
+    assert (microsoft.result, microsoft.what[-18:]) == (
+        "warn",
+        ". 9,000 read there",
+    )  # firms, which the rules leave out
+    rows = {row[0]: row[1:] for row in rules_table(found, Reputation())}
     assert rows["rule"] == ("Gmail", "Yahoo", "Microsoft", "Apple")
     assert rows["DMARC has a policy, at least p=none"] == ("kept",) * 4
     assert rows["DKIM signs with a key whose record stands"] == ("broken",) * 4
-    assert rows["the sending address has a name that leads back"] == ("open", "open", "", "open")
+    assert rows["the sending address has a name that leads back"] == ("open",) * 4
+    assert rows["unsubscribing takes one click (RFC 8058), within two days"] == ("broken", "", "", "")
+    assert rows["there is a working way to unsubscribe"] == ("", "kept", "kept", "kept")  # by mail, as Yahoo accepts
+    assert rows["complaints stay under 0.3 %"] == ("open", "open", "", "")

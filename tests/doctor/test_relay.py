@@ -104,6 +104,8 @@ async def test_known_relays_are_known_by_what_they_want(tmp_path: Path, monkeypa
     assert 'X-PM-Message-Stream = "broadcast"' in postmark["relay-profile"].fix
     gmail = await examine(tmp_path, 'url = "smtp://ada@smtp.gmail.com:587"', recipients=2_500)
     assert "2,000 recipients a day at most, and the list has 2,500" in gmail["relay-profile"].what
+    personal = await examine(tmp_path, 'url = "smtp://ada%40gmail.com@smtp.gmail.com:587"', recipients=600)
+    assert '"500/d"' in personal["relay-profile"].fix
     microsoft = await examine(tmp_path, 'url = "smtp://ada@smtp.office365.com:587"')
     assert "[smtp] oauth" in microsoft["relay-profile"].fix
     ses = await examine(tmp_path, 'url = "smtp://key@email-smtp.eu-west-1.amazonaws.com:587"')

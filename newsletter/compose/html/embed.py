@@ -11,7 +11,7 @@ import html as entities
 import re
 from pathlib import Path
 
-from newsletter.compose.html.images import files_of
+from newsletter.compose.html.images import files_of, size_of
 from newsletter.compose.html.photograph import kind_of, resized, without_place
 from newsletter.compose.issue import Picture
 from newsletter.errors import NewsletterError
@@ -20,6 +20,10 @@ from newsletter.site.post import PICTURE_WAYS
 
 SHARP = 2
 """Pixels of a screen for one that is shown, at most: more is weight that nobody sees."""
+LARGEST = 50_000_000
+"""Bytes of a picture's file that are read."""
+PIXELS = 250_000_000
+"""More than the largest camera's; a small file may claim any number, and whoever opens it runs out of memory."""
 _IMG = re.compile(r"<img\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
 _SRC = re.compile(r"(?<=[\s\"'])(src\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _WIDTH = re.compile(r"\bwidth\s*=\s*[\"']?(\d{1,5})\b", re.IGNORECASE)
@@ -77,12 +81,20 @@ def _address(image: str) -> str:
 def _picture(path: Path, way: str, shown: int, address: str, domain: str) -> Picture | None:
     """The file as it travels; None for what mail programs don't show."""
     try:
-        octets = path.read_bytes()
+        with path.open("rb") as file:
+            octets = file.read(LARGEST + 1)
     except OSError as error:
         raise NewsletterError(f"the picture can't be read ({error.strerror}); mend it", path=path) from None
     kind = kind_of(octets)
     if not kind:
         return None
+    if len(octets) > LARGEST:
+        what = f"the picture is over {LARGEST // 1_000_000} MB, and no mail takes it; make it smaller"
+        raise NewsletterError(what, path=path)
+    width, height = size_of(path) or (0, 0)
+    if width * height > PIXELS:
+        what = f"the picture claims {width:,} by {height:,} pixels, which no mail program opens; make it smaller"
+        raise NewsletterError(what, path=path)
     octets = resized(octets, shown * SHARP) if way == "resize" and shown else without_place(octets)
     kind = kind_of(octets)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:60] or "picture"

@@ -7,6 +7,8 @@ smaller, pictures are Pillow's work (an extra). Pure but for that.
 import io
 import re
 import struct
+import warnings
+import zlib
 from typing import TYPE_CHECKING
 
 from newsletter.errors import NewsletterError
@@ -15,10 +17,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_ALONE = {0x00, 0x01, *range(0xD0, 0xD9), 0xFF}
+_SCAN = re.compile(rb"(?:[^\xff]++|\xff++[\x00\xd0-\xd7])*+", re.DOTALL)  # the picture's own bytes, to the next marker
 _KEPT_SEGMENTS = {0xE0, 0xE2, 0xEE}  # JFIF, colour profile, Adobe's colour transform
 _TOLD = {b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
 _ORIENTATION = 0x0112
 QUALITY = 82
+PIXELS = 64_000_000
+"""Of a picture that is made smaller; a file of a few kilobytes may claim any number, and each takes four bytes."""
+_KINDS = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "WEBP": "WEBP", "GIF": "PNG"}
+"""What Pillow reads, and writes in its place; MPO is a photograph with further ones behind it, as telephones write."""
+_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"}
+"""Eight bits a colour: Pillow makes others smaller by cutting them off."""
 
 
 def without_place(octets: bytes) -> bytes:
@@ -33,23 +43,29 @@ def without_place(octets: bytes) -> bytes:
 
 
 def _jpeg(octets: bytes) -> bytes:
-    kept, at, turn = [_JPEG], 2, 1
-    while at + 4 <= len(octets) and octets[at] == 0xFF:
+    """Up to the picture's end: a second one behind it, or a film, has an Exif block of its own."""
+    kept, at, turn, has_scan = list[bytes](), 2, 1, False
+    while (at := octets.find(b"\xff", at)) >= 0 and at + 4 <= len(octets):
         marker = octets[at + 1]
-        if marker == 0xFF:  # fill bytes
+        if marker in _ALONE:  # fill bytes, and what is no marker
             at += 1
             continue
-        if marker == 0xDA:  # the picture itself, to the end
-            exif = [_turned(turn)] if turn != 1 else []
-            return b"".join([kept[0], *exif, *kept[1:], octets[at:]])
         end = at + 2 + struct.unpack(">H", octets[at + 2 : at + 4])[0]
         segment = octets[at:end]
         if marker == 0xE1 and segment[4:10] == b"Exif\0\0":
             turn = _orientation(segment[10:])
-        elif not (0xE0 <= marker <= 0xEF or marker == 0xFE) or marker in _KEPT_SEGMENTS:
+        elif not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+            if marker == 0xDA and (scan := _SCAN.match(octets, end)):
+                end, has_scan = scan.end(), True
+            kept.append(octets[at:end])
+        elif marker in _KEPT_SEGMENTS and (marker != 0xE2 or segment[4:15] == b"ICC_PROFILE"):
             kept.append(segment)
         at = end
-    return octets
+        if octets[at : at + 2] == b"\xff\xd9":
+            break
+    if not has_scan:
+        return octets
+    return b"".join([_JPEG, *([_turned(turn)] if turn != 1 else []), *kept, b"\xff\xd9"])
 
 
 def _orientation(tiff: bytes) -> int:
@@ -66,35 +82,50 @@ def _orientation(tiff: bytes) -> int:
     return 1
 
 
+def _tiff(turn: int) -> bytes:
+    """A directory of Exif's that says which way up, and nothing else."""
+    return b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, _ORIENTATION, 3, 1, turn, 0, 0)
+
+
 def _turned(turn: int) -> bytes:
-    """An Exif block that says which way up, and nothing else."""
-    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, _ORIENTATION, 3, 1, turn, 0, 0)
+    """The same as a segment of a JPEG."""
+    tiff = _tiff(turn)
     return b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff
 
 
 def _png(octets: bytes) -> bytes:
     kept, at = [_PNG], len(_PNG)
     while at + 12 <= len(octets):
-        end = at + 12 + struct.unpack(">I", octets[at : at + 4])[0]
-        if end > len(octets):
-            return octets
-        if octets[at + 4 : at + 8] not in _TOLD:
+        name, end = octets[at + 4 : at + 8], at + 12 + struct.unpack(">I", octets[at : at + 4])[0]
+        if name == b"eXIf" and (turn := _orientation(octets[at + 8 : end - 4])) != 1:
+            told = name + _tiff(turn)
+            kept.append(struct.pack(">I", len(told) - 4) + told + struct.pack(">I", zlib.crc32(told)))
+        if name not in _TOLD:
             kept.append(octets[at:end])
         at = end
+        if name == b"IEND":
+            break
     return b"".join(kept)
 
 
 def _webp(octets: bytes) -> bytes:
-    kept, at = list[bytes](), 12
+    chunks, at, turn = list[tuple[bytes, bytes]](), 12, 1
     while at + 8 <= len(octets):
         name, size = octets[at : at + 4], struct.unpack("<I", octets[at + 4 : at + 8])[0]
-        end = at + 8 + size + size % 2
-        if name == b"VP8X":
-            kept.append(octets[at : at + 8] + bytes([octets[at + 8] & ~0x0C]) + octets[at + 9 : end])  # no Exif, no XMP
-        elif name not in (b"EXIF", b"XMP "):
-            kept.append(octets[at:end])
-        at = end
-    body = b"WEBP" + b"".join(kept)
+        data = octets[at + 8 : at + 8 + size]
+        if name == b"EXIF":
+            turn = _orientation(data.removeprefix(b"Exif\0\0"))
+        elif name != b"XMP ":
+            chunks.append((name, data))
+        at += 8 + size + size % 2
+    if turn != 1:
+        chunks.append((b"EXIF", _tiff(turn)))
+    flag = 0x08 if turn != 1 else 0
+    body = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(one)) + one + b"\0" * (len(one) % 2)
+        for name, data in chunks
+        for one in [bytes([data[0] & ~0x0C | flag]) + data[1:] if name == b"VP8X" and data else data]
+    )
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
@@ -104,24 +135,34 @@ def resized(octets: bytes, width: int) -> bytes:
     Raises NewsletterError where Pillow is not installed.
     """
     try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise NewsletterError(
             "`images: resize` needs Pillow; run `pip install 'newsletter-press[images]'`, or write `images: embed`"
         ) from None
     try:
-        with Image.open(io.BytesIO(octets)) as opened:
-            if getattr(opened, "is_animated", False) or opened.format not in {"JPEG", "PNG", "WEBP", "GIF"}:
-                return without_place(octets)
-            profile, kind = opened.info.get("icc_profile"), opened.format
-            upright: Image.Image = ImageOps.exif_transpose(opened)
-            if upright.width <= width:
-                return without_place(octets)
-            height = max(1, round(upright.height * width / upright.width))
-            small = _smooth(upright).resize((width, height), Image.Resampling.LANCZOS)
-            return _saved(small, "PNG" if kind == "GIF" else kind, profile, octets)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's, on what it reads all the same
+            return _smaller(octets, width)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return without_place(octets)
+
+
+def _smaller(octets: bytes, width: int) -> bytes:
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(octets)) as opened:
+        kind = _KINDS.get(opened.format or "", "")
+        is_film = kind != "JPEG" and getattr(opened, "is_animated", False)
+        if not kind or is_film or opened.width * opened.height > PIXELS or opened.mode not in _MODES:
+            return without_place(octets)
+        profile = opened.info.get("icc_profile")
+        upright: Image.Image = ImageOps.exif_transpose(opened)
+        if upright.width <= width:
+            return without_place(octets)
+        height = max(1, round(upright.height * width / upright.width))
+        small = _smooth(upright).resize((width, height), Image.Resampling.LANCZOS)
+        return _saved(small, kind, profile, octets)
 
 
 def _smooth(picture: "Image") -> "Image":

@@ -197,23 +197,49 @@ def test_place_and_camera_go_and_the_picture_stays() -> None:
         assert one.tobytes() == other.tobytes()
 
 
-def test_a_png_s_and_a_webp_s_place_goes_too() -> None:
+def _written(kind: str, **more: object) -> bytes:
     exif = Image.Exif()
-    exif[0x010F] = "Acorn Cameras"
-    for kind in ("PNG", "WEBP"):
-        written = io.BytesIO()
-        Image.new("RGB", (30, 20), "red").save(written, kind, exif=exif)
-        after = without_place(written.getvalue())
-        assert b"Acorn" in written.getvalue()
-        assert b"Acorn" not in after
-        with Image.open(io.BytesIO(after)) as picture:
-            picture.load()
-            assert picture.size == (30, 20)
+    exif[0x010F], exif[0x0112] = "Acorn Cameras", 6
+    written = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(written, kind, exif=exif.tobytes(), **more)
+    return written.getvalue()
+
+
+KINDS = {
+    "png": _written("PNG"),
+    "png with more behind it": _written("PNG") + b"Acorn Cameras",
+    "webp": _written("WEBP"),
+    "moving webp": _written("WEBP", save_all=True, append_images=[Image.new("RGB", (256, 256), "red")]),
+    "jpeg in passes": _written("JPEG", progressive=True),
+    "photograph with a second one behind it": _written("MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))]),
+    "jpeg with a film behind it": _written("JPEG") + b"ftypmp4 Acorn Cameras",
+}
+
+
+@pytest.mark.parametrize("octets", KINDS.values(), ids=KINDS.keys())
+def test_place_goes_from_every_kind_and_from_what_stands_behind(octets: bytes) -> None:
+    after = without_place(octets)
+    assert b"Acorn" in octets
+    assert b"Acorn" not in after
+    with Image.open(io.BytesIO(octets)) as one, Image.open(io.BytesIO(after)) as other:
+        assert one.tobytes() == other.tobytes()
+        assert dict(other.getexif()) == {0x0112: 6}  # which way up
+    with Image.open(io.BytesIO(resized(octets, 100))) as small:
+        assert small.width == (256 if getattr(small, "is_animated", False) else 100)
 
 
 @pytest.mark.parametrize(
     "octets",
-    [b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\x00", b"\x89PNG\r\n\x1a\n\x00\x00", b"RIFF\0\0\0\0WEBP", b"GIF89a", b"hello"],
+    [
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\xff\xe1\x00",
+        b"\x89PNG\r\n\x1a\n\x00\x00",
+        b"RIFF\0\0\0\0WEBP",
+        b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0",
+        b"GIF89a",
+        b"hello",
+    ],
 )
 def test_a_broken_file_breaks_nothing(octets: bytes) -> None:
     without_place(octets)
@@ -226,13 +252,23 @@ def test_animated_pictures_are_left_alone() -> None:
     assert kind_of(kept) == "image/gif"
 
 
-def test_a_bomb_of_pixels_is_left_alone() -> None:
+def test_a_picture_of_sixteen_bits_is_left_alone() -> None:
+    """Pillow would cut off what is over eight, and show white."""
+    written = io.BytesIO()
+    Image.new("I;16", (900, 5), 30_000).save(written, "PNG")
+    assert resized(written.getvalue(), 100) == written.getvalue()
+
+
+def test_a_bomb_of_pixels_is_left_alone_and_never_sent(folder: Path) -> None:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     assert resized(bomb, 100) == bomb
+    (folder / "posts" / "square.png").write_bytes(bomb)
+    with pytest.raises(NewsletterError, match="60,000 by 60,000 pixels"):
+        composed(folder, "embed")
 
 
 def test_without_pillow_resize_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
