@@ -51,7 +51,7 @@ PROVIDERS = (
     ),
     Rules(
         YAHOO, "sender requirements", "February 2024, unsubscribing since June 2024",
-        "https://senders.yahooinc.com/best-practices/", "10 April 2025",
+        "https://senders.yahooinc.com/best-practices/", "18 June 2026",
         ("SPF", "DKIM", "DMARC", "alignment", "PTR", "leaving", "complaints"),
     ),
     Rules(
@@ -60,8 +60,8 @@ PROVIDERS = (
         ("SPF", "DKIM", "DMARC", "alignment", "PTR", "replies", "leaving"), BULK,
     ),
     Rules(
-        APPLE, "postmaster information for iCloud Mail", "February 2025", "https://support.apple.com/102322",
-        "26 February 2025", ("SPF", "DKIM", "DMARC", "PTR", "leaving"),
+        APPLE, "postmaster information for iCloud Mail", "its page of February 2025", "https://support.apple.com/102322",
+        "2 March 2026", ("SPF", "DKIM", "DMARC", "PTR", "leaving"),
     ),
 )  # fmt: skip
 _SAID = {"pass": "kept", "warn": "kept", "fail": "broken", "skip": "open"}
