@@ -2,7 +2,7 @@
 
 The expression is the author's and runs in Jinja2's sandbox, with filters and tests but no function in reach; a
 subscriber's columns are data in it. A column that the list does not have is an error before anybody is chosen, not an
-empty segment.
+empty segment. What could take long, or make much of little, is evaluated within `bounds`.
 """
 
 import difflib
@@ -14,10 +14,24 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.audience.subscriber import TAGS, Subscriber, Tags
+from newsletter.bounds import Overtime, bounded
 from newsletter.errors import NewsletterError
 
 _EXAMPLE = "write it like subscriber.city == 'Lyon'"
 _IN, _OUT = "1", "0"
+SECONDS = 3.0
+"""Of processor time, for one subscriber."""
+
+_SMALL_NODES = (
+    nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.CondExpr, nodes.Test, nodes.Name, nodes.Const,
+    nodes.Tuple, nodes.List, nodes.Neg, nodes.Pos,
+)  # fmt: skip
+_SMALL_FILTERS = {
+    "abs", "capitalize", "count", "d", "default", "first", "float", "int", "last", "length", "lower", "round", "string",
+    "title", "trim", "upper", "wordcount",
+}  # fmt: skip
+_SMALL_METHODS = {"startswith", "endswith", "lower", "upper", "strip", "casefold", "title", "capitalize"}
+"""What makes nothing longer than a column and passes over it once or twice: an expression of these needs no bounds."""
 
 
 def compile_segment(expression: str, columns: Iterable[str], option: str = "--where") -> Callable[[Subscriber], bool]:
@@ -31,7 +45,11 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
     environment.globals.clear()
     shown = f"{option} {expression!r}"
     names = _Fields(shown, ("email", "name", *columns), environment)
-    condition = names.replace(_parse(expression, shown, environment))
+    try:
+        condition = names.replace(_parse(expression, shown, environment))
+        is_small = _is_small(condition)
+    except RecursionError:
+        raise _unreadable(shown[:60], "it is nested too deep") from None
     used = tuple(names.used)
 
     # One endless loop over subscribers: the template starts once, not once a subscriber, which is five times as fast.
@@ -42,9 +60,14 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
     module = nodes.Template([loop], lineno=1)
     module.set_environment(environment)
     try:
-        template = environment.from_string(module)
+        with bounded(SECONDS):  # what is constant is evaluated here
+            template = environment.from_string(module)
     except TemplateError as error:
         raise _unreadable(shown, str(error.message)) from None
+    except RecursionError:
+        raise _unreadable(shown[:60], "it is nested too deep") from None
+    except (Overtime, MemoryError) as error:
+        raise _too_much(shown, error) from None
     current: list[Subscriber] = []
 
     def rows() -> Iterator[tuple[str | None, ...]]:
@@ -64,7 +87,13 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
         nonlocal answers
         current.append(subscriber)
         try:
-            return next(answers) == _IN
+            if is_small:
+                return next(answers) == _IN
+            with bounded(SECONDS):
+                return next(answers) == _IN
+        except (Overtime, MemoryError) as error:
+            answers = start()
+            raise _too_much(f"{shown}, for {subscriber.email},", error) from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, TemplateError) as error:
             answers = start()
             reason = str(error).rstrip(".")
@@ -139,9 +168,26 @@ def _parse(expression: str, shown: str, environment: ImmutableSandboxedEnvironme
             raise _unreadable(shown, f"{parser.stream.current.value!r} comes unexpected")
     except TemplateSyntaxError as error:
         raise _unreadable(shown, str(error.message).replace("end of template", "end")) from None
-    except RecursionError:
-        raise _unreadable(shown[:60], "it is nested too deep") from None
     return condition
+
+
+def _is_small(node: nodes.Node) -> bool:
+    """Whether the expression takes no longer than a look at the columns that it names."""
+    match node:
+        case nodes.Filter(name=name) if name not in _SMALL_FILTERS:
+            return False
+        case nodes.Call(node=nodes.Getattr(attr=attr)) if attr in _SMALL_METHODS:
+            below = [child for child in (*node.node.iter_child_nodes(), *node.args)]
+        case _ if isinstance(node, (nodes.Filter, *_SMALL_NODES)):
+            below = list(node.iter_child_nodes())
+        case _:
+            return False
+    return all(map(_is_small, below))
+
+
+def _too_much(shown: str, error: BaseException) -> NewsletterError:
+    what = "memory" if isinstance(error, MemoryError) else "time"
+    return NewsletterError(f"{shown} takes too much {what}; write it simpler")
 
 
 def _says(text: str) -> nodes.Output:

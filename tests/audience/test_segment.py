@@ -1,7 +1,10 @@
 """A segment is an expression over a subscriber's columns."""
 
+import resource
+
 import pytest
 
+from newsletter.audience import segment
 from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
@@ -55,6 +58,7 @@ def test_a_subscriber_without_a_column_has_it_empty() -> None:
         ("subscriber.city | lowr == 'x'", "no filter is named 'lowr'; did you mean 'lower'?"),
         ("subscriber.city is strin", "no test is named 'strin'; did you mean 'string'?"),
         ("(" * 5000, "nested too deep"),
+        ("+".join("1" * 5000), "nested too deep"),
     ],
 )
 def test_an_expression_that_can_not_be_meant_is_refused_before_anybody_is_chosen(expression: str, said: str) -> None:
@@ -72,14 +76,24 @@ def test_an_expression_that_can_not_be_meant_is_refused_before_anybody_is_chosen
         ("subscriber.city.__class__.__mro__", "unsafe"),
         ("'{0.__class__}'.format(subscriber.city)", "unsafe"),
         ("subscriber.city.missing == 1", "has no attribute 'missing'"),
+        ("subscriber.city | center(10 ** 10)", "for ada@example.org, takes too much memory"),
+        ("subscriber.city.replace('', 'x' * 100000).replace('', 'x' * 100000)", "too much memory"),
+        ("[subscriber.city] | batch(10 ** 10, 'x') | list", "too much memory"),
+        ("[subscriber.city] | slice(10 ** 10) | list", "too much"),
+        ("(subscriber.city * 9000) | list | select('in', (subscriber.age * 9000) | list) | list", "too much time"),
     ],
 )
-def test_what_fails_names_the_subscriber_and_the_next_one_is_asked_afresh(expression: str, said: str) -> None:
+def test_what_fails_names_the_subscriber_and_the_next_one_is_asked_afresh(
+    expression: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "SECONDS", 0.05)
+    before = resource.getrlimit(resource.RLIMIT_AS)
     belongs = compile_segment(expression, COLUMNS)
     for _ in range(2):
         with pytest.raises(NewsletterError) as caught:
             belongs(ADA)
         assert said in str(caught.value)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_a_template_in_a_column_is_text() -> None:

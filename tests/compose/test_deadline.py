@@ -1,6 +1,7 @@
 """Composing ends, whatever the post is made of, and says where it was."""
 
 import re
+import resource
 import threading
 import time
 from pathlib import Path
@@ -88,6 +89,20 @@ def test_a_stage_that_never_ends_is_named(
     made, path = composer(tmp_path)
     monkeypatch.setattr(where, name, spin)
     assert words in said(made, path)
+
+
+def test_what_takes_too_much_memory_is_named_and_the_limit_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, path = composer(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with monkeypatch.context() as patched:
+        patched.setattr(css, "_inline", lambda *_, **__: "x" * 10**10)
+        assert "the CSS of its message takes too much memory" in said(made, path)
+    bomb = "{{ ('x' * 90000) | replace('x', 'x' * 90000) }}"
+    path.write_text(POST.replace("title: Long", "title: Long\npersonalize: true").replace("First.", bomb))
+    assert "posts/long.md:7: takes too much memory" in said(made, path)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_liquid_that_never_ends_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

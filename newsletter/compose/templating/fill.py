@@ -14,6 +14,7 @@ from jinja2 import meta, nodes
 from jinja2.filters import do_urlencode
 from markupsafe import escape
 
+from newsletter.bounds import Overtime, bounded
 from newsletter.compose.issue import Piece, Slot
 from newsletter.compose.templating.dynamic import short_source
 from newsletter.compose.templating.environment import FOLDER, Sandbox, join_bounded
@@ -24,6 +25,8 @@ from newsletter.errors import NewsletterError
 Fill = Callable[["Reader"], str]
 """A slot's text for a reader."""
 
+SECONDS = 3.0
+"""Of processor time, for one slot of one reader."""
 _MOST_RANGE = 1_000
 _MAY_LACK = frozenset({"default", "d", "defined", "undefined"})
 _harmless = re.compile("[^&<>'\"]*\\Z").match
@@ -113,8 +116,9 @@ class Filler:
                 if reader is not self._reader:
                     turn_to(reader)
                 try:
-                    return join_bounded(block(context))
-                except Exception as error:
+                    with bounded(SECONDS):
+                        return join_bounded(block(context))
+                except (Overtime, Exception) as error:
                     raise _fault(error, slot, reader) from error
 
             return fill
@@ -203,11 +207,13 @@ def _escaped(value: str) -> str:
     return value if _harmless(value) else str(escape(value))
 
 
-def _fault(error: Exception, slot: Slot, reader: Reader) -> NewsletterError:
+def _fault(error: Exception | Overtime, slot: Slot, reader: Reader) -> NewsletterError:
     """A slot failed for one reader."""
     if isinstance(error, jinja2.UndefinedError):
         has = ", ".join(sorted(reader.columns))
         what = f"{error.message}; the list has {has}: correct the name, or use `default`"
+    elif isinstance(error, Overtime):
+        what = f"takes too long, over {SECONDS:g} seconds; write it simpler"
     else:
         what = template_error(error, slot.path, FOLDER).what
     return NewsletterError(

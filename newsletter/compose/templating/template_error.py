@@ -48,6 +48,8 @@ def template_error(
         return NewsletterError(what, path=path, line=line)
     if isinstance(error, RecursionError):
         return NewsletterError("calls itself without end; give the macro or include an end", path=path, line=line)
+    if isinstance(error, MemoryError):
+        return NewsletterError("takes too much memory; make it smaller", path=path, line=line)
     if isinstance(error, (SecurityError, OverflowError)):
         what = str(error).rstrip(".")
         hint = (

@@ -164,9 +164,10 @@ def browser() -> Iterator[Browser]:
 def _start(command: list[str], read: int, write: int) -> "subprocess.Popen[bytes]":
     """Start the browser with `read` as its descriptor 3 and `write` as its 4.
 
-    A shell moves them there, because what runs between fork and exec must not be Python where there are threads.
+    A shell moves them there, because what runs between fork and exec must not be Python where there are threads; and
+    gives the browser the memory that a post is not given, if one is being composed.
     """
-    script = 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null'
+    script = 'ulimit -S -v "$(ulimit -H -v)"; exec "$@" 3<&0 4>&1 </dev/null >/dev/null'
     try:
         return subprocess.Popen(  # noqa: S603 (a program of the PATH; nothing that a user typed)
             ["/bin/sh", "-c", script, "sh", *command], stdin=read, stdout=write, stderr=subprocess.DEVNULL
