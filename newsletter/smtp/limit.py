@@ -13,8 +13,9 @@ _OURS = {"5.4.5", "4.4.5", "5.1.90", "4.1.90", "5.7.705"}
 """Gmail's and Microsoft's: the day's limit, whatever the words."""
 _COUNTED = r"(?:e-?mails?|messages?|mails?|recipients?)"
 _LIMIT = re.compile(
-    r"\b(?:limit(?:s|ed|ing)?|quotas?|allowance|throttl\w*)\b|\bcredits? (?:exceeded|exhausted|used)"
-    rf"|too many {_COUNTED}|too (?:fast|quickly|frequent\w*)|sending rate|rate exceeded|unusual rate|slow down"
+    r"\b(?:limit(?:s|ed|ing)?|quotas?|allowance|throttl\w*|rate ?limit\w*|cap)\b|\bcredits? (?:exceeded|exhausted|used)"
+    r"|\b(?:out of|no|insufficient|not enough) (?:\w+ )?credits?|\bused up\b"
+    rf"|too (?:many|much) {_COUNTED}|too (?:fast|quickly|frequent\w*)|sending rate|rate exceeded|unusual rate|slow down"
     rf"|exceeded (?:the |its |your )?max\w*|max\w* (?:number of )?{_COUNTED}|maximum credits|exceeded threshold",
     re.I,
 )
@@ -25,11 +26,16 @@ _SENT = re.compile(
     re.I,
 )
 _THEIRS = re.compile(
-    r"mailbox|\binbox\b|storage|\bdisk|over[ -]?quota|quota (?:is )?full|user (?:is |has )?(?:over|exceeded)|is full"
+    r"\b(?:recipient|user)(?:'s \w+)? (?:has|is) (?:reached|over|at|receiv)|\breceived (?:mail|messages?)"
+    r"|mailbox|\binbox\b|storage|\bdisk|over[ -]?quota|quota (?:is )?full|user (?:is |has )?(?:over|exceeded)|is full"
     r"|(?:trying|tried|want|attempt\w*) to (?:contact|reach)|is receiving|\bsizes?\b|too (?:large|big|long)|bytes\b"
     r"|\bhops?\b|\bloop|attach|header|\blinks?\b|connections?\b",
     re.I,
 )
+_YOURS = re.compile(
+    r"\byou(?:'ve|r)?\b.{0,40}\b(?:sending|outgoing|outbound|hourly|daily|monthly|sent|submission)\b", re.I
+)
+"""Whose limit it is, where the status speaks of a mailbox: providers give 5.2.2 for both."""
 _AGAIN_IN = re.compile(
     r"(?:again|reset\w*|retry|wait|renew\w*|lifted|expire\w*)\b\D{0,20}?([0-9]{1,5}(?:\.[0-9]+)?) ?"
     r"(s|secs?|seconds?|m|mins?|minutes?|h|hours?|hrs?|d|days?)\b",
@@ -52,7 +58,7 @@ def our_limit(status: str, text: str) -> float | None:
     """
     detail = status.partition(".")[2]
     if status not in _OURS and (
-        detail.startswith("2.")
+        (detail.startswith("2.") and not _YOURS.search(text))
         or detail == "3.4"
         or not _LIMIT.search(text)
         or not _SENT.search(text)

@@ -68,18 +68,48 @@ _SIZE_WORDS = re.compile(
     r"|larger than|max\w* (?:message |mail )?size",
     re.I,
 )
-_HELO_WORDS = re.compile(r"\b(?:helo|ehlo)\b", re.I)
-_DNS_WORDS = re.compile(r"\b(?:SPF|DKIM|DMARC|PTR|rDNS|reverse dns)\b|(?:cannot|can't) find your", re.I)
+_HELO_WORDS = re.compile(r"\b(?:helo|ehlo)\b|\bhello name\b", re.I)
+_DNS_WORDS = re.compile(
+    r"\b(?:SPF|DKIM|DMARC|PTR|rDNS|reverse dns)\b|(?:cannot|can't|could not|unable to) (?:find|resolve) your", re.I
+)
+_PROVEN = (
+    r"(?:verified|authori[sz]ed|validated|confirmed|allowed|owned|permitted|registered|associated|activated|accepted"
+    r"|(?:the )?same)"
+)
 _SENDER_WORDS = re.compile(
-    r"(?:address|sender|domain|identity|identities|from)\b.{0,40}\b(?:is|are|was|has|have) ?(?:not|n't)(?: been)?"
-    r" (?:verified|authori[sz]ed|validated|confirmed|allowed|owned|permitted|registered)"
+    r"(?:address|sender|domain|identity|identities|from)\b.{0,40}"
+    rf"\b(?:is|are|was|has|have) ?(?:not|n't)(?: been| an?| yet)* {_PROVEN}|\b(?:sender|from (?:header|address|domain|field)|mail from)\b.{{0,40}}\bnot {_PROVEN}"
     r"|\bnot owned by\b|not (?:allowed|authori[sz]ed|permitted) to (?:send|relay|use)|does not match a verified"
-    r"|send ?as ?denied|permissions? to send as|unverified (?:sender|address|domain|from)|sender \w*\s?mismatch"
-    r"|verify (?:a|the|your|that) .{0,30}(?:sender|domain|identity|from)|(?:bad|invalid|unknown) sender"
-    r"|sender (?:address |domain )?(?:rejected|refused|denied|blocked|not )|your account (?:is|has been) \w+",
+    r"|send ?as ?denied|permissions? to send as|unverified (?:sender|address|domain|from)"
+    r"|\b(?:sender|from)\b.{0,20}\bmismatch|mismatch\w*.{0,20}\b(?:sender|from)\b|sandbox|relaying disallowed as"
+    r"|verify (?:a|the|your|that) .{0,30}(?:sender|domain|identity|from)|sender verif\w+ fail"
+    r"|(?:bad|invalid|unknown|missing) (?:sender|(?:mail )?from)|(?:sender|from address) is missing"
+    r"|sender (?:address |domain )?(?:rejected|refused|denied|blocked|not )",
     re.I,
 )
-_READER_WORDS = re.compile(r"\b(?:recipient|mailbox|user unknown|no such user)\b", re.I)
+_ACCOUNT_WORDS = re.compile(
+    r"\byour (?:\w+ ){0,2}account (?:is|was|has been) \w+"
+    r"|\b(?:sending|submission|smtp access) (?:(?:is|was|has been) )?(?:paused|suspended|disabled|blocked|stopped)"
+    r"|\b(?:paused|suspended|disabled) (?:your|this) (?:smtp )?account"
+    r"|unusual sending",
+    re.I,
+)
+_LOGIN_WORDS = re.compile(
+    r"\bauth(?:entication)? (?:is )?(?:required|needed|first)"
+    r"|\b(?:must|need to|please) (?:first )?(?:authenticate|log ?in)"
+    r"|(?:turn on|enable|use|requires?) (?:smtp )?auth\w*|valid auth|not logged in",
+    re.I,
+)
+_TLS_WORDS = re.compile(r"\b(?:encryption|tls|ssl)\b.{0,20}\b(?:required|needed)|must issue a starttls", re.I)
+_HOST_WORDS = re.compile(
+    r"\b(?:client host|client ip|your (?:ip|host|server))\b.{0,80}\b(?:rejected|blocked|(?:black|block)?listed|banned"
+    r"|denied)",
+    re.I,
+)
+_RELAY_WORDS = re.compile(r"\brelay\w*|allowed rcpthosts|not (?:a )?local (?:host|domain|recipient)", re.I)
+_READER_WORDS = re.compile(r"\b(?:recipient|mailbox|user unknown|no such user)\b(?! address not in authori)", re.I)
+_FORWARDED = re.compile(r"\bsaid:|\bremote (?:server|host)\b", re.I)
+"""The words are those of the reader's server, told again."""
 _FIX_LOGIN = "check the user in [smtp] url and NEWSLETTER_SMTP__PASSWORD"
 _FIX_OAUTH = "it takes no password any more; set [smtp] oauth to a command that prints an access token (XOAUTH2)"
 _FIX_TLS = (
@@ -89,6 +119,7 @@ _FIX_SENDER = (
     "the relay refuses our sender; verify the address there, or check [newsletter] author, [smtp] mail_from and what"
     " the relay lets this user send as"
 )
+_FIX_ACCOUNT = "the relay has stopped your account; log in at the provider's site to see why, or ask its support"
 _FIX_CONNECT = "the relay refuses to talk to this machine; check [smtp] url, or ask who runs it"
 _FIX_HELO = "the relay refuses the name that this machine gives itself; give the machine a full host name"
 _FIX_SIZE = "the message is larger than the relay takes; make the post smaller"
@@ -136,7 +167,11 @@ def verdict(reply: Reply) -> Verdict:
         return Verdict(Action.FAIL, suppress=True)
     if detail.startswith("2.") or (code == 552 and not status):
         return Verdict(Action.FAIL, full=True)
-    policy = detail.startswith("7.") or (not status and _POLICY_WORDS.search(reply.text) is not None)
+    policy = (
+        detail.startswith("7.")
+        or is_relaying_denied(reply)
+        or (not status and _POLICY_WORDS.search(reply.text) is not None)
+    )
     return Verdict(Action.FAIL, policy=policy)
 
 
@@ -163,12 +198,16 @@ def _about_us(reply: Reply, detail: str) -> str:
         (reply.code in (501, 504, 550, 554) and _HELO_WORDS.search(reply.text), _FIX_HELO),
         (reply.command == "EHLO" and reply.code in (501, 504, 550), _FIX_HELO),
         (detail in _AUTHENTICATION, _FIX_DNS),
+        (detail in ("7.10", "7.11") or _TLS_WORDS.search(reply.text), _FIX_TLS),
+        (_LOGIN_WORDS.search(reply.text), _login_hint(reply)),
         (reply.command in ("connect", "EHLO", "STARTTLS"), _FIX_CONNECT),
         (detail in ("2.3", "3.4"), _FIX_SIZE),
         (not detail.startswith("2.") and _SIZE_WORDS.search(reply.text) and not about_readers, _FIX_SIZE),
         (reply.command == "MAIL", _FIX_SENDER),
         (reply.status in THEIR_MAILBOX, ""),
         (_DNS_WORDS.search(reply.text), _FIX_DNS),
+        (_HOST_WORDS.search(reply.text) and not _FORWARDED.search(reply.text), _FIX_CONNECT),
+        (_ACCOUNT_WORDS.search(reply.text), _FIX_ACCOUNT),
         (detail in _SENDER or (_SENDER_WORDS.search(reply.text) and not about_readers), _FIX_SENDER),
     ):
         if applies:
@@ -178,4 +217,4 @@ def _about_us(reply: Reply, detail: str) -> str:
 
 def is_relaying_denied(reply: Reply) -> bool:
     """Whether a policy refusal says that the relay takes no mail from us for others at all."""
-    return reply.command == "RCPT" and "relay" in reply.text.lower()
+    return reply.command == "RCPT" and _RELAY_WORDS.search(reply.text) is not None

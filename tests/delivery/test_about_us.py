@@ -171,6 +171,9 @@ async def test_too_many_a_second_for_good_ends_the_run_for_later(path: Path, mon
         (".", "550 5.7.30 Basic authentication is not supported", "XOAUTH2"),
         (".", "552 5.2.3 message length exceeds the limit of the mailbox", "smaller"),
         ("MAIL", "554 message size exceeds the fixed maximum", "smaller"),
+        (".", "554 5.7.1 Sandbox subdomains are for test purposes only", "verify"),
+        (".", "554 Sending paused for this account", "account"),
+        ("RCPT", "550 5.7.1 Authentication required", "NEWSLETTER_SMTP__PASSWORD"),
     ],
 )
 async def test_what_is_about_our_identity_stops_and_says_what_to_do(
