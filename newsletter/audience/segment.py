@@ -177,7 +177,7 @@ def _is_small(node: nodes.Node) -> bool:
         case nodes.Filter(name=name) if name not in _SMALL_FILTERS:
             return False
         case nodes.Call(node=nodes.Getattr(attr=attr)) if attr in _SMALL_METHODS:
-            below = [child for child in (*node.node.iter_child_nodes(), *node.args)]
+            below = [*node.node.iter_child_nodes(), *node.args]
         case _ if isinstance(node, (nodes.Filter, *_SMALL_NODES)):
             below = list(node.iter_child_nodes())
         case _:

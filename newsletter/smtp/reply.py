@@ -78,7 +78,8 @@ _PROVEN = (
 )
 _SENDER_WORDS = re.compile(
     r"(?:address|sender|domain|identity|identities|from)\b.{0,40}"
-    rf"\b(?:is|are|was|has|have) ?(?:not|n't)(?: been| an?| yet)* {_PROVEN}|\b(?:sender|from (?:header|address|domain|field)|mail from)\b.{{0,40}}\bnot {_PROVEN}"
+    rf"\b(?:is|are|was|has|have) ?(?:not|n't)(?: been| an?| yet)* {_PROVEN}"
+    rf"|\b(?:sender|from (?:header|address|domain|field)|mail from)\b.{{0,40}}\bnot {_PROVEN}"
     r"|\bnot owned by\b|not (?:allowed|authori[sz]ed|permitted) to (?:send|relay|use)|does not match a verified"
     r"|send ?as ?denied|permissions? to send as|unverified (?:sender|address|domain|from)"
     r"|\b(?:sender|from)\b.{0,20}\bmismatch|mismatch\w*.{0,20}\b(?:sender|from)\b|sandbox|relaying disallowed as"
