@@ -4,7 +4,7 @@ Expressions, templates, Markdown and patterns have bounds of their own kind wher
 hold where those do not reach. Time is the processor's, so that a busy machine refuses nothing: in the main thread a
 signal ends even a running pattern, in others an exception is put into the thread as soon as it runs Python. Memory is
 the address space beyond what the process has already (RLIMIT_AS), where the system knows such a limit; past it, Python
-raises MemoryError.
+raises MemoryError. What is evaluated once a reader, and makes nothing long, goes without (`needs_bounds`).
 """
 
 import contextlib
@@ -15,9 +15,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+from jinja2 import nodes
 
 MEMORY = 1024 * 1024 * 1024
 """Bytes that may be taken beyond what the process has; an ordinary post takes some twenty million."""
+_AGAIN = 1.0
+"""Seconds after which Overtime is raised again, should a callback have kept it (of the garbage collector, say)."""
 _REFRESH = 1.0
 """Seconds for which the size of the process is not asked again."""
 
@@ -26,15 +31,57 @@ class Overtime(BaseException):
     """The time is over; no `except Exception` on the way may keep it."""
 
 
-@contextlib.contextmanager
-def bounded(seconds: float) -> Iterator[None]:
+_SMALL = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.And, nodes.Or, nodes.Not, nodes.Compare,
+    nodes.Operand, nodes.CondExpr, nodes.Test, nodes.Name, nodes.Const, nodes.Tuple, nodes.List, nodes.Neg, nodes.Pos,
+    nodes.Concat, nodes.Filter, nodes.Getattr,
+)  # fmt: skip
+_SMALL_FILTERS = {
+    "abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "int", "last", "length", "lower",
+    "round", "safe", "string", "title", "trim", "upper", "urlencode", "wordcount",
+}  # fmt: skip
+_SMALL_METHODS = {"startswith", "endswith", "lower", "upper", "strip", "casefold", "title", "capitalize"}
+
+
+def needs_bounds(node: nodes.Node) -> bool:
+    """Whether this of Jinja2 may make much of little: all but what passes over the values that it names."""
+    match node:
+        case nodes.Filter(name=name) if name not in _SMALL_FILTERS:
+            return True
+        case nodes.Call(node=nodes.Getattr(attr=attr)) if attr in _SMALL_METHODS:
+            return any(map(needs_bounds, (node.node, *node.args)))
+        case _ if isinstance(node, _SMALL):
+            return any(map(needs_bounds, node.iter_child_nodes()))
+        case _:
+            return True
+
+
+class bounded:  # noqa: N801 (a context manager, named as a function is; written out, it takes a fifth of the time)
     """A block that ends after `seconds` of processor time in Overtime, and past MEMORY in MemoryError.
 
     Not to stand inside another one.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    with _MEMORY, _by_signal(seconds) if in_main else _by_watch(seconds):
-        yield
+
+    __slots__ = ("_seconds", "_watch")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._watch: contextlib.AbstractContextManager[None] | None = None
+
+    def __enter__(self) -> None:
+        _MEMORY.enter()
+        if threading.get_ident() == threading.main_thread().ident:
+            _ALARM.start(self._seconds)
+        else:
+            self._watch = _by_watch(self._seconds)
+            self._watch.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._watch is None:
+            _ALARM.stop()
+        else:
+            self._watch.__exit__(*error)
+        _MEMORY.exit()
 
 
 class _Memory:
@@ -47,14 +94,16 @@ class _Memory:
         self._most = 0
         self._asked = -_REFRESH
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """One more block."""
         with self._lock:
             self._inside += 1
             if self._inside == 1:
                 self._before = resource.getrlimit(resource.RLIMIT_AS)
                 _limit_memory(self._wanted(), self._before[1])
 
-    def __exit__(self, *_: object) -> None:
+    def exit(self) -> None:
+        """One block less."""
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
@@ -79,22 +128,36 @@ def _size() -> int:
 
 
 def _limit_memory(soft: int, hard: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # a system that knows no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-@contextlib.contextmanager
-def _by_signal(seconds: float) -> Iterator[None]:
-    def over(_number: int, _frame: FrameType | None) -> None:
-        raise Overtime
-
-    before = signal.signal(signal.SIGPROF, over)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        yield
-    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    except (OSError, ValueError):  # a system that knows no such limit
+        return
+
+
+class _Alarm:
+    """Overtime in the main thread, by a signal whose handler stays: to set it takes longer than the rest."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._runs = False
+
+    def start(self, seconds: float) -> None:
+        if not self._is_set:
+            signal.signal(signal.SIGPROF, self._over)
+            self._is_set = True
+        self._runs = True
+        signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN)
+
+    def stop(self) -> None:
+        self._runs = False
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+
+    def _over(self, _number: int, _frame: FrameType | None) -> None:
+        if self._runs:  # else it was on its way when it was stopped
+            raise Overtime
+
+
+_ALARM = _Alarm()
 
 
 @contextlib.contextmanager

@@ -14,24 +14,13 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.audience.subscriber import TAGS, Subscriber, Tags
-from newsletter.bounds import Overtime, bounded
+from newsletter.bounds import Overtime, bounded, needs_bounds
 from newsletter.errors import NewsletterError
 
 _EXAMPLE = "write it like subscriber.city == 'Lyon'"
 _IN, _OUT = "1", "0"
 SECONDS = 3.0
 """Of processor time, for one subscriber."""
-
-_SMALL_NODES = (
-    nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.CondExpr, nodes.Test, nodes.Name, nodes.Const,
-    nodes.Tuple, nodes.List, nodes.Neg, nodes.Pos,
-)  # fmt: skip
-_SMALL_FILTERS = {
-    "abs", "capitalize", "count", "d", "default", "first", "float", "int", "last", "length", "lower", "round", "string",
-    "title", "trim", "upper", "wordcount",
-}  # fmt: skip
-_SMALL_METHODS = {"startswith", "endswith", "lower", "upper", "strip", "casefold", "title", "capitalize"}
-"""What makes nothing longer than a column and passes over it once or twice: an expression of these needs no bounds."""
 
 
 def compile_segment(expression: str, columns: Iterable[str], option: str = "--where") -> Callable[[Subscriber], bool]:
@@ -47,7 +36,7 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
     names = _Fields(shown, ("email", "name", *columns), environment)
     try:
         condition = names.replace(_parse(expression, shown, environment))
-        is_small = _is_small(condition)
+        is_bounded = needs_bounds(condition)
     except RecursionError:
         raise _unreadable(shown[:60], "it is nested too deep") from None
     used = tuple(names.used)
@@ -87,7 +76,7 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
         nonlocal answers
         current.append(subscriber)
         try:
-            if is_small:
+            if not is_bounded:
                 return next(answers) == _IN
             with bounded(SECONDS):
                 return next(answers) == _IN
@@ -169,20 +158,6 @@ def _parse(expression: str, shown: str, environment: ImmutableSandboxedEnvironme
     except TemplateSyntaxError as error:
         raise _unreadable(shown, str(error.message).replace("end of template", "end")) from None
     return condition
-
-
-def _is_small(node: nodes.Node) -> bool:
-    """Whether the expression takes no longer than a look at the columns that it names."""
-    match node:
-        case nodes.Filter(name=name) if name not in _SMALL_FILTERS:
-            return False
-        case nodes.Call(node=nodes.Getattr(attr=attr)) if attr in _SMALL_METHODS:
-            below = [*node.node.iter_child_nodes(), *node.args]
-        case _ if isinstance(node, (nodes.Filter, *_SMALL_NODES)):
-            below = list(node.iter_child_nodes())
-        case _:
-            return False
-    return all(map(_is_small, below))
 
 
 def _too_much(shown: str, error: BaseException) -> NewsletterError:

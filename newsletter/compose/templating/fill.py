@@ -14,7 +14,7 @@ from jinja2 import meta, nodes
 from jinja2.filters import do_urlencode
 from markupsafe import escape
 
-from newsletter.bounds import Overtime, bounded
+from newsletter.bounds import Overtime, bounded, needs_bounds
 from newsletter.compose.issue import Piece, Slot
 from newsletter.compose.templating.dynamic import short_source
 from newsletter.compose.templating.environment import FOLDER, Sandbox, join_bounded
@@ -112,10 +112,14 @@ class Filler:
             self._reader = reader
 
         def filled(slot: Slot, block: Callable[[Any], Any]) -> Fill:
+            is_bounded = needs_bounds(self._environment.parse(slot.source))
+
             def fill(reader: Reader) -> str:
                 if reader is not self._reader:
                     turn_to(reader)
                 try:
+                    if not is_bounded:
+                        return join_bounded(block(context))
                     with bounded(SECONDS):
                         return join_bounded(block(context))
                 except (Overtime, Exception) as error:
