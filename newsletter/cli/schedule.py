@@ -1,7 +1,8 @@
 """What `--at` means: a time of day or a date and time, in the newsletter's timezone, as one moment to come.
 
 Pure but for the machine's timezone, which stands in where neither newsletter nor site name one. Forms: ISO 8601 as
-`datetime.fromisoformat` reads it. A time that clocks skip is refused; of one that they show twice, it is the first.
+`datetime.fromisoformat` reads it. A time that clocks skip is refused; of one that they show twice, it is the first to
+come.
 """
 
 import re
@@ -42,13 +43,13 @@ def parse_moment(text: str, now: datetime, zone: tzinfo | None) -> datetime:
         raise NewsletterError(f"--at {text!r} is no time; {_FORMS}")
     now = now.astimezone(zone)
     try:
-        moment = _of_day(time.fromisoformat(written), now, zone)
+        moment = _of_day(time.fromisoformat(written), now, zone, text)
     except ValueError:
         try:
-            moment = _in_zone(datetime.fromisoformat(written), zone, text)
+            moment = _in_zone(datetime.fromisoformat(written), zone, text, now)
         except (ValueError, OverflowError):
             raise NewsletterError(f"--at {text!r} is no time; {_FORMS}") from None
-    if moment <= now:
+    if moment.timestamp() <= now.timestamp():  # two of one timezone are compared by what clocks show
         raise NewsletterError(f"--at {text!r} has passed: it is {say_moment(now)} now; give a time to come")
     return moment.astimezone(zone)
 
@@ -62,26 +63,32 @@ def say_moment(moment: datetime) -> str:
     return f"{day} ({', '.join(filter(None, (name, offset)))})"
 
 
-def _of_day(clock: time, now: datetime, zone: tzinfo | None) -> datetime:
+def _of_day(clock: time, now: datetime, zone: tzinfo | None, text: str) -> datetime:
     """The next time that clocks show `clock`: today, else tomorrow."""
     if clock.tzinfo is not None:
         now = now.astimezone(clock.tzinfo)
-    for day in (now.date(), now.date() + timedelta(days=1)):
-        moment = _in_zone(datetime.combine(day, clock), zone, clock.isoformat("minutes"))
-        if moment > now:
-            break
-    return moment
+    today = datetime.combine(now.date(), clock)
+    if clock.tzinfo is not None or any(each.timestamp() > now.timestamp() for each in _both(today, zone)):
+        moment = _in_zone(today, zone, text, now)
+        if moment.timestamp() > now.timestamp():
+            return moment
+    return _in_zone(today + timedelta(days=1), zone, text, now)
 
 
-def _in_zone(moment: datetime, zone: tzinfo | None, text: str) -> datetime:
-    """`moment` made aware; refused where clocks skip it."""
+def _in_zone(moment: datetime, zone: tzinfo | None, text: str, now: datetime) -> datetime:
+    """`moment` made aware: refused where clocks skip it, the one to come where they show it twice."""
     if moment.tzinfo is not None:
         return moment
-    both = [moment.replace(tzinfo=zone, fold=fold).astimezone(UTC).astimezone(zone) for fold in (0, 1)]
+    both = _both(moment, zone)
     if both[0].replace(tzinfo=None) != moment:
         where = f" in {zone}" if zone is not None else ""
         raise NewsletterError(
             f"--at {text!r}: clocks skip {moment:%H:%M} on {moment.day} {moment:%B %Y}{where}; "
             f"give {max(both):%H:%M}, or an earlier time"
         )
-    return both[0]
+    return next((each for each in both if each.timestamp() > now.timestamp()), both[0])
+
+
+def _both(moment: datetime, zone: tzinfo | None) -> list[datetime]:
+    """What `moment` means before and after clocks are changed: twice the same but on such days."""
+    return [moment.replace(tzinfo=zone, fold=fold).astimezone(UTC).astimezone(zone) for fold in (0, 1)]

@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from newsletter.config import explain
+from newsletter.config.toml import refuse_unbounded
 from newsletter.config.values import HexColour, Language, MailAddress, Number, OwnFolder, Timezone, WebAddress
 from newsletter.errors import NewsletterError
 
@@ -299,9 +300,14 @@ class Config(BaseSettings):
         return password.get_secret_value()
 
 
+_JOBS = ("TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID", "BITBUCKET_BUILD_NUMBER", "BUILD_BUILDID")
+"""What Azure Pipelines, Jenkins, TeamCity and CodeBuild set in a job, where they do not set `CI`."""
+
+
 def in_job() -> bool:
-    """Does the environment say that this is a CI job?"""
-    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
+    """Does the environment say that this is a CI job? `CI` decides where it is set."""
+    said = os.environ.get("CI", "").strip().lower()
+    return said not in ("0", "false") and bool(said or any(os.environ.get(name) for name in _JOBS))
 
 
 def find_config(start: Path) -> Path | None:
@@ -323,6 +329,7 @@ def load_config(path: Path | None = None) -> Config:
         raise NewsletterError(f"no {CONFIG_NAME} here or above; run `newsletter init` to make one")
     try:
         text = found.read_bytes().decode("utf-8-sig")
+        refuse_unbounded(text, found)
         table = tomllib.loads(text.replace("\r\n", "\n"))
     except OSError as error:
         raise NewsletterError(f"can't be read: {error.strerror}; name a file with --config", path=found) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from newsletter.config.toml import MOST_DIGITS, refuse_unbounded
 from newsletter.errors import NewsletterError
 
 DEEPEST = 32
@@ -50,6 +51,7 @@ def read_yaml(source: str, path: Path, most: int = 50 * MOST_VALUES) -> Any:
 
 def read_toml(source: str, path: Path, line: int = 1) -> dict[str, Any]:
     """A TOML document; `source` starts on `line` of `path`."""
+    refuse_unbounded(source, path, line)
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -79,6 +81,9 @@ def read_json(source: str, path: Path, line: int = 1) -> Any:
         raise _duplicate(error.key, path, line + at) from None
     except RecursionError:
         raise _too_deep(path, line) from None
+    except ValueError:  # Python's own bound on digits
+        long = re.search(rf"\d{{{MOST_DIGITS},}}", source)
+        raise _too_many_digits(path, line + source.count("\n", 0, long.start() if long else 0)) from None
     _bound(data, path, line)
     return data
 
@@ -136,6 +141,8 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
 def _weigh(node: yaml.Node, seen: dict[int, int | None], path: Path, line: int, most: int) -> int:
     """How many values `node` stands for when every alias is written out."""
     if isinstance(node, yaml.ScalarNode):
+        if node.tag.endswith(":int") and len(node.value) > MOST_DIGITS:
+            raise _too_many_digits(path, _line(node, line))
         return 1
     known = seen.get(id(node), 0)
     if known is None:
@@ -248,6 +255,10 @@ def _bound(data: Any, path: Path, line: int) -> None:
 
 def _too_deep(path: Path, line: int) -> NewsletterError:
     return NewsletterError(f"nested more than {DEEPEST} deep; write it flatter", path=path, line=line)
+
+
+def _too_many_digits(path: Path, line: int) -> NewsletterError:
+    return NewsletterError(f"a number of more than {MOST_DIGITS:,} digits; put quotes around it", path=path, line=line)
 
 
 def _duplicate(key: str, path: Path, line: int) -> NewsletterError:

@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 
 from newsletter.site.dates import as_date
-from newsletter.site.slug import split_name, titleize
+from newsletter.site.slug import file_safe, split_name, titleize
 
 GLANCE = 8192
 """Bytes of a post that are looked at."""
@@ -87,7 +87,7 @@ def glance(path: Path, text: str, zone: tzinfo) -> PostSummary:
     heading = _HEADING.search(text, matter.end() if matter else 0)
     return PostSummary(
         path=path,
-        key=fields.get("slug") or slug or "post",
+        key=file_safe(fields.get("slug", "")) or file_safe(slug) or "post",
         title=fields.get("title") or (heading[1] if heading else "") or titleize(slug),
         date=_date(fields.get("date", ""), zone) or _date(written, zone),
         draft=_says(fields, "draft", "true") or _says(fields, "published", "false") or path.parent.name == "_drafts",

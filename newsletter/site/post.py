@@ -15,7 +15,7 @@ from typing import Any
 from newsletter.errors import NewsletterError
 from newsletter.site.dates import as_date
 from newsletter.site.front_matter import FrontMatter, split_front_matter
-from newsletter.site.slug import split_name, titleize
+from newsletter.site.slug import file_safe, split_name, titleize
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of a post at most; Gmail shows the first 102 KB of a mail."""
@@ -91,7 +91,7 @@ def read_post(path: Path, timezone: tzinfo = UTC, kind: str = "plain") -> Post:
     if not title:
         heading, body = _take_heading(body)
         title = heading or titleize(slug)
-    slug = _file_safe(fields.text("slug")) or _file_safe(slug) or "post"
+    slug = file_safe(fields.text("slug")) or file_safe(slug) or "post"
     return Post(
         path=path,
         slug=slug,
@@ -266,11 +266,6 @@ def _decoded(text: str) -> str:
     """`text` with its character references (`&#8212;`, `&amp;`) as characters, on one line: titles have them, as
     Jekyll writes titles into HTML as they stand."""
     return " ".join(_CONTROL.sub(" ", _REFERENCE.sub(lambda found: unescape(found[0]), text)).split())
-
-
-def _file_safe(slug: str) -> str:
-    """A slug that can stand in a path, a URL and a terminal, its letters kept as they are."""
-    return re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", slug)).strip(".-")
 
 
 def _take_heading(body: str) -> tuple[str, str]:

@@ -37,3 +37,8 @@ def _is_kept(character: str, mode: str) -> bool:
     if character.isascii():
         return character.isalnum() or character in _KEPT[mode]
     return mode != "ascii" and (unicodedata.category(character)[0] in "LM" or character.isdecimal())
+
+
+def file_safe(slug: str) -> str:
+    """A slug that can stand in a path, a URL and a terminal, its letters kept as they are."""
+    return re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", slug)).strip(".-")

@@ -116,14 +116,16 @@ def test_a_first_name_alone_and_a_full_name_are_names(write) -> None:
         "SEP=;\n",
         "sep=,\n",
         "Members for group readers\n",
+        "Export of 26.11.2026;;\n;;\n",
+        ';;\n"Our readers";;\nas of today;;\n',
         "Export of May\n",
     ],
 )
 def test_what_spreadsheets_and_exports_put_above_the_header_is_passed_over(write, above: str) -> None:
     path = write(f"{above}E-mail;Name\r\nada@example.org;Ada\r\nbob\r\n")
-    found = rows(path)
-    assert found[0] == (3, Subscriber("ada@example.org", "Ada"))
-    assert found[1][0] == 4
+    found, header = rows(path), above.count("\n") + 1
+    assert found[0] == (header + 1, Subscriber("ada@example.org", "Ada"))
+    assert found[1][0] == header + 2
 
 
 def test_a_delimiter_within_a_quoted_title_does_not_part_the_columns(write) -> None:

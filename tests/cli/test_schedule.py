@@ -69,6 +69,22 @@ def test_what_is_no_time_to_come_is_refused(text: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "now", "utc"),
+    [
+        ("02:30", "2026-03-29T10:00+00:00", "2026-03-30T00:30"),  # skipped this morning
+        ("02:30", "2026-03-29T01:30+00:00", "2026-03-30T00:30"),  # skipped half an hour ago
+        ("02:30", "2026-10-25T00:10+00:00", "2026-10-25T00:30"),  # shown twice today: the first
+        ("02:30", "2026-10-25T00:40+00:00", "2026-10-25T01:30"),  # the second, as the first has passed
+        ("2026-10-25T02:30", "2026-10-25T00:40+00:00", "2026-10-25T01:30"),
+        ("02:30", "2026-10-25T01:40+00:00", "2026-10-26T01:30"),
+    ],
+)
+def test_on_the_days_that_clocks_change_it_is_the_next_that_they_show(text: str, now: str, utc: str) -> None:
+    moment = parse_moment(text, datetime.fromisoformat(now), BERLIN)
+    assert moment.astimezone(UTC) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+
+
 @pytest.mark.parametrize("text", ["02:30", "2026-03-29T02:30"])
 def test_a_time_that_clocks_skip_is_refused_and_the_one_after_named(text: str) -> None:
     with pytest.raises(NewsletterError) as caught:

@@ -64,6 +64,8 @@ def refused(folder: Path, text: str) -> str:
         ("[newsletter]\ntitle = 'x", "newsletter.toml:2: expected"),
         ("[newsletter", "newsletter.toml:1: expected ']'"),
         ("x = " + "[" * 3000, "newsletter.toml: is nested too deep"),
+        ("[smtp]\n" + "a." * 20_000 + "b = 1", "newsletter.toml:2: a key of more than 32 parts"),
+        ("[smtp]\nconnections = " + "9" * 5000, "newsletter.toml:2: a number of more than 4,300 digits"),
     ],
 )
 def test_a_fault_is_told_with_its_line_and_the_way_to_write_it(tmp_path: Path, text: str, said: str) -> None:

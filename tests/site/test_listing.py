@@ -24,6 +24,8 @@ from newsletter.web.studio.personas import PERSONAS, find_person, search
         ("_drafts/idea.md", "---\ntitle: Idea\n---", "Idea", "idea", True),
         ("hello/index.md", "---\n---\n", "Hello", "hello", False),
         ("empty.md", "", "Empty", "empty", False),
+        ("x.md", "---\ntitle: Out\nslug: ../../tmp/what else?\n---\n", "Out", "tmp-what-else", False),
+        ("x.md", "---\ntitle: Out\nslug: ../..\n---\n", "Out", "x", False),
     ],
 )  # fmt: skip
 def test_a_glance_reads_title_slug_and_draft(name: str, text: str, title: str, key: str, draft: bool) -> None:

@@ -47,6 +47,8 @@ NAME_PARTS = (
 missing."""
 
 _DELIMITERS = ",;\t|"
+_ABOVE = 5
+"""Lines at most that an export puts above its header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,18 @@ def column_name(title: str) -> str:
 def read_titles(path: Path) -> tuple[list[str], str, int]:
     """The header row of a file as it is written, its delimiter, and its line. Raises NewsletterError without one."""
     with path.open(encoding="utf-8-sig") as file:
-        lines = [line.rstrip("\n") for line in (file.readline(LINE_MAX) for _ in range(2))]
+        lines = [line.rstrip("\n") for line in (file.readline(LINE_MAX) for _ in range(_ABOVE + 1))]
     if not lines[0].strip():
         what = "the first line is blank; begin" if path.stat().st_size else "is empty; begin"
         raise NewsletterError(f"{what} it with a header row `email,name`", path=path, line=1)
     delimiters, line = _DELIMITERS, 1
     if told := re.fullmatch(r'\s*"?sep=(.)"?[,;\s]*', lines[0], re.IGNORECASE):
         delimiters, line = told[1] + _DELIMITERS, 2
-    elif _is_title(lines[0]) and "email" in column_names(_reading(lines[1], _DELIMITERS)[1]):
-        line = 2
-    if not lines[line - 1].strip():
+    else:
+        above = next((number for number, text in enumerate(lines) if not _is_title(text)), 0)
+        if "email" in column_names(_reading(lines[above], _DELIMITERS)[1]):
+            line = above + 1
+    if not lines[line - 1].strip(" ,;\t|"):
         raise NewsletterError("the line of the header is blank; write `email,name`", path=path, line=line)
     delimiter, titles = _reading(lines[line - 1], delimiters)
     if not titles:
@@ -125,10 +129,9 @@ def column_names(titles: list[str]) -> list[str]:
 
 
 def _is_title(line: str) -> bool:
-    """Is this a line of words above a header, such as `Members for group readers`, and no row?"""
-    return (
-        not any(delimiter in line for delimiter in _DELIMITERS) and "@" not in line and not _emails([column_name(line)])
-    )
+    """Is this a line of words above a header, such as `Members for group readers`, in one cell or none, and no row?"""
+    cells = [cell for cell in re.split(f"[{re.escape(_DELIMITERS)}]", line) if cell.strip(' "')]
+    return len(cells) < 2 and "@" not in line and "email" not in column_names(cells)
 
 
 def _emails(names: list[str]) -> list[str]:
