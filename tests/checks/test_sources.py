@@ -241,6 +241,16 @@ def taken_out(folder: Path, written: str) -> list[tuple[int | None, str]]:
         ("Dear [firstname,fallback=friend],", "[firstname"),
         ("Dear <em>|FNAME|</em>,", "*|FNAME|*"),
         ("{% if subscriber.city %}Hello{% endif %}", "{% if"),
+        ("Dear [First Name],", "[First Name]"),
+        ("Dear [NAME],", "[NAME]"),
+        ("Hallo {Vorname}!", "{Vorname}"),
+        ("Dear ${first_name},", "${first_name}"),
+        ("Dear &lt;%= name %&gt;,", "<%= name %>"),
+        ("Dear ##FNAME##, hello", "##FNAME##"),
+        ("Dear {!Contact.FirstName},", "{!Contact.FirstName}"),
+        ("Read [subscriber:firstname | default:reader]", "[subscriber:firstname"),
+        ("Read %recipient.city% and all", "%recipient.city%"),
+        ("Leave by %unsubscribe_url%", "%unsubscribe_url%"),
     ],
 )
 def test_the_tags_of_other_houses_are_left_over(newsletter, piece, rest):
@@ -258,6 +268,8 @@ def test_the_tags_of_other_houses_are_left_over(newsletter, piece, rest):
         "A | B | C",
         "<code>%%name%%</code>",
         "{name}",
+        "Hello (old) friend, hi @ada@social.example, dear #books and others",
+        "The [name] of it, <name>, a #first #name, 5 % of names and 3 %, ~name~ [first] {last} :: data :: x",
     ],
 )
 def test_ordinary_signs_are_no_left_over_tags(newsletter, piece):
@@ -275,6 +287,10 @@ def test_ordinary_signs_are_no_left_over_tags(newsletter, piece):
         ("{{ site.email }} {{ page.author.email }} {% if site.user.name %}x{% endif %}\n", []),
         ("{% assign user = site.data.people.ada %}{{ user.name }}\n", []),
         ("{% for member in site.data.team %}{{ member.name }}{% endfor %}\n", []),
+        ("Dear {{ FNAME }},\n\n{{ params.name | default: 'you' }}\n", [4, 6]),
+        ("{% if subscriber %}x{% endif %} *|FNAME|* or *|UNSUB|*\n", [4, 4, 4]),
+        ("{% capture who %}Ada{% endcapture %}{{ who }} {{ 'now' | date: '%Y' }} {{ 3 | plus: 4 }}\n", []),
+        ("`{% raw %}*|FNAME|*{% endraw %}`\n", []),
     ],
 )
 def test_a_jekyll_post_that_asks_for_the_reader_is_told_though_liquid_swallows_it(tmp_path, body, lines):

@@ -12,8 +12,9 @@ from newsletter.checks.rule import Check, Violation, shorten
 from newsletter.checks.sample import Sample, body_text
 from newsletter.css.parse import Element
 
+_WHO = "(?:subscriber|contact|recipient|reader|customer|member|person|user)"
 _PEOPLE = (
-    r"(?:subscriber|contact|recipient|reader|customer|member|person|user)(?:\.\w+)+|unsubscribe_(?:url|link)|"
+    rf"{_WHO}(?:\.\w+)+|unsubscribe_(?:url|link)|"
     r"preferences_url|view_url|tracking|e?mail(?:_address)?|(?:first|last|full)_?name|[fl]name"
 )
 _LEFT = re.compile(
@@ -31,31 +32,83 @@ _FOREIGN = re.compile(
     r"|\[(?:UNSUBSCRIBE|UNSUB|OPTOUT|WEBVERSION|PREHEADER|CONTENT|(?:FIRST|LAST|FULL)[_ ]?NAME)\]",
 )
 """What an author may mean as text: left over where the post does not say it."""
+_OF_READER = (
+    r"(?:(?:first|last|full|given|family|sur)[ _-]?name|[fl]_?name|vorname|nachname|pr[ée]nom|voornaam"
+    rf"|unsub(?:scribe)?[ _-]?(?:url|link)|(?:data|{_WHO})[.:_]\w+)(?: ?[|,:=][^\]\[{{}}<>\n]{{0,60}})?"
+)
+"""What only a reader has, with what some systems write behind it; `name` alone may be meant as a word."""
+_MARKS_OF_ALL = (
+    ("[", "]"), ("[[", "]]"), ("[%", "%]"), ("$[", "]"), ("{", "}"), ("${", "}"), ("{!", "}"), ("{$", "}"), ("%{", "}"),
+    ("%", "%"), ("%%", "%%"), ("#", "#"), ("##", "##"), ("@@", "@@"), ("(*", "*)"), ("::", "::"), ("$", "$"),
+    ("~", "~"), ("<", ">"), ("<%=", "%>"), ("<%", "%>"), ("*|", "|*"),
+)  # fmt: skip
+_ANYBODYS = re.compile(
+    "|".join(rf"{re.escape(begin)} ?{_OF_READER} ?{re.escape(end)}" for begin, end in _MARKS_OF_ALL), re.I
+)
+"""A reader's mark in whatever system: nobody writes that as words."""
+_GREETED = re.compile(
+    r"\b(?:dear|hi|hello|hey|hallo|liebe[rs]?|bonjour|ch[eè]re?|salut|hola|querid[oa]|ciao|car[oa]|beste),? "
+    r"((?:\[\[?|\{\{?|\$\{|<%=|<|%%?|##|@@|\(\*|\*\|) ?\w[\w .:|-]{0,40}?(?:\]\]?|\}\}?|%>|>|%%?|##|@@|\*\)|\|\*))",
+    re.I,
+)
+"""Who is greeted by a mark is a reader."""
+_EATEN = re.compile(r"\*\|[A-Z][\w:. -]{0,80}\|\*")
+"""Mailchimp's, which Markdown takes for emphasis or for a table."""
 _EMPHASIZED = re.compile(r"\|[A-Z][\w:. -]{0,80}\|\Z")
 _CODE = {"code", "pre", "kbd", "samp", "tt", "textarea"}
+_STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
 _RAW = re.compile(r"\{%-?\s*raw\s*-?%\}.*?(?:\{%-?\s*endraw\s*-?%\}|\Z)", re.DOTALL)
+_LIQUID_NAMES = {
+    "site", "page", "layout", "content", "paginator", "jekyll", "theme", "include", "forloop", "tablerowloop", "true",
+    "false", "nil", "null", "empty", "blank",
+}  # fmt: skip
+_LIQUID_SETS = re.compile(r"\{%-?\s*(?:assign|capture|for|tablerow|increment|decrement)\s+(\w+)")
 _LIQUID = re.compile(r"\{\{-?\s*([\w.]+).{0,200}?\}\}|\{%-?\s*(?:if|unless|elsif|case|for)\b.{1,200}?%\}", re.DOTALL)
-_OF_PEOPLE = re.compile(rf"(?<![\w.\"'])({_PEOPLE})\b")
-_MARKS = ("{", "*|", "|", "%", "[", "$")
+_OF_PEOPLE = re.compile(rf"(?<![\w.\"'])({_PEOPLE}|subscriber|recipient)\b")
+_MARKS = ("{", "|", "%", "[", "$", "#", "@@", "(*", "::", "~", "<")
 
 
 def leftover(sample: Sample) -> Iterator[Violation]:
     seen: set[str] = set()
     code = _code(sample)
     for text, element, where in _texts(sample):
-        for match in (*_LEFT.finditer(text), *_FOREIGN.finditer(text)):
-            found = match[0]
-            if found in seen or found in code or (match.re is _FOREIGN and _says(sample, found)):
+        for pattern, found in _found(text):
+            if found in seen or found in code or (pattern is _FOREIGN and _says(sample, found)):
                 continue
             seen.add(found)
-            place = sample.sources.literal(found)
+            place = _place(sample, found)
             what = f"{shorten(found, 50)!r} is left over in the {where}: the reader sees it as it is"
             yield Violation("error", what, place, element if element is not None else None)
         if element is not None and element.tag in {"em", "i"} and _EMPHASIZED.match(text) and text not in seen:
             seen.add(text)
             what = f"{f'*{text}*'!r} is left over in the {where}: the reader sees {text}"
             yield Violation("error", what, sample.sources.literal(f"*{text}*"), element)
+    yield from _eaten(sample, seen, code)
     yield from _swallowed(sample)
+
+
+def _found(text: str) -> Iterator[tuple[re.Pattern[str], str]]:
+    """The marks in a text, and by which pattern; none that is a part of a longer one."""
+    marks = []
+    for pattern in (_LEFT, _ANYBODYS, _GREETED, _FOREIGN):
+        group = 1 if pattern is _GREETED else 0
+        marks += [(*match.span(group), pattern) for match in pattern.finditer(text)]
+    end = 0
+    for start, stop, pattern in sorted(marks, key=lambda mark: (mark[0], -mark[1])):
+        if stop > end:
+            end = stop
+            yield pattern, text[start:stop]
+
+
+def _place(sample: Sample, found: str) -> tuple[str, int] | None:
+    """Where it stands; the post's quotes are straight still."""
+    place, page = sample.sources.literal(found), sample.page
+    if place is not None or page is None:
+        return place
+    for written in (found, found.translate(_STRAIGHT)):
+        if (at := page.post.body.find(written)) >= 0:
+            return sample.sources.post_name, page.post.body_line + page.post.body.count("\n", 0, at)
+    return None
 
 
 def _says(sample: Sample, found: str) -> bool:
@@ -71,14 +124,35 @@ def _swallowed(sample: Sample) -> Iterator[Violation]:
     if post.front_matter.get("render_with_liquid") is False:
         return
     body = _RAW.sub(lambda raw: re.sub(r"[^\n]", " ", raw[0]), post.body)
+    known = {*_LIQUID_NAMES, *_LIQUID_SETS.findall(body)}
     for match in _LIQUID.finditer(body):
-        named = _OF_PEOPLE.search(match[1] or match[0])
-        if named is None or re.search(rf"\b(?:assign|capture|for)\s+{re.escape(named[1].split('.')[0])}\b", body):
+        asked = _OF_PEOPLE.search(match[1] or match[0])
+        name = asked[1] if asked else match[1]
+        if not name or name[0].isdigit() or name.split(".")[0] in known:
             continue
-        line = post.body_line + body.count("\n", 0, match.start())
-        source = sample.sources.post.name if sample.sources.post is not None else ""
         what = f"{shorten(match[0], 50)!r} asks for the reader, whom Liquid does not know: it leaves nothing there"
-        yield Violation("error", what, (source, line))
+        if asked is None:
+            what = f"{shorten(match[0], 50)!r} asks for {name!r}, which Liquid does not know: it leaves nothing there"
+        yield Violation("error", what, _line_of_post(sample, body, match))
+
+
+def _eaten(sample: Sample, seen: set[str], code: str) -> Iterator[Violation]:
+    """Merge tags that are not in the message as the post has them."""
+    page = sample.page
+    if page is None or page.post.personalize:
+        return
+    for match in _EATEN.finditer(page.post.body):
+        found = match[0]
+        if found not in seen and found[1:-1] not in seen and found not in code:
+            seen.add(found)
+            what = f"{found!r} is left over in the text: the reader sees {found[1:-1]}"
+            yield Violation("error", what, _line_of_post(sample, page.post.body, match))
+
+
+def _line_of_post(sample: Sample, body: str, match: re.Match[str]) -> tuple[str, int] | None:
+    if sample.page is None:
+        return None
+    return sample.sources.post_name, sample.page.post.body_line + body.count("\n", 0, match.start())
 
 
 def _texts(sample: Sample) -> Iterator[tuple[str, Element | None, str]]:
@@ -112,9 +186,9 @@ def _code(sample: Sample) -> str:
 
 LEFTOVER = Check(
     "leftover", leftover,
-    {"error": "`{{ }}`, `{% %}`, `*|X|*`, `%%x%%`, `{first_name}`, `${x}`, `<%= %>`, `%recipient.x%`, "
-              "`[UNSUBSCRIBE]`, `{FIRST_NAME}`, `{: }` outside code; in a Jekyll post, Liquid that "
-              "asks for a reader"},
+    {"error": "`{{ }}`, `{% %}`, `*|X|*`, `%%x%%`, `{first_name}`, `[First name]`, `${x}`, `<%= %>`, "
+              "`%recipient.x%`, `[UNSUBSCRIBE]`, `{: }` outside code, whatever mark stands after “Dear”; in a Jekyll "
+              "post, Liquid that asks for a reader, or for a name that it does not know"},
     "The reader sees the machinery: “Dear {{ name }}”; or, where Liquid took it, “Dear ,”.",
     "Write `personalize: true` in the front matter of a post that is a template, in newsletter's own words: "
     "{{ subscriber.name }}; a post about templates shows them as code.",
