@@ -27,8 +27,10 @@ _WHOSE = (
 _OUT = (
     rf"(?:{_WHOSE}(?:unsubscribed?|unsub|unsubscription|opt_?out|opted_?out|bounced?|hard_?bounced?|complain(?:ed|t)|"
     r"(?:block|black)list(?:ed)?|blocked|banned|suppressed|suppression|cleaned|deleted|removed|archived|disabled|"
-    r"do_not_(?:e?mail|contact|send)|no_?mail|left|gone|quit|inactive|deactivated|spam|marked_as_spam|undeliverable|"
-    r"abgemeldet|abmeldung|ausgetragen|gesperrt|désabonnée?|désinscrite?)"
+    r"do_not_(?:(?:e_?)?mail|contact|send)|no_?mail|left|gone|quit|inactive|deactivated|spam|marked_as_spam|undeliverable|"
+    r"consent_(?:withdrawn|revoked)|excluded?|no_?e?mails?|do_not_newsletter|"
+    r"abgemeldet|abmeldung|abbestellt|ausgetragen|ausgetreten|austritt|gekündigt|kündigung|gesperrt|désabonnée?|"
+    r"désinscrite?|désabonnement|désinscription|baja|disiscritto|afgemeld|uitgeschreven)"
     r"(?:_(?:emails?|of_emails?|from_(?:all_)?(?:emails?|mails?|newsletters?|lists?)))*)"
 )
 _FILLED_NAME = (
@@ -38,8 +40,10 @@ _FILLED_NAME = (
 _YES_NAME = rf"{_OUT}|has_opted_out_of_email|dnc|is_excluded_from_campaigns"
 _NO_NAME = (
     rf"{_WHOSE}(?:subscribed|subscribe|opt_?in|opted_?in|active|enabled|confirmed|consented|consent|mailable|"
-    r"accepts?_(?:email_)?marketing|(?:receives?|wants?|gets?|accepts?)_(?:e?mails?|newsletters?)|newsletter|"
-    r"can_(?:e?mail|be_mailed)|angemeldet|abonnée?|inscrite?)"
+    r"accepts?_(?:email_)?marketing|(?:receives?|wants?|gets?|accepts?|send|allows?)_(?:e_?mails?|mails?|newsletters?)|"
+    r"newsletter|can_(?:(?:be_)?(?:(?:e_?)?mailed|contacted)|(?:e_?)?mail|contact)|(?:ok|okay)_to_(?:(?:e_?)?mail|contact|send)|"
+    r"(?:e?mails?|mailing|newsletter|marketing)_(?:ok|allowed|permitted|accepted)|permission|gdpr_consent|mailing_?list|"
+    r"emailable|contactable|angemeldet|abonniert|aktiv|abonnée?|inscrite?|actifs?|activo|attivo|iscritto|suscrito|inscrito)"
     r"(?:_(?:emails?|marketing|to_(?:e?mails?|email_marketing|marketing|(?:the_|our_)?(?:list|newsletters?))))*"
 )
 _STATUS_NAME = (
@@ -49,6 +53,7 @@ _STATUS_NAME = (
 _STATE_NAME = rf"{_WHOSE}state|(?:(?:subscriber|subscription|contact|member|user)_)?type"
 
 _NO = {
+    "kein", "keine",
     "false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "nee", "non", "faux", "não", "nao", "нет",
     "unchecked", "✗", "✘", "☐",
 }  # fmt: skip
@@ -77,9 +82,22 @@ _LEFT = {
     "not activated", "pending", "pending confirmation", "awaiting confirmation", "waiting for confirmation",
     "abgemeldet", "ausgetragen", "gesperrt", "inaktiv", "gelöscht", "deaktiviert", "unbestätigt", "désabonné",
     "désabonnée", "désinscrit", "désinscrite", "bloqué", "bloquée", "inactif", "supprimé", "baja", "dado de baja",
-    "cancelado", "bloqueado", "inactivo", "disiscritto", "cancellato", "afgemeld",
+    "cancelado", "bloqueado", "inactivo", "disiscritto", "cancellato", "afgemeld", "de baja", "uitgeschreven",
+    "gekündigt", "abbestellt", "ausgetreten", "suspended", "withdrawn", "revoked", "declined", "denied", "former",
+    "ex subscriber",
+    "subscription cancelled", "subscription canceled", "opted out of email", "désabonnés", "désinscrits", "désabonné e",
+    "désinscrit e",
 }  # fmt: skip
-_LEFT_BEGINS = ("unsubscribed ", "bounced ", "blocklisted ", "blacklisted ", "complained ", "cleaned ", "hard bounce")
+_LEFT_BEGINS = (
+    "unsubscribed ",
+    "opted out ",
+    "bounced ",
+    "blocklisted ",
+    "blacklisted ",
+    "complained ",
+    "cleaned ",
+    "hard bounce",
+)
 _PLAIN = ("email", "name")  # as the columns that every list has are called
 _LONGEST = 80
 """Characters of a name or a value that are looked at."""

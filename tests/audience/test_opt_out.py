@@ -36,6 +36,20 @@ EXPORTS = {  # a column's title as the house writes it: values of those who left
     "subscriptionStatus": ("unsubscribed", "active"),
     "IsExcludedFromCampaigns": ("true", "false"),
     "unsubscription_date": ("2024-02-03", "-"),
+    "Marketing allowed": ("no false", "yes"),
+    "OK to email": ("No 0", "Yes 1"),
+    "Send newsletter": ("nein kein", "ja"),
+    "Consent": ("withdrawn revoked declined denied", "given explicit"),
+    "Consent withdrawn at": ("2024-03-01", ""),
+    "Mail OK": ("n", "y"),
+    "Permission": ("denied no", "granted"),
+    "Do not e-mail": ("x TRUE", "0"),
+    "Exclude": ("yes", "no"),
+    "Aktiv": ("nein", "ja"),
+    "abonniert": ("0", "1"),
+    "Kündigung": ("03.02.2024", "-"),
+    "Statut": ("Désabonné(e) désinscrits", "abonné"),
+    "activo": ("no", "sí"),
 }
 
 
