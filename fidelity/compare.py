@@ -33,11 +33,11 @@ class Reason:
 
 
 def _no_tags(word: str) -> str:
-    return " ".join(re.sub(r"</?[A-Za-z][^<>]*>?", " ", word).split())
+    return " ".join(re.sub(r"</?[A-Za-z][^<>]*>?", "", word).split())
 
 
 def _plain_alt(word: str) -> str:
-    return re.sub(r"[\s\\]|&\w+;|['’]", "", word) if word.startswith("img[") else word
+    return re.sub(r"[\s\\]|&\w+;|[\"'’]", "", word) if word.startswith("img[") else word
 
 
 def _undone_address(word: str) -> str:
@@ -109,7 +109,8 @@ class Judge:
     def structure(self, html: str) -> list[str]:
         """The structure of HTML, ours or a generator's, as mail can show it."""
         # cmark-gfm sets no quotes; we do, on purpose.
-        return structure(sanitize(html, str), typography=self.dialect != "plain")
+        github = self.dialect == "plain"  # whose headings get their ids elsewhere
+        return structure(sanitize(html, str), typography=not github, anchors=not github)
 
     def verdict(self, source: str, real: Sequence[str]) -> Verdict:
         """Our reading of `source` against the structure `real`."""

@@ -91,7 +91,7 @@ def _copy(root: Path, copy: Path) -> dict[str, str]:
         if (root / name).is_dir():
             shutil.copytree(root / name, copy / name, ignore_dangling_symlinks=True, symlinks=False)
     for theme in [*sorted((root / "themes").glob("*")), root]:
-        for name in ("shortcodes", "partials", "_default/_markup" if False else "shortcodes"):
+        for name in ("shortcodes", "partials"):
             if (theme / "layouts" / name).is_dir():
                 shutil.copytree(theme / "layouts" / name, copy / "layouts" / name, dirs_exist_ok=True)
         for name in ("data", "i18n"):

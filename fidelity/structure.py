@@ -27,12 +27,18 @@ _PLAIN = str.maketrans(
 )
 
 
-def structure(html: str, *, typography: bool = True) -> list[str]:
-    """The marks and words of `html`; without `typography`, set characters count as those that were written."""
+def structure(html: str, *, typography: bool = True, anchors: bool = True) -> list[str]:
+    """The marks and words of `html`; without `typography`, set characters count as those that were written.
+
+    With `anchors`, a link to a heading in it is told by the heading's words, and not by what its id is called.
+    """
     if not html.strip():
         return []
     root = lxml.html.fragment_fromstring(html, create_parent="div")
     reader = _Reader(typography)
+    if anchors:
+        headings = (one for one in root.iter(*(f"h{level}" for level in range(1, 7))) if one.get("id"))
+        reader.headings = {one.get("id", ""): reader.plain(one.text_content() or "") for one in headings}
     reader.element(root)
     reader.flush()
     return reader.out
@@ -43,6 +49,7 @@ class _Reader:
         self.typography = typography
         self.out: list[str] = []
         self.text = ""
+        self.headings: dict[str, str] = {}  # by their ids
 
     def flush(self) -> None:
         words = " ".join(self.text.split())
@@ -112,7 +119,8 @@ class _Reader:
 
     def opening(self, tag: str, element: HtmlElement) -> str:
         if tag == "a":
-            return f"a:{_address(element.get('href', ''))}"
+            address = _address(element.get("href", ""))
+            return f"a:#{self.headings.get(address[1:], address[1:])}" if address[:1] == "#" else f"a:{address}"
         if tag == "ol" and element.get("start", "1") != "1":
             return f"ol:{element.get('start')}"
         if tag in {"td", "th"}:

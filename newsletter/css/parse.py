@@ -139,6 +139,7 @@ class _SheetReader:
         self.items: list[Rule | Verbatim] = []
         self.at_rules: list[AtRule] = []
         self.nested: list[int] = []
+        self.past_imports = False
 
     def walk(self, nodes: Iterable[CssNode], around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
         """`parent` is the selectors of the rule that the nodes stand in, if they do."""
@@ -167,13 +168,17 @@ class _SheetReader:
         if selectors is None:
             text = f"{tinycss2.serialize(prelude).strip()} {{{tinycss2.serialize(node.content)}}}"
             self.items.append(Verbatim("", text, around))
-        elif all(child.type in {"declaration", "error"} for child in content):
+            return
+        self.past_imports = True
+        if all(child.type in {"declaration", "error"} for child in content):
             self.items.append(Rule(selectors, _declarations(content), around, node.source_line))
         else:
             self.walk(content, around, selectors)
 
     def _at_rule(self, node: CssNode, around: tuple[AtRule, ...], parent: Sequence[Selector] | None) -> None:
         name, prelude = node.lower_at_keyword, str(tinycss2.serialize(node.prelude)).strip()
+        if name == "import" and (self.past_imports or around or parent is not None):
+            return  # a browser ignores it; it must not come to count once what is before it is inlined
         at_rule = AtRule(name, prelude, around, node.source_line)
         self.at_rules.append(at_rule)
         if node.content is None or name not in _OF_STYLES:
@@ -186,7 +191,9 @@ class _SheetReader:
                            child.source_line)
                     for child in lines
                 ]  # fmt: skip
-        elif parent is None:
+            return
+        self.past_imports = True
+        if parent is None:
             rules = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
             self.walk(rules, (*around, at_rule), None)
         else:

@@ -96,7 +96,7 @@ def jekyll_path(pattern: str, post: Post, date: datetime | None, relative: PureP
     from folders above `_posts` are the caller's to add to the post.
     """
     stem = relative.stem
-    slug = str(post.front_matter.get("slug") or split_name(stem)[1])
+    slug = str(post.front_matter.get("slug") or split_name(stem)[1].rstrip("."))
     values = {
         "title": slugify(slug, "pretty", cased=True) or slugify(stem, "pretty", cased=True),
         "slug": slugify(slug) or slugify(stem),

@@ -23,10 +23,11 @@ LONGEST = 2000
 """Characters of a title and other one-line fields at most."""
 
 KEYS = (
-    "title", "subtitle", "subject", "preheader", "description", "summary", "date", "publishDate", "expiryDate", "slug",
-    "permalink", "url", "author", "authors", "image", "images", "cover", "image_alt", "featured_image", "featuredImage",
-    "layout", "categories", "category", "tags", "tag", "draft", "published", "personalize", "excerpt",
-    "excerpt_separator", "lang", "language", "color", "background", "logo", "font", "checks", "build", "headless",
+    "title", "subtitle", "subject", "preheader", "description", "summary", "date", "publishDate", "pubDate", "lastmod",
+    "modified", "expiryDate", "slug", "permalink", "url", "author", "authors", "image", "images", "cover", "image_alt",
+    "featured_image", "featuredImage", "layout", "categories", "category", "tags", "tag", "draft", "published",
+    "personalize", "excerpt", "excerpt_separator", "lang", "language", "color", "background", "logo", "font", "checks",
+    "build", "headless",
 )  # fmt: skip
 """The keys of front matter that mean something to us."""
 
@@ -38,6 +39,7 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _BLOCK = re.compile(r"(?: {4}|\t| {0,3}(?:[-*+>|]|\d+[.)]|#|<|\{|!\[|\[[^\]]+\]:))")
 PICTURE_WAYS = ("link", "embed", "resize")
 """What `images:` may say of how pictures are sent; to a theme of Hugo it is a list of them."""
+_HUGO_DATES = ("date", "publishDate", "pubDate", "published", "lastmod", "modified")
 _IMAGE_KEYS = ("image", "cover", "images", "featured_image", "featuredImage", "feature_image", "heroImage", "header")
 _IMAGE_PARTS = ("path", "url", "src", "image", "feature", "overlay_image", "teaser")
 
@@ -97,7 +99,7 @@ def read_post(path: Path, timezone: tzinfo = UTC, kind: str = "plain") -> Post:
         slug=slug,
         title=title,
         subtitle=_decoded(fields.text("subtitle")),
-        date=fields.date("date", timezone) or fields.date("pubDate", timezone) or _date_in_name(written_date, timezone),
+        date=_date(fields, timezone, kind) or _date_in_name(written_date, timezone),
         author=fields.author(),
         image=fields.image(),
         layout=fields.text("layout"),
@@ -253,6 +255,13 @@ class _TypedFields:
         value = self.matter.data[key]
         kind = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)[:60]
         return NewsletterError(f"{key}: {kind} is not {wanted}; mend it", path=self.path, line=self.matter.line(key))
+
+
+def _date(fields: _TypedFields, timezone: tzinfo, kind: str) -> datetime | None:
+    """The first date under the names that the post's generator knows; `published: true` is none."""
+    names = _HUGO_DATES if kind == "hugo" else ("date", "pubDate")
+    found = (fields.date(name, timezone) for name in names if not isinstance(fields.matter.data.get(name), bool))
+    return next(filter(None, found), None)
 
 
 def _date_in_name(written: str, timezone: tzinfo) -> datetime | None:

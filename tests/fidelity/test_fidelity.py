@@ -45,6 +45,7 @@ def test_the_answers_are_of_the_inputs_that_there_are(dialect: str) -> None:
         ("<table><tr><td>a</td><td>b</td></tr></table>", "<table><tr><td>a b</td></tr></table>"),
         ('<img src="a.png" alt="a">', '<img src="a.png" alt="b">'),
         ("<p>a<br>b</p>", "<p>a b</p>"),
+        ('<a href="#b">x</a><h2 id="b">B</h2>', '<a href="#b">x</a><h2 id="c">B</h2>'),
     ],
 )
 def test_the_judge_tells_apart_what_reads_otherwise(one: str, other: str) -> None:

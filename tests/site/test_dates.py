@@ -52,3 +52,15 @@ def test_a_missing_thirty_first_is_the_first_of_the_next_month_in_jekyll(tmp_pat
     assert read_post(path).date == datetime(2011, 5, 1, tzinfo=UTC)
     path.write_text("---\ndate: 2023-02-30 10:00\n---\nBody.\n")
     assert read_post(path).date == datetime(2023, 3, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [("published: 2018-11-12T07:00:00-07:00", 14), ("pubdate: 2018-11-12T15:00:00Z", 15),
+     ("published: true\nlastmod: 2018-11-12T16:00:00Z", 16), ("Modified: 2018-11-12T17:00:00Z", 17),
+     ("lastmod: 2018-11-13\npublishDate: 2018-11-12T18:00:00Z", 18)],
+)  # fmt: skip
+def test_hugo_dates_a_post_by_the_first_of_its_names_for_a_date(tmp_path, written, hour):
+    path = tmp_path / "2018-11-12-digest.md"
+    path.write_text(f"---\n{written}\n---\nBody.\n")
+    assert read_post(path, kind="hugo").date == datetime(2018, 11, 12, hour, tzinfo=UTC)

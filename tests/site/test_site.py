@@ -102,6 +102,11 @@ def test_each_kind_of_jekyll_page_has_its_place(jekyll, name, url):
     assert page_of(jekyll, name).url == url
 
 
+def test_a_slug_ends_with_no_dot_in_jekyll(tmp_path):
+    site = make(tmp_path, {**JEKYLL, "_posts/2018-07-04-.Net-4-years-later..md": "Later.\n"})
+    assert page_of(site, "_posts/2018-07-04-.Net-4-years-later..md").path == "/2018/.Net-4-years-later/"
+
+
 def test_folders_above_posts_are_categories(tmp_path):
     site = make(tmp_path, {**JEKYLL, "trips/_posts/2018-07-03-rome.md": "Rome.\n"})
     assert page_of(site, "trips/_posts/2018-07-03-rome.md").url == "https://example.org/log/trips/2018/rome/"

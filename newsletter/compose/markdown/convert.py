@@ -118,6 +118,7 @@ class Converter(markdown.Markdown):
     def __init__(self, grammar: Grammar, seconds: float = SECONDS) -> None:
         self.grammar, self.seconds = grammar, seconds
         self.line_of: dict[Element, int] = {}  # elements that hold inline Markdown, with their lines in the post
+        self.headings: dict[Element, str] = {}  # as they were written
         self.footnote_lines: dict[str, int] = {}
         self.first_line = 1  # of the text, in its post
         super().__init__(
@@ -144,6 +145,7 @@ class Converter(markdown.Markdown):
 
     def reset(self) -> "Converter":
         self.line_of.clear()
+        self.headings.clear()
         self.footnote_lines.clear()
         super().reset()
         return self

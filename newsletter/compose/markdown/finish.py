@@ -1,6 +1,9 @@
 """What is easier done in the finished tree: tasks, headless tables, footnotes nobody refers to, names of headings."""
 
 import re
+import unicodedata
+from collections.abc import Iterator
+from html import unescape
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 WIDE = 5
 """Columns of a table from which on phones have no room for it: templates let it scroll."""
 
+_LINKED = re.compile(r"\shref=[\"']?#")
+_PLACE = re.compile(r"\x02[^\x03]*\x03")
 _LEFT = re.compile(r"[ \t]*\{:(?!:)[^{}\n]*\}")
 
 
@@ -51,7 +56,9 @@ class Finish(Treeprocessor):
     md: "Converter"
 
     def run(self, root: Element) -> None:
-        linked = any((link.get("href") or "").startswith("#") for link in root.iter("a"))
+        linked = any((link.get("href") or "").startswith("#") for link in root.iter("a")) or any(
+            _LINKED.search(raw) for raw in self.md.htmlStash.rawHtmlBlocks if isinstance(raw, str)
+        )
         names: set[str] = {name for element in root.iter() if (name := element.get("id"))}
         for element in root.iter():
             if element.tag == "li":
@@ -59,7 +66,7 @@ class Finish(Treeprocessor):
             elif element.tag == "table":
                 self._table(element)
             elif linked and re.fullmatch(r"h[1-6]", str(element.tag)) and not element.get("id"):
-                name = _name("".join(element.itertext()), names)
+                name = _unique(_heading_name(element, self.md), names)
                 if name:
                     element.set("id", name)
             if self.md.grammar.kramdown and element.tag not in {"code", "pre"}:
@@ -103,12 +110,38 @@ class Finish(Treeprocessor):
                 child.tail = _LEFT.sub("", child.tail)
 
 
-def _name(text: str, names: set[str]) -> str:
-    """A heading's id as kramdown and GitHub make it; none for what depends on the reader."""
-    text = re.sub(r"\x02[^\x03]*\x03", "", text)
-    if TOKEN.search(text):
+def _heading_name(heading: Element, md: "Converter") -> str:
+    """A heading's id as its generator makes it, from its words or, in Hugo, its source; none for a reader's values."""
+    source = md.headings.get(heading, "")
+    if TOKEN.search(source) or TOKEN.search("".join(heading.itertext())):
         return ""
-    base = re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") or "section"
+    if md.grammar.goldmark:
+        signs = source.rpartition("\n")[2].strip()
+        return "".join("-" if c in "- " else c.lower()[:1] for c in signs if c in "- _" or _is_letter(c)) or "heading"
+    text = _PLACE.sub("", unescape("".join(_spoken(heading))))
+    if md.grammar.name == "kramdown" and not md.grammar.gfm:
+        return re.sub(r"[^a-zA-Z0-9 -]", "", re.sub(r"\A[^a-zA-Z]+", "", text)).replace(" ", "-").lower() or "section"
+    return "".join("-" if c in "- \t" else c for c in text.lower() if c in "- \t" or _is_word(c))
+
+
+def _spoken(element: Element) -> Iterator[str]:
+    """The words in `element`; a footnote's number is none of them."""
+    yield element.text or ""
+    for child in element:
+        if not (child.tag == "sup" and (child.get("id") or "").startswith("fnref")):
+            yield from _spoken(child)
+        yield child.tail or ""
+
+
+def _is_letter(character: str) -> bool:
+    return character.isdecimal() or unicodedata.category(character)[0] == "L"
+
+
+def _is_word(character: str) -> bool:
+    return _is_letter(character) or unicodedata.category(character) in {"Mn", "Mc", "Me", "Pc"}
+
+
+def _unique(base: str, names: set[str]) -> str:
     name, number = base, 0
     while name in names:
         number += 1

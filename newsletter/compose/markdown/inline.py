@@ -38,6 +38,7 @@ _PARENTHESES = re.compile(r"(\()|(\))|[ \t\r\n\f\v](?=['\"])")  # kramdown's LIN
 _PLACE_TITLE = re.compile(r"\s*?([\"'])(.{1,2000}?)\1\s*?\)", re.DOTALL)
 _BRACKETS = re.compile(r"\\.|(`+)(?:.*?\1)?|<[^<>]*>|(\[)|(\])", re.DOTALL)
 _REFERENCE = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
+_NOTE = re.compile(r"\[\^([^\]]*)\]")
 _KRAMDOWN_REFERENCE = re.compile(r"\s*?\[([^\]]+)?\]")
 _KRAMDOWN_ESCAPE = re.compile(r"\\([\\.*_+`<>()\[\]{}#!:|\"'$=-])")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:[._-]+[A-Za-z0-9-]+)*\.[A-Za-z0-9]+(?![A-Za-z0-9_-])")
@@ -65,6 +66,8 @@ class InlineMarkdown(Treeprocessor):
         for element in list(root.iter()):
             if element in self.md.line_of and not isinstance(element.text, AtomicString):
                 text, element.text = element.text or "", None
+                if element.tag[0] == "h":
+                    self.md.headings[element] = text
                 self.md.parser.check(self.md.line_of[element])
                 behind = list(element)  # a footnote's way back
                 for child in behind:
@@ -139,7 +142,7 @@ class _Scan:
                 self.nodes[-1] = self.nodes[-1].rstrip(" \t")
             self.nodes.append("\n")
             return at + 1
-        if mark == "[" or (mark == "!" and self.text.startswith("[", at + 1)):
+        if mark == "[" or (mark == "!" and self.text.startswith("[", at + 1) and not self._is_note(at + 1)):
             end = at + len(mark) + (mark == "!")
             if self.kramdown and mark == "[" and not self._opens_link(at):
                 self.nodes.append(mark)
@@ -155,6 +158,11 @@ class _Scan:
             return at + run.count
         self.nodes.append(escape_ampersand(mark))
         return at + len(mark)
+
+    def _is_note(self, at: int) -> bool:
+        """Whether a footnote is named at `at`: in `Enjoy![^1]` the exclamation mark makes no picture of it."""
+        note = _NOTE.match(self.text, at)
+        return note is not None and note[1] in self.md.footnotes.footnotes
 
     def _opens_link(self, at: int) -> bool:
         """Whether kramdown takes the bracket at `at` for a link's: the outer of two wins, and what is in it is text."""

@@ -179,7 +179,7 @@ class _Kramdown:
 
     def quote(self, source: str, at: int, free: int) -> str:
         """The quote or two at offset `at`, set."""
-        start = at - 1 if at > free and source[at - 1] not in "\\*_`<&" else at
+        start = at - 1 if at > free and source[at - 1] not in "\\*_`[" else at
         rules = ((pattern.match(source, start), side) for pattern, side in _KRAMDOWN)
         side = next((side for found, side in rules if found and found.end() > at), "l")
         return "".join(

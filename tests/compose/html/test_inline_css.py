@@ -48,6 +48,13 @@ def test_imports_and_linked_sheets_stay_and_are_not_fetched() -> None:
     assert '@import url(http://127.0.0.1:1/a.css);\n@import "http://127.0.0.1:1/b.css" screen;' in styles(html)
 
 
+@pytest.mark.parametrize("before", ["p { color: red }", "p {}", "@media print {}", "@layer a {} @layer b;"])
+def test_an_import_that_a_browser_ignores_does_not_come_to_count(before: str) -> None:
+    html = page(f"{before} @import url(http://127.0.0.1:1/a.css); p {{ margin: 1px }} a:hover {{ color: blue }}")
+    assert "@import" not in html
+    assert "a:hover" in styles(html)
+
+
 @pytest.mark.parametrize(
     "rule",
     [
