@@ -147,14 +147,14 @@ def _parse(expression: str, shown: str, environment: ImmutableSandboxedEnvironme
     if not expression.strip():
         raise _unreadable(shown, "it is empty")
     if "{{" in expression or "{%" in expression:
-        raise _unreadable(shown, "it is an expression already, without {{ }}")
+        raise _unreadable(shown, "it is written without {{ }}")
     try:
         parser = Parser(environment, expression, state="variable")
         condition = parser.parse_expression()
         if parser.stream.current.type == "assign":
             raise _unreadable(shown, "`=` sets a value, `==` compares")
         if not parser.stream.eos:
-            raise _unreadable(shown, f"{parser.stream.current.value!r} comes unexpected")
+            raise _unreadable(shown, f"{parser.stream.current.value!r} is not expected there")
     except TemplateSyntaxError as error:
         raise _unreadable(shown, str(error.message).replace("end of template", "end")) from None
     return condition

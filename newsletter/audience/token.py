@@ -160,7 +160,7 @@ def _make_secret(path: Path) -> None:
 
 def _read_secret(path: Path) -> bytes:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise NewsletterError("others can read the secret; run `chmod 600` on it", path=path)
+        raise NewsletterError("other users can read the secret; run `chmod 600` on it", path=path)
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except ValueError:

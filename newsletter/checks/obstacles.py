@@ -59,7 +59,7 @@ def all_in_one(lacks: Sequence[NewsletterError], config: "Config") -> Newsletter
     if len(lacks) == 1:
         return lacks[0]
     each = "; ".join(f"({number}) {lack.what.replace('; ', ': ')}" for number, lack in enumerate(lacks, 1))
-    return NewsletterError(f"{len(lacks)} things are to be mended before a live send: {each}", path=config.path)
+    return NewsletterError(f"{len(lacks)} things to fix before a live send: {each}", path=config.path)
 
 
 def unpublished(page: "Page", when: datetime) -> Iterator[NewsletterError]:
@@ -77,7 +77,7 @@ def wrong(findings: "Iterable[Finding]", page: "Page") -> Iterator[NewsletterErr
     """That the checks found errors, unless they are to be sent (`--force`)."""
     if errors := sum(finding.severity == "error" for finding in findings):
         count = "1 error" if errors == 1 else f"{errors:,} errors"
-        what = f"the checks found {count}, nothing was sent; mend them, or give --force"
+        what = f"the checks found {count}, nothing was sent; fix them, or give --force"
         yield NewsletterError(what, path=page.post.path)
 
 

@@ -27,7 +27,7 @@ if there is an error, with `--strict` also if there is a warning.
 | `severity` | `error`, `warning` or `info` |
 | `message` | what happens to the reader |
 | `line` | the line in `source`, from 1, or null; where `source` is empty, the line of the HTML part |
-| `hint` | how to mend it |
+| `hint` | how to fix it |
 | `source` | the post or the template, relative to newsletter.toml; empty where it can't be known |
 
 A rule is silenced by its name: in newsletter.toml with `[checks] ignore = ["small-text"]`, for one post in its

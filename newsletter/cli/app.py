@@ -131,5 +131,5 @@ def _mishap(error: Exception) -> str:
     """A file, a socket or a database that failed where no room expected it."""
     where = f"{short_path(str(error.filename))}: " if isinstance(error, OSError) and error.filename else ""
     what = (isinstance(error, OSError) and error.strerror) or str(error)
-    hint = "make room" if "space left" in what or "is full" in what else "mend that"
+    hint = "make room" if "space left" in what or "is full" in what else "fix that"
     return f"{where}{what[:1].lower()}{what[1:]}; {hint}, then run the command again"

@@ -67,7 +67,7 @@ class Composing:
         try:
             kind, value = self._answers.recv()
         except EOFError:
-            raise NewsletterError("composing ended without a word; `newsletter render` shows why") from None
+            raise NewsletterError("the post could not be composed; `newsletter render` shows why") from None
         if kind == "error":
             what, path, line = value
             raise NewsletterError(what, path=path, line=line)

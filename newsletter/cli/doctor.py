@@ -28,7 +28,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A list of what was looked at, for programs.")] = False,
 ) -> None:
-    """Say what keeps mail from arriving, and how to mend it.
+    """Say what keeps mail from arriving, and how to fix it.
 
     Reads DNS, the relay, the list and this machine; changes nothing. Exits with 1 if something is wrong. With --probe
     one message goes through the relay into your own mailbox, to see what becomes of it on the way.

@@ -21,7 +21,7 @@ def send_owed(config: "Config", kind: str = "confirmation mail") -> None:
     try:
         relays = configured_relays(config)
     except NewsletterError as error:
-        note(f"no mail can be sent: {error}; what is owed waits")
+        note(f"no mail can be sent: {error}; the mails that are due wait")
         return
     sent = run_async(send_due(public.engine, relays, Mails(public).envelope))
     note(f"{plural(sent.sent, kind)} sent" + (f", {sent.failed:,} refused" if sent.failed else ""))

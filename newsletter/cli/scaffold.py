@@ -119,7 +119,7 @@ def init(
     if not in_repository(folder):
         _write(folder / ".gitignore", FRESH, made)
     post = "hello" if any(path.suffix == ".md" for path in made) else "POST"
-    say(f"A newsletter; in the end, `newsletter send {post}` sends it.")
+    say(f"This is a newsletter now; when all is ready, `newsletter send {post}` sends it.")
     for path in made:
         say(f"wrote {path}")
     if site is not None:
@@ -203,7 +203,7 @@ def _write(path: Path, text: str, made: list[Path]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        what = f"can't be written: {error.strerror}; mend that, or choose another folder"
+        what = f"can't be written: {error.strerror}; fix that, or choose another folder"
         raise NewsletterError(what, path=path) from None
     made.append(path)
 

@@ -131,7 +131,7 @@ def send(
 
     config = load_config(context.obj)
     if dry_run + bool(to) + as_begun > 1:
-        raise NewsletterError("--dry-run, --to and --as-begun exclude each other; give one of them")
+        raise NewsletterError("--dry-run, --to and --as-begun can't go together; give one of them")
     if new == bool(post):
         raise NewsletterError(
             "name a post, or give --new alone" if new else "name a post, or give --new for all that are due"
@@ -139,9 +139,9 @@ def send(
     if (since is not None or digest) and not new:
         raise NewsletterError("--since and --digest go with --new")
     if new and (to or as_begun or again or limit or at):
-        raise NewsletterError("--new excludes --to, --as-begun, --again, --limit and --at; name a post for those")
+        raise NewsletterError("--new can't go with --to, --as-begun, --again, --limit or --at; name a post for those")
     if at_commit is not None and (to or as_begun):
-        raise NewsletterError("--at-commit excludes --to and --as-begun")
+        raise NewsletterError("--at-commit can't go with --to or --as-begun")
     options = Options(
         post or "", dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
         force, as_json, asked_moment(config, at), asked_relays(config, smtp, connections, rate), when_live=when_live,

@@ -90,7 +90,7 @@ def _send_one(send: Send, options: "Options") -> tuple[int, NewsletterError | No
     try:
         return send(options), None
     except AlreadySent as error:
-        note(f"left: {_shown(error)}")
+        note(f"left out: {_shown(error)}")
         return 0, None
     except NewsletterError as error:
         return fail(_shown(error), error.exit_code), error

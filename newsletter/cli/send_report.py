@@ -76,7 +76,7 @@ def _doubts(plan: "Plan", prepared: "Prepared | None", *, is_live: bool) -> list
     rows = []
     if plan.is_first and plan.is_new and is_live:
         what = (
-            "no issue was sent from here before; if one was, the ledger that knows who has it (newsletter.db) is lost"
+            "no issue was sent from here before; if that is wrong, newsletter.db is missing, which knows who has what"
         )
         rows.append(("First", what))
     if plan.resembles is not None:

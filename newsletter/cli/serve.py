@@ -88,7 +88,7 @@ def _relays(config: "Config") -> "tuple[Relay, ...]":
     try:
         return configured_relays(config)
     except NewsletterError as error:
-        note(f"no mail can be sent: {error}; what is owed waits")
+        note(f"no mail can be sent: {error}; the mails that are due wait")
         return ()
 
 

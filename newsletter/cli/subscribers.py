@@ -62,7 +62,7 @@ def check(
         people = plural(report.subscribers, "subscriber")
         counts = [f"{count:,} {what}" for count, what in ((report.left, "left"), (report.outside, OUTSIDE)) if count]
         bad = f"{plural(report.bad_rows, 'row')} that can't be mailed"
-        say(f"{', '.join([people, *counts, bad])}; columns: {', '.join(report.columns) or 'none'}")
+        say(f"{', '.join([people, *counts, bad])}; further columns: {', '.join(report.columns) or 'none'}")
         for column in report.status:
             say(str(column))
     if report.bad_rows:

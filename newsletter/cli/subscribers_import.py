@@ -87,7 +87,7 @@ def _permit(outcome: "ImportOutcome", *, partial: bool, yes: bool, as_json: bool
     """Raise unless it may be done."""
     if outcome.refused and not partial:
         rows = plural(outcome.refused, "row")
-        raise NewsletterError(f"{rows} can't be taken over; mend the file, or leave them out with --partial")
+        raise NewsletterError(f"{rows} can't be taken over; fix the file, or leave them out with --partial")
     if yes or not _changes(outcome):
         return
     if as_json or not is_interactive():

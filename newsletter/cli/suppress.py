@@ -138,7 +138,7 @@ def import_(
     for line, what in problems[:50]:
         note(f"{short_path(str(file))}:{line}: {what}")
     if problems:
-        raise NewsletterError(f"{plural(len(problems), 'row')} without an address; mend the file, nothing was done")
+        raise NewsletterError(f"{plural(len(problems), 'row')} without an address; fix the file, nothing was done")
     new = suppress_all(engine, rows, "import", time.time())
     say(f"{plural(new, 'address')} suppressed, {len(rows) - new:,} were already".replace("addresss", "addresses"))
 

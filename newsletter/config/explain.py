@@ -58,7 +58,7 @@ def broken_toml(error: tomllib.TOMLDecodeError, path: Path, text: str) -> Newsle
     line = int(at[1]) if at and at[1] else max(1, len(text.rstrip().splitlines()))
     what = _AT.sub("", str(error))
     lines = text.splitlines()
-    hint = "mend the TOML"
+    hint = "fix the TOML"
     if line <= len(lines) and what == "Invalid value":
         hint = 'a text stands in straight quotes, as in title = "The Long View"'
     return NewsletterError(f"{what[:1].lower()}{what[1:]}; {hint}", path=path, line=line)

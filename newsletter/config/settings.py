@@ -290,7 +290,7 @@ class Config(BaseSettings):
             path = self.root / password_file
             try:
                 if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                    raise NewsletterError("others can read this password file; run `chmod 600` on it", path=path)
+                    raise NewsletterError("other users can read this password file; run `chmod 600` on it", path=path)
                 return path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"

@@ -30,6 +30,11 @@ from newsletter.smtp.transaction import Transaction
 
 DROPS = 3
 """Connections that may be lost under one message before it has to wait like a deferred one."""
+_ANSWERED = {
+    "connect": "to the connection", "MAIL": "to the sender", "RCPT": "to a recipient", "DATA": "to a message",
+    ".": "to a message", "AUTH": "to the login",
+}  # fmt: skip
+"""What a relay's refusal answers, by the command, in words."""
 FAR = float("inf")
 WELL = Verdict(Action.SENT)
 _json = json.JSONDecoder().raw_decode  # what we wrote ourselves, without a look for spaces around it
@@ -186,7 +191,7 @@ class Dispatcher:
 
     def _stop(self, route: Route, reply: Reply, hint: str) -> None:
         """It is about us: nothing more goes to that relay."""
-        what = f"{route.relay.name}: {reply} (to {reply.command}); {hint}"
+        what = f"{route.relay.name}: {reply} ({_ANSWERED.get(reply.command, reply.command)}); {hint}"
         self._pool.leave_out(route, Refused(what))
 
     def again(self, connection: Connection, transaction: Transaction) -> None:

@@ -179,7 +179,7 @@ def _slips(found: Readership) -> list[Diagnosis]:
     count = sum(found.domains[domain] for domain in slips)
     shown = _some([f"{slip} (for {wanted})" for slip, wanted in slips.items()])
     what = f"{count:,} on the list have a slip in their address: {shown}"
-    fix = "mend those rows, or delete them; what was typed wrong goes to strangers, or to traps"
+    fix = "fix those rows, or delete them; what was typed wrong goes to strangers, or to traps"
     return [Diagnosis("list-slips", "warn", what, fix)]
 
 

@@ -69,7 +69,7 @@ async def examine_probe(
             return [Diagnosis(CHECK, "fail", what, "see docs/how-to/relays.md")]
         found = await _wait(mailbox, before, seconds, every)
     except NewsletterError as error:
-        return [Diagnosis(CHECK, "fail", str(error), "mend that, and probe again")]
+        return [Diagnosis(CHECK, "fail", str(error), "fix that, and probe again")]
     if found is None:
         what = f"the message to {envelope.rcpt_to} was accepted, and is not in {box.name} after {seconds:.0f} seconds"
         return [Diagnosis(CHECK, "fail", what, "look into its spam folder, and at bounces of the return path")]

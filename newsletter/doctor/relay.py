@@ -28,7 +28,7 @@ _DAY = 86_400
 async def examine_relays(identity: Identity, recipients: int, unicode_recipients: int) -> list[Diagnosis]:
     """Each relay of `[smtp] url`; `recipients` are those of the list, of which some need SMTPUTF8."""
     if identity.relay_trouble is not None:
-        return [Diagnosis("relay", "fail", str(identity.relay_trouble), "mend it in newsletter.toml")]
+        return [Diagnosis("relay", "fail", str(identity.relay_trouble), "fix it in newsletter.toml")]
     if not identity.relays:
         return [Diagnosis("relay", "skip", "no relay is set yet", "set [smtp] url, such as smtp://user@host:587")]
     diagnoses = []

@@ -59,11 +59,11 @@ def read_toml(source: str, path: Path, line: int = 1) -> dict[str, Any]:
         last = source.count("\n", 0, len(source.rstrip())) + 1
         what = re.sub(r" \(at (line \d+, column \d+|end of document)\)", "", str(error))
         found = line - 1 + (min(int(at[1]), last) if at else last)
-        raise NewsletterError(f"{what}; mend the TOML", path=path, line=found) from None
+        raise NewsletterError(f"{what}; fix the TOML", path=path, line=found) from None
     except RecursionError:
         raise _too_deep(path, line) from None
     except ValueError as error:  # a date that isn't one
-        raise NewsletterError(f"{error}; mend the TOML", path=path, line=line) from None
+        raise NewsletterError(f"{error}; fix the TOML", path=path, line=line) from None
     _bound(data, path, line)
     return data
 
@@ -74,7 +74,7 @@ def read_json(source: str, path: Path, line: int = 1) -> Any:
         data = json.loads(source, object_pairs_hook=_pairs)
     except json.JSONDecodeError as error:
         what = error.msg[0].lower() + error.msg[1:]
-        raise NewsletterError(f"{what}; mend the JSON", path=path, line=line + error.lineno - 1) from None
+        raise NewsletterError(f"{what}; fix the JSON", path=path, line=line + error.lineno - 1) from None
     except _DuplicateKeyError as error:
         found = [match.start() for match in re.finditer(re.escape(json.dumps(error.key)), source)]
         at = source.count("\n", 0, found[1]) if len(found) > 1 else 0
@@ -132,7 +132,7 @@ def _compose(source: str, path: Path, line: int, most: int) -> yaml.Node | None:
             raise _too_deep(path, line + (error.problem_mark.line if error.problem_mark else 0)) from None
         raise _yaml_error(error, path, line, source) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise NewsletterError(f"{error}; mend the YAML", path=path, line=line) from None
+        raise NewsletterError(f"{error}; fix the YAML", path=path, line=line) from None
     if node is not None:
         _weigh(node, {}, path, line, most)
     return node
@@ -170,7 +170,7 @@ def _construct(node: yaml.Node, path: Path, line: int) -> Any:
     except yaml.MarkedYAMLError as error:
         raise _yaml_error(error, path, line, "") from None
     except (ValueError, OverflowError, RecursionError) as error:
-        raise NewsletterError(f"{error}; mend the YAML", path=path, line=_line(node, line)) from None
+        raise NewsletterError(f"{error}; fix the YAML", path=path, line=_line(node, line)) from None
     finally:
         loader.dispose()
 
@@ -201,7 +201,7 @@ def _yaml_error(error: yaml.MarkedYAMLError, path: Path, line: int, source: str)
     if mark is not None and at >= len(source.splitlines()) > 0 and error.context_mark is not None:
         at = error.context_mark.line  # "found end of stream": where it began says more
     what = error.problem or error.context or "is not YAML"
-    hint = "put quotes around the value" if "mapping values are not allowed" in what else "mend the YAML"
+    hint = "put quotes around the value" if "mapping values are not allowed" in what else "fix the YAML"
     if "tab character" in what:
         hint = "indent with spaces"
     if "cannot start any token" in what:

@@ -155,7 +155,7 @@ def read_data_file(path: Path) -> Any:
         try:
             return [{str(key): value for key, value in row.items() if key} for row in rows]
         except csv.Error as error:
-            raise NewsletterError(f"{error}; mend the row", path=path, line=rows.line_num) from None
+            raise NewsletterError(f"{error}; fix the row", path=path, line=rows.line_num) from None
     return read_yaml(text, path)
 
 

@@ -257,7 +257,7 @@ def _literals(text: str, path: Path) -> dict[str, Any]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        raise NewsletterError("is no Python that can be read; mend it", path=path) from None
+        raise NewsletterError("is no Python that can be read; fix it", path=path) from None
     found: dict[str, Any] = {}
     for statement in tree.body:
         if (

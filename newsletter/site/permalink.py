@@ -86,7 +86,7 @@ def check_pattern(pattern: str, *, hugo: bool) -> None:
             continue
         near = difflib.get_close_matches(name.rstrip("_"), known, n=1, cutoff=0.5)
         hint = f"did you mean ':{near[0]}'?" if near else f"known: {', '.join(f':{token}' for token in known[:8])} …"
-        raise NewsletterError(f"':{name}' in {pattern!r} stands for nothing; {hint}")
+        raise NewsletterError(f"':{name}' in {pattern!r} is no placeholder; {hint}")
 
 
 def jekyll_path(pattern: str, post: Post, date: datetime | None, relative: PurePosixPath, collection: str = "") -> str:

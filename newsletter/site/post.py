@@ -254,7 +254,7 @@ class _TypedFields:
     def _wrong(self, key: str, wanted: str) -> NewsletterError:
         value = self.matter.data[key]
         kind = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)[:60]
-        return NewsletterError(f"{key}: {kind} is not {wanted}; mend it", path=self.path, line=self.matter.line(key))
+        return NewsletterError(f"{key}: {kind} is not {wanted}; fix it", path=self.path, line=self.matter.line(key))
 
 
 def _date(fields: _TypedFields, timezone: tzinfo, kind: str) -> datetime | None:

@@ -257,7 +257,7 @@ def explain(error: BaseException, path: Path) -> NewsletterError:
     if "full" in reason:
         return NewsletterError("the disk is full; make room, then run the same command again to go on", path=path)
     if "I/O" in reason or "readonly" in reason:
-        return NewsletterError(f"can't be written ({reason}); mend that, then run the same command again", path=path)
+        return NewsletterError(f"can't be written ({reason}); fix that, then run the same command again", path=path)
     if "not a database" in reason or "malformed" in reason:
         return NewsletterError(f"is no state file ({reason}); restore a copy, or move it away", path=path)
     return NewsletterError(f"the state file can't be used ({reason}); see [state] url", path=path)

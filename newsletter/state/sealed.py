@@ -183,7 +183,7 @@ def _snapshot(database: Path) -> bytes:
             with contextlib.closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
         except sqlite3.Error as error:
-            raise NewsletterError(f"can't be copied ({error}); mend that first", path=database) from None
+            raise NewsletterError(f"can't be copied ({error}); fix that first", path=database) from None
         return copy.read_bytes()
 
 

@@ -32,7 +32,7 @@ def load_token(folder: Path) -> str:
         with contextlib.suppress(FileExistsError):
             _make(path)
         if path.stat().st_mode & OTHERS:
-            raise NewsletterError("others can read the secret of the local pages; delete this file", path=path)
+            raise NewsletterError("other users can read the secret of the local pages; delete this file", path=path)
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged"

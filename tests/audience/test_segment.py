@@ -52,7 +52,7 @@ def test_a_subscriber_without_a_column_has_it_empty() -> None:
         ("subscriber", "`subscriber` needs a column"),
         ("subscriber.city = 'Lyon'", "`==` compares"),
         ("subscriber.city ==", "unexpected 'end'"),
-        ("subscriber.city 'Lyon'", "'Lyon' comes unexpected"),
+        ("subscriber.city 'Lyon'", "'Lyon' is not expected there"),
         ("subscriber.city && 1", "unexpected char '&'"),
         ("{{ subscriber.city }}", "without {{ }}"),
         ("subscriber.city | lowr == 'x'", "no filter is named 'lowr'; did you mean 'lower'?"),

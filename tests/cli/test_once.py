@@ -63,7 +63,7 @@ def test_a_renamed_post_goes_to_nobody_a_second_time(
     renamed.write_text(text)
     code, _, said = send(f"posts/{name}")
     assert code == 2
-    assert f"posts/{name}: says what issue 'hello' said, which was posts/{HELLO}" in said
+    assert f"posts/{name}: has the words of issue 'hello', which was posts/{HELLO}" in said
     assert relay.recipients == EVERYBODY
     added(folder, "joan@example.org,Joan,Cork")
     assert send("hello", "--as-begun")[0] == 0
@@ -140,7 +140,7 @@ def test_a_rehearsal_foretells_what_the_live_ledger_would_refuse(folder: Path, s
     (folder / "posts" / HELLO).rename(folder / "posts" / "renamed.md")
     code, _, said = call("send", "renamed", "--dry-run")
     assert code == 0
-    assert "a live send would stop: posts/renamed.md: says what issue 'hello' said" in said
+    assert "a live send would stop: posts/renamed.md: has the words of issue 'hello'" in said
     assert "says what" not in call("send", "renamed", "--dry-run", "--again", "meant")[2]
     (folder / "posts" / HELLO).write_text(POST.replace("second paragraph", "third paragraph"))
     assert "has changed since issue 'hello' was begun" in call("send", f"posts/{HELLO}", "--dry-run")[2]
@@ -159,9 +159,9 @@ def test_a_second_file_with_a_slug_in_use_is_refused_and_the_first_is_named(
     for arguments in ((f"posts/{second}",), (f"posts/{second}", "--as-begun")):
         code, _, said = send(*arguments)
         assert code == 2
-        assert f"posts/{second}: has the slug 'weekly' as posts/{first} has" in said
+        assert f"posts/{second}: has the same slug, 'weekly', as posts/{first}" in said
         assert "slug: weekly-2" in said
-        assert "restore the post" not in said
+        assert "undo the change" not in said
     (folder / "posts" / second).write_text("---\ntitle: Links 2\nslug: weekly-2\n---\nThe second text.\n")
     assert send(f"posts/{second}")[0] == 0
     assert len(relay.messages) == 6
@@ -190,7 +190,7 @@ def test_a_mended_typo_goes_to_those_who_lack_the_first_and_to_nobody_twice(
     assert code == 2
     assert "-The first line" in said
     assert "+The opening line" in said
-    assert "`--again NAME`, and with `--except hello` for those alone who lack that one" in said
+    assert "`--again NAME`: to everybody, or with `--except hello` only to those who do not have 'hello'" in said
     relay.refuse.clear()
     code, out, _ = send("hello", "--again", "hello-2", "--except", "hello")
     assert code == 0

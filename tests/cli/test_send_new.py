@@ -166,7 +166,7 @@ def test_an_issue_that_was_not_finished_is_finished_first_as_it_was_begun(
         ("", "name a post, or give --new for all that are due"),
         ("hello --digest", "--since and --digest go with --new"),
         ("--new --since soon", "--since 'soon' is no day; write 2026-05-04"),
-        ("--new --again x", "--new excludes --to, --as-begun, --again, --limit and --at; name a post for those"),
+        ("--new --again x", "--new can't go with --to, --as-begun, --again, --limit or --at; name a post for those"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(call: Call, words: str, said: str) -> None:

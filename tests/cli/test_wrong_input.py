@@ -36,7 +36,7 @@ def test_a_folder_without_config_says_how_to_begin(run: Run) -> None:
         ),
         (
             "[posts]\npermalink = '/:titel/'\n",
-            ":2: [posts] permalink: ':titel' in '/:titel/' stands for nothing; did you mean",
+            ":2: [posts] permalink: ':titel' in '/:titel/' is no placeholder; did you mean",
         ),
         (
             "[posts]\npermalink = 'prety'\n",

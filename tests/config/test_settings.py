@@ -139,7 +139,7 @@ def test_what_a_room_finds_wrong_with_a_value_gets_the_place_of_its_key(
 
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
-    [(b"hunter2\n", 0o644, "others can read this password file"), (b"\xe9\n", 0o600, "it is not UTF-8")],
+    [(b"hunter2\n", 0o644, "other users can read this password file"), (b"\xe9\n", 0o600, "it is not UTF-8")],
 )
 def test_a_password_file_that_is_no_secret_or_no_text_is_refused(
     tmp_path: Path, content: bytes, mode: int, said: str

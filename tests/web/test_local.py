@@ -182,7 +182,7 @@ def test_the_secret_is_kept_for_its_owner_and_is_the_same_next_time(tmp_path: Pa
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "page-token").stat().st_mode & 0o777 == 0o600
     (folder / "page-token").chmod(0o644)
-    with pytest.raises(NewsletterError, match="others can read"):
+    with pytest.raises(NewsletterError, match="other users can read"):
         load_token(folder)
 
 

@@ -44,7 +44,7 @@ def locked(lock: Path) -> Iterator[None]:
         lock.parent.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise NewsletterError(f"can't be made ({error.strerror}); mend that, then try again", path=lock) from None
+        raise NewsletterError(f"can't be made ({error.strerror}); fix that, then try again", path=lock) from None
     with _held(handle, fcntl.LOCK_EX):
         yield
 
@@ -71,7 +71,7 @@ def _held(handle: int, kind: int) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise TryAgainLater("the list is in use for long; try again later") from None
+                    raise TryAgainLater("another command has been using the list for long; try again later") from None
                 time.sleep(0.01)
         yield
     finally:
@@ -278,7 +278,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NewsletterError(f"can't be edited ({error.strerror}); mend that, then try again", path=path) from None
+        raise NewsletterError(f"can't be edited ({error.strerror}); fix that, then try again", path=path) from None
 
 
 def _sync(folder: Path) -> None:

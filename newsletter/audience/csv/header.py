@@ -85,7 +85,7 @@ def read_titles(path: Path) -> tuple[list[str], str, int]:
         raise NewsletterError("the line of the header is blank; write `email,name`", path=path, line=line)
     delimiter, titles = _reading(lines[line - 1], delimiters)
     if not titles:
-        raise NewsletterError("a quote in the header is not closed; mend it", path=path, line=line)
+        raise NewsletterError("a quote in the header is not closed; fix it", path=path, line=line)
     return titles, delimiter, line
 
 

@@ -123,7 +123,7 @@ def _quoting(reason: str) -> str:
         return _TOO_LARGE
     if "expected after" in reason:
         return 'a quote inside a quoted field; double it ("say ""hello"""), or close the one that opens the field'
-    return f"{reason}; mend the row"
+    return f"{reason}; fix the row"
 
 
 def _check_beginning(chunk: bytes, path: Path) -> None:

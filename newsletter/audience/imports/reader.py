@@ -88,7 +88,7 @@ class ImportFile:
             if len(row) == width:
                 yield line, read(list(map(str.strip, row)))
             elif any(map(str.strip, row)):
-                yield line, RefusedRow(row[0][:80], f"{len(row)} fields where the header has {width}; mend the row")
+                yield line, RefusedRow(row[0][:80], f"{len(row)} fields where the header has {width}; fix the row")
 
     def _person(self) -> Callable[[list[str]], Incoming | RefusedRow]:
         """A function from a row's cells to a person; what is asked of every row is decided once."""

@@ -188,6 +188,6 @@ LINK_DEAD = Check(
     "link-dead", lambda sample: (),
     {"error": "does not answer with 2xx, or leads to a private address", "info": "redirects for good"},
     "The reader clicks and finds nothing.",
-    "Mend the address, or take the link out.",
+    "Fix the address, or take the link out.",
     "https://www.rfc-editor.org/rfc/rfc9110#section-15",
 )  # fmt: skip

@@ -162,6 +162,6 @@ SPAM = Check(
     "spam", lambda sample: (),
     {"error": "score over 5", "warning": "score over 3", "info": "any other score; no filter answers"},
     "The message lands among spam, or nowhere.",
-    "Mend what the rules name.",
+    "Fix what the rules name.",
     "https://docs.rspamd.com/",
 )  # fmt: skip

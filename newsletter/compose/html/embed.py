@@ -84,7 +84,7 @@ def _picture(path: Path, way: str, shown: int, address: str, domain: str) -> Pic
         with path.open("rb") as file:
             octets = file.read(LARGEST + 1)
     except OSError as error:
-        raise NewsletterError(f"the picture can't be read ({error.strerror}); mend it", path=path) from None
+        raise NewsletterError(f"the picture can't be read ({error.strerror}); fix it", path=path) from None
     kind = kind_of(octets)
     if not kind:
         return None

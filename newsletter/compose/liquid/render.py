@@ -53,7 +53,7 @@ def render_liquid(source: str, page: Page) -> str:
     except (RecursionError, MemoryError, OverflowError):
         raise NewsletterError("its Liquid never ends; look for an include of itself", path=post.path) from None
     except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
-        raise NewsletterError(f"its Liquid fails: {error}; mend it", path=post.path, line=post.body_line) from None
+        raise NewsletterError(f"its Liquid fails: {error}; fix it", path=post.path, line=post.body_line) from None
 
 
 @functools.lru_cache(maxsize=2)
@@ -81,7 +81,7 @@ def _located(error: LiquidError, scene: Scene) -> NewsletterError:
     elif isinstance(error, ResourceLimitError):
         what = f"its Liquid is too much: {error.message}; make it less"
     else:
-        what = f"Liquid: {error.message}; mend it, or show it as text between {{% raw %}} and {{% endraw %}}"
+        what = f"Liquid: {error.message}; fix it, or show it as text between {{% raw %}} and {{% endraw %}}"
     token = error.token
     source, start = (token.source, token.start_index) if token and token.source in scene.sources else ("", -1)
     if start < 0 and (ending := re.match(r"expected tag end(\w+)", str(error.message))):

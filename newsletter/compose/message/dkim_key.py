@@ -91,7 +91,7 @@ def read_key(path: Path, domain: str, selector: str) -> SigningKey:
             f"the DKIM key can't be read ({error.strerror}); `newsletter dkim generate` makes one", path=path
         ) from None
     if mode & 0o077:
-        raise NewsletterError("others can read this DKIM key; run `chmod 600` on it", path=path)
+        raise NewsletterError("other users can read this DKIM key; run `chmod 600` on it", path=path)
     try:
         key = load_pem_private_key(octets, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -122,7 +122,7 @@ def generate_key(path: Path, domain: str, selector: str, kind: KeyType) -> Signi
             "is there already, and a key is never written over; give another --selector, or move it away", path=path
         ) from None
     except OSError as error:
-        raise NewsletterError(f"can't be written: {error.strerror}; make room or mend its folder", path=path) from None
+        raise NewsletterError(f"can't be written: {error.strerror}; make room or fix its folder", path=path) from None
     return signing_key
 
 

@@ -95,7 +95,7 @@ class Log:
                 os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # all of it or nothing
         except OSError as error:
             if error.errno != errno.ENOSPC:
-                reason = f"can't be written ({error.strerror}); mend that, then {_NEXT}"
+                reason = f"can't be written ({error.strerror}); fix that, then {_NEXT}"
         self.is_broken = True
         raise NewsletterError(reason, path=self.path)
 

@@ -72,7 +72,7 @@ def find_resemblance(issue: Issue, sent: Iterable[Issue], root: Path | None = No
         if not _may_be_one(issue, other, words):
             continue
         if theirs == words:
-            raise _renamed(issue, f"says what issue {other.id!r} said, which was {other.post}", other.id)
+            raise _renamed(issue, f"has the words of issue {other.id!r}, which was {other.post}", other.id)
         if _digested(issue) or _digested(other):  # no file holds it, and each is like the last
             continue
         share = _share(pairs, _pairs(theirs))
@@ -85,8 +85,8 @@ def find_resemblance(issue: Issue, sent: Iterable[Issue], root: Path | None = No
 
 def _renamed(issue: Issue, what: str, other: str) -> AlreadySent:
     return AlreadySent(
-        f"{what}; a renamed post goes to nobody twice: `newsletter send {other} --as-begun` sends that issue to those "
-        "who lack it, and `--again NAME` sends this one as a new issue, to everybody",
+        f"{what}; nobody gets a post twice because it was renamed: `newsletter send {other} --as-begun` sends that "
+        "issue to those who do not have it yet, and `--again NAME` sends this one as a new issue, to everybody",
         path=issue.post,
     )
 
@@ -125,8 +125,8 @@ def refuse_changed(issue: Issue, frozen: Issue, root: Path | None = None) -> New
     what = f":\n{shown}\n" if lines else " (its template, the configuration or the site, not its words); "
     return NewsletterError(
         f"{issue.post} has changed since issue {issue.id!r} was begun{what}"
-        f"restore the post; or give `--as-begun` to finish it as it was begun; "
-        f"or make a new issue with `--again NAME`, and with `--except {issue.id}` for those alone who lack that one"
+        f"undo the change; or send the old words to the rest with `--as-begun`; or send the new words as a second "
+        f"issue with `--again NAME`: to everybody, or with `--except {issue.id}` only to those who do not have {issue.id!r}"
     )
 
 
@@ -134,7 +134,7 @@ def slug_in_use(post: str, frozen: Issue) -> NewsletterError:
     """What is said of a second file with the slug of an issue that was begun."""
     slug = frozen.id
     return NewsletterError(
-        f"has the slug {slug!r} as {frozen.post} has, of which issue {slug!r} was made; "
+        f"has the same slug, {slug!r}, as {frozen.post}, which is issue {slug!r} already; "
         f"give it one of its own: `slug: {_second(slug)}` in its front matter, or `--again NAME`",
         path=post,
     )

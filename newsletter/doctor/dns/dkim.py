@@ -51,7 +51,7 @@ async def _examine_key(key: SigningKey, resolver: Resolver) -> list[Diagnosis]:
     answer = await resolver.ask(key.name, "TXT")
     if answer.outcome == "trouble":
         what = f"the DKIM record {key.name} can't be read: {answer.trouble}"
-        return [Diagnosis(CHECK, "fail", what, "mend the domain's name servers")]
+        return [Diagnosis(CHECK, "fail", what, "fix the domain's name servers")]
     records = [text for text in answer.records if _is_key(text)]
     if not records:
         return [await _missing(key, answer, resolver)]

@@ -38,7 +38,7 @@ async def examine_dmarc(identity: Identity, resolver: Resolver) -> list[Diagnosi
     policy = found.policy
     wrong = _unreadable(found)
     if found.trouble and policy is None:
-        return [Diagnosis(CHECK, "fail", f"DMARC can't be read: {found.trouble}", "mend the domain's name servers")]
+        return [Diagnosis(CHECK, "fail", f"DMARC can't be read: {found.trouble}", "fix the domain's name servers")]
     if policy is None:
         return wrong or [await _missing(identity.domain, resolver)]
     wrong += _tags(policy)

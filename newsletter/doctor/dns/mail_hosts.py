@@ -44,7 +44,7 @@ async def examine_from(identity: Identity, resolver: Resolver) -> list[Diagnosis
         return [Diagnosis("from", "fail", what, "check [newsletter] author, and whether the domain was renewed")]
     if answer.outcome == "trouble":
         what = f"From's domain {domain} can't be asked for: {answer.trouble}"
-        return [Diagnosis("from", "fail", what, f"mend the name servers of {domain}, or ask who keeps them")]
+        return [Diagnosis("from", "fail", what, f"fix the name servers of {domain}, or ask who keeps them")]
     return [
         Diagnosis("from", "pass", f"From's domain {domain} is there, and is not one where anybody may have an address")
     ]
@@ -67,7 +67,7 @@ async def _mail_of(domain: str, role: str, resolver: Resolver) -> list[Diagnosis
     line = zone_lines(domain, f"{domain}. IN MX 10 YOUR-MAIL-HOST.")
     if answer.outcome == "trouble":
         what = f"the MX records of {whose} can't be read: {answer.trouble}"
-        return [Diagnosis("mx", "fail", what, f"mend the name servers of {domain}")]
+        return [Diagnosis("mx", "fail", what, f"fix the name servers of {domain}")]
     hosts = sorted((int(pair[0]), pair[1] if len(pair) > 1 else "") for pair in map(str.split, answer.records))[:HOSTS]
     if any(not host for _, host in hosts):
         beside = " beside others, which is void" if len(hosts) > 1 else ""

@@ -31,7 +31,7 @@ async def _mta_sts(domain: str, resolver: Resolver) -> Diagnosis:
     line = text_record(place, "v=STSv1; id=20260101")
     records = [text for text in answer.records if text.lower().replace(" ", "").startswith("v=stsv1")]
     if answer.trouble:
-        return Diagnosis(check, "warn", f"{place} can't be read: {answer.trouble}", "mend the domain's name servers")
+        return Diagnosis(check, "warn", f"{place} can't be read: {answer.trouble}", "fix the domain's name servers")
     if not records:
         found = f", but {answer.records[0][:60]!r}" if answer.records else ""
         what = f"{domain} has no MTA-STS record{found}: replies and bounces may come without TLS (optional)"
@@ -54,7 +54,7 @@ async def _mta_sts(domain: str, resolver: Resolver) -> Diagnosis:
     wrong = response.trouble or ("" if response.status == 200 else f"is answered with {response.status}, not with 200")
     wrong = wrong or await _policy_fault(response.text, domain, resolver)
     if wrong:
-        return Diagnosis(check, "fail", f"the MTA-STS policy of {domain} {wrong}", "mend it, or take the record out")
+        return Diagnosis(check, "fail", f"the MTA-STS policy of {domain} {wrong}", "fix it, or take the record out")
     mode = dict(_policy_lines(response.text)).get("mode", "")
     return Diagnosis(check, "pass", f"{domain} has an MTA-STS policy (mode {mode})")
 
@@ -86,7 +86,7 @@ async def _tls_reports(domain: str, resolver: Resolver) -> Diagnosis:
     answer = await resolver.ask(place, "TXT")
     line = text_record(place, f"v=TLSRPTv1; rua=mailto:tls-reports@{domain}")
     if answer.trouble:
-        return Diagnosis(check, "warn", f"{place} can't be read: {answer.trouble}", "mend the domain's name servers")
+        return Diagnosis(check, "warn", f"{place} can't be read: {answer.trouble}", "fix the domain's name servers")
     records = [text for text in answer.records if text.lower().replace(" ", "").startswith("v=tlsrptv1")]
     if not records:
         found = f", but {answer.records[0][:60]!r}" if answer.records else ""

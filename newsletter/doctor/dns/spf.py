@@ -22,7 +22,7 @@ async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]
     answer = await resolver.ask(domain, "TXT")
     records, trouble = await find_spf(domain, resolver)
     if trouble:
-        return [Diagnosis(CHECK, "fail", f"SPF of {domain} can't be read: {trouble}", "mend the domain's name servers")]
+        return [Diagnosis(CHECK, "fail", f"SPF of {domain} can't be read: {trouble}", "fix the domain's name servers")]
     if not records:
         return [await _missing(identity, answer, resolver)]
     if len(records) > 1:

@@ -116,7 +116,7 @@ async def _descend(found: Walk, term: Term, target: str, resolver: Resolver, abo
         if (await resolver.ask(target, "TXT")).is_none:
             found.void.append((term.text, by))
         what = f"{target} has no SPF record, so {term.text} makes the whole record void"
-        found.errors.append(SpfError(what, f"take {term.text} out, or mend its name", by))
+        found.errors.append(SpfError(what, f"take {term.text} out, or fix its name", by))
     else:
         await _read(found, target, records[0], resolver, above, by)
 
