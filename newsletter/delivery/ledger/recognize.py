@@ -126,7 +126,8 @@ def refuse_changed(issue: Issue, frozen: Issue, root: Path | None = None) -> New
     return NewsletterError(
         f"{issue.post} has changed since issue {issue.id!r} was begun{what}"
         f"undo the change; or send the old words to the rest with `--as-begun`; or send the new words as a second "
-        f"issue with `--again NAME`: to everybody, or with `--except {issue.id}` only to those who do not have {issue.id!r}"
+        f"issue with `--again NAME`: to everybody, or with `--except {issue.id}` only to those who do not have "
+        f"{issue.id!r}"
     )
 
 
