@@ -54,6 +54,18 @@ def needs_smtputf8(address: str) -> bool:
     return not address.isascii()
 
 
+def ascii_domain(domain: str) -> str:
+    """An international domain as DNS has it, by IDNA 2008 as browsers read it (`straße` is no `strasse`).
+
+    Raises UnicodeError.
+    """
+    if domain.isascii():
+        return domain
+    import idna  # its tables are large, and few domains need them
+
+    return idna.encode(domain, uts46=True).decode("ascii")
+
+
 def split_mailbox(text: str, name: str = "address") -> tuple[str, str]:
     """`Ada Moreau <ada@example.org>`, or the address alone, as its name (maybe empty) and its address.
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import httpcore
 
+from newsletter.audience.address import ascii_domain
 from newsletter.checks.public_address import Address
 
 _AGENT = "newsletter-check"
@@ -40,7 +41,7 @@ async def request(
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
-        name = host if ":" in host else host.encode("idna").decode("ascii")
+        name = host if ":" in host else ascii_domain(host)
         port = parts.port
     except ValueError:  # UnicodeError is one
         raise Unreachable("is no address") from None

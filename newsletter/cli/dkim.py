@@ -63,9 +63,13 @@ def generate(
 
 def _domain_of_author(config: "Config") -> str:
     from newsletter.audience.address import split_mailbox
+    from newsletter.config.settings import PLACEHOLDER
     from newsletter.errors import NewsletterError
 
     if not config.newsletter.author.strip():
         raise NewsletterError("there is no author to take the domain from; set [newsletter] author, or give --domain")
     with config.naming("newsletter", "author"):
-        return split_mailbox(config.newsletter.author, "[newsletter] author")[1].rpartition("@")[2]
+        address = split_mailbox(config.newsletter.author, "[newsletter] author")[1]
+        if address == PLACEHOLDER:
+            raise NewsletterError(f"author is still {address}, from `newsletter init`; set yours, or give --domain")
+        return address.rpartition("@")[2]

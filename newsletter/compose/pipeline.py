@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from newsletter.audience.address import split_mailbox
+from newsletter.audience.address import ascii_domain, split_mailbox
 from newsletter.compose.body import render_body
 from newsletter.compose.context import (
     body_context,
@@ -148,7 +148,7 @@ def _compose(page: Page, config: Config, issue_id: str | None, posts: Sequence[P
 def list_id(title: str, url: str, address: str) -> str:
     """`title <host>` for List-Id (RFC 2919): ASCII, and the same for every issue."""
     host = urlsplit(url).hostname or address.rpartition("@")[2]
-    host = host.encode("idna").decode() if not host.isascii() else host
+    host = ascii_domain(host)
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
     plain = " ".join(re.sub(r"[^ -~]|[<>]", " ", plain).split())
     return f"{plain} <{host}>" if plain else f"<{host}>"

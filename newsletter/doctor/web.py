@@ -5,11 +5,14 @@ import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpcore
 
+from newsletter.audience.address import ascii_domain
+
 SECONDS = 10.0
+_SAFE = "/%:=&~+!$,;'@()*?"  # what stands in an address as it is
 MOST = 64 * 1024
 """Bytes of an answer that are read."""
 
@@ -36,14 +39,16 @@ async def fetch(
     """Ask once. `address`: where the host is, if it was looked up before."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        host, port = ascii_domain(parts.hostname or ""), parts.port
     except ValueError:
         return WebAnswer(trouble="is no address")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
     place = httpcore.URL(
-        scheme=parts.scheme.encode(), host=(address or host).encode("idna"), port=port, target=target.encode()
+        scheme=parts.scheme.encode(), host=(address or host).encode("ascii"), port=port, target=target.encode()
     )
-    headers = [("Host", parts.netloc), ("User-Agent", "newsletter-doctor"), ("Accept", "*/*"), ("Connection", "close")]
+    shown = f"[{host}]" if ":" in host else host
+    authority = shown if port is None else f"{shown}:{port}"
+    headers = [("Host", authority), ("User-Agent", "newsletter-doctor"), ("Accept", "*/*"), ("Connection", "close")]
     if body:
         headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
     try:

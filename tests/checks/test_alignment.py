@@ -23,6 +23,7 @@ from newsletter.config.settings import load_config
         ("ada@one.co.uk", '"two.co.uk"', True),
         ("ada@news.one.co.uk", '"mail.one.co.uk"', False),
         ("ada@bücher.example", '"xn--bcher-kva.example"', False),
+        ("ada@straße.example", '"straße.example"', False),
         ("ada@example.org", '"notexample.org"', True),
         ("ada@example.org", '""', False),
     ],

@@ -1,5 +1,6 @@
 """`dkim generate`, and what is signed with its key, judged by dkimpy."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -32,6 +33,9 @@ def test_what_is_no_domain_makes_no_key(run: Run, folder: Path) -> None:
     assert refused.returncode == 2
     assert "can't be a DKIM domain" in refused.stderr
     assert not (folder / ".newsletter/dkim").exists()
+    path = folder / "newsletter.toml"
+    path.write_text(re.sub("(?m)^author = .*", 'author = "Your Name <you@example.org>"', path.read_text()))
+    assert "author is still you@example.org" in run("dkim", "generate").stderr
 
 
 def test_the_lines_that_generate_prints_sign_what_is_rendered(run: Run, folder: Path) -> None:

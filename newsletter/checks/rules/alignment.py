@@ -7,6 +7,7 @@ the domain's own policy says (`doctor` asks it) is not known here.
 from collections.abc import Iterator
 from pathlib import Path
 
+from newsletter.audience.address import ascii_domain
 from newsletter.checks.rule import Check, Violation
 from newsletter.checks.sample import Sample
 
@@ -32,7 +33,7 @@ def dkim_alignment(sample: Sample) -> Iterator[Violation]:
 
 def _ascii(domain: str) -> str:
     try:
-        return domain.strip().lower().rstrip(".").encode("idna").decode("ascii")
+        return ascii_domain(domain.strip().lower().rstrip("."))
     except UnicodeError:
         return domain.strip().lower()
 

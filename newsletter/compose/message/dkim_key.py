@@ -6,11 +6,13 @@ A key is a PEM file that only its owner may read. Signing is `dkim`'s business.
 import base64
 import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from newsletter.audience.address import ascii_domain
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 
@@ -18,6 +20,7 @@ KeyType = Literal["rsa", "ed25519"]
 SELECTOR = "newsletter"
 RSA_BITS = 2048
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_FILE_MOST = 65_536  # bytes; a key of 16,384 bits has 13,000
 _NAME_MOST = 180  # with the other and "_domainkey" under the 253 of RFC 1035
 RSA_LEAST = 1024  # what verifiers accept at all (RFC 8301 section 3.2)
 
@@ -85,7 +88,11 @@ def read_key(path: Path, domain: str, selector: str) -> SigningKey:
 
     try:
         mode = path.stat().st_mode
-        octets = path.read_bytes()
+        if not stat.S_ISREG(mode):
+            what = "is no file, and a DKIM key is one; `newsletter dkim generate` makes one"
+            raise NewsletterError(what, path=path)
+        with path.open("rb") as file:
+            octets = file.read(_FILE_MOST)
     except OSError as error:
         raise NewsletterError(
             f"the DKIM key can't be read ({error.strerror}); `newsletter dkim generate` makes one", path=path
@@ -148,8 +155,9 @@ def dns_name(name: str, what: str) -> str:
     """A domain or selector as DNS has it: lower case, punycode. Raises NewsletterError for what can't be one."""
     try:
         found = name.strip().rstrip(".").lower()
-        found = found if found.isascii() else found.encode("idna").decode("ascii")
-        if len(found) <= _NAME_MOST and all(map(_LABEL.fullmatch, found.split("."))):
+        found = ascii_domain(found)
+        is_address = what == "domain" and found.rpartition(".")[2].isdecimal()
+        if len(found) <= _NAME_MOST and all(map(_LABEL.fullmatch, found.split("."))) and not is_address:
             return found
     except UnicodeError:
         pass

@@ -1,5 +1,6 @@
 """Signatures, judged by dkimpy."""
 
+import os
 import re
 import stat
 from datetime import UTC, datetime, timedelta
@@ -152,7 +153,12 @@ def test_a_record_is_split_into_strings_that_dns_can_hold(keys: list[SigningKey]
 
 @pytest.mark.parametrize(
     ("written", "found"),
-    [("Example.ORG.", "example.org"), ("bücher.example", "xn--bcher-kva.example"), ("a_b", "a_b")],
+    [
+        ("Example.ORG.", "example.org"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("a_b", "a_b"),
+        ("straße.example", "xn--strae-oqa.example"),
+    ],
 )
 def test_a_name_is_written_as_dns_has_it(written: str, found: str) -> None:
     assert dns_name(written, "domain") == found
@@ -162,6 +168,19 @@ def test_a_name_is_written_as_dns_has_it(written: str, found: str) -> None:
 def test_what_dns_cannot_have_is_refused(name: str) -> None:
     with pytest.raises(NewsletterError, match="DKIM selector"):
         dns_name(name, "selector")
+
+
+def test_an_address_is_no_domain() -> None:
+    with pytest.raises(NewsletterError, match="DKIM domain"):
+        dns_name("192.0.2.1", "domain")
+
+
+def test_a_key_file_that_is_none_ends_in_a_line(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a device read without end."""
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(NewsletterError, match="is no file"):
+            read_key(path, "example.org", "newsletter")
 
 
 def config(tmp_path: Path, dkim_lines: str) -> Path:
