@@ -184,7 +184,7 @@ def _slips(found: Readership) -> list[Diagnosis]:
 
 
 def _thrown_away(found: Readership) -> list[Diagnosis]:
-    domains = [domain for domain in found.domains if domain in disposable()]
+    domains = [domain for domain in found.domains if domain in disposable() and not meant(domain)]
     if not domains:
         return []
     count = sum(found.domains[domain] for domain in domains)
@@ -203,10 +203,11 @@ def _roles(found: Readership) -> list[Diagnosis]:
 
 
 def _dead(found: Readership) -> list[Diagnosis]:
-    if not found.dead:
+    dead = [domain for domain in found.dead if not meant(domain)]  # a slip is told once
+    if not dead:
         return []
-    count = sum(found.domains[domain] for domain in found.dead)
-    what = f"{count:,} on the list are at domains that take no mail: {_some(found.dead)}"
+    count = sum(found.domains[domain] for domain in dead)
+    what = f"{count:,} on the list are at domains that take no mail: {_some(dead)}"
     return [Diagnosis("list-dead", "warn", what, "remove them, or ask for another address: every one is a bounce")]
 
 

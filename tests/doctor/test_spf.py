@@ -74,6 +74,15 @@ def test_a_wrong_spf_record_is_named_with_its_line(look: Look, records: str, wha
     assert any(what in each.what and fix in each.fix for each in wrong), wrong
 
 
+def test_behind_a_slip_the_rest_of_a_record_is_looked_at_too(look: Look) -> None:
+    line = _line("v=spf1 ipv4:198.51.100.1 include:open.example.net allow –all")
+    wrong = [each for each in look(without=(SPF,), with_=f"{line}\n{OTHERS}") if each.check == "spf"]
+    said = "\n".join(each.what for each in wrong)
+    for slip in ("'ipv4:198.51.100.1' is no term", "'allow' is no term", "'–all' is no term", "lets everybody send"):
+        assert slip in said
+    assert '"v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ip4:198.51.100.1 -all"' in wrong[-1].fix + wrong[-2].fix
+
+
 def test_too_many_lookups_are_answered_with_a_record_that_has_fewer(look: Look) -> None:
     inner = "\n".join(f'n{n}.example.net. IN TXT "v=spf1 ip4:198.51.100.{n} -all"' for n in range(11))
     nested = " ".join(f"include:n{n}.example.net" for n in range(9))

@@ -1,12 +1,12 @@
 """DMARC: what is asked of receivers, whether our mail aligns, and where reports go (RFC 9989, 9990)."""
 
-import re
 from collections.abc import Iterable
 
 from newsletter.compose.message.dkim_key import text_record
 from newsletter.doctor.diagnosis import Diagnosis, Result, zone_lines
 from newsletter.doctor.dns.dkim import read_tags
 from newsletter.doctor.dns.dmarc_record import (
+    GLUED,
     KNOWN,
     POLICIES,
     REMOVED,
@@ -91,10 +91,9 @@ def _tags(policy: Policy) -> list[Diagnosis]:
     names = [name for name, _ in read_tags(policy.text)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         wrong("fail", f"has {', '.join(twice)} twice: receivers take either, or nothing of it")
-    glued = [name for name, value in policy.tags.items() if re.search(r"\s[a-z]+\s*=", value, re.IGNORECASE)]
-    if glued:
-        after = re.split(r"\s", policy.tags[glued[0]], maxsplit=1)[1]
-        wrong("fail", f"lacks a semicolon before {after[:40]}, so {glued[0]}= can't be read")
+    glued = {name: found[1] for name, value in policy.tags.items() if (found := GLUED.search(value))}
+    for name, after in glued.items():
+        wrong("fail", f"lacks a semicolon before {after}=, so {name}= can't be read")
     if removed := [name for name in REMOVED if name in policy.tags]:
         wrong("warn", f"has {', '.join(removed)}, which RFC 9989 took away; pct=0 became t=y")
     for name in ("p", "sp", "np"):

@@ -25,6 +25,8 @@ _VALUES = {
     "fo": re.compile(r"[01ds](?::[01ds])*\Z"),
 }
 """What the values of short tags may be (section 4.8)."""
+GLUED = re.compile(rf"\s({'|'.join((*KNOWN, *REMOVED))})\s*=", re.IGNORECASE)
+"""A tag within a value: the semicolon before it is missing."""
 _BETWEEN = re.compile(rf"\\*[;,]?\s+(?=(?:{'|'.join((*KNOWN, *REMOVED))})\s*[=:])|\\*;", re.IGNORECASE)
 _URI = re.compile(r"mailto:[^\s@,!]+@([^\s@,!?]+)(?:![0-9]+[kmgt]?)?(?:\?.*)?\Z", re.IGNORECASE)
 

@@ -75,7 +75,7 @@ async def _mail_of(domain: str, role: str, resolver: Resolver) -> list[Diagnosis
         return [Diagnosis("mx", "fail", what, f'take "{domain}. IN MX 0 ." out\n{line}')]
     if not hosts:
         return [await _without_mx(domain, whose, line, resolver)]
-    faults = [fault for _, host in hosts if (fault := await _fault(host, resolver))]
+    faults = [fault for fault in await asyncio.gather(*(_fault(host, resolver) for _, host in hosts)) if fault]
     if faults:
         worst: Result = "fail" if len(faults) == len(hosts) or any("no host" in fault for fault in faults) else "warn"
         what = f"the MX of {whose}: {'; '.join(faults)}"

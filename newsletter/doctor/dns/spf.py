@@ -8,12 +8,15 @@ from newsletter.compose.message.dkim_key import text_record
 from newsletter.doctor.diagnosis import Diagnosis, zone_lines
 from newsletter.doctor.dns.resolver import Answer, Resolver
 from newsletter.doctor.dns.sources import sources_of
-from newsletter.doctor.dns.spf_faults import CHECK, faults_of, joined_words, with_terms
-from newsletter.doctor.dns.spf_record import looks_like_spf
+from newsletter.doctor.dns.spf_faults import CHECK, faults_of, joined_words, mended_terms, with_terms
+from newsletter.doctor.dns.spf_record import VERSION, looks_like_spf
 from newsletter.doctor.dns.spf_walk import LOOKUPS, Walk, authorizes, find_spf, walk
 from newsletter.doctor.identity import Identity
 from newsletter.doctor.profiles import Profile
 from newsletter.smtp.relay import Relay
+
+SLIPS = 3
+"""Of a record that can't be read, so many are mended to see what else is wrong."""
 
 
 async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]:
@@ -27,9 +30,15 @@ async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]
         return [await _missing(identity, answer, resolver)]
     if len(records) > 1:
         return [_several(identity, records)]
-    found = await walk(domain, records[0], resolver)
+    found, ours = await walk(domain, records[0], resolver), await _ours(identity, resolver)
     strings = answer.strings[answer.records.index(records[0])]
-    diagnoses = faults_of(found, strings, answer.records, await _ours(identity, resolver))
+    diagnoses = faults_of(found, strings, answer.records, ours)
+    for _ in range(SLIPS):
+        if found.terms or not found.errors or "joined" in diagnoses[0].what:
+            break  # what follows is said of the record with that slip mended
+        terms = mended_terms(found, found.errors[0], ours)
+        found = await walk(domain, " ".join([VERSION, *terms]), resolver, written=records[0])
+        diagnoses += faults_of(found, (), (), ours)
     for relay, profile in identity.profiles():
         diagnoses += [one async for one in _includes(found, identity, relay, profile, resolver)]
     if not any(one.result in ("fail", "warn") for one in diagnoses):
@@ -87,7 +96,9 @@ async def _includes(
         return
     sources, trouble = await sources_of(relay, resolver)
     if relay.is_loopback and not sources:
-        said = await authorizes(found.domain, ipaddress.ip_address("127.0.0.1"), identity.mail_from, resolver)
+        said = await authorizes(
+            found.domain, ipaddress.ip_address("127.0.0.1"), identity.mail_from, resolver, found.record
+        )
         if said != "pass":
             what = f"the relay is on this machine: whether SPF of {found.domain} names its public address can't be told"
             yield Diagnosis(CHECK, "warn", what, with_terms(found, ["ip4:ADDRESS-OF-THIS-MACHINE"]))
@@ -96,7 +107,9 @@ async def _includes(
         reason = trouble or "it has no address"
         yield Diagnosis("relay-address", "fail", f"the relay {relay.host} can't be found: {reason}", "check [smtp] url")
         return
-    said_of = await asyncio.gather(*(authorizes(found.domain, one, identity.mail_from, resolver) for one in sources))
+    said_of = await asyncio.gather(
+        *(authorizes(found.domain, one, identity.mail_from, resolver, found.record) for one in sources)
+    )
     left_out = [(one, said) for one, said in zip(sources, said_of, strict=True) if said != "pass"]
     if not left_out:
         yield Diagnosis(CHECK, "pass", f"SPF of {found.domain} lets the relay {relay.host} send")
@@ -128,7 +141,10 @@ async def _networks_are_in(found: Walk, identity: Identity, profile: Profile, re
         return False
     theirs = await walk(profile.include, records[0], resolver)
     networks = [term.network for term in theirs.terms if term.name in ("ip4", "ip6")][:3]
-    said = [await authorizes(found.domain, net.network_address, identity.mail_from, resolver) for net in networks]
+    said = [
+        await authorizes(found.domain, net.network_address, identity.mail_from, resolver, found.record)
+        for net in networks
+    ]
     return bool(said) and all(one == "pass" for one in said)
 
 

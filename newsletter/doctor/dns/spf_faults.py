@@ -60,7 +60,7 @@ def _unusable(found: Walk, ours: Sequence[str]) -> list[Diagnosis]:
     diagnoses = []
     for error in found.errors:
         what = f"SPF of {found.domain} can't be used, so nothing is authorised by it: {error.what}"
-        fix = _mended(found, error, ours) if error.word else f'the record is now "{found.record}"'
+        fix = _instead(found, mended_terms(found, error, ours))
         diagnoses.append(Diagnosis(CHECK, "fail", what, f"{error.hint or 'take that term out'}. {fix}"))
     for trouble in dict.fromkeys(found.troubles):
         what = f"SPF of {found.domain} leads to {trouble}; receivers put mail off while that lasts"
@@ -68,8 +68,11 @@ def _unusable(found: Walk, ours: Sequence[str]) -> list[Diagnosis]:
     return diagnoses
 
 
-def _mended(found: Walk, error: SpfError, ours: Sequence[str]) -> str:
-    """The record without the word at fault, or with the one that was meant; our relays in it where nobody is left."""
+def mended_terms(found: Walk, error: SpfError, ours: Sequence[str]) -> list[str]:
+    """The record's terms without the word at fault, or with the one that was meant.
+
+    Our relays are in it where nobody is left.
+    """
     words = found.record.split()[1:]
     at = len(words) - 1 - words[::-1].index(error.word) if error.word in words else len(words)
     words[at : at + 1] = [error.meant] if error.meant else []
@@ -77,7 +80,7 @@ def _mended(found: Walk, error: SpfError, ours: Sequence[str]) -> str:
         words = [*ours, *words]
     if not words or not words[-1].lower().endswith("all"):
         words += [] if any(word.lower().startswith("redirect=") for word in words) else ["~all"]
-    return _instead(found, words)
+    return words
 
 
 def _written(found: Walk) -> list[Diagnosis]:
@@ -224,4 +227,4 @@ def with_terms(found: Walk, added: Sequence[str]) -> str:
 
 def _instead(found: Walk, terms: Sequence[str]) -> str:
     line = text_record(found.domain, " ".join([VERSION, *terms]))
-    return zone_lines(found.domain, line, instead=f'"{found.record}"')
+    return zone_lines(found.domain, line, instead=f'"{found.written or found.record}"')

@@ -33,6 +33,7 @@ class Walk:
 
     domain: str
     record: str = ""
+    written: str = ""  # what stands there, where `record` is that with a slip mended
     terms: tuple[Term, ...] = ()
     lookups: int = 0
     void: list[tuple[str, str]] = field(default_factory=list)  # terms that lead to nothing, each after the one of
@@ -51,9 +52,9 @@ async def find_spf(domain: str, resolver: Resolver) -> tuple[list[str], str]:
     return [text for text in answer.records if is_spf(text)], answer.trouble
 
 
-async def walk(domain: str, record: str, resolver: Resolver) -> Walk:
-    """Read all that `record` of `domain` leads to."""
-    found = Walk(domain, record)
+async def walk(domain: str, record: str, resolver: Resolver, written: str = "") -> Walk:
+    """Read all that `record` of `domain` leads to; `written` as in Walk."""
+    found = Walk(domain, record, written)
     await _read(found, domain, record, resolver, (), "")
     return found
 
@@ -152,14 +153,15 @@ def _network(address: str, term: Term) -> str:
 
 
 async def authorizes(
-    domain: str, address: IPAddress, sender: str, resolver: Resolver, left: list[int] | None = None
+    domain: str, address: IPAddress, sender: str, resolver: Resolver, record: str = "", left: list[int] | None = None
 ) -> str:
     """What SPF says of mail from `sender` that comes from `address`: pass, fail, softfail, neutral, none, or error.
 
-    `left`: how many look-ups there still may be, in a list of one; a receiver ends with an error after ten.
+    `record`: the domain's, where it is not the one in DNS; `left`: how many look-ups there still may be, in a list of
+    one, because a receiver ends with an error after ten.
     """
     left = [LOOKUPS] if left is None else left
-    records, trouble = await find_spf(domain, resolver)
+    records, trouble = ([record], "") if record else await find_spf(domain, resolver)
     if trouble or len(records) > 1:
         return "error"
     if not records:
@@ -182,7 +184,7 @@ async def authorizes(
     left[0] -= 1
     if left[0] < 0:
         return "error"
-    said = await authorizes(_expand(target, domain, address, sender), address, sender, resolver, left)
+    said = await authorizes(_expand(target, domain, address, sender), address, sender, resolver, left=left)
     return "error" if said == "none" else said
 
 
@@ -199,7 +201,7 @@ async def _is_met(
     if term.name in ("ip4", "ip6"):
         return address in term.network
     if term.name == "include":
-        said = await authorizes(target, address, sender, resolver, left)
+        said = await authorizes(target, address, sender, resolver, left=left)
         return None if said in ("none", "error") else said == "pass"
     if term.name == "exists":
         return (await resolver.ask(target, "A")).outcome == "found"
