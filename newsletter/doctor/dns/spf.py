@@ -40,7 +40,9 @@ async def examine_spf(identity: Identity, resolver: Resolver) -> list[Diagnosis]
         found = await walk(domain, " ".join([VERSION, *terms]), resolver, written=records[0])
         diagnoses += faults_of(found, (), (), ours)
     for relay, profile in identity.profiles():
-        diagnoses += [one async for one in _includes(found, identity, relay, profile, resolver)]
+        said = [one async for one in _includes(found, identity, relay, profile, resolver)]
+        is_void = any(one.result == "fail" for one in diagnoses)  # then nobody is let in by it
+        diagnoses += [one for one in said if not (is_void and one.result == "pass")]
     if not any(one.result in ("fail", "warn") for one in diagnoses):
         lookups = f"{found.lookups} of {LOOKUPS} look-ups"
         diagnoses.insert(0, Diagnosis(CHECK, "pass", f"SPF of {domain} can be used ({lookups}): {found.record}"))
