@@ -106,13 +106,13 @@ class Connector:
                 step = "AUTH"
                 secrets = await self._log_in(client, secrets)
         except TokenError as error:
-            client.close()
+            _hang_up(client)
             raise RelayTrouble(relay, str(error), "see [smtp] oauth", lasting=True) from None
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
-            client.close()
+            _hang_up(client)
             raise _trouble(relay, step, error, secrets) from error
         except BaseException:
-            client.close()
+            _hang_up(client)
             raise
         transport = client.transport
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
@@ -165,6 +165,13 @@ class Connector:
             token = await self._tokens.token(refused=token)
             await client.auth_xoauth2(relay.user, token)
         return secrets.also(relay.user, token)
+
+
+def _hang_up(client: aiosmtplib.SMTP) -> None:
+    """At once: closing TLS politely waits for a peer that may never answer, and the loop may end before."""
+    if client.transport is not None:
+        client.transport.abort()
+    client.close()
 
 
 async def _speaks_tls(relay: Relay) -> bool:
