@@ -170,7 +170,7 @@ class Connector:
 def _hang_up(client: aiosmtplib.SMTP) -> None:
     """At once: closing TLS politely waits for a peer that may never answer, and the loop may end before."""
     if client.transport is not None:
-        client.transport.abort()
+        client.transport.abort()  # type: ignore[attr-defined]
     client.close()
 
 
