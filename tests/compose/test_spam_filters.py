@@ -34,6 +34,14 @@ subtitle: {subtitle}
 """
 
 
+@pytest.mark.parametrize("name", ["post", "letter", "digest"])
+def test_nothing_hidden_holds_only_text_where_rspamd_counts_it(name: str) -> None:
+    """MANY_INVISIBLE_PARTS, of rspamd 3.4's html.lua."""
+    source = (Path(__file__).parents[2] / "email_templates" / f"{name}.html").read_text(encoding="utf-8")
+    assert 'class="preheader"' in source
+    assert not re.search(r"<(font|span|div|p|td)\b[^>]*preheader[^>]*>[^<]*</\1>", source)
+
+
 @pytest.mark.skipif(SPAMASSASSIN is None, reason="SpamAssassin is not installed")
 def test_spamassassin_gives_no_point_for_form(tmp_path: Path) -> None:
     (tmp_path / "posts").mkdir()
