@@ -21,9 +21,10 @@ def test_the_wheel_sends_from_an_empty_folder(tmp_path: Path) -> None:
 
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path / "dist", ROOT)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    run(sys.executable, "-m", "venv", tmp_path / "clean")
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "clean")
     programs = tmp_path / "clean" / "bin"
-    run(programs / "python", "-m", "pip", "install", "--quiet", wheel)
+    pip = (sys.executable, "-m", "pip", "--quiet", "--python", programs / "python")
+    run(*pip, "install", "--no-compile", wheel)
     letter = tmp_path / "letter"
     letter.mkdir()
     run(programs / "newsletter", "init", cwd=letter)
@@ -34,7 +35,7 @@ def test_the_wheel_sends_from_an_empty_folder(tmp_path: Path) -> None:
     assert run(programs / "newsletter", "completion", "fish").startswith("# fish completion")
     about = run(programs / "python", "-c", "import importlib.metadata as m; print(m.metadata('newsletter-press'))")
     assert "](docs/" not in about  # links and pictures of the package index
-    run(programs / "python", "-m", "pip", "uninstall", "--quiet", "--yes", *NEVER_USED)
+    run(*pip, "uninstall", "--yes", *NEVER_USED)
     assert "This is the first issue" in html
     said = json.loads(run(programs / "newsletter", "send", "hello", "--dry-run", "--json", cwd=letter))
     assert (said["mode"], said["sent"]) == ("dry-run", 2)
