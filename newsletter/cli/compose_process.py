@@ -4,16 +4,14 @@ A refused second sender is told before its post is composed; and what composing 
 25 MB) goes with that process, so that a send to a million people stays small.
 """
 
-import multiprocessing
-import signal
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.commit import refuse_dirty
+from newsletter.cli.forked import Forked
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -22,6 +20,9 @@ if TYPE_CHECKING:
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
     from newsletter.site.page import Page
+
+
+_SILENT = "the post could not be composed; `newsletter render` shows why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +48,17 @@ class Composing:
     ) -> None:  # fmt: skip
         now = datetime.now().astimezone()
         asked = _Asked(config, typed, again, live, force, has_relay, when or now, digest, day or now, clean)
-        processes = multiprocessing.get_context("fork")
-        self._answers, answers = processes.Pipe(duplex=False)
-        process = processes.Process(target=_compose, args=(answers, asked), daemon=True)
-        process.start()
-        answers.close()
+        self._process = Forked(_compose, asked)
 
     def issue_id(self) -> str:
         """The issue's id, which is known first. Raises NewsletterError."""
-        return str(self._receive())
+        return str(self._process.receive(_SILENT))
 
     def prepared(self) -> Prepared:
         """The issue once composed, and what was found. Raises NewsletterError."""
-        prepared = self._receive()
+        prepared = self._process.receive(_SILENT)
         assert isinstance(prepared, Prepared)
         return prepared
-
-    def _receive(self) -> Any:
-        try:
-            kind, value = self._answers.recv()
-        except EOFError:
-            raise NewsletterError("the post could not be composed; `newsletter render` shows why") from None
-        if kind == "error":
-            what, path, line = value
-            raise NewsletterError(what, path=path, line=line)
-        if kind == "mishap":
-            raise value
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +77,8 @@ class _Asked:
     clean: "Config | None"  # refuse a post that is not as it was committed in this folder
 
 
-def _compose(answers: Connection, asked: _Asked) -> None:
-    """In the process of its own: the answers are the id, then what is prepared; or what went wrong.
+def _compose(tell: Callable[[Any], None], _: Callable[[], None], asked: _Asked) -> None:
+    """In the process of its own: tell the id, then what is prepared.
 
     Whether the site publishes the posts of a digest was asked when they were chosen.
     """
@@ -101,29 +86,21 @@ def _compose(answers: Connection, asked: _Asked) -> None:
     from newsletter.cli.posts import find_post
     from newsletter.compose.composer import Composer
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us is stopped, and ends us
-    try:
-        composer = Composer(asked.config)
-        paths = asked.digest or (find_post(asked.config, composer.site, asked.typed),)
-        pages = [_clean(composer.read(path), asked) for path in paths]
-        answers.send(("id", asked.again or pages[0].post.slug))
-        lacks = lacking(asked.config, has_relay=asked.has_relay)
-        if asked.live and lacks:
-            raise all_in_one(lacks, asked.config)
-        withheld = [] if asked.digest else [*unpublished(pages[0], asked.when)]
-        if withheld and asked.live and not asked.force:
-            raise withheld[0]
-        if asked.digest:
-            composed = composer.compose_digest(pages, asked.again or "", asked.day)
-        else:
-            composed = composer.compose(pages[0], asked.again)
-        answers.send(("prepared", _prepare(composed, asked, [*lacks, *withheld])))
-    except NewsletterError as error:
-        answers.send(("error", (error.what, error.path, error.line)))
-    except BrokenPipeError:
-        sys.exit(0)  # nobody waits any more
-    except OSError as error:
-        answers.send(("mishap", error))
+    composer = Composer(asked.config)
+    paths = asked.digest or (find_post(asked.config, composer.site, asked.typed),)
+    pages = [_clean(composer.read(path), asked) for path in paths]
+    tell(asked.again or pages[0].post.slug)
+    lacks = lacking(asked.config, has_relay=asked.has_relay)
+    if asked.live and lacks:
+        raise all_in_one(lacks, asked.config)
+    withheld = [] if asked.digest else [*unpublished(pages[0], asked.when)]
+    if withheld and asked.live and not asked.force:
+        raise withheld[0]
+    if asked.digest:
+        composed = composer.compose_digest(pages, asked.again or "", asked.day)
+    else:
+        composed = composer.compose(pages[0], asked.again)
+    tell(_prepare(composed, asked, [*lacks, *withheld]))
 
 
 def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]") -> Prepared:

@@ -7,8 +7,7 @@ scratch file) and its relay (the test inbox).
 import contextlib
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +19,6 @@ from newsletter.cli.console import confirm, is_interactive, note, plural, say
 from newsletter.cli.progress import progress
 from newsletter.cli.send_options import Options, asked_moment, asked_relays
 from newsletter.cli.send_report import (
-    Rehearsal,
     exit_code,
     name_rejected,
     progress_line,
@@ -33,6 +31,7 @@ from newsletter.errors import NewsletterError
 if TYPE_CHECKING:
     from newsletter.audience.source import MailingList
     from newsletter.cli.compose_process import Prepared
+    from newsletter.cli.rehearsal import Rehearsal
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.ledger import Ledger
@@ -169,6 +168,7 @@ def send_issue(config: "Config", options: Options) -> int:
     from newsletter.cli.ci import refuse_forgetful
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
+    from newsletter.cli.rehearsal import rehearsing
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import sqlite_path
     from newsletter.state.unsubscribe_answer import has_answered
@@ -220,7 +220,12 @@ def send_issue(config: "Config", options: Options) -> int:
         show_plan(plan, options, prepared, answered=answered)
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
-        return run_async(_deliver(config, options, retry, ledger, plan, prepared))
+        if not options.dry_run:
+            return run_async(_deliver(config, options, retry, ledger, plan, prepared, options.relays, None))
+        with rehearsing(config) as rehearsal:
+            connections = options.relays[0].connections if options.relays else config.smtp.connections
+            relays = (rehearsal.relay(config, connections),)
+            return run_async(_deliver(config, options, retry, ledger, plan, prepared, relays, rehearsal))
 
 
 def _begun(ledger: "Ledger", config: "Config", options: Options) -> "Issue":
@@ -278,34 +283,6 @@ def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
         yield ledger
 
 
-@contextlib.asynccontextmanager
-async def _relays_of(config: "Config", options: Options) -> "AsyncIterator[tuple[tuple[Relay, ...], Rehearsal | None]]":
-    """The relays to send through; for a dry run the test inbox, started for the run unless another is configured."""
-    from newsletter.smtp.relay import header_lines, parse_relay
-
-    if not options.dry_run:
-        yield options.relays, None
-        return
-    connections = min(options.relays[0].connections if options.relays else config.smtp.connections, 10)
-    headers = header_lines(config.smtp.headers)
-
-    def relay_to(url: str) -> "Relay":
-        return replace(parse_relay(url, connections=connections), headers=headers, is_rehearsal=True)
-
-    if config.inbox.url:
-        yield (relay_to(config.inbox.url),), Rehearsal(config.inbox.url)
-        return
-    from newsletter.inbox.server import InboxServer
-    from newsletter.inbox.store import Store
-    from newsletter.state.private import state_folder
-
-    folder = config.state_dir / "inbox"
-    state_folder(config.state_dir)
-    with Store(folder, brief=True) as store:
-        async with InboxServer(store) as server:
-            yield (relay_to(server.url),), Rehearsal(str(folder), store, server)
-
-
 def _foresee(config: "Config", options: Options, plan: "Plan") -> None:
     """Say what a live send would refuse by what its ledger remembers."""
     from newsletter.cli.check import foretell
@@ -328,36 +305,37 @@ def _ask(options: Options, plan: "Plan") -> None:
 
 async def _deliver(
     config: "Config", options: Options, retry: "RetryPolicy", ledger: "Ledger", plan: "Plan",
-    prepared: "Prepared | None",
+    prepared: "Prepared | None", relays: "Sequence[Relay]", rehearsal: "Rehearsal | None",
 ) -> int:  # fmt: skip
     from newsletter.cli.loop import stop_on_signals
     from newsletter.compose.composer import issue_writer
     from newsletter.delivery.engine import Progress, deliver_plan
 
     writer = issue_writer(config, plan.issue)
-    async with _relays_of(config, options) as (relays, rehearsal):
-        with stop_on_signals(_STOPPING) as (stop, abort):
-            if not await _wait(config, options, plan, stop):
-                note("stopped before anything was sent")
-                return 130
-            with progress(plan.to_send, quiet=options.is_silent) as show:
+    with stop_on_signals(_STOPPING) as (stop, abort):
+        if not await _wait(config, options, plan, stop):
+            note("stopped before anything was sent")
+            return 130
+        with progress(plan.to_send, quiet=options.is_silent) as show:
 
-                def on_progress(now: Progress) -> None:
-                    done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
-                    show(min(done, plan.to_send), progress_line(now))
+            def on_progress(now: Progress) -> None:
+                done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
+                show(min(done, plan.to_send), progress_line(now))
 
-                report = await deliver_plan(
-                    ledger, plan, writer, relays, git_commit=options.commit or git_commit(config.root),
-                    on_progress=on_progress, stop=stop, abort=abort, retry=retry,
-                    no_wait=options.no_wait or options.dry_run,
-                )  # fmt: skip
-        if options.as_json:
-            options.report(report_json(plan, report, rehearsal))
-            if report.stopped is not None:
-                note(f"newsletter: {report.stopped}")
-        elif not options.quiet or exit_code(plan, report):
-            again = f" --again {shlex.quote(options.again)}" if options.again else ""
-            show_report(plan, report, rehearsal, prepared, f"newsletter send {shlex.quote(options.post)}{again}")
+            report = await deliver_plan(
+                ledger, plan, writer, relays, git_commit=options.commit or git_commit(config.root),
+                on_progress=on_progress, stop=stop, abort=abort, retry=retry,
+                no_wait=options.no_wait or options.dry_run,
+            )  # fmt: skip
+    arrived = rehearsal.end() if rehearsal is not None else None
+    if options.as_json:
+        options.report(report_json(plan, report, rehearsal))
+        if report.stopped is not None:
+            note(f"newsletter: {report.stopped}")
+    elif not options.quiet or exit_code(plan, report):
+        again = f" --again {shlex.quote(options.again)}" if options.again else ""
+        command = f"newsletter send {shlex.quote(options.post)}{again}"
+        show_report(plan, report, rehearsal, arrived, prepared, command)
     return exit_code(plan, report)
 
 

@@ -2,34 +2,22 @@
 
 import shlex
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import human_seconds, human_size, note, paint, plural, say, say_row, short_path
 
 if TYPE_CHECKING:
     from newsletter.cli.compose_process import Prepared
+    from newsletter.cli.rehearsal import Arrived, Rehearsal
     from newsletter.cli.send_options import Options
     from newsletter.delivery.engine import Progress, Report
     from newsletter.delivery.ledger.plan import Plan
-    from newsletter.inbox.server import InboxServer
-    from newsletter.inbox.store import Store
     from newsletter.smtp.relay import Relay
 
 _COUNTED = {"deferred": "yellow", "failed": "red", "unknown": "red", "skipped": "yellow", "pending": "yellow"}
 SHOWN = 5
 """So many replies and names are shown; the rest is counted."""
-HEADERS_SHOWN = 20
 NEVER_ANSWERED = "{} has never answered; `{} --links` asks it"
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """Where a dry run went: the built-in inbox, or another."""
-
-    place: str  # a path or an URL
-    store: "Store | None" = None
-    server: "InboxServer | None" = None
 
 
 def progress_line(now: "Progress") -> str:
@@ -152,7 +140,7 @@ def _names(count: int, names: tuple[str, ...]) -> str:
     return f"{count:,}: {', '.join(names)}{' …' if count > len(names) else ''}"
 
 
-def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> dict[str, Any]:
+def report_json(plan: "Plan", report: "Report", rehearsal: "Rehearsal | None") -> dict[str, Any]:
     return {
         "issue": plan.issue.id,
         "post": plan.issue.post,
@@ -174,7 +162,12 @@ def report_json(plan: "Plan", report: "Report", rehearsal: Rehearsal | None) -> 
 
 
 def show_report(
-    plan: "Plan", report: "Report", rehearsal: Rehearsal | None, prepared: "Prepared | None", command: str
+    plan: "Plan",
+    report: "Report",
+    rehearsal: "Rehearsal | None",
+    arrived: "Arrived | None",
+    prepared: "Prepared | None",
+    command: str,
 ) -> None:
     """Say what a run did; `command` is the one that sends this issue again."""
     say()
@@ -195,7 +188,10 @@ def show_report(
     _show_unknown(plan, report, command)
     if rehearsal is not None:
         _show_rehearsal(
-            rehearsal, Counter(one.severity for one in prepared.findings) if prepared else Counter(), _check(plan)
+            rehearsal,
+            arrived,
+            Counter(one.severity for one in prepared.findings) if prepared else Counter(),
+            _check(plan),
         )
     if report.stopped is not None:
         note(f"newsletter: {report.stopped}")
@@ -220,28 +216,23 @@ def _show_unknown(plan: "Plan", report: "Report", command: str) -> None:
         say(f"  `{command} --resend-unknown` mails them again; some then get it twice")
 
 
-def _show_rehearsal(rehearsal: Rehearsal, findings: Counter[str], check: str) -> None:
-    """What arrived, parsed again from the inbox; `check` is the command that shows the findings."""
+def _show_rehearsal(rehearsal: "Rehearsal", arrived: "Arrived | None", findings: Counter[str], check: str) -> None:
+    """What arrived in our own test inbox, parsed again; `check` is the command that shows the findings."""
     counts = [
         paint(plural(n, kind), colour)
         for kind, colour in (("error", "red"), ("warning", "yellow"))
         if (n := findings[kind])
     ]
-    if rehearsal.server is not None:
-        say_row("Refused", f"{rehearsal.server.refused:,}")
-        say_row("Largest", human_size(rehearsal.server.largest))
+    if arrived is not None:
+        say_row("Refused", f"{arrived.refused:,}")
+        say_row("Largest", human_size(arrived.largest))
     say_row("Findings", (", ".join(counts) or "none") + (f"; `{check}` shows them" if counts else ""))
-    if rehearsal.store is not None:
-        newest = rehearsal.store.search(limit=1).rows
-        message = rehearsal.store.message(newest[0].id) if newest else None
-        if message is not None:
-            say("Sample")
-            for name, value in message.headers[:HEADERS_SHOWN]:
-                say(f"  {name}: {value}", hang=4)
+    if arrived is not None and arrived.headers:
+        say("Sample")
+        for name, value in arrived.headers:
+            say(f"  {name}: {value}", hang=4)
     say_row("Inbox", short_path(rehearsal.place))
-    say_row(
-        "Look at it", "`newsletter inbox` opens it in the browser" if rehearsal.store is not None else "it is there"
-    )
+    say_row("Look at it", "`newsletter inbox` opens it in the browser" if rehearsal.is_ours else "it is there")
 
 
 def exit_code(plan: "Plan", report: "Report") -> int:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry
 from newsletter.inbox.search import Condition
 from newsletter.state.private import private_file
 
 COUNT_LIMIT = 10_000
 """Matches are counted up to this; beyond, "more than 10,000" is answer enough, and quick."""
+
+INDEX_NAME = "index.sqlite"
 
 _SCHEMA = 1
 _TABLES = """
@@ -42,6 +45,11 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 WORDS = """
 CREATE VIRTUAL TABLE words USING fts5 (
   subject, sender, recipients, body, tokenize = 'unicode61 remove_diacritics 2'
+)
+"""
+_ARRIVALS = """
+CREATE TABLE IF NOT EXISTS arrivals (
+  key TEXT PRIMARY KEY, mail_from TEXT NOT NULL, rcpt_tos TEXT NOT NULL, received REAL NOT NULL
 )
 """
 _COLUMNS = [
@@ -75,6 +83,16 @@ class IndexRow:
         return self.entry.unread
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the file of a message does not say: its envelope, and when it came (seconds since 1970)."""
+
+    key: str
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+    received: float
+
+
 class Index:
     """The database at `path`; an unreadable or older one is thrown away and begun anew."""
 
@@ -103,6 +121,7 @@ class Index:
     def _open(self) -> sqlite3.Connection:
         database = self._connect()
         try:
+            database.execute(_ARRIVALS)
             if database.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA:
                 database.execute("SELECT count(*) FROM messages, tags, words, counters WHERE 0").fetchone()
                 return database
@@ -160,6 +179,7 @@ class Index:
                     continue
                 number = done.lastrowid or 0
                 ids.append(number)
+                database.execute("DELETE FROM arrivals WHERE key = ?", (row.entry.key,))
                 everybody = " ".join((*row.recipients, *row.rcpt_tos))
                 database.execute(
                     "INSERT INTO words (rowid, subject, sender, recipients, body) VALUES (?, ?, ?, ?, ?)",
@@ -167,6 +187,21 @@ class Index:
                 )
                 database.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(number, tag) for tag in row.tags])
         return ids
+
+    def note(self, arrivals: Sequence[Arrival]) -> None:
+        """Remember the envelopes of messages that are files, and not in the index yet."""
+        rows = [(one.mail_from, json.dumps(one.rcpt_tos), one.key, one.received) for one in arrivals]
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE messages SET mail_from = ?, rcpt_tos = ? WHERE key = ?", [row[:3] for row in rows]
+            )
+            missing = "NOT EXISTS (SELECT 1 FROM messages WHERE key = ?3)"
+            database.executemany(f"INSERT OR IGNORE INTO arrivals SELECT ?3, ?1, ?2, ?4 WHERE {missing}", rows)
+
+    def unnote(self, keys: Iterable[str]) -> None:
+        """Forget what was noted of messages that are gone."""
+        with self._transaction() as database:
+            database.executemany("DELETE FROM arrivals WHERE key = ?", [(key,) for key in keys])
 
     def remove(self, ids: Iterable[int]) -> None:
         with self._transaction() as database:
@@ -179,6 +214,7 @@ class Index:
         with self._transaction() as database:
             database.execute("DELETE FROM messages")
             database.execute("DELETE FROM tags")
+            database.execute("DELETE FROM arrivals")
             database.execute("DELETE FROM counters")
             database.execute("DROP TABLE words")
             _make_words(database)
@@ -247,6 +283,11 @@ class Index:
 
     def total(self) -> int:
         return int(self._ask("SELECT count(*) FROM messages")[0][0])
+
+    def arrivals(self) -> dict[str, Arrival]:
+        """What is noted, by key, in the order in which it came."""
+        rows = self._ask("SELECT key, mail_from, rcpt_tos, received FROM arrivals ORDER BY received, rowid")
+        return {key: Arrival(key, sender, tuple(json.loads(names)), moment) for key, sender, names, moment in rows}
 
     def all(self) -> list[tuple[int, Entry]]:
         rows = self._ask("SELECT id, key, folder, flags FROM messages")
@@ -321,6 +362,20 @@ class Index:
             for number, key, folder, flags, _, mail_from, rcpt_tos, sender, recipients, subject, date, received, size,
             attachments, snippet, message_id in found
         ]  # fmt: skip
+
+
+def open_index(path: Path) -> Index:
+    """The index of the inbox in that folder. Raises NewsletterError."""
+    try:
+        return Index(path / INDEX_NAME)
+    except (OSError, sqlite3.Error) as error:
+        raise unusable(path, error) from None
+
+
+def unusable(path: Path, error: OSError | sqlite3.Error) -> NewsletterError:
+    """Why the inbox can't be kept in that folder."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return NewsletterError(f"the inbox can't be kept here ({reason}); make room, or the folder writable", path=path)
 
 
 def _make_words(database: sqlite3.Connection) -> None:

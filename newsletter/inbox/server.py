@@ -7,12 +7,14 @@ It runs in the caller's event loop, bounds what is under way, and brings what ca
 import asyncio
 import contextlib
 import ipaddress
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Protocol
 
 from newsletter.errors import NewsletterError
 from newsletter.inbox.conversation import Conversation
 from newsletter.inbox.faults import Faults
-from newsletter.inbox.store import Store
+from newsletter.inbox.maildir import Entry
 
 MAX_SIZE = 25_000_000
 """Bytes of a message; more is refused with 552, as large providers do."""
@@ -30,6 +32,20 @@ MOST_WAITING = 300
 finds all that were accepted, and waits for no more than these."""
 
 
+class Keeping(Protocol):
+    """Where messages are kept: `Store`, or for a rehearsal `RehearsalStore`."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are kept and not yet in the index."""
+
+    def add(self, mail_from: str, rcpt_tos: Sequence[str], message: bytes) -> Entry:
+        """Keep a message and its envelope. Raises OSError if it can't be written."""
+
+    def flush(self, limit: int | None = None) -> int:
+        """Bring up to `limit` waiting messages into the index; how many."""
+
+
 class InboxServer:
     """An SMTP server in front of `store`; use as an async context manager.
 
@@ -41,7 +57,7 @@ class InboxServer:
     """
 
     def __init__(
-        self, store: Store, host: str = "127.0.0.1", port: int = 0, *, faults: Faults | None = None,
+        self, store: Keeping, host: str = "127.0.0.1", port: int = 0, *, faults: Faults | None = None,
         public: bool = False, max_size: int = MAX_SIZE, max_unfinished: int = MAX_UNFINISHED,
         max_connections: int = MAX_CONNECTIONS, most_waiting: int = MOST_WAITING,
     ) -> None:  # fmt: skip
@@ -112,9 +128,10 @@ class InboxServer:
         """Count a message that the store has."""
         self.accepted += 1
         self.largest = max(self.largest, size)
-        if self.store.waiting > self.most_waiting and not self.store.is_brief:
+        if self.store.waiting > self.most_waiting:
             self._room.clear()
-        self._arrived.set()
+        if self.store.waiting:
+            self._arrived.set()
 
     @property
     def has_room(self) -> bool:
@@ -128,7 +145,7 @@ class InboxServer:
     async def _index(self) -> None:
         """Index what has arrived when it is quiet, and a little now and then while it is not."""
         loop = asyncio.get_running_loop()
-        while not self.store.is_brief:  # of which nobody asks before it is over
+        while True:
             if not self.store.waiting:
                 await self._arrived.wait()
             due = loop.time() + AT_LEAST_EVERY

@@ -1,16 +1,14 @@
 """The test inbox's messages: a Maildir, which is the truth, and an index beside it, which is made from it.
 
 A message is a file as soon as `add` returns; the index learns of it in batches (`flush`), so that a rehearsal of many
-thousand messages does not wait for their parsing. In a store that is `brief` it is a file only when the index learns of
-it: of a rehearsal's thousands most go before, and never touch the disk. Whatever is asked flushes first: what was added
-before is in the answer, and who adds keeps `waiting` small enough for that to be quick. After a crash, or when a mail
+thousand messages does not wait for their parsing. Whatever is asked flushes first: what was added before is in the
+answer, and who adds keeps `waiting` small enough for that to be quick. After a crash or a rehearsal, or when a mail
 program has changed the Maildir, `sync` makes the index agree again. Beyond `limit`, `max_bytes` and `max_age` the
 oldest go, and are counted.
 
 Methods may be called from any thread; those that read many messages take a while (a web page calls them in a thread).
 """
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -22,7 +20,7 @@ from types import TracebackType
 
 from newsletter.errors import NewsletterError
 from newsletter.inbox.describe import clean_tag, describe
-from newsletter.inbox.index import Index, IndexRow
+from newsletter.inbox.index import Arrival, IndexRow, open_index, unusable
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
 from newsletter.mime.message import Message, read_message
@@ -33,9 +31,8 @@ BATCH = 200
 """Messages in one commit of the index."""
 MAX_BYTES = 2_000_000_000
 """Bytes of all messages kept, unless another bound is asked for."""
-INDEX_NAME = "index.sqlite"
 MAX_HELD = 64_000_000
-"""Bytes of messages that wait for the index which are held in memory; more are read again, or written at once."""
+"""Bytes of messages that wait for the index which are held in memory; more are read again."""
 YOUNG = 3.0
 """Seconds that a file new to us is left alone: another process that writes here indexes its own, and knows more."""
 
@@ -65,35 +62,29 @@ class _Waiting:
     rcpt_tos: tuple[str, ...]
     received: float
     data: bytes | None = None  # where it is held
-    is_file: bool = True
 
 
 class Store:
     """The messages in the folder `path`, made where it is missing.
 
     `limit` is how many are kept, `max_bytes` how much of them in all, `max_age` for how many seconds (for ever if
-    None); `clock` gives seconds since 1970. `brief`: nobody looks before it is closed, and a crash may lose what came.
-    Raises NewsletterError if the folder can't be used.
+    None); `clock` gives seconds since 1970. Raises NewsletterError if the folder can't be used.
     """
 
     def __init__(
         self, path: Path, *, limit: int = LIMIT, max_bytes: int = MAX_BYTES, max_age: float | None = None,
-        clock: Callable[[], float] = time.time, brief: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         if limit < 1:
             raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
         self.path, self.limit, self._clock = path, limit, clock
         self.max_bytes, self.max_age = max_bytes, max_age
-        self.is_brief = brief
         self._held = 0  # bytes in memory
         try:
             self._maildir = Maildir(path)
-            self._index = Index(path / INDEX_NAME)
-        except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise NewsletterError(
-                f"the inbox can't be kept here ({reason}); make room, or the folder writable", path=path
-            ) from None
+        except OSError as error:
+            raise unusable(path, error) from None
+        self._index = open_index(path)
         self._waiting: deque[_Waiting] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing
@@ -122,17 +113,12 @@ class Store:
         """Keep a message and its envelope. Raises OSError if it can't be written."""
         entry = self._maildir.name()
         holds = self._held + len(message) <= MAX_HELD
-        is_file = not (self.is_brief and holds)
-        if is_file:
-            self._maildir.write(entry, message)
-        data = message if holds else None
+        self._maildir.write(entry, message)
         with self._lock:
-            self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock(), data, is_file))
+            data = message if holds else None
+            self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock(), data))
             self._held += len(message) if holds else 0
             self._counts["received"] += 1
-            if self.is_brief:
-                self._counts["dropped"] += self._let_go(len(self._waiting) - self.limit)
-                return entry
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
         if full and not self._files_lock.locked():
@@ -194,8 +180,7 @@ class Store:
         gone = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
         self._held -= _held(gone)
         for one in gone:
-            if one.is_file:
-                self._maildir.remove(one.entry)
+            self._maildir.remove(one.entry)
         return len(gone)
 
     def sync(self, young: float = YOUNG) -> bool:
@@ -205,6 +190,7 @@ class Store:
             with self._lock:
                 waiting = {one.entry.key for one in self._waiting}
             # Rows first: a file that comes in between is found, and added once more at worst, which changes nothing.
+            noted = self._index.arrivals()
             rows = {entry.key: (number, entry) for number, entry in self._index.all()}
             files = {entry.key: entry for entry in self._maildir.entries()}
             lost = [number for key, (number, _) in rows.items() if key not in files]
@@ -214,14 +200,18 @@ class Store:
                 self._index.remove(lost)
             if moved:
                 self._index.mark(moved)
-            times = {entry.key: self._maildir.came(entry) for entry in found}
-            fresh = {key for key, moment in times.items() if moment > self._clock() - young} if young else set()
-            found = [entry for entry in found if entry.key not in fresh]
-            found.sort(key=lambda entry: (times[entry.key], entry.key))
+            if gone := noted.keys() - files.keys():
+                self._index.unnote(gone)
+            came = [noted.get(one.key) or Arrival(one.key, "", (), self._maildir.came(one)) for one in found]
+            born = self._clock() - young if young else float("inf")
+            fresh = {one.key for one in came if one.received > born and one.key not in noted}
+            came = sorted((one for one in came if one.key not in fresh), key=lambda one: (one.received, one.key))
             with self._lock:
                 present = {one.entry.key for one in self._waiting}
                 self._waiting.extend(
-                    _Waiting(entry, "", (), times[entry.key]) for entry in found if entry.key not in present
+                    _Waiting(files[one.key], one.mail_from, one.rcpt_tos, one.received)
+                    for one in came
+                    if one.key not in present
                 )
         self._settle()
         if fresh:
@@ -340,7 +330,7 @@ class Store:
         """Delete everything; how many there were. The counters begin again."""
         with self._flush_lock, self._files_lock:
             with self._lock:
-                gone = [one.entry for one in self._waiting if one.is_file]
+                gone = [one.entry for one in self._waiting]
                 self._waiting.clear()
                 self._held = 0
                 self._counts = {"received": 0, "dropped": 0}
@@ -389,9 +379,6 @@ class Store:
         data = one.data if one.data is not None else self._maildir.read(one.entry)
         if data is None:
             return None
-        if not one.is_file:
-            self._maildir.write(one.entry, data)
-            one.is_file = True
         return describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
 
 

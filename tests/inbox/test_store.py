@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import NewsletterError
+from newsletter.inbox.index import INDEX_NAME
 from newsletter.inbox.maildir import Entry, Maildir
-from newsletter.inbox.store import INDEX_NAME, Store, StoreChange
+from newsletter.inbox.store import Store, StoreChange
 from newsletter.mime.parse import MAX_PARTS
 from tests.mime.hostile import HOSTILE
 
@@ -251,28 +252,3 @@ def test_messages_go_by_age_and_by_what_they_weigh_in_all(tmp_path: Path) -> Non
         store.flush()
         assert [row.id for row in store.search().rows] == [5, 4, 3]
         assert len(list((tmp_path / "heavy/new").iterdir())) == 3
-
-
-def test_of_a_rehearsal_only_what_is_kept_becomes_a_file(tmp_path: Path) -> None:
-    with Store(tmp_path / "inbox", limit=10, brief=True) as store:
-        for number in range(100):
-            store.add("a@example.org", ("b@example.org",), b"Subject: %d\r\n\r\nwords\r\n" % number)
-        assert not list((tmp_path / "inbox" / "new").iterdir())
-    files = list((tmp_path / "inbox" / "new").iterdir())
-    assert len(files) == 10
-    with Store(tmp_path / "inbox", limit=10) as store:
-        rows = store.search().rows
-        assert [row.subject for row in rows] == [str(number) for number in range(99, 89, -1)]
-        assert store.raw(rows[0].id) == b"Subject: 99\r\n\r\nwords\r\n"
-        assert store.counts()["received"] == 100
-
-
-def test_what_a_rehearsal_holds_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.inbox.store.MAX_HELD", 1_000)
-    with Store(tmp_path / "inbox", brief=True) as store:
-        for _ in range(5):
-            store.add("a@example.org", ("b@example.org",), b"x" * 400)
-        assert len(list((tmp_path / "inbox" / "new").iterdir())) == 3
-        assert store.search().total == 5
-        store.add("a@example.org", ("b@example.org",), b"x" * 400)
-        assert len(list((tmp_path / "inbox" / "new").iterdir())) == 5
