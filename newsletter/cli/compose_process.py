@@ -77,8 +77,8 @@ class _Asked:
     clean: "Config | None"  # refuse a post that is not as it was committed in this folder
 
 
-def _compose(tell: Callable[[Any], None], _: Callable[[], None], asked: _Asked) -> None:
-    """In the process of its own: tell the id, then what is prepared.
+def _compose(send_back: Callable[[Any], None], _: Callable[[], None], asked: _Asked) -> None:
+    """In the process of its own: send the id back, then what is prepared.
 
     Whether the site publishes the posts of a digest was asked when they were chosen.
     """
@@ -89,7 +89,7 @@ def _compose(tell: Callable[[Any], None], _: Callable[[], None], asked: _Asked) 
     composer = Composer(asked.config)
     paths = asked.digest or (find_post(asked.config, composer.site, asked.typed),)
     pages = [_clean(composer.read(path), asked) for path in paths]
-    tell(asked.again or pages[0].post.slug)
+    send_back(asked.again or pages[0].post.slug)
     lacks = lacking(asked.config, has_relay=asked.has_relay)
     if asked.live and lacks:
         raise all_in_one(lacks, asked.config)
@@ -100,7 +100,7 @@ def _compose(tell: Callable[[Any], None], _: Callable[[], None], asked: _Asked) 
         composed = composer.compose_digest(pages, asked.again or "", asked.day)
     else:
         composed = composer.compose(pages[0], asked.again)
-    tell(_prepare(composed, asked, [*lacks, *withheld]))
+    send_back(_prepare(composed, asked, [*lacks, *withheld]))
 
 
 def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]") -> Prepared:

@@ -14,9 +14,9 @@ from newsletter.errors import NewsletterError
 
 
 class Forked:
-    """A call of `work(tell, asked, *args)` in a process of its own.
+    """A call of `work(send_back, asked, *args)` in a process of its own.
 
-    `tell` hands a value to `receive` here; `asked` waits there until `ask` is called, or we are gone.
+    `send_back` hands a value to `receive` here; `asked` waits there until `ask` is called, or we are gone.
     """
 
     def __init__(self, work: Callable[..., None], *args: Any) -> None:
@@ -57,7 +57,7 @@ def _run(ours: Connection, pipe: Connection, work: Callable[..., None], args: tu
     ours.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us is stopped, and ends us
 
-    def tell(value: Any) -> None:
+    def send_back(value: Any) -> None:
         pipe.send(("value", value))
 
     def asked() -> None:
@@ -67,7 +67,7 @@ def _run(ours: Connection, pipe: Connection, work: Callable[..., None], args: tu
             return
 
     try:
-        work(tell, asked, *args)
+        work(send_back, asked, *args)
     except NewsletterError as error:
         pipe.send(("error", (error.what, error.path, error.line)))
     except BrokenPipeError:

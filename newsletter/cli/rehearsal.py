@@ -72,8 +72,8 @@ def rehearsing(config: "Config") -> Iterator[Rehearsal]:
         inbox.close()
 
 
-def _take_mail(tell: Callable[[Any], None], asked: Callable[[], None], folder: Path) -> None:
-    """In the process of its own: tell the URL, take mail until asked, tell what has arrived."""
+def _take_mail(send_back: Callable[[Any], None], asked: Callable[[], None], folder: Path) -> None:
+    """In the process of its own: send the URL back, take mail until asked, send back what has arrived."""
     from newsletter.cli.loop import run_async
     from newsletter.inbox.rehearsal import RehearsalStore
     from newsletter.inbox.server import InboxServer
@@ -81,7 +81,7 @@ def _take_mail(tell: Callable[[Any], None], asked: Callable[[], None], folder: P
 
     async def serve(store: RehearsalStore) -> Arrived:
         async with InboxServer(store) as server:
-            tell(server.url)
+            send_back(server.url)
             await asyncio.to_thread(asked)
         newest = store.newest()
         headers = read_message(newest).headers[:HEADERS_SHOWN] if newest is not None else ()
@@ -89,4 +89,4 @@ def _take_mail(tell: Callable[[Any], None], asked: Callable[[], None], folder: P
 
     with contextlib.closing(RehearsalStore(folder)) as store:
         arrived = run_async(serve(store))
-    tell(arrived)
+    send_back(arrived)

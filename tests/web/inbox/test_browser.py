@@ -148,7 +148,7 @@ async def test_a_link_in_a_message_opens_in_a_tab_of_its_own(site: Site, page: P
     await page.goto(f"{site.url}message/1")
     async with page.context.expect_page() as opened:
         await page.frame_locator("#frame").get_by_role("link", name="Read on").click()
-    assert (await opened.value).url == "https://example.org/oaks"
+    await (await opened.value).wait_for_url("https://example.org/oaks")
 
 
 async def test_searches_boxes_and_pages(site: Site, page: Page) -> None:
