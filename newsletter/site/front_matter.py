@@ -18,7 +18,10 @@ from newsletter.site.formats import Read, read_json, read_toml, read_yaml_mappin
 
 LARGEST = 256 * 1024
 """Characters of front matter at most."""
-_META = re.compile(r"([A-Za-z][\w-]*):[ \t]*(\S.*)\Z")
+_META = re.compile(r"([A-Za-z][\w-]*):[ \t]*(.*)\Z")
+_SCRIPT = re.compile(
+    r"---[ \t]*(js|javascript|node|coffee|cson)[ \t]*\n(?=.*?^---)", re.DOTALL | re.MULTILINE
+)  # Eleventy's
 _OPEN = re.compile(r"\s*(---|\+\+\+|\{)")
 
 
@@ -78,6 +81,9 @@ def split_front_matter(text: str, path: Path, *, metadata: bool = False) -> Fron
     opening = _OPEN.match(text)
     if opening is None:
         return _metadata(text) if metadata else FrontMatter({}, text, 1)
+    if script := _SCRIPT.match(text, opening.start(1)):
+        what = f"the front matter is {script[1]}, which isn't run; write it as YAML, between lines of ---"
+        raise NewsletterError(what, path=path, line=text.count("\n", 0, opening.start(1)) + 1)
     start = opening.start(1)
     first_line = text.count("\n", 0, start) + 1
     rest = text[start:]
@@ -119,7 +125,7 @@ def _metadata(text: str) -> FrontMatter:
             data[key] = f"{data[key]} {line.strip()}"
         else:
             return FrontMatter({}, text, 1)
-    if "title" not in data or not body.strip():
+    if not data.get("title") or not body.strip():
         return FrontMatter({}, text, 1)
     if data.get("status") == "draft":
         data["draft"] = True

@@ -65,9 +65,10 @@ def read_site(root: Path) -> Site:
     if path is not None and (path.exists() or other is None):  # Eleventy has folders of Jekyll's names
         return replace(_jekyll_site(root, jekyll.read_config(path)), config_path=path)
     if other is not None:
+        zone = zone_named(one_line(other.settings.get("TIMEZONE"))) if other.name == "pelican" else None
         return replace(
             _plain_site(root), title=other.title, url=other.url, language=other.language, default_author=other.author,
-            pattern="", post_folders=other.folders, other=other, config_path=other.config,
+            pattern="", timezone=zone or UTC, post_folders=other.folders, other=other, config_path=other.config,
         )  # fmt: skip
     if (path := hugo.find_hugo(root)) is not None:
         return replace(_hugo_site(root, hugo.read_config(path)), config_path=path)

@@ -7,7 +7,8 @@ understood and what isn't: docs/how-to/jekyll-and-hugo.md.
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -30,6 +31,10 @@ _COMPUTED = re.compile(
 _EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}|\$\{\s*(.*?)\s*\}")
 _PELICAN = re.compile(r"(?:\{|%7B|\|)(filename|static|attach|tag|category|author|index)(?:\}|%7D|\|)")
 _SETTING = r"\b{}\s*:\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`\n$]*)`)"
+_LATIN = str.maketrans({
+    "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
+    "ð": "d", "þ": "th", "ı": "i", "—": "--", "–": "-", "’": "'", "‘": "'",
+})  # fmt: skip
 _KEPT = "/-._~!$&'()*+,;=:@"
 
 
@@ -116,6 +121,8 @@ def _eleventy(root: Path) -> Generator | None:
         if file.is_file() and isinstance(data := read_json(read_text(file, _LARGEST), file), dict):
             about = data
             break
+    else:
+        about = next(filter(None, map(_metadata, _data_files(content, root))), {})
     author = about.get("author")
     return Generator(
         "eleventy", path, content, _post_folders(content, content / "content"),
@@ -123,6 +130,23 @@ def _eleventy(root: Path) -> Generator | None:
         language=_line(about.get("language") or about.get("lang")),
         author=_line(author.get("name") if isinstance(author, dict) else author), settings=about,
     )  # fmt: skip
+
+
+def _data_files(content: Path, root: Path) -> Iterator[Path]:
+    """Eleventy's data about the site where it is JavaScript."""
+    for folder in (content / "_data", root / "_data"):
+        for name in ("metadata", "site"):
+            yield from (path for ending in (".js", ".cjs", ".mjs") if (path := folder / (name + ending)).is_file())
+
+
+def _metadata(path: Path) -> Mapping[str, Any]:
+    """What a JavaScript file says of a site in literals: the first of each name, so an author's after the site's."""
+    text = read_text(path, _LARGEST)
+    about: dict[str, Any] = {key: _setting(key, text) for key in ("title", "url", "language", "lang")}
+    if author := re.search(r"\bauthor\s*:\s*\{([^{}]*)\}", text):
+        about = {key: _setting(key, text.replace(author[0], "")) for key in about}
+    about["author"] = _setting("name", author[1]) if author else _setting("author", text)
+    return {key: value for key, value in about.items() if value}
 
 
 def _astro(root: Path) -> Generator | None:
@@ -165,7 +189,7 @@ def pelican_link(url: str, site: Generator) -> tuple[str, str] | None:
     kind, rest = match[1], url[match.end() :]
     if kind in {"tag", "category", "author"}:
         pattern = _line(site.settings.get(f"{kind.upper()}_URL")) or f"{kind}/{{slug}}.html"
-        rest = "/" + pattern.replace("{slug}", slugify(unquote(rest))).lstrip("/")
+        rest = "/" + pattern.replace("{slug}", _pelican_slug(unquote(rest), site)).lstrip("/")
     return kind, "/" if kind == "index" else rest
 
 
@@ -217,14 +241,18 @@ def _eleventy_permalink(site: Generator, post: Post) -> str:
 
 def _eleventy_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
     above = above[1:] if above[:1] == ("content",) else above
-    return "/" + "/".join([*above, split_name(stem)[1]]) + "/"
+    twin = (
+        above[-1:] == (stem,) and post.path.stem == stem
+    )  # `trip/trip.md` is `trip/`; dates stay, but in page.fileSlug
+    return "/" + "/".join(above if twin else [*above, stem]) + "/"
 
 
 def _pelican_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:
     pattern = _line(site.settings.get("ARTICLE_URL")) or "{slug}.html"
-    slug = str(post.front_matter.get("slug") or slugify(post.title))
+    source = post.path.stem if site.settings.get("SLUGIFY_SOURCE") == "basename" else post.title
+    slug = str(post.front_matter.get("slug") or _pelican_slug(source, site))
     category = post.categories[0] if post.categories else above[-1] if above else "misc"
-    values = {"slug": slug, "category": slugify(category), "lang": post.text_field("lang")}
+    values = {"slug": slug, "category": _pelican_slug(category, site), "lang": post.text_field("lang")}
 
     def fill(match: re.Match[str]) -> str:
         if match[1] == "date" and post.date is not None:
@@ -237,6 +265,24 @@ def _pelican_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]
     if post.date is None and "{date" in pattern:
         return ""
     return "/" + re.sub(r"\{(\w+)(?::([^{}]*))?\}", fill, pattern).lstrip("/")
+
+
+def _pelican_slug(text: str, site: Generator) -> str:
+    """Pelican's slug of a title: signs are dropped, letters are ASCII's unless SLUGIFY_USE_UNICODE is set.
+
+    Raises NewsletterError for letters of other scripts, which Pelican writes in Latin by a table of its own.
+    """
+    if site.settings.get("SLUGIFY_USE_UNICODE") is not True:
+        text = "".join(c for c in unicodedata.normalize("NFKD", text.translate(_LATIN)) if not unicodedata.combining(c))
+        if foreign := next((c for c in text if not c.isascii() and c.isalnum()), ""):
+            what = (
+                f"{foreign!r} in {text[:60]!r}: Pelican makes an address of it in Latin letters; give the post a slug"
+            )
+            raise NewsletterError(what, path=site.config)
+        text = text.encode("ascii", "ignore").decode()
+    else:
+        text = unicodedata.normalize("NFKC", text)
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", text).strip()).lower()
 
 
 def _astro_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (a file a line)
 
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import pytest
 
@@ -50,7 +51,7 @@ ASTRO = {
         (ZOLA, "content/blog/2026-01-02-first-post.md", "https://zola.example.org/blog/first-post/"),
         (ZOLA, "content/blog/other.md", "https://zola.example.org/own/place/"),
         (ZOLA, "content/blog/trip/index.md", "https://zola.example.org/blog/a-trip/"),
-        (ELEVENTY, "src/posts/2026-01-02-first.md", "https://e.example.org/posts/first/"),
+        (ELEVENTY, "src/posts/2026-01-02-first.md", "https://e.example.org/posts/2026-01-02-first/"),
         (ELEVENTY, "src/posts/own.md", "https://e.example.org/there/"),
         (PELICAN, "content/first.md", "https://p.example.org/posts/2026/my-first-post/"),
         (ASTRO, "src/content/blog/first-post.md", "https://a.example.org/docs/blog/first-post/"),
@@ -154,7 +155,7 @@ def test_a_zola_site_whose_posts_are_elsewhere_is_found_whole(tmp_path):
             {"posts.11tydata.js": "module.exports = { permalink: data => `/web/${data.page.fileSlug}/` }"},
             "/web/first/",
         ),
-        ("", {"posts.json": '{"layout": "post"}'}, "/posts/first/"),
+        ("", {"posts.json": '{"layout": "post"}'}, "/posts/2026-01-02-first/"),
     ],
 )
 def test_eleventys_plain_permalinks_are_filled(tmp_path, front, data, path):
@@ -208,3 +209,41 @@ def test_a_hugo_site_with_the_old_name_of_its_configuration_is_hugos(tmp_path):
         "content/posts/a.md": "---\ntitle: A\n---\nA.\n",
     }
     assert make(tmp_path, files).kind == "hugo"
+
+
+def test_eleventys_metadata_in_javascript_is_read_and_its_front_matter_in_javascript_is_told(tmp_path):
+    about = 'export default { author: { name: "Ada", url: "https://ada.example.org" },\n title: "E", url: "https://e.example.org/" }'
+    script = '---js\nconst title = "Secret";\n---\nText.\n'
+    files = {
+        "newsletter.toml": "", "eleventy.config.js": "export default function() {}\n", "_data/metadata.js": about,
+        "posts/trip/trip.md": "Text.\n", "posts/script.md": script,
+    }  # fmt: skip
+    site = make(tmp_path, files)
+    assert (site.title, site.url, site.default_author) == ("E", "https://e.example.org", "Ada")
+    assert page_of(site, "posts/trip/trip.md").url == "https://e.example.org/posts/trip/"
+    with pytest.raises(NewsletterError, match="the front matter is js, which isn't run"):
+        page_of(site, "posts/script.md")
+
+
+@pytest.mark.parametrize(
+    ("settings", "title", "slug"),
+    [
+        ("", "C'est l'été: Größe & Co.", "cest-lete-grosse-co"),
+        ("SLUGIFY_USE_UNICODE = True", "C'est l'été", "cest-lété"),
+        ("SLUGIFY_SOURCE = 'basename'", "Anything", "post-1"),
+    ],
+)
+def test_pelicans_slugs_and_times_are_its_own(tmp_path, settings, title, slug):
+    config = f"SITEURL = 'https://p.example.org'\nTIMEZONE = 'Europe/Paris'\n{settings}\n"
+    post = f"Title: {title}\nDate: 2026-03-10 09:30\nSlug:\n\n    :::python\n    y = 2\n"
+    site = make(tmp_path, {"newsletter.toml": "", "pelicanconf.py": config, "content/post-1.md": post})
+    page = page_of(site, "content/post-1.md")
+    assert unquote(page.path) == f"/{slug}.html"
+    assert page.post.date == datetime(2026, 3, 10, 8, 30, tzinfo=UTC)
+    assert ":::" not in render_body(page)
+
+
+def test_a_title_that_pelican_writes_in_latin_letters_asks_for_a_slug(tmp_path):
+    files = {"newsletter.toml": "", "pelicanconf.py": "", "content/a.md": "Title: Привет\n\nText.\n"}
+    with pytest.raises(NewsletterError, match="give the post a slug"):
+        page_of(make(tmp_path, files), "content/a.md")

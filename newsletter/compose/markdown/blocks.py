@@ -35,6 +35,7 @@ RAW = "raw"
 _LABEL = re.compile(r" {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.DOTALL)
 _DESTINATION = re.compile(r"\s*(?:<((?:[^<>\n\\]|\\.)*)>|([^\s<][^\s]*))")
 _TITLE = re.compile(r"(?:\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|\(((?:[^()\\]|\\.)*)\))[ \t]*(?=\n|\Z)", re.DOTALL)
+_NAMED_CODE = re.compile(r"(?::{3,}|#!)([\w+#-]+)\n")
 
 
 class Blocks(BlockParser):
@@ -105,6 +106,8 @@ class Blocks(BlockParser):
 
     def code(self, parent: Element, code: str, info: str = "") -> None:
         """A block of code."""
+        if self.md.grammar.codehilite and not info and (named := _NAMED_CODE.match(code)):
+            info, code = named[1], code[named.end() :]
         if language := code_language(info):
             reach(f"its {language} code", self.line)
         self.raw(parent, highlight(code, language))

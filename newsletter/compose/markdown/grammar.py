@@ -33,6 +33,7 @@ class Grammar:
     signs: bool = True  # of typography: dashes, ellipses and guillemets, not quotes alone
     symbols: tuple[tuple[str, str], ...] = ()  # of kramdown: what the site writes for a sign
     markdown_in_html: bool = False  # of kramdown: in every element, not only where markdown="1" says so
+    codehilite: bool = False  # python-markdown's: the first line of indented code may name its language
     quotes: str = QUOTES  # single and double, opening and closing
 
 
@@ -56,6 +57,7 @@ def _other(generator: Generator) -> Grammar:
     return Grammar(
         "commonmark",
         kramdown=generator.name == "pelican",
+        codehilite=generator.name == "pelican",
         linkify=generator.name == "astro",
         emoji=own.get("render_emoji") is True,
         typography="kramdown" if smart else "",

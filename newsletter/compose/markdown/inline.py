@@ -144,8 +144,8 @@ class _Scan:
             return at + 1
         if mark == "[" or (mark == "!" and self.text.startswith("[", at + 1) and not self._is_note(at + 1)):
             end = at + len(mark) + (mark == "!")
-            if self.kramdown and mark == "[" and not self._opens_link(at):
-                self.nodes.append(mark)
+            if self.kramdown and (self.text.startswith("^", end) or (mark == "[" and not self._opens_link(at))):
+                self.nodes.append(self.text[at:end])  # what begins with a caret names a note, if there is one
                 return end
             self.brackets.append(_Bracket(mark == "!", len(self.nodes), end))
             self.nodes.append(self.text[at:end])
