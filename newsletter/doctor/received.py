@@ -19,7 +19,7 @@ _OURS = (
 _NEEDED = ("list-unsubscribe", "list-unsubscribe-post")
 _RESULT = re.compile(r"(?:^|[;\s])(spf|dkim|dmarc)\s*=\s*([a-z]+)", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*\)")
-_HREF = re.compile(r"""<a\s[^>]*?href\s*=\s*["']?(https?://[^"'\s>]+)""", re.IGNORECASE)
+_HREF = re.compile(r"""<a\s[^<>]*?href\s*=\s*["']?(https?://[^"'\s<>]+)""", re.IGNORECASE)
 _SECURE = re.compile(r"\bwith\s+(?:UTF8)?(?:E?SMTPSA?|LMTPSA?|HTTPS)\b|\bTLS[ _v=]|cipher", re.IGNORECASE)
 _HERE = re.compile(
     r"\bfrom\s+(?:localhost|\S*\s*\((?:localhost|\S*)?\s*\[(?:127\.|::1))|\bwith\s+(?:LMTP|local)\b", re.I

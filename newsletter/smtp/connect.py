@@ -224,6 +224,9 @@ def _trouble(relay: Relay, step: str, error: BaseException, secrets: Secrets) ->
         )  # fmt: skip
     if isinstance(error, aiosmtplib.SMTPResponseException):
         said = secrets.hide(str(error.message)).split("\n")
+        if error.code < 200:  # aiosmtplib's own word on what is no reply
+            what = f"does not speak SMTP at {step} ({said[0][:80].lower()})"
+            return RelayTrouble(relay, what, "check the host and the port", lasting=False)
         reply = parse_reply([f"{error.code} {line}" for line in said], step)
         meaning = verdict(reply)
         if relay.oauth and step == "AUTH" and meaning.action is Action.STOP:

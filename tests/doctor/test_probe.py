@@ -1,6 +1,7 @@
 """The probe: what was sent against what arrived; and once through a relay into a mailbox on loopback."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,13 @@ def test_a_result_of_another_server_below_is_not_believed() -> None:
         results="mx.example.net; spf=fail\r\nAuthentication-Results: evil.example; spf=pass; dkim=pass; dmarc=pass"
     )
     assert [one.result for one in found["probe-authentication"]] == ["fail", "warn", "warn"]
+
+
+@pytest.mark.parametrize("html", ['<a href="' * 40_000, "<a " * 90_000 + "href=", "<a x" + " href" * 90_000])
+def test_a_message_that_is_made_to_take_for_ever_does_not(html: str) -> None:
+    begun = time.process_time()
+    read_received(SENT.encode(), f"Content-Type: text/html\r\n\r\n{html}".encode(), "example.org")
+    assert time.process_time() - begun < 10
 
 
 def test_without_authentication_results_nothing_is_claimed() -> None:

@@ -1,5 +1,6 @@
 """The relay as the doctor finds it: a real one on loopback, with and without TLS."""
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import Iterator
@@ -81,6 +82,19 @@ async def test_a_relay_that_does_not_let_us_in_is_named_with_the_reason(
     assert words in found["relay"].what
     assert found["relay"].fix
     assert "wrong" not in found["relay"].what
+
+
+async def test_a_server_that_speaks_no_smtp_is_said_to(tmp_path: Path) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x1b[2J" + b"\xff" * 9_000 + b"\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        found = await examine(tmp_path, f'url = "smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"')
+    assert "does not speak SMTP at connect" in found["relay"].what
+    assert "\x1b" not in found["relay"].what
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_named(tls_relay: int, tmp_path: Path) -> None:
