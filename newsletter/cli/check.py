@@ -174,12 +174,14 @@ def _refused(one: Checked) -> None:
 
 
 def show(findings: "Iterable[Finding]") -> None:
-    """The findings, a line each with its hint below, on stderr."""
-    for finding in findings:
+    """The findings on stderr, a line each, and below those of one kind the hint that they share."""
+    found = list(findings)
+    for finding, after in zip(found, [*found[1:], None], strict=False):
         where = f"{short_path(finding.source)}:{finding.line}: " if finding.source and finding.line else ""
         mark = paint(f"{MARKS[finding.severity]} {finding.severity}", _COLOURS[finding.severity])
         note(f"{mark} {where}{finding.message} {paint(f'[{finding.rule}]', 'dim')}", hang=2)
-        note(f"    {finding.hint}")
+        if after is None or after.hint != finding.hint:
+            note(f"    {finding.hint}")
 
 
 def foretell(obstacles: Iterable[NewsletterError]) -> None:

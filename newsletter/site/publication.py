@@ -137,8 +137,13 @@ def _dates(page: Page, now: datetime) -> Iterator[Withheld]:
     config, kind = page.site.config, page.site.kind
     if kind == "jekyll":
         if page.post.date and page.post.date > now and config.get("future") is not True:
-            entry = _find(page, "date") or _Entry("date", page.post.date.date(), page.post.path)
-            yield _by_date(page, entry, page.post.date)
+            if entry := _find(page, "date"):
+                yield _by_date(page, entry, page.post.date)
+            else:
+                what = (
+                    f"the date in its file's name, {page.post.date:%Y-%m-%d}, is yet to come: until then it is not on"
+                )
+                yield Withheld(f"{what} the site", "wait, or rename it", page.post.path, None, page.post.date)
         return
     names = _DATES if kind == "hugo" else _DATES[:1]
     for name in names:

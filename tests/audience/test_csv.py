@@ -213,6 +213,8 @@ def test_a_list_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
         refusal(tmp_path / "subscribers.csv")
         == "subscribers.csv: no such list; make it, with a header row `email,name`"
     )
+    (tmp_path / "subscribers.csv").write_text("email\n")
+    assert refusal(tmp_path / "subscriber.csv") == "subscriber.csv: no such list; did you mean 'subscribers.csv'?"
     assert "folder" in refusal(tmp_path)
 
 

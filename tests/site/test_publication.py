@@ -123,6 +123,7 @@ def test_jekylls_drafts_folder_and_the_date_in_a_name_count(tmp_path: Path) -> N
     later = jekyll(tmp_path, "title: A", name="_posts/2099-01-02-a.md")
     assert later is not None
     assert later.until == datetime(2099, 1, 2, tzinfo=UTC)
+    assert later.reason.startswith("the date in its file's name, 2099-01-02, is yet to come")
 
 
 def test_a_plain_folder_goes_by_words_and_by_dates_of_publication(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ be mailed is not asked here.
 
 import codecs
 import csv
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,9 @@ def scan(path: Path) -> Scan:
     if path.is_dir():
         raise NewsletterError("is a folder; name the CSV file in it", path=path)
     if not path.is_file():
-        raise NewsletterError("no such list; make it, with a header row `email,name`", path=path)
+        near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.csv")], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "make it, with a header row `email,name`"
+        raise NewsletterError(f"no such list; {hint}", path=path)
     decoder = codecs.getincrementaldecoder("utf-8")()
     facts = path.stat()
     offset = lines = length = 0  # bytes read, line ends in them, bytes of the line that is not ended yet

@@ -73,7 +73,7 @@ LAYOUT = (
     Check(
         "width", width,
         {"warning": "no viewport meta element; content wider than 640 px"},
-        "The reader scrolls sideways, or reads ant-sized print.",
+        "The reader scrolls sideways, or reads very small print.",
         "Keep the page at 600 px: width=\"600\" with style=\"width: 100%; max-width: 600px\".",
         "https://www.caniemail.com/features/css-max-width/",
     ),

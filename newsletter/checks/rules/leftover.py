@@ -190,7 +190,7 @@ LEFTOVER = Check(
               "`%recipient.x%`, `[UNSUBSCRIBE]`, `{: }` outside code, whatever mark stands after “Dear”; in a Jekyll "
               "post, Liquid that asks for a reader, or for a name that it does not know"},
     "The reader sees the machinery: “Dear {{ name }}”; or, where Liquid took it, “Dear ,”.",
-    "Write `personalize: true` in the front matter of a post that is a template, in newsletter's own words: "
-    "{{ subscriber.name }}; a post about templates shows them as code.",
+    "To write to each reader by name, set `personalize: true` in the front matter and write {{ subscriber.name }}; to "
+    "show such a mark to readers, put it into `code`.",
     "https://mailchimp.com/help/all-the-merge-tags-cheat-sheet/",
 )  # fmt: skip

@@ -153,7 +153,7 @@ LINKS = (
             "warning": "http, a bare IP address, a shortener, text that names another site",
         },
         "The link does nothing, or a filter holds the message for fraud.",
-        "Write the full https address that the reader shall see.",
+        "Write the full https address that the reader is to open.",
         "https://support.google.com/a/answer/81126",
     ),
 )  # fmt: skip
