@@ -54,9 +54,10 @@ def image_source(sample: Sample) -> Iterator[Violation]:
                 what = f"{shorten(source)} is not in the message: the reader sees a broken picture"
                 yield Violation("error", what, _place(sample, image), image)
             elif sample.attached[unquote(source[4:])] > FILE_MOST:
-                yield Violation(
-                    "warning", heavy(source, sample.attached[unquote(source[4:])]), _place(sample, image), image
-                )
+                alt = squeeze(image.get("alt") or "")
+                name = f"the picture {shorten(alt, 40)!r}" if alt else source  # its Content-ID says nothing to anybody
+                what = heavy(name, sample.attached[unquote(source[4:])])
+                yield Violation("warning", what, _place(sample, image), image)
         elif scheme == "data":
             continue  # `client-support` speaks of it
         elif scheme not in {"http", "https"} or not host:

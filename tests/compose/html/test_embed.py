@@ -180,6 +180,7 @@ def test_the_budget_and_a_missing_file_are_findings_with_their_line(folder: Path
     sample = sample_of(one.writer().envelope(ADA).message, one.page, one.config, one.template)
     found = {finding.rule: finding for finding in check_message(sample)}
     assert "MiB, for each reader" in found["image-budget"].message
+    assert any("the picture 'The sea at noon' has" in finding.message for finding in check_message(sample))
     gone = [
         finding for finding in check_message(sample) if "gone.png" in finding.message and finding.rule == "image-source"
     ]
