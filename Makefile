@@ -37,10 +37,12 @@ coverage: install debian ## the tests again, and which files they run less than 
 	$(BIN)/coverage run -m pytest -n auto --dist worksteal -m 'not soak'
 	$(BIN)/python .ci/uncovered.py
 
-fidelity: install ## compare Markdown with the real generators, styles with Chromium, write fidelity/*.md (as root: installs them)
+FRESH ?= 60
+fidelity: install ## compare Markdown with the real generators, styles with Chromium, and blogs with SITES="FOLDER…", write fidelity/*.md
 	@sh fidelity/debian-packages
-	$(BIN)/python -m fidelity.run
+	$(BIN)/python -m fidelity.run --fresh $(FRESH)
 	$(BIN)/python -m fidelity.styles
+	$(if $(SITES),$(BIN)/python -m fidelity.sites $(SITES))
 
 ends: debian ## the tests with the oldest dependencies that are allowed, and with the newest
 	PYTHON=$(PYTHON) sh .ci/ends $(RESOLUTION)

@@ -6,8 +6,10 @@ Writes fidelity/RESULTS.md, and the generators' answers to our own inputs, which
 import argparse
 import json
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from fidelity import inputs
@@ -30,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--random", type=int, default=300, help="texts made at random, for each dialect")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fresh", type=float, default=0, help="seconds for each dialect of texts from seeds of today")
     parser.add_argument("--dialect", choices=sorted(ORACLES), action="append")
     chosen = parser.parse_args()
     own, made = inputs.own(), inputs.random(chosen.random, chosen.seed)
@@ -40,7 +43,8 @@ def main() -> None:
     found: list[str] = []
     for dialect in chosen.dialect or sorted(ORACLES):
         court = _Court(dialect)
-        for name, sources in (("our own", list(own.values())), ("standards", standards), ("random", made)):
+        given = [("our own", list(own.values())), ("standards", standards), (f"random, seed {chosen.seed}", made)]
+        for name, sources in chain(given, court.fresh(chosen.fresh)):
             verdicts = court.judge(sources)
             counts = Counter(verdict.kind for verdict in verdicts)
             figures = (str(counts[kind]) for kind in ("same", "better", "different"))
@@ -78,6 +82,14 @@ class _Court:
     def judge(self, sources: Sequence[str]) -> list[Verdict]:
         """A verdict a source."""
         return [self.judge_.verdict(source, real) for source, real in zip(sources, self.real(sources), strict=True)]
+
+    @staticmethod
+    def fresh(seconds: float) -> Iterator[tuple[str, list[str]]]:
+        """Texts from seeds that were not tried before, until the time is over."""
+        until, seed = time.monotonic() + seconds, int(time.time())
+        while time.monotonic() < until:
+            yield f"random, seed {seed}", inputs.random(BATCH, seed)
+            seed += 1
 
     def smallest(self, sources: Sequence[str], name: str) -> list[str]:
         """The first differences, each made as small as it gets, for the report."""

@@ -39,12 +39,13 @@ class Built:
     error: str = ""
 
 
-def build_jekyll(root: Path) -> list[Built]:
+def build_jekyll(root: Path, seconds: float) -> list[Built]:
     """The posts of the Jekyll site in `root`."""
     with tempfile.TemporaryDirectory() as folder:
         made = subprocess.run(
-            ["ruby", str(HERE / "jekyll_site.rb"), str(root), folder, ADDRESS], capture_output=True, text=True
-        )
+            ["ruby", str(HERE / "jekyll_site.rb"), str(root), folder, ADDRESS], capture_output=True, text=True,
+            timeout=seconds,
+        )  # fmt: skip
     if made.returncode:
         raise RuntimeError(made.stderr[-2000:])
     found = [json.loads(line) for line in made.stdout.split("\n") if line.startswith("{")]
@@ -54,7 +55,7 @@ def build_jekyll(root: Path) -> list[Built]:
     ]
 
 
-def build_hugo(root: Path) -> list[Built]:
+def build_hugo(root: Path, seconds: float) -> list[Built]:
     """The pages of the Hugo site in `root`, those of its default language."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -62,7 +63,7 @@ def build_hugo(root: Path) -> list[Built]:
         for _ in range(_TRIES):
             made = subprocess.run(
                 ["hugo", "--buildFuture", "--buildExpired", "-d", "made"], cwd=copy, capture_output=True,
-                text=True,
+                text=True, timeout=seconds,
             )  # fmt: skip
             if made.returncode == 0:
                 break

@@ -1,12 +1,14 @@
 """Compare whole sites, post by post, with what Jekyll and Hugo make of them: `python -m fidelity.sites FOLDER…`.
 
-For blogs that are on this machine anyway; of theirs nothing is kept but figures. Addresses, titles and dates are
-compared besides what the posts say. `--details FILE` writes each difference out.
+For blogs that are on this machine anyway; of theirs nothing is kept but figures, a row a dialect in fidelity/SITES.md.
+Addresses, titles and dates are compared besides what the posts say. `--details FILE` writes each difference out.
 """
 
 import argparse
 import difflib
 import re
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -45,26 +47,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--details", type=Path)
+    parser.add_argument("--seconds", type=float, default=900, help="for each site; what is left then is not counted")
     parser.add_argument("--most", type=int, default=100_000, help="posts of a site at most")
     chosen = parser.parse_args()
     columns = ("posts", "same", "better", "different", "refused", "not built", "missed", "address", "title", "date")
     print(f"| site | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}", flush=True)
     details = []
+    dialects: dict[str, Counter[str]] = {}
     for folder in chosen.folders:
-        tally = compare(folder.resolve(), chosen.most)
+        try:
+            kind, tally = compare(folder.resolve(), chosen.most, chosen.seconds)
+        except subprocess.TimeoutExpired:
+            print(f"| {folder.name} | its generator took over {chosen.seconds:.0f} s |", flush=True)
+            continue
+        dialects.setdefault(kind, Counter()).update(tally.counts, sites=1)
         print(f"| {folder.name} | {' | '.join(str(tally.counts[name]) for name in columns)} |", flush=True)
         for message, count in tally.refused.most_common(12):
             print(f"    {count} {message}")
         details += [f"##### {folder.name}\n\n{each}" for each in tally.details]
+    rows = (
+        f"| {' | '.join([kind, *(str(found[name]) for name in ('sites', *columns))])} |"
+        for kind, found in sorted(dialects.items())
+    )
+    table = [f"| dialect | sites | {' | '.join(columns)} |", f"|{'---|' * (len(columns) + 2)}", *rows]
+    (Path(__file__).parent / "SITES.md").write_text("\n".join(["# Whole blogs", "", _ABOUT, "", *table]) + "\n")
     if chosen.details:
         chosen.details.write_text("\n\n".join(details))
 
 
-def compare(root: Path, most: int = 100_000) -> Tally:
-    """The site in `root` beside its generator's."""
+_ABOUT = """Written by `make fidelity SITES="FOLDER…"`: posts of blogs on that machine beside what Jekyll and Hugo make
+of them. Refused is what stops with a message; not built is what the generator needs plugins or modules for."""
+
+
+def compare(root: Path, most: int, seconds: float) -> tuple[str, Tally]:
+    """The kind of the site in `root`, and its posts beside its generator's.
+
+    Raises subprocess.TimeoutExpired where the generator takes longer than `seconds`.
+    """
+    until = time.monotonic() + seconds
     site = read_site(root)
-    builders: dict[str, Callable[[Path], list[Built]]] = {"jekyll": build_jekyll, "hugo": build_hugo}
-    built = {one.path.resolve(): one for one in builders[site.kind](site.root if site.kind == "jekyll" else root)}
+    builders: dict[str, Callable[[Path, float], list[Built]]] = {"jekyll": build_jekyll, "hugo": build_hugo}
+    built = {
+        one.path.resolve(): one for one in builders[site.kind](site.root if site.kind == "jekyll" else root, seconds)
+    }
     plugins = {"plugins": [], "gems": []} if site.kind == "jekyll" else {}  # none of them is run
     site = replace(site, url=site.url or ADDRESS, config={**site.config, **plugins})
     tally = Tally()
@@ -73,9 +98,9 @@ def compare(root: Path, most: int = 100_000) -> Tally:
         tally.counts["missed"] = len([path for path in built if path not in ours])
         tally.details += [f"missed: {path}" for path in built if path not in ours]
     for resolved, path in list(ours.items())[:most]:
-        if resolved in built:
+        if resolved in built and time.monotonic() < until:
             _one(path, built[resolved], site, tally)
-    return tally
+    return site.kind, tally
 
 
 def _one(path: Path, real: Built, site: Site, tally: Tally) -> None:

@@ -57,6 +57,8 @@ class Generator:
         own = post.front_matter.get({"zola": "path", "pelican": "url"}.get(self.name, "permalink"))
         if self.name == "eleventy":
             own = _eleventy_permalink(self, post)
+        if isinstance(own, str) and own and self.name in {"zola", "pelican"}:  # a folder, and as it is written
+            return quote("/" + (f"{own.strip('/')}/" if self.name == "zola" else own.lstrip("/")), safe=_KEPT)
         if isinstance(own, str) and own:
             own = own.removesuffix("index.html") if self.name == "eleventy" else own
             return quote("/" + own.strip("/") + ("" if "." in own.rpartition("/")[2] else "/"), safe=_KEPT)
@@ -203,7 +205,7 @@ def _zola_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -
     slug = own if isinstance(own, str) and own else name if date else stem
     slugs = site.settings.get("slugify")
     kept = isinstance(slugs, dict) and slugs.get("paths") in {"safe", "off"}
-    return "/" + "/".join(part if kept else slugify(part) for part in (*above, slug)) + "/"
+    return "/" + "/".join(part if kept else slugify(_in_latin(part, site)) for part in (*above, slug)) + "/"
 
 
 def _eleventy_permalink(site: Generator, post: Post) -> str:
@@ -268,21 +270,23 @@ def _pelican_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]
 
 
 def _pelican_slug(text: str, site: Generator) -> str:
-    """Pelican's slug of a title: signs are dropped, letters are ASCII's unless SLUGIFY_USE_UNICODE is set.
-
-    Raises NewsletterError for letters of other scripts, which Pelican writes in Latin by a table of its own.
-    """
-    if site.settings.get("SLUGIFY_USE_UNICODE") is not True:
-        text = "".join(c for c in unicodedata.normalize("NFKD", text.translate(_LATIN)) if not unicodedata.combining(c))
-        if foreign := next((c for c in text if not c.isascii() and c.isalnum()), ""):
-            what = (
-                f"{foreign!r} in {text[:60]!r}: Pelican makes an address of it in Latin letters; give the post a slug"
-            )
-            raise NewsletterError(what, path=site.config)
-        text = text.encode("ascii", "ignore").decode()
-    else:
-        text = unicodedata.normalize("NFKC", text)
+    """Pelican's slug of a title: signs are dropped, letters are ASCII's unless SLUGIFY_USE_UNICODE is set."""
+    unicode = site.settings.get("SLUGIFY_USE_UNICODE") is True
+    text = unicodedata.normalize("NFKC", text) if unicode else _in_latin(text, site)
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", text).strip()).lower()
+
+
+def _in_latin(text: str, site: Generator) -> str:
+    """`text` in ASCII, as Pelican and Zola put it into addresses.
+
+    Raises NewsletterError for letters of other scripts, for which they have tables of their own.
+    """
+    text = "".join(c for c in unicodedata.normalize("NFKD", text.translate(_LATIN)) if not unicodedata.combining(c))
+    if foreign := next((c for c in text if not c.isascii() and c.isalnum()), ""):
+        name = site.name.capitalize()
+        what = f"{foreign!r} in {text[:60]!r}: {name} makes an address of it in Latin letters; give the post a slug"
+        raise NewsletterError(what, path=site.config)
+    return text.encode("ascii", "ignore").decode()
 
 
 def _astro_path(site: Generator, post: Post, stem: str, above: tuple[str, ...]) -> str:

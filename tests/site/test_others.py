@@ -247,3 +247,18 @@ def test_a_title_that_pelican_writes_in_latin_letters_asks_for_a_slug(tmp_path):
     files = {"newsletter.toml": "", "pelicanconf.py": "", "content/a.md": "Title: Привет\n\nText.\n"}
     with pytest.raises(NewsletterError, match="give the post a slug"):
         page_of(make(tmp_path, files), "content/a.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "front", "path"),
+    [
+        ("blog/2026-02-03-Größe_und Co.md", "", "/blog/grosse-und-co/"),
+        ("blog/rust.md", 'path = "2026/01/07/rust-1.93"', "/2026/01/07/rust-1.93/"),
+        ("blog/own.md", 'slug = "Own Slug"', "/blog/own-slug/"),
+    ],
+)
+def test_zolas_addresses_are_folders_in_latin_letters(tmp_path, name, front, path):
+    text = f'+++\ntitle = "A"\n{front}\n+++\n[to](#a-c-b)\n\n## A & `c` B\n'
+    page = page_of(make(tmp_path, {**ZOLA, f"content/{name}": text}), f"content/{name}")
+    assert page.path == path
+    assert '<a href="#a-c-b">' in render_body(page)

@@ -12,6 +12,7 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
 from newsletter.compose.templating.tokens import TOKEN
+from newsletter.site.slug import slugify
 
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
@@ -119,6 +120,8 @@ def _heading_name(heading: Element, md: "Converter") -> str:
         signs = source.rpartition("\n")[2].strip()
         return "".join("-" if c in "- " else c.lower()[:1] for c in signs if c in "- _" or _is_letter(c)) or "heading"
     text = _PLACE.sub("", unescape("".join(_spoken(heading))))
+    if md.grammar.slugs:
+        return slugify(text)
     if md.grammar.name == "kramdown" and not md.grammar.gfm:
         return re.sub(r"[^a-zA-Z0-9 -]", "", re.sub(r"\A[^a-zA-Z]+", "", text)).replace(" ", "-").lower() or "section"
     return "".join("-" if c in "- \t" else c for c in text.lower() if c in "- \t" or _is_word(c))

@@ -34,6 +34,7 @@ class Grammar:
     symbols: tuple[tuple[str, str], ...] = ()  # of kramdown: what the site writes for a sign
     markdown_in_html: bool = False  # of kramdown: in every element, not only where markdown="1" says so
     codehilite: bool = False  # python-markdown's: the first line of indented code may name its language
+    slugs: bool = False  # Zola's ids of headings
     quotes: str = QUOTES  # single and double, opening and closing
 
 
@@ -58,6 +59,7 @@ def _other(generator: Generator) -> Grammar:
         "commonmark",
         kramdown=generator.name == "pelican",
         codehilite=generator.name == "pelican",
+        slugs=generator.name == "zola",
         linkify=generator.name == "astro",
         emoji=own.get("render_emoji") is True,
         typography="kramdown" if smart else "",
