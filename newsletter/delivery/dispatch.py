@@ -187,7 +187,9 @@ class Dispatcher:
             for one in refused:
                 self._journal.take_back(one, reply)
             self.tally.count["failed"] -= len(refused)
-            self._stop(route, reply, "it says so of everybody; check the login, the sender, and what it relays")
+            self._stop(
+                route, reply, "it answers so for everybody; check the login, the sender, and what this relay takes"
+            )
 
     def _stop(self, route: Route, reply: Reply, hint: str) -> None:
         """It is about us: nothing more goes to that relay."""

@@ -196,7 +196,7 @@ class RelayPool:
         route.limit_said = said
         wait = window or min(FIRST_REST * 2.0 ** (route.limited - 1), LONGEST_REST)
         if wait > HOUR or route.limited >= LIMITED or (self._no_wait and window != SECOND):
-            turns = f" that turns by {_clock(wait)}" if window > SECOND else ""
+            turns = f", which ends by {_clock(wait)} at the latest" if window > SECOND else ""
             what = f"{route.relay.name}: {said}; it is a limit on what we may send{turns}"
             self.leave_out(route, TryAgainLater(f"{what}; run the same command again {'then' if turns else 'later'}"))
         elif window != SECOND and not rests:

@@ -61,7 +61,7 @@ async def test_a_day_s_quota_ends_the_run_for_later_and_settles_nobody(path: Pat
     async with serving(server):
         report = await send(path, server.url, listed(12))
         assert isinstance(report.stopped, TryAgainLater)
-        assert "that turns by " in str(report.stopped)
+        assert "which ends by " in str(report.stopped)
         assert (report.failed, report.unknown, report.deferred) == (0, 0, 0)
         assert report.sent + report.pending == 12
         server.script = None

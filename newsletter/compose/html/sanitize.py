@@ -12,6 +12,8 @@ from html.entities import html5
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
+from newsletter.errors import NewsletterError
+
 VOID = frozenset(
     {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
 )
@@ -51,12 +53,18 @@ _GENERIC = {"youtube video player", "youtube video", "vimeo video player", "vime
 _VIMEO = re.compile(r"player\.vimeo\.com/video/(\d+)")
 
 
+DEEPEST = 2000
+"""Elements open at once; libxml2 reads 2,048, those of the template among them."""
+
 Sized = Callable[[str, dict[str, str]], dict[str, str]]
 """Takes a picture's absolute address and its attributes, gives its width, height and style."""
 
 
 def sanitize(html: str, absolute: Callable[[str], str], sized: Sized | None = None) -> str:
-    """`html` for mail; `absolute` makes an address absolute, or returns it as it is; `sized` sizes pictures."""
+    """`html` for mail; `absolute` makes an address absolute, or returns it as it is; `sized` sizes pictures.
+
+    Raises NewsletterError for elements that stand too deep in one another.
+    """
     parser = _Sanitizer(absolute, sized)
     parser.feed(_AMPERSAND.sub(_escaped, html))
     parser.close()
@@ -126,6 +134,8 @@ class _Sanitizer(HTMLParser):
         self.out.append(self._tag(tag, attrs, values))
         if tag not in VOID:
             self.open.append(tag)
+            if len(self.open) > DEEPEST:
+                raise NewsletterError(f"its HTML has elements more than {DEEPEST:,} deep in one another; close some")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.skipping or tag in _DROPPED:

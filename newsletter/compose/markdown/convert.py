@@ -85,7 +85,11 @@ def fit_for_mail(html: str, page: Page) -> str:
     def absolute(url: str) -> str:
         return url if TOKEN.match(url.strip()) else page.absolute(url)
 
-    return _with_targets(sanitize(html, absolute, sized), page.url)
+    try:
+        tidied = sanitize(html, absolute, sized)
+    except NewsletterError as error:
+        raise NewsletterError(error.what, path=page.post.path, line=page.post.body_line) from None
+    return _with_targets(tidied, page.url)
 
 
 def _with_targets(html: str, url: str) -> str:

@@ -148,6 +148,13 @@ def test_what_is_nested_too_deep_is_told_with_its_line(tmp_path, kind, source, l
         assert raised.value.line == page.post.body_line + line - 1
 
 
+def test_html_that_is_nested_too_deep_is_told_of_the_post(tmp_path):
+    page = _page(tmp_path, "plain")
+    with pytest.raises(NewsletterError, match="more than 2,000 deep") as raised:
+        render_markdown("<div>" * 2001, page)
+    assert (raised.value.path, raised.value.line) == (str(page.post.path), page.post.body_line)
+
+
 @pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
 @pytest.mark.parametrize(
     "source",
