@@ -38,6 +38,8 @@ from newsletter.compose.markdown.tables import gfm_table, headless_table
 class CommonMark(Blocks):
     """The reader of Hugo's posts and of plain ones."""
 
+    parted: Element | None = None  # what the last footnote stands behind
+
     def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
         at, spread, blank, any_before = 0, False, False, False
         while at < len(lines):
@@ -187,7 +189,7 @@ class CommonMark(Blocks):
 
     def _ends_table(self, text: str) -> bool:
         """Whether `text` is no row: goldmark has taken the paragraph for a table before its underline could hold."""
-        return not text.strip("= \t") or DEFINITION.match(text) is not None or self.interrupts(text)
+        return SETEXT.match(text) is not None or DEFINITION.match(text) is not None or self.interrupts(text)
 
     def _table(
         self, parent: Element, lines: list[str], at: int, first: int, base: int, texts: list[str], line: int
@@ -320,12 +322,13 @@ class CommonMark(Blocks):
             state.feed(inner[-1])
             end += 1
         self.footnote(match[1], inner, first + at)
+        self.parted = parent[-1] if len(parent) else None  # a footnote parts two lists of definitions
         return end
 
     def _definitions(self, parent: Element, terms: list[str], lines: list[str], at: int, first: int, base: int) -> int:
         """Terms and what they mean."""
         last = parent[-1] if len(parent) else None
-        box = last if last is not None and last.tag == "dl" else SubElement(parent, "dl")
+        box = last if last is not None and last.tag == "dl" and last is not self.parted else SubElement(parent, "dl")
         for term in terms:
             self.add(box, "dt", term.strip(" \t"), first + at - 1)
         apart = at > 0 and not lines[at - 1].strip(" \t")

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -80,9 +80,15 @@ class Finish(Treeprocessor):
             if box.get("class") != "footnote":
                 continue
             notes = box.find("ol")
+            if self.md.grammar.name == "kramdown" and notes is not None:
+                used = _referred(root, box, {note.get("id") or "": note for note in notes})
             for note in list(notes) if notes is not None else ():
                 if note.get("id") not in used and notes is not None:
                     notes.remove(note)
+            numbers = {note.get("id"): number for number, note in enumerate(notes if notes is not None else (), 1)}
+            for link in root.iter("a"):
+                if link.get("class") == "footnote-ref" and (number := numbers.get((link.get("href") or "")[1:])):
+                    link.text = str(number)
             if notes is None or not len(notes):
                 root.remove(box)
 
@@ -109,6 +115,17 @@ class Finish(Treeprocessor):
         for child in element:
             if child.tail and "{:" in child.tail:
                 child.tail = _LEFT.sub("", child.tail)
+
+
+def _referred(root: Element, box: Element, notes: Mapping[str, Element]) -> set[str]:
+    """The notes that the text refers to, and those that these refer to; a note named in an unused one alone is none."""
+    found: set[str] = set()
+    ahead = [part for part in root if part is not box]
+    while ahead:
+        names = {(link.get("href") or "")[1:] for link in ahead.pop().iter("a") if link.get("class") == "footnote-ref"}
+        ahead += [notes[name] for name in names - found if name in notes]
+        found |= names
+    return found
 
 
 def _heading_name(heading: Element, md: "Converter") -> str:
