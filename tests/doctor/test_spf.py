@@ -51,12 +51,14 @@ SPF_KINDS = [
     (f"v=spf1 exists:%{{z}}.example.net {OURS} -all", "names no domain", f'"v=spf1 {OURS} -all"'),
     ("v=spf1 include:%{d} -all", "circle", f'"v=spf1 {OURS} -all"'),
     ("v=spf1 include:open.example.net -all", "lets everybody send", f'"v=spf1 {OURS} -all"'),
+    (f"v=spf1 {OURS} include:ptr.example.net -all", "uses `ptr`: slow", "tell ptr.example.net"),
     (f"v=spf1 {OURS} mx MX -all", "twice", f'"v=spf1 {OURS} mx -all"'),
     ("v=spf1 -ip4:192.0.2.25 ip4:192.0.2.0/24 -all", "192.0.2.25 (fail)", f'"v=spf1 {OURS} -ip4'),
     (f"v=spf1 {OURS} include:lost2.example.net -all", "2 void look-ups", f'"v=spf1 {OURS} -all"'),
     (f"v=spf1 {OURS} {LONG} -all", "characters long", 'include:_spf1.example.org include:_spf2.example.org -all"'),
 ]  # fmt: skip
 OTHERS = (
+    'ptr.example.net. IN TXT "v=spf1 ptr -all"\n'
     'open.example.net. IN TXT "v=spf1 +all"\n'
     'lost2.example.net. IN TXT "v=spf1 a:x.example.net exists:y.example.net -all"\n'
     + "\n".join(f's{n}.example.net. IN TXT "v=spf1 -all"' for n in range(11))

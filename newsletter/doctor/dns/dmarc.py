@@ -10,6 +10,7 @@ from newsletter.doctor.dns.dmarc_record import (
     KNOWN,
     POLICIES,
     REMOVED,
+    SIZE,
     Policy,
     PolicyWalk,
     is_dmarc,
@@ -96,6 +97,8 @@ def _tags(policy: Policy) -> list[Diagnosis]:
         wrong("fail", f"lacks a semicolon before {after}=, so {name}= can't be read")
     if removed := [name for name in REMOVED if name in policy.tags]:
         wrong("warn", f"has {', '.join(removed)}, which RFC 9989 took away; pct=0 became t=y")
+    if any(SIZE.search(policy.value(name)) for name in ("rua", "ruf")):
+        wrong("warn", "has a size behind a mailbox (`!10m`), which RFC 9989 has receivers ignore")
     for name in ("p", "sp", "np"):
         if name in policy.tags and policy.value(name) not in POLICIES and name not in glued:
             wrong("fail", f"has {name}={policy.tags[name]}, which is none of none, quarantine, reject")

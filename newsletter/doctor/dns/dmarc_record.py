@@ -25,6 +25,8 @@ _VALUES = {
     "fo": re.compile(r"[01ds](?::[01ds])*\Z"),
 }
 """What the values of short tags may be (section 4.8)."""
+SIZE = re.compile(r"![0-9]+[kmgt]?(?=\s*(?:,|\Z))", re.IGNORECASE)
+"""The largest report that a mailbox takes, as RFC 7489 had it."""
 GLUED = re.compile(rf"\s({'|'.join((*KNOWN, *REMOVED))})\s*=", re.IGNORECASE)
 """A tag within a value: the semicolon before it is missing."""
 _BETWEEN = re.compile(rf"\\*[;,]?\s+(?=(?:{'|'.join((*KNOWN, *REMOVED))})\s*[=:])|\\*;", re.IGNORECASE)
@@ -80,7 +82,7 @@ def mended(text: str) -> dict[str, str]:
             tags.setdefault(name.lower(), value.strip())
     found = {"v": "DMARC1", "p": _meant(tags.get("p", ""))}
     found |= {name: _meant(tags[name]) for name in ("sp", "np") if name in tags}
-    found |= {name: tags[name] for name in ("rua", "ruf") if name in tags}
+    found |= {name: SIZE.sub("", tags[name]) for name in ("rua", "ruf") if name in tags}
     found |= {name: tags[name].lower() for name, known in _VALUES.items() if known.match(tags.get(name, "").lower())}
     found |= {name: "r" for name in ("adkim", "aspf") if name in tags and name not in found}
     if tags.get("pct", "100") != "100":

@@ -100,6 +100,9 @@ def _written(found: Walk) -> list[Diagnosis]:
     if "ptr" in names:
         what = f"SPF of {found.domain} uses `ptr`, which receivers skip (RFC 7208 section 5.5)"
         diagnoses.append(Diagnosis(CHECK, "warn", what, _instead(found, [t.text for t in terms if t.name != "ptr"])))
+    for domain in dict.fromkeys(found.pointing):
+        what = f"SPF of {found.domain} leads to the record of {domain}, which uses `ptr`: slow, and receivers skip it"
+        diagnoses.append(Diagnosis(CHECK, "warn", what, f"tell {domain}"))
     if "redirect" in names and ends:
         what = f"SPF of {found.domain} has redirect= beside `all`, so redirect= is never looked at"
         diagnoses.append(

@@ -43,6 +43,7 @@ class Walk:
     domains: list[str] = field(default_factory=list)  # all records that were read, its own first
     networks: list[str] = field(default_factory=list)  # that included records let in
     included: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # by term: its look-ups, its networks
+    pointing: list[str] = field(default_factory=list)  # included domains whose records use `ptr`
     troubles: list[str] = field(default_factory=list)  # "spf.example.net: nobody answers"
 
 
@@ -74,6 +75,8 @@ async def _read(found: Walk, domain: str, record: str, resolver: Resolver, above
         found.terms = terms
     elif any(map(lets_everybody, terms)):
         found.opened.append(by)
+    if above and any(term.name == "ptr" for term in terms):
+        found.pointing.append(domain)
     has_all = any(term.name == "all" for term in terms)
     for term in terms:
         if above and term.name in ("ip4", "ip6") and term.qualifier == "+":
