@@ -18,10 +18,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_stop = on_stop
+        self.begun = asyncio.Event()  # who stops it before leaves its socket and its lifespan open
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.begun.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
@@ -52,6 +59,7 @@ async def serve_app(
     )
     server = _Server(config, on_stop)
     serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    begun = asyncio.ensure_future(server.begun.wait())
     stopping = asyncio.ensure_future(stop.wait()) if stop else None
     try:
         if on_ready:
@@ -61,5 +69,7 @@ async def serve_app(
     finally:
         if stopping:
             stopping.cancel()
+        await asyncio.wait([begun, serving], return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
         server.should_exit = True
         await asyncio.shield(serving)
