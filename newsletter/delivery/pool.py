@@ -93,6 +93,7 @@ class RelayPool:
         self._chance = chance
         self._no_wait = no_wait
         self._closing = False
+        self._began = self._loop.time()
         self._down_since: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -176,7 +177,8 @@ class RelayPool:
         if any(other.connections or not other.failures for other in others):
             return
         self._down_since = now if self._down_since is None else self._down_since
-        never = not any(other.reached for other in self.all) and all(other.failures >= FIRST_TRIES for other in others)
+        enough = all(other.failures >= FIRST_TRIES for other in others) or now - self._began >= self._timeouts.connect
+        never = enough and not any(other.reached for other in self.all)
         if never or now - self._down_since > PATIENCE or (self._no_wait and route.failures >= 5):
             self._ending.ask(_away(route.trouble))
 

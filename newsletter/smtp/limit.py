@@ -15,7 +15,7 @@ _COUNTED = r"(?:e-?mails?|messages?|mails?|recipients?)"
 _LIMIT = re.compile(
     r"\b(?:limit(?:s|ed|ing)?|quotas?|allowance|throttl\w*|rate ?limit\w*|cap)\b|\bcredits? (?:exceeded|exhausted|used)"
     r"|\b(?:out of|no|insufficient|not enough) (?:\w+ )?credits?|\bused up\b"
-    rf"|too (?:many|much) {_COUNTED}|too (?:fast|quickly|frequent\w*)|sending rate|rate exceeded|unusual rate|slow down"
+    rf"|too many {_COUNTED}|too (?:fast|quickly|frequent\w*)|sending rate|rate exceeded|unusual rate|slow down"
     rf"|exceeded (?:the |its |your )?max\w*|max\w* (?:number of )?{_COUNTED}|maximum credits|exceeded threshold",
     re.I,
 )

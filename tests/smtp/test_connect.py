@@ -116,7 +116,7 @@ async def test_a_host_that_does_not_exist_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [SWALLOW, DRIP])
-async def test_a_greeting_that_never_comes_times_out(how: str) -> None:
+async def test_a_greeting_that_never_comes_times_out_and_ends_the_run(how: str, tmp_path: Path) -> None:
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
         return how if command == "connect" else None
 
@@ -124,6 +124,10 @@ async def test_a_greeting_that_never_comes_times_out(how: str) -> None:
         relay = parse_relay(server.url)
         with pytest.raises(RelayTrouble, match="no answer in time"):
             await Connector(relay).connect(0.2)
+        short = Timeouts(connect=0.2, back_off=20.0)  # long enough that no second try is made
+        report = await send(tmp_path / "newsletter.db", server.url, people(2), connections=1, timeouts=short)
+        assert report.stopped is not None
+        assert (report.stopped.exit_code, report.pending) == (75, 2)
 
 
 @pytest.mark.usefixtures("off_loopback")
