@@ -50,7 +50,8 @@ def _straight(word: str) -> str:
 
 REASONS: tuple[Reason, ...] = (
     Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _no_tags),
-    Reason("an element that is never closed does not make the rest of the post raw", "jekyll", r"(?m)^[ >]*<[a-z]"),
+    Reason("an element that is never closed does not make the rest of the post raw", "jekyll",
+           r"(?mi)^[ >]*<[a-z]|<(?!(?:br|hr|img|wbr|input)\b)([a-z][\w-]*)\b[^<>]*>(?!(?s:.*)</\1)"),
     Reason("a block's tag behind a line's first word is HTML", "jekyll",
            rf"(?m)^[^<\n]*[^\s<>*+-][^<\n]*(?:\n\s*)?</?(?:{BLOCKS})\b"),
     Reason("a backslash in an address is undone", "jekyll", r"\\", _undone_address),
