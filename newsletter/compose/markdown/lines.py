@@ -32,7 +32,7 @@ def lead(line: str, base: int = 0) -> tuple[int, str]:
 
 def strip(line: str, columns: int, base: int = 0) -> str:
     """`line` without its first `columns` columns of blanks; a tab that reaches further leaves blanks."""
-    if "\t" not in line[: len(line) - len(line.lstrip(" \t"))]:
+    if "\t" not in line[:columns]:
         head = line[:columns]
         return line[columns:] if not head.strip(" ") else line[len(head) - len(head.lstrip(" ")) :]
     column, end, at = base, base + columns, 0
