@@ -251,8 +251,8 @@ class Dispatcher:
         now = self._clock()
         first = now if transaction.first_attempt is None else transaction.first_attempt
         delay = self._retry.delay(transaction.attempts + 1, now - first, self._chance.random())
-        if delay is None:
-            self._finish(transaction, "failed", reply, route=route)
+        if delay is None:  # refused for good, if not in those words
+            self._fail(route, transaction, reply, Verdict(Action.FAIL))
         else:
             self._finish(transaction, "deferred", reply, route=route, not_before=now + delay)
 

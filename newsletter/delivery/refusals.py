@@ -35,7 +35,7 @@ class Refusals:
 
     def refused(self, transaction: Transaction, reply: Reply, meaning: Verdict) -> list[Transaction]:
         """Take note of a refusal; where that makes it about us, those who were refused and are not settled by it."""
-        if reply.status in THEIR_MAILBOX:
+        if f"5{reply.status[1:]}" in THEIR_MAILBOX:  # 4.2.2 for days is a full mailbox, too
             return []
         if self.about_us:
             return [transaction]

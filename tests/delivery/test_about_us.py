@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.delivery.engine import Progress
+from newsletter.delivery.pace import RetryPolicy
 from newsletter.errors import TryAgainLater
 from newsletter.smtp.limit import HOUR
 
@@ -214,6 +215,17 @@ async def test_ten_alike_refusals_over_three_domains_are_about_us_whatever_they_
         server.script = None
         assert (await send(path, server.url, listed(40))).sent == 37
     assert set(server.counts.values()) == {1}
+
+
+async def test_ten_who_are_put_off_alike_until_we_give_up_are_about_us_too(path: Path) -> None:
+    server, _ = after(0, "MAIL", lambda _: "450 4.1.8 sender address rejected: domain not found")
+    async with serving(server):
+        report = await send(path, server.url, listed(12), retry=RetryPolicy(first=0.05, most=0.1, give_up=0.3))
+        assert report.stopped is not None
+        assert "domain not found" in str(report.stopped)
+        assert (report.sent, report.failed, report.pending + report.deferred) == (0, 0, 12)
+        server.script = None
+        assert (await send(path, server.url, listed(12))).sent == 12
 
 
 @pytest.mark.parametrize(
