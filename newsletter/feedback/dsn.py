@@ -21,6 +21,7 @@ MOST_RECIPIENTS = 1000
 """Of one notice; a notice of ours is about one."""
 
 _MOST_TEXT = 60_000
+_IN_TEXT = re.compile(r"^(?:final|original)-recipient:", re.MULTILINE)
 _STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 ADDRESS = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9-]{2,}|\"[^\"\s]+\"@[\w.-]+\.\w{2,}"
@@ -118,7 +119,7 @@ def _from_fields(message: Message) -> Iterator[Bounce]:
     for part in _own_parts(message.root):
         text = part.text(_MOST_TEXT)
         is_status = part.content_type in _STATUS_TYPES
-        if not is_status and not re.search(r"^(?:final|original)-recipient:", text, re.IGNORECASE | re.MULTILINE):
+        if not is_status and not ("-recipient:" in (lower := text.lower()) and _IN_TEXT.search(lower)):
             continue
         words = notice_text(message)
         for fields in fields_of(text):
@@ -206,6 +207,8 @@ def _from_text(message: Message) -> Iterator[Bounce]:
         match[0] for name, value in message.root.fields if name.lower() == "x-failed-recipients"
         for match in ADDRESS.finditer(value)
     ]  # fmt: skip
+    if not failed and not _may_be_notice(message):
+        return
     text = _before_returned(notice_text(message))
     if not failed and not _is_notice(message, text):
         return
@@ -217,24 +220,34 @@ def _from_text(message: Message) -> Iterator[Bounce]:
         yield Bounce(email, _action(message, text), (own or status)[1] if (own or status) else "", said)  # type: ignore[index]
 
 
-def _is_notice(message: Message, text: str) -> bool:
-    """Whether a mail without fields is a bounce: a machine's, in a bounce's words."""
+def _may_be_notice(message: Message) -> bool:
+    """Whether a mail without fields may be a bounce, by its header alone: most mail is none."""
     subject = message.subject
-    sender = message.sender
     if AWAY.search(subject) or AUTOMATIC.search(subject):
         return False
-    path = message.root.get("return-path").strip()
-    daemon = bool(_DAEMON.search(sender)) or path in {"<>", "<MAILER-DAEMON>"} or not sender.strip()
-    in_subject = BOUNCED.search(subject)
-    if daemon:
-        if _MAILER_DAEMON.search(sender) and returned_parts(message) and not message.root.get("auto-submitted"):
-            return True  # whatever its words, in whatever language
-        return bool(in_subject or (ADDRESS.search(text) and (_REFUSAL.search(text) or BOUNCED.search(text[:20_000]))))
+    if _is_daemons(message):
+        return True
     if message.root.get("list-id") or message.root.get("list-unsubscribe") or _SUBJECT_OF_PEOPLE.match(subject):
         return False
     if message.root.get("in-reply-to") and not message.root.get("auto-submitted"):
         return False
-    return bool(in_subject and BOUNCED.search(text[:20_000]) and _named_in(message, text))
+    return BOUNCED.search(subject) is not None
+
+
+def _is_daemons(message: Message) -> bool:
+    """Whether a machine that carries mail has written it."""
+    path = message.root.get("return-path").strip()
+    return bool(_DAEMON.search(message.sender)) or path in {"<>", "<MAILER-DAEMON>"} or not message.sender.strip()
+
+
+def _is_notice(message: Message, text: str) -> bool:
+    """Whether a mail that may be a bounce is one: a machine's, in a bounce's words."""
+    if _is_daemons(message):
+        if _MAILER_DAEMON.search(message.sender) and returned_parts(message) and not message.root.get("auto-submitted"):
+            return True  # whatever its words, in whatever language
+        in_subject = BOUNCED.search(message.subject)
+        return bool(in_subject or (ADDRESS.search(text) and (_REFUSAL.search(text) or BOUNCED.search(text[:20_000]))))
+    return bool(BOUNCED.search(text[:20_000]) and _named_in(message, text))
 
 
 def _action(message: Message, text: str) -> str:

@@ -20,11 +20,10 @@ MailKind = Literal["bounce", "complaint", "unsubscribe", "subscribe", "other"]
 
 _FROM_LINES = re.compile(rb"\A(?:>?From [^\n]*\n(?:[ \t][^\n]*\n)*)+")  # mbox
 _REF = re.compile(r"\+([a-z2-7]{26})@", re.IGNORECASE)
+_REF_BEFORE_AT = re.compile(r"\+([a-z2-7]{26})\Z", re.IGNORECASE)
 _REF_FIELD = re.compile(r"^[ \t>]*X-Newsletter-Ref:[ \t]*([a-z2-7]{26})\b", re.IGNORECASE | re.MULTILINE)
-_DIGEST = re.compile(
-    r"(?<![0-9a-f])([0-9a-f]{32})(?=@)|^[ \t>]*Original-Envelope-Id:[ \t]*([0-9a-f]{32})\b",
-    re.IGNORECASE | re.MULTILINE,
-)
+_DIGEST_BEFORE_AT = re.compile(r"(?<![0-9a-f])([0-9a-f]{32})\Z", re.IGNORECASE)
+_ENVELOPE_ID = re.compile(r"^[ \t>]*Original-Envelope-Id:[ \t]*([0-9a-f]{32})\b", re.IGNORECASE | re.MULTILINE)
 _LEAVE_TOKEN = re.compile(  # a token may begin with a dash itself
     r"\bunsubscribe(?:[ \t]+|(?:%20)+|[+:][ \t]*|[_-])([A-Za-z0-9_-]{20,1000})"
 )
@@ -32,6 +31,7 @@ _QUOTED = re.compile(r"^(?:>|On .{5,100} wrote:|Am .{5,100} schrieb|Le .{5,100} 
 _ANSWERED = re.compile(r"\s*(?:re|aw|sv|tr|antw|odp)\s*:", re.IGNORECASE)
 _TO = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "cc")
 _MOST = 200_000
+MOST_REFERENCES = 50
 _REQUEST = 40
 """Words of a request to leave at most; more is a letter that somebody should read."""
 
@@ -81,7 +81,7 @@ def read_feedback(data: bytes, *, leave: str = "", join: str = "") -> ReturnedMa
         return ReturnedMail("other", sender, reason="automatic reply", refs=refs)
     addressed = {_REF.sub("@", address.lower()) for address in ADDRESS.findall(to)}
     own = _own_words(message)
-    if LEAVE.search(own) and ((leave and leave.lower() in addressed) or len(own.split()) <= _REQUEST):
+    if ((leave and leave.lower() in addressed) or len(own.split()) <= _REQUEST) and LEAVE.search(own):
         return ReturnedMail("unsubscribe", sender, refs=refs)
     if join and join.lower() in addressed and not is_spam(message):
         answered = references(message.root.get("in-reply-to"), message.root.get("references"))
@@ -99,13 +99,18 @@ def _refs(message: Message) -> tuple[str, ...]:
 
 def references(*texts: str) -> tuple[str, ...]:
     """What looks like a reference of ours in the texts, each once; whether it is one, `record` knows."""
-    found = []
+    found, digests = [], []
     for text in texts:
-        found += [match.lower() for pattern in (_REF, _REF_FIELD) for match in pattern.findall(text)]
-        for one, other in _DIGEST.findall(text):
-            octets = bytes.fromhex(one or other)
-            found.append(base64.b32encode(octets).decode("ascii").rstrip("=").lower())
-    return tuple(dict.fromkeys(found))[:50]
+        lower = text.lower()
+        before = [piece[-33:] for piece in lower.split("@")[:-1]]
+        found += [match[1] for piece in before if (match := _REF_BEFORE_AT.search(piece))]
+        digests += [match[1] for piece in before if (match := _DIGEST_BEFORE_AT.search(piece))]
+        if "x-newsletter-ref" in lower:
+            found += _REF_FIELD.findall(lower)
+        if "original-envelope-id" in lower:
+            digests += _ENVELOPE_ID.findall(lower)
+    found += [base64.b32encode(bytes.fromhex(digest)).decode("ascii").rstrip("=").lower() for digest in digests]
+    return tuple(dict.fromkeys(found))[:MOST_REFERENCES]
 
 
 def is_spam(message: Message) -> bool:

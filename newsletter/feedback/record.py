@@ -20,10 +20,10 @@ from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.events import record
 from newsletter.audience.suppression import Suppression, write_suppression
 from newsletter.audience.token import read_token
-from newsletter.compose.issue import Issue
-from newsletter.compose.message.ids import message_id, reference, sender_domain
+from newsletter.compose.message.ids import message_id, reference
 from newsletter.feedback.join import MailSignup
 from newsletter.feedback.read import ReturnedMail
+from newsletter.feedback.references import ReferenceIndex
 from newsletter.smtp.provider_id import is_same_id
 from newsletter.state.schema import deliveries, events, handled, issues
 
@@ -64,7 +64,8 @@ class Recorder:
         self._join = join
         self._trust_unsigned = trust_unsigned
         self._dry_run = dry_run
-        self._issues: list[tuple[str, int, str]] = []  # id, number and sender's domain, newest first
+        self._issues: list[tuple[str, int]] = []  # id and number, newest first
+        self._index = ReferenceIndex(engine, secret)
 
     def is_handled(self, data: bytes) -> bool:
         """Whether these bytes were handled by this or an earlier run."""
@@ -75,6 +76,8 @@ class Recorder:
         """Do what the mail asks for; what was done, and about whom. `source` is who said so, for a suppression."""
         if feedback.kind == "subscribe":
             return self._sign_up(data, feedback)
+        if feedback.kind == "other" and not feedback.refs:  # most of a mailbox
+            return "none", None
         self._read_issues()
         person = self._person(feedback)
         if feedback.kind == "other" or self.is_handled(data):
@@ -160,27 +163,22 @@ class Recorder:
         return None
 
     def _referenced(self, feedback: ReturnedMail) -> Person | None:
-        """Who the references of ours are about: first the address that the mail names, then anybody of any issue."""
+        """Who the references of ours are about: the address that the mail names, else whoever the index knows."""
         wanted = set(feedback.refs)
         email = _normal(feedback.email)
         for spelled in {feedback.email, email} - {None, ""}:
-            for id_, _, domain in self._issues:
-                if reference(message_id(self._secret, id_, str(spelled), domain)) in wanted:
+            for id_, _ in self._issues:
+                if reference(message_id(self._secret, id_, str(spelled), "")) in wanted:
                     return Person(str(spelled), id_)
-        with self._engine.connect() as connection:
-            for id_, number, domain in self._issues:
-                query = select(deliveries.c.email).where(deliveries.c.issue == number)
-                for (address,) in connection.execution_options(yield_per=5000).execute(query):
-                    if reference(message_id(self._secret, id_, address, domain)) in wanted:
-                        return Person(address, id_)
-        return None
+        found = self._index.find(feedback.refs)
+        return Person(*found) if found is not None else None
 
     def _named_by_provider(self, email: str, told: str) -> Person | None:
         """The delivery to this address of which the relay gave that id when it took the message."""
         query = (
             select(issues.c.id, deliveries.c.email, deliveries.c.text)
             .join(issues, deliveries.c.issue == issues.c.number)
-            .where(deliveries.c.issue.in_(number for _, number, _ in self._issues))  # for the index
+            .where(deliveries.c.issue.in_(number for _, number in self._issues))  # for the index
             .where(deliveries.c.key == address_key(email))
         )
         with self._engine.connect() as connection:
@@ -202,12 +200,11 @@ class Recorder:
 
     def _read_issues(self) -> None:
         """Learn of the issues that were begun since the last look: a server runs for months."""
-        newest = max((number for _, number, _ in self._issues), default=-1)
-        query = select(issues.c.id, issues.c.number, issues.c.frozen).where(issues.c.number > newest)
+        newest = max((number for _, number in self._issues), default=-1)
+        query = select(issues.c.id, issues.c.number).where(issues.c.number > newest)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(issues.c.number.desc())).all()
-        fresh = [(id_, number, sender_domain(Issue.loads(frozen))) for id_, number, frozen in rows]
-        self._issues = fresh + self._issues
+        self._issues = [(id_, number) for id_, number in rows] + self._issues
 
 
 def first_sent(engine: Engine) -> float | None:

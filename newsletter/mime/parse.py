@@ -64,7 +64,8 @@ class Part:
 
     def header(self, name: str) -> str | None:
         """The first field of that name as written, unfolded; None if there is none."""
-        return next((value for key, value in self.fields if key.lower() == name.lower()), None)
+        wanted, length = name.lower(), len(name)
+        return next((value for key, value in self.fields if len(key) == length and key.lower() == wanted), None)
 
     @property
     def charset(self) -> str:
@@ -133,7 +134,7 @@ def decode_text(content: bytes, charset: str) -> str:
             codec = codecs.lookup(name or "utf-8").name
             if codec not in _NOT_FOR_TEXT:
                 text = content.decode("cp1252" if codec in {"iso8859-1", "ascii"} else codec)
-                return text if codec == "utf-8" else _SURROGATES.sub("\ufffd", text)  # UTF-8 has none
+                return text if codec == "utf-8" or text.isascii() else _SURROGATES.sub("\ufffd", text)  # UTF-8 has none
         except (LookupError, ValueError, OverflowError):
             continue
     return content.decode("cp1252", errors="replace")
