@@ -53,6 +53,7 @@ _GENERIC = {"youtube video player", "youtube video", "vimeo video player", "vime
 _VIMEO = re.compile(r"player\.vimeo\.com/video/(\d+)")
 
 
+_OPEN_COMMENTS = 100
 DEEPEST = 2000
 """Elements open at once; libxml2 reads 2,048, those of the template among them."""
 
@@ -66,9 +67,17 @@ def sanitize(html: str, absolute: Callable[[str], str], sized: Sized | None = No
     Raises NewsletterError for elements that stand too deep in one another.
     """
     parser = _Sanitizer(absolute, sized)
-    parser.feed(_AMPERSAND.sub(_escaped, html))
+    parser.feed(_AMPERSAND.sub(_escaped, _few_open_comments(html)))
     parser.close()
     return parser.result()
+
+
+def _few_open_comments(html: str) -> str:
+    """Comments that never end are text, as the parser has them: it looks for the end of each through all the rest."""
+    rest = html.rfind("-->") + 1
+    if html.count("<!--", rest) <= _OPEN_COMMENTS:
+        return html
+    return html[:rest] + html[rest:].replace("<!--", "&lt;!--")
 
 
 def _escaped(found: re.Match[str]) -> str:

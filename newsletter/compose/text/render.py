@@ -25,7 +25,7 @@ _MARGINS = {"p": 1, "figure": 1, "address": 1, "details": 1, "td": 1, "th": 1, "
 _NARROWEST = 20  # columns left for text, however deep it is nested
 _DEEPEST = 120  # elements; deeper ones are flattened
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
-_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+_DECLARATION = re.compile(r"<\?xml[^<>]*\?>")
 
 
 def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = lambda token: False) -> str:

@@ -158,7 +158,7 @@ def test_html_that_is_nested_too_deep_is_told_of_the_post(tmp_path):
 @pytest.mark.parametrize("kind", ["jekyll", "hugo", "plain"])
 @pytest.mark.parametrize(
     "source",
-    ["[" * 20_000, "![" * 10_000, "[a](" * 5_000, "*a _b " * 5_000, "`" * 3_000 + "a", "<!-- " * 5_000, "\"'" * 10_000,
+    ["[" * 20_000, "![" * 10_000, "[a](" * 5_000, "*a _b " * 5_000, "`" * 3_000 + "a", "<!--" * 30_000, "\"'" * 10_000,
      "[a] " * 10_000, "<div>\n" * 2_000, "".join("`" * n + " a " for n in range(1, 300)), "http://" * 5_000],
 )  # fmt: skip
 def test_contrived_markdown_ends(tmp_path, kind, source):

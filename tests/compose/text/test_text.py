@@ -354,3 +354,9 @@ def test_wrapped_lines_keep_to_the_width_and_lose_no_word(text: str, width: int)
 )
 def test_width_is_what_a_terminal_shows(text: str, columns: int) -> None:
     assert display_width(text) == columns
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("html", ["<p>" + "\t" * 60_000 + "x</p>", "<?xml " * 40_000], ids=["blanks", "declarations"])
+def test_runs_of_blanks_and_of_declarations_are_read_once(html: str) -> None:
+    assert html_to_text(html) in ("x", "")
