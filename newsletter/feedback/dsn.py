@@ -6,21 +6,26 @@ the notice is recognised by who sends it and by its words, and the address by wh
 `verdict`'s business; a returned message is never taken for the notice. Never raises, whatever the mail.
 """
 
+import functools
 import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.utils import parseaddr
+from itertools import islice
 
 from newsletter.feedback.phrases import AUTOMATIC, AWAY, BOUNCED, DELAYED, GAVE_UP, REASONS
 from newsletter.mime.message import Message
-from newsletter.mime.parse import Part, decode_words
+from newsletter.mime.parse import Part, decode_text, decode_words
 
-MOST_RECIPIENTS = 1000
+MOST_RECIPIENTS = 20
 """Of one notice; a notice of ours is about one."""
+LONGEST_WORD = 1_000
+"""Characters without a space that are read; an address has 254, and what is longer makes patterns slow."""
 
 _MOST_TEXT = 60_000
+_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _IN_TEXT = re.compile(r"^(?:final|original)-recipient:", re.MULTILINE)
 _STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 ADDRESS = re.compile(
@@ -50,7 +55,9 @@ _RETURNED = re.compile(
 )
 _OF_X400 = re.compile(r"\bSMTP=(" + ADDRESS.pattern + r");", re.IGNORECASE)
 _AT_LINE_START = re.compile(
-    r"^[ \t>*\[-]*(?:to: ?|recipient: ?|email: ?|rcpt to: ?)?<?(" + ADDRESS.pattern + r")[>\]]?[:;,.]?(?:[ \t(<].*)?$",
+    r"^[ \t>*\[-]*(?:to: ?|recipient: ?|email: ?|rcpt to: ?)?[<\"]?("
+    + ADDRESS.pattern
+    + r")[>\]\"]?[:;,.]?(?:[ \t(<].*)?$",
     re.I | re.M,
 )
 _CLASSIC_VERP = re.compile(r"[+-]([^\s@+=]+)=((?:[\w-]+\.)+[\w-]{2,})@")
@@ -78,19 +85,32 @@ class Bounce:
 
 def read_bounces(message: Message) -> list[Bounce]:
     """The recipients that a message, if it is a bounce, is about; none if it is no bounce."""
-    found = list(_from_fields(message)) or list(_from_text(message))
+    found = list(islice(_from_fields(message), MOST_RECIPIENTS)) or list(islice(_from_text(message), MOST_RECIPIENTS))
     unique = {(bounce.email.lower(), bounce.action): bounce for bounce in reversed(found)}
-    return list(reversed(unique.values()))[:MOST_RECIPIENTS]
+    return list(reversed(unique.values()))
 
 
 def notice_text(message: Message) -> str:
     """What the notice itself says: its text without the message that it returns."""
     pieces = []
     for part in _own_parts(message.root):
-        if part.content_type in {"text/plain", "text/html", *_STATUS_TYPES} or part is message.root:
-            text = part.text(_MOST_TEXT)
+        torn = part.content_type.startswith("multipart/")  # its boundary is lost
+        if torn or part.content_type in {"text/plain", "text/html", *_STATUS_TYPES} or part is message.root:
+            text = bounded_text(part)
             pieces.append(_strip_markup(text) if part.content_type == "text/html" else text)
-    return "\n".join(pieces)[:_MOST_TEXT]
+    return _cut("\n".join(pieces)[:_MOST_TEXT])
+
+
+def bounded_text(part: Part) -> str:
+    """The beginning of a part's text, without what no notice has and patterns are slow on."""
+    text = part.text(_MOST_TEXT)
+    if "\x1b$" in text:  # Japanese in a status part, which can't say so
+        text = decode_text(part.content(_MOST_TEXT), "iso-2022-jp")
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return _LONG_WORD.sub(lambda word: word[0][:LONGEST_WORD], text)
 
 
 def returned_parts(message: Message) -> list[Part]:
@@ -116,12 +136,12 @@ def _own_parts(part: Part) -> Iterator[Part]:
 
 
 def _from_fields(message: Message) -> Iterator[Bounce]:
+    words = functools.cache(lambda: notice_text(message))
     for part in _own_parts(message.root):
-        text = part.text(_MOST_TEXT)
+        text = bounded_text(part)
         is_status = part.content_type in _STATUS_TYPES
         if not is_status and not ("-recipient:" in (lower := text.lower()) and _IN_TEXT.search(lower)):
             continue
-        words = notice_text(message)
         for fields in fields_of(text):
             email = _recipient(fields)
             if email is None:
@@ -132,7 +152,7 @@ def _from_fields(message: Message) -> Iterator[Bounce]:
             status = _STATUS.search(fields.get("status", ""))
             if action not in _ACTIONS:  # OpenSMTPD says "error", others "expired" or "deliverable"
                 action = "delivered" if status and status[1].startswith("2.") else "failed"
-            yield Bounce(email, action, status[1] if status else "", said or _about(email, words))
+            yield Bounce(email, action, status[1] if status else "", said or _about(email, words()))
 
 
 def fields_of(text: str) -> Iterator[dict[str, str]]:
@@ -183,9 +203,9 @@ def _address_in(value: str) -> str | None:
 def _about(email: str, text: str) -> str:
     """What a notice says of the address: from a line that names it to the next address or gap; else all of it."""
     lines = text.split("\n")
-    for number, line in enumerate(lines):
-        if not email or email.lower() not in line.lower():
-            continue
+    naming = (number for number, line in enumerate(lines) if email and email.lower() in line.lower())
+    for number in islice(naming, MOST_RECIPIENTS):
+        line = lines[number]
         said = [line]
         for following in lines[number + 1 : number + 12]:
             if not following.strip() and len(" ".join(said)) > len(email) + 12:

@@ -47,7 +47,7 @@ AUTOMATIC = _any(
 """Subjects of machines that answer, which are no bounces."""
 
 LEAVE = re.compile(
-    r"^\W*(?:please |bitte |por favor |merci de |s'il vous plaît )?(?:unsubscribe|un-subscribe|remove(?: me)?\b.{0,30}|stop|opt[- ]?out|take me off.{0,30}|"
+    r"^\W*(?:please |bitte |por favor |merci de |s'il vous plaît )?(?:unsubscribe|un-subscribe|remove(?: me\b.{0,30}|(?=\W*$))|stop(?=\W*$|[ \t]+(?:send|(?:e-?)?mail|(?:th(?:e|is|ese)|your|all|any)\b.{0,20}(?:mail|newsletter|letter|message)|newsletter|sub|please|bitte))|opt[- ]?out|take me off.{0,30}|"
     r"abmelden|abbestellen|austragen|désabonner|désinscri\w+|me désabonner|darme de baja|baja|cancelar suscripción|disiscri\w+|cancellami|"
     r"cancelar|descadastrar|uitschrijven|afmelden|avregistrera|afmeld|wypisz|отписаться|退会|解除|退订)\b.{0,60}$",
     re.IGNORECASE | re.MULTILINE,
@@ -55,6 +55,7 @@ LEAVE = re.compile(
 """A line by which somebody asks to leave."""
 
 REASONS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
+    ("group", False, _any(r"may not exist, or you may not have permission", r"可能不存在，或者您沒有", r"可能不存在，或者您没有")),  # Google's, which will not say which
     ("resolving", False, _any(r"host not found, try again", r"malformed or unexpected name server", r"name ?server.{0,20}(?:time|fail)", r"dns (?:time|server fail)|servfail")),
     ("sender", False, _any(r"after mail from\b", r"in reply to mail from", r"from: domain|valid from:", r"invalid ip for sending", r"domain of sender", r"sender address .{0,60}does not exist")),
     (
@@ -90,7 +91,7 @@ REASONS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
     )),
     ("mailbox full", False, _any(
         r"mailbox.{0,30}(?:is |was |size )?(?:too )?(?:full|exceeded|over|limit)", r"(?:over|exceed\w*|exceeds|exceeded|out of|insufficient|not enough|no).{0,25}(?:quota|storage|disk|space)", r"quota (?:is |has been |was )?"
-        r"(?:exceed|full|violation|reached|used)", r"overquota|over-quota|quota exceed", r"(?:mailbox|inbox|folder|account|maildir|spool|user|disk).{0,20}\bfull\b", r"too many messages (?:in|on)|maximum (?:number of )?messages",
+        r"(?:exceed|full|violation|reached|used)", r"overquota|over-quota|quota exceed", r"(?:mailbox|inbox|folder|account|maildir|spool|user|disk).{0,20}\bfull\b|\bfull mailbox\b|overdrawn", r"too many messages (?:in|on)|maximum (?:number of )?messages",
         r"mailfolder is full", r"disk quota", r"user has (?:too|exhausted)", r"storage (?:quota|limit|allocation)", r"exceeded (?:his|her|its|the|their).{0,20}(?:limit|quota|storage|space)",
         r"postfach.{0,40}voll", r"speicher(?:platz|kontingent)", r"boîte.{0,40}pleine", r"quota.{0,10}dépass", r"buz[óo]n.{0,40}lleno", r"casella.{0,40}piena", r"caixa.{0,40}cheia", r"postvak.{0,40}vol",
         r"переполнен", r"メールボックス.{0,10}(?:一杯|いっぱい|満)", r"容量.{0,10}(?:超|満)", r"邮箱.{0,6}(?:已满|空间)", r"space.{0,15}(?:exceeded|shortage)", r"has exceeded",
@@ -101,7 +102,7 @@ REASONS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
     )),
     ("spam", False, _any(
         r"\bspam(?!haus|cop)", r"junk mail", r"unsolicited", r"\bUBE\b|\bUCE\b", r"bulk (?:e?mail|messages)", r"looks like", r"classified as", r"bayes", r"content (?:rejected|filter|denied|blocked|violat)", r"suspicious",
-        r"virus|malware|infected|trojan|phish", r"prohibited (?:content|attachment|file)", r"message (?:content|contained|contains)", r"blacklisted url|url.{0,20}(?:listed|blocked)", r"executable|file type|attachment.{0,20}(?:block|not allow|reject|remov)",
+        r"virus|malware|infected|trojan|phish", r"prohibited (?:content|attachment|file)", r"message (?:content|contained|contains)", r"blacklisted url|url.{0,20}(?:listed|blocked)", r"executable|file type|illegal attachment|attachment.{0,20}(?:block|not allow|reject|remov)",
     )),
     ("unknown domain", True, _any(
         r"host (?:or domain name )?not found", r"(?:unknown|no such|unrouteable|unroutable|nonexistent|invalid) (?:mail )?(?:domain|host)", r"domain (?:name )?(?:does not|doesn't|not) (?:exist|found|valid)", r"name or (?:domain|service).{0,20}not found",
@@ -110,7 +111,7 @@ REASONS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
         r"recipient domain (?:has|not)", r"recipient'?s? domain.{0,30}(?:not|does)", r"not an internet address", r"smtp .{0,20}host lookup did not yield|dns lookup failure|unknown domain", r"has (?:a )?null MX", r"indicated no smtp service", r"domain is not reachable",
     )),
     ("disabled", False, _any(
-        r"(?:account|mailbox|user|address|recipient|email|e-mail).{0,30}(?:disabled|suspended|inactive|locked|deactivated|expired|frozen|blocked|not active|on hold|terminated)", r"(?:disabled|inactive|suspended|expired|frozen|deactivated|terminated).{0,15}"
+        r"(?:account|mailbox|user|(?<!ip )address|recipient|email|e-mail).{0,30}(?:disabled|suspended|inactive|locked|deactivated|expired|frozen|blocked|not active|on hold|terminated)", r"(?:disabled|inactive|suspended|expired|frozen|deactivated|terminated).{0,15}"
         r"(?:account|mailbox|user|recipient|address|email)", r"mailbox (?:is )?(?:currently )?(?:unavailable|not available|disabled)\W{0,3}(?:inactive|suspend|disabled)", r"invalid/inactive", r"temporarily (?:disabled|suspended)", r"account has been",
         r"has been (?:suspended|disabled|deactivated)", r"user is inactive", r"not logged in|dormant|vacation disabled", r"delivery to this user is (?:restricted|suspended)", r"boîte.{0,10}(?:désactivé|suspend)", r"deaktiviert|gesperrt",
     )),
@@ -135,7 +136,7 @@ REASONS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
         r"(?:local |virtual |destination |mailbox |email |e-mail |mail |email |target |recipient |or illegal |smtp )*(?:user|recipient|address|mailbox|account|customer|alias|name|person|rcpt|employee|member|subscriber|local part|local-part|part|id)",
         r"no (?:mailbox|account|user|recipient|one|person|such).{0,20}(?:here|by that name|exists|with that|of that|found|named|in)", r"(?:sorry, )?no mailbox here", r"this user doesn't have", r"can't find (?:that|the|this) (?:user|account|recipient|mailbox)",
         r"(?:does not|doesn't|did not|didn't|don't) (?:exist|match|have an? .{0,12}(?:account|mailbox))", r"not (?:a )?(?:known|valid|our|local)? ?(?:user|customer|recipient|mailbox|address)", r"address (?:is )?(?:rejected|unknown)", r"unknown to (?:us|this|the)",
-        r"has no(?: such)? mailbox", r"destination (?:address )?(?:unknown|not)", r"recipnotfound|resolver\.adr|adr\.(?:ex)?recip", r"mailbox unavailable", r"user unknown", r"userunknown|no_such_user|unknown_user", r"deleted (?:or|user|account)",
+        r"unable to find (?:user|recipient|mailbox)", r"has no(?: such)? mailbox", r"destination (?:address )?(?:unknown|not)", r"recipnotfound|resolver\.adr|adr\.(?:ex)?recip", r"mailbox unavailable", r"user unknown", r"userunknown|no_such_user|unknown_user", r"deleted (?:or|user|account)",
         r"(?:アドレス|ユーザー?|宛先|受信者).{0,20}(?:存在|見つか|不明|ありません|間違)", r"用户不存在|收件人.{0,10}(?:不存在|有误)|用户.{0,4}(?:未找到|不存在)|不存在", r"(?:пользовател|получател|ящик|адрес).{0,30}(?:не (?:найден|существует)|неизвест)", r"존재하지", r"nie istnieje|nieznany", r"okänd|ukendt|tuntematon|ismeretlen|neznám",
     )),
     ("expired", False, _any(

@@ -18,7 +18,7 @@ from newsletter.mime.message import Message, read_message
 
 MailKind = Literal["bounce", "complaint", "unsubscribe", "subscribe", "other"]
 
-_FROM_LINES = re.compile(rb"\A(?:>?From [^\n]*\n(?:[ \t][^\n]*\n)*)+")  # mbox
+_FROM_LINES = re.compile(rb"\A(?:[ \t]*\r?\n)*(?:>?From [^\n]*\n(?:[ \t][^\n]*\n)*)*")  # mbox, and what pasting leaves
 _REF = re.compile(r"\+([a-z2-7]{26})@", re.IGNORECASE)
 _REF_BEFORE_AT = re.compile(r"\+([a-z2-7]{26})\Z", re.IGNORECASE)
 _REF_FIELD = re.compile(r"^[ \t>]*X-Newsletter-Ref:[ \t]*([a-z2-7]{26})\b", re.IGNORECASE | re.MULTILINE)
@@ -62,7 +62,8 @@ def read_feedback(data: bytes, *, leave: str = "", join: str = "") -> ReturnedMa
     refs = _refs(message)
     if (complaint := read_complaint(message)) is not None:
         return ReturnedMail("complaint", complaint.email, reason=complaint.feedback_type, refs=refs)
-    bounces = read_bounces(message)
+    listed = message.root.get("list-post") or message.root.get("list-id")
+    bounces = [] if listed and not refs else read_bounces(message)  # what a mailing list hands out is about its posts
     failed = next((bounce for bounce in bounces if bounce.action == "failed"), None)
     if failed is not None:
         verdict = judge(failed)

@@ -49,6 +49,8 @@ _BY_STATUS: dict[str, tuple[str, bool]] = {
 }
 """By subject and detail of the enhanced status."""
 
+_ADDRESSES = re.compile(r"<?[^\s@<]+@[^\s>]+>?")
+_REPORTER = re.compile(r"^[45]\.\d\.\d - [\w ]{5,40} (?=[45]\d\d-)")  # what a gateway makes of the server's words
 _DECIDES = frozenset({"2.2", "2.3", "3.4", "1.6", "7.26", "7.23", "7.25", "7.509", "7.515"})
 """Codes that servers give for nothing else, whatever their words."""
 
@@ -73,7 +75,7 @@ def judge(bounce: Bounce) -> BounceMeaning:
     by_status = _BY_STATUS.get(detail)
     if by_status is not None and detail in _DECIDES:
         return BounceMeaning(by_status[1], by_status[0])
-    words = re.sub(r"[^\s@<]+@[^\s>]+", "<address>", bounce.diagnostic)[:4000]
+    words = _ADDRESSES.sub("<address>", _REPORTER.sub("", bounce.diagnostic[:4000]))
     by_words = next(((name, hard) for name, hard, phrase in REASONS if phrase.search(words)), None)
     if by_words is None or (by_words[0] in {"policy", "expired"} and by_status is not None):
         found = by_status or by_words or ("other", False)

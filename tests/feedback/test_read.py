@@ -1,6 +1,7 @@
 """What a mail that came back is, whom it is about, and whether the address is at fault."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,12 @@ REPLIES = [
     ("5.7.1", "550 5.7.1 This message looks like spam", False, "spam"),
     ("4.4.1", "connect to mx.example.net[192.0.2.7]:25: Connection timed out", False, "expired"),
     ("4.7.0", "421 4.7.0 Too many connections, try again later", False, "rate"),
+    ("5.0.0", "550 <lea@example.net>: Recipient address rejected.", True, "unknown address"),
+    ("5.0.0", "5.1.0 - Unknown address error 550-'5.7.1 <id@example.org>... Access denied'", False, "blocked"),
+    ("5.0.0", "550 Access from ip address 192.0.2.1 blocked", False, "blocked"),
+    ("5.0.0", "delivery has failed due to a full mailbox", False, "mailbox full"),
+    ("5.0.0", "the group (oaks) may not exist, or you may not have permission to post", False, "group"),
+    ("5.0.0", "Unable to find user: <lea@example.net>", True, "unknown address"),
 ]  # fmt: skip
 
 
@@ -152,6 +159,52 @@ def test_a_token_is_taken_from_subject_address_or_body(token: str) -> None:
 def test_a_letter_that_mentions_leaving_is_for_people() -> None:
     text = "Stop me if you heard this.\n" + "I have been reading for years, and here is what I think of it. " * 10
     assert read_feedback(plain("lea@example.net", "Hello", text).encode()).kind == "other"
+
+
+@pytest.mark.parametrize("subject", ["Stop by when you are in Lyon", "Remove the stain from my coat?", "Stop worrying"])
+def test_a_short_letter_is_no_request_to_leave(subject: str) -> None:
+    assert read_feedback(plain("lea@example.net", subject, "").encode(), leave="ada@example.org").kind == "other"
+
+
+def test_what_a_mailing_list_hands_out_is_no_bounce_but_for_a_reference_of_ours() -> None:
+    listed = "List-Post: <mailto:oaks@example.com>\n"
+    assert read_feedback((listed + samples.QMAIL).encode()).kind == "other"
+    assert read_feedback((listed + dsn("lea@example.net", "5.1.1", "550 no", returned=OURS)).encode()).kind == "bounce"
+
+
+def test_a_torn_or_indented_bounce_is_one() -> None:
+    torn = samples.QMAIL.replace("Date:", "Content-Type: multipart/mixed\nDate:")
+    for mail in ("   \n\n" + samples.GMAIL, torn):
+        found = read_feedback(mail.encode())
+        assert (found.kind, found.email, found.hard) == ("bounce", "lea@example.net", True)
+
+
+def test_a_japanese_status_is_read_in_its_own_letters() -> None:
+    mail = dsn("lea@example.net", "5.0.0", "ディレクトリには見つかりません", returned="Subject: x\n")
+    assert read_feedback(mail.encode("iso-2022-jp")).reason == "unknown address"
+
+
+STATUS = "--a\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822;x@example.org\nAction: failed\n\n"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        plain("MAILER-DAEMON@example.net", "failure notice", "-" * 60_000),
+        plain("MAILER-DAEMON@example.net", "failure notice", "+a=" * 20_000),
+        plain(
+            "MAILER-DAEMON@example.net",
+            "failure notice",
+            STATUS * 3_000,
+            more="Content-Type: multipart/report; boundary=a\n",
+        ),
+    ],
+    ids=["dashes", "one word", "parts"],
+)
+def test_a_bomb_is_read_in_a_moment(mail: str) -> None:
+    begun = time.process_time()
+    read_feedback(mail.encode())
+    assert time.process_time() - begun < 2.0  # minutes, where a pattern goes back and forth
 
 
 WHOLE = [mail for _, mail, *_ in BOUNCES] + [
