@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install debian demo test coverage fidelity ends bench soak docs fmt clean
+.PHONY: help install debian demo test lint units coverage fidelity ends bench soak docs fmt clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,10 +25,15 @@ demo: install ## render the sample post and rehearse the send into the test inbo
 	$(BIN)/newsletter send posts/*-hello-from-the-long-view.md --dry-run --yes
 
 test: install debian ## everything: lint, types, imports, tests
+	@$(MAKE) --no-print-directory --jobs 2 lint units
+
+lint: install ## style, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+units: install debian ## the tests alone
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not soak'
 
 coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
