@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
 
 from newsletter.audience.address import address_key
 from newsletter.state.schema import notices
@@ -74,11 +74,13 @@ def next_due(engine: Engine, now: float) -> Notice | None:
     return Notice(row[0], row[1], row[2], json.loads(row[3]), row[4], row[5]) if row else None
 
 
-def take(engine: Engine, notice: Notice) -> bool:
+def take(engine: Engine, notice: Notice, now: float) -> bool:
     """Become the one who sends it, durably, before its first byte; False if somebody else did."""
     with engine.begin() as connection:
         mine = update(notices).where(_table.id == notice.id, _table.state == "pending")
-        return bool(connection.execute(mine.values(state="sending", attempts=_table.attempts + 1)).rowcount)
+        return bool(
+            connection.execute(mine.values(state="sending", attempts=_table.attempts + 1, not_before=now)).rowcount
+        )
 
 
 def settle(engine: Engine, notice: Notice, state: str, reply: str, not_before: float | None = None) -> None:
@@ -90,10 +92,11 @@ def settle(engine: Engine, notice: Notice, state: str, reply: str, not_before: f
         connection.execute(update(notices).where(_table.id == notice.id).values(values))
 
 
-def recover(engine: Engine) -> None:
-    """What a dead sender was at: a confirmation is due again, because a second one does no harm; others are unknown."""
+def recover(engine: Engine, before: float) -> None:
+    """What a dead sender was at, that took it before then: a confirmation is due again, because a second one does no
+    harm; others are unknown."""
     with engine.begin() as connection:
-        at_work = _table.state == "sending"
+        at_work = and_(_table.state == "sending", _table.not_before <= before)
         connection.execute(update(notices).where(at_work, _table.kind == "confirm").values(state="pending"))
         connection.execute(update(notices).where(at_work).values(state="unknown"))
 

@@ -23,6 +23,8 @@ from newsletter.smtp.reply import Reply
 FIRST_RETRY, LONGEST_RETRY, GIVE_UP = 30.0, 900.0, 7 * 86_400.0
 LOOK_EVERY = 30.0
 """Seconds between two looks, where nobody says that a mail is owed: another process may have made one."""
+LONGEST_AT_WORK = 3600.0
+"""Seconds after which a mail that is being sent is nobody's: its process has died (RFC 5321 allows 40 minutes)."""
 KEPT, TIDY_EVERY = 30 * 86_400.0, 3600.0
 """For how long who never confirmed, and a mail that went, are remembered; and how often that is looked after."""
 
@@ -45,8 +47,9 @@ async def send_due(
 ) -> NoticeOutcome:
     """Send what is due now, one after the other; stops at a relay that can't be reached."""
     outcome = NoticeOutcome()
+    recover(engine, clock() - LONGEST_AT_WORK)
     while (notice := next_due(engine, clock())) is not None:
-        if not take(engine, notice):
+        if not take(engine, notice, clock()):
             continue
         try:
             if not relays:
@@ -81,7 +84,7 @@ async def keep_sending(
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Send whatever becomes due, until cancelled; `owed` is set when there may be something."""
-    recover(engine)
+    recover(engine, clock())  # one server runs at a time
     told, tidied = "", 0.0
     while True:
         if clock() - tidied > TIDY_EVERY:

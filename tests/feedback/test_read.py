@@ -71,6 +71,7 @@ REPLIES = [
     ("5.0.0", "550 Access from ip address 192.0.2.1 blocked", False, "blocked"),
     ("5.0.0", "delivery has failed due to a full mailbox", False, "mailbox full"),
     ("5.0.0", "the group (oaks) may not exist, or you may not have permission to post", False, "group"),
+    ("5.0.0", "550 Postfach existiert nicht", True, "unknown address"),
     ("5.0.0", "Unable to find user: <lea@example.net>", True, "unknown address"),
 ]  # fmt: skip
 

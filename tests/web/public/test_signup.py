@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from newsletter.audience.events import events_of
+from newsletter.audience.notices import next_due, take
 from newsletter.audience.signup import ask
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.suppression import suppress, suppressed
@@ -148,6 +149,20 @@ async def test_a_confirmation_holds_nothing_that_was_typed_and_waits_for_the_rel
     assert b"GOLD" not in message
     assert b"List-Unsubscribe" not in message
     assert b"\r\nTo: zoe@example.org\r\n" in message
+
+
+async def test_a_confirmation_whose_sender_died_goes_with_a_later_run(site: Site) -> None:
+    await site.post_json("/subscribe", {"email": "zoe@example.org"})
+    notice = next_due(site.public.engine, site.now[0])
+    assert notice is not None
+    assert take(site.public.engine, notice, site.now[0])
+    async with serving(RelayServer()) as relay:
+        for later, gone in ((60, 0), (3600, 1)):  # it may still be at work; nobody sends for an hour
+            site.now[0] += later
+            outcome = await send_due(
+                site.public.engine, [parse_relay(relay.url)], Mails(site.public).envelope, lambda: site.now[0]
+            )
+            assert (outcome.sent, outcome.waiting) == (gone, 1 - gone)
 
 
 async def test_who_left_comes_back_by_signing_up_again(site: Site) -> None:
