@@ -3,6 +3,7 @@
 Arguments are completed as files, which posts are; words after an option that takes one of a few, as those few.
 """
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,10 +106,35 @@ complete -o default -F _newsletter newsletter"""
 
 
 def _zsh(words: list[Word]) -> str:
+    cases, values = [], []
+    for word in words:
+        path = shlex.quote(" ".join(word.path))
+        helps = {child.path[-1]: child.help for child in words if child.path[:-1] == word.path and child.path}
+        commands = " ".join(shlex.quote(f"{name}:{helps[name]}") for name in word.commands)
+        options = " ".join(shlex.quote(f"{name}:{help_}") for name, help_, _ in word.options)
+        cases.append(f"  ({path}) commands=({commands}) options=({options}) ;;")
+        values += [
+            f"  ({shlex.quote(' '.join((*word.path, name)))}) values=({' '.join(few)}) ;;" for name, few in word.choices
+        ]
+    groups = "|".join(shlex.quote(" ".join(word.path)) for word in words if word.path)
     return f"""\
 #compdef newsletter
-autoload -U +X bashcompinit && bashcompinit
-{_bash(words)}"""
+local word seen="" before="${{words[CURRENT-1]}}"
+local -a commands options values
+for word in "${{(@)words[2,CURRENT-1]}}"; do
+  case "${{seen:+$seen }}$word" in ({groups}) seen="${{seen:+$seen }}$word" ;; esac
+done
+case "$seen" in
+{chr(10).join(cases)}
+esac
+case "${{seen:+$seen }}$before" in
+{chr(10).join(values)}
+esac
+if (( $#values )); then compadd -a values
+elif [[ $PREFIX == -* ]]; then _describe -o option options
+elif (( $#commands )); then _describe command commands
+else _files
+fi"""
 
 
 def _fish(words: list[Word]) -> str:

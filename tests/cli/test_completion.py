@@ -43,11 +43,57 @@ def test_bash_offers_what_may_follow(script: Path, words: str, offered: str) -> 
     assert (done.stdout.strip(), done.stderr) == (offered, "")
 
 
+ASK_ZSH = """\
+compadd() {{ [[ $1 == -a ]] && print -r -- ${{(MP)2:#$PREFIX*}}; }}
+_describe() {{ print -r -- ${{(M)${{(P)@[-1]}}:#$PREFIX*}} }}
+_files() {{ print files }}
+ask() {{ local words=("$@") CURRENT=$# PREFIX=$@[-1]; source ./completion.zsh; }}
+ask {words}
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+def test_zsh_offers_what_may_follow(folder: Path, call: Call) -> None:
+    (folder / "completion.zsh").write_text(call("completion", "zsh")[1])
+    expected = {
+        "newsletter del": "deliveries:Show who got an issue, who did not, and what the relay said",
+        "newsletter send --dry": "--dry-run:Into the test inbox; nothing is recorded",
+        "newsletter --config x.toml send hello --as-b": "--as-begun:Finish the issue as it was begun, though the post has"
+        " changed",
+        "newsletter subscribers im": "import:Take people over from a CSV file or another house's export: shows what it"
+        " would do, and asks",
+        "newsletter deliveries hello --state d": "deferred",
+        "newsletter check --format ''": "text json github sarif junit",
+        "newsletter send posts/he": "files",
+    }
+    script = "\n".join(ASK_ZSH.format(words=words) for words in expected)
+    done = subprocess.run(["zsh", "-f", "-c", script], cwd=folder, capture_output=True, text=True)
+    assert (done.stdout.splitlines(), done.stderr) == (list(expected.values()), "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+def test_fish_offers_what_may_follow(folder: Path, call: Call) -> None:
+    (folder / "completion.fish").write_text(call("completion", "fish")[1])
+    expected = {
+        "newsletter del": ["deliveries"],
+        "newsletter send --dry": ["--dry-run"],
+        "newsletter --config x.toml send hello --as-b": ["--as-begun"],
+        "newsletter subscribers im": ["import"],
+        "newsletter deliveries hello --state d": ["deferred"],
+        "newsletter check --format ": ["github", "json", "junit", "sarif", "text"],
+        "newsletter send posts/": ["posts/2026-05-04-hello.md"],
+    }
+    script = "source completion.fish\n" + "\n".join(f"complete -C '{words}'; echo" for words in expected)
+    done = subprocess.run(["fish", "--no-config", "-c", script], cwd=folder, capture_output=True, text=True)
+    told = [[line.split("\t")[0] for line in part.splitlines()] for part in done.stdout.split("\n\n")]
+    assert (told[: len(expected)], done.stderr) == (list(expected.values()), "")
+
+
 def test_every_command_is_in_every_script_and_shells_can_read_it(folder: Path, call: Call) -> None:
     for shell in ("bash", "zsh", "fish"):
         code, out, err = call("completion", shell)
         assert (code, err) == (0, "")
-        assert all(f" {name}" in out or f'"{name}"' in out for name in COMMANDS)
+        assert all(f" {name}" in out or f'"{name}"' in out or f"{name}:" in out for name in COMMANDS)
         if program := shutil.which(shell):
             subprocess.run([program, "-n"], input=out, text=True, check=True)
     code, _, err = call("completion", "tcsh")
