@@ -58,10 +58,10 @@ def test_zsh_offers_what_may_follow(folder: Path, call: Call) -> None:
     expected = {
         "newsletter del": "deliveries:Show who got an issue, who did not, and what the relay said",
         "newsletter send --dry": "--dry-run:Into the test inbox; nothing is recorded",
-        "newsletter --config x.toml send hello --as-b": "--as-begun:Finish the issue as it was begun, though the post has"
-        " changed",
-        "newsletter subscribers im": "import:Take people over from a CSV file or another house's export: shows what it"
-        " would do, and asks",
+        "newsletter --config x.toml send hello --as-b": "--as-begun:Finish the issue as it was begun, though the "
+        "post has changed",
+        "newsletter subscribers im": "import:Take people over from a CSV file or another house's export: shows what "
+        "it would do, and asks",
         "newsletter deliveries hello --state d": "deferred",
         "newsletter check --format ''": "text json github sarif junit",
         "newsletter send posts/he": "files",

@@ -1,10 +1,13 @@
 """The state and the list sealed with age, and a job that keeps its state on a branch: tried as shell."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,12 +157,29 @@ def test_jobs_that_share_a_place_of_their_own_mail_everybody_once(jobs: Jobs, re
     assert relay.recipients == EVERYBODY
 
 
-def test_jobs_in_fresh_clones_mail_everybody_once_and_a_lost_state_is_noticed(jobs: Jobs, relay: Relay) -> None:
+def test_jobs_in_fresh_clones_mail_everybody_once_and_a_lost_state_is_noticed(
+    jobs: Jobs, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, err = jobs.run("--since", "2026-05-01")
     assert (code, "there is no branch newsletter-state: if nothing was ever sent, give --first" in err) == (2, True)
     assert relay.messages == []
-    code, err = jobs.run("--first", "--since", "2026-05-01")
-    assert (code, relay.recipients) == (0, EVERYBODY), err
+    monkeypatch.setenv("NEWSLETTER_SMTP__CONNECTIONS", "1")
+    arrived, answer, take = threading.Event(), threading.Event(), relay.handle_DATA
+
+    async def slowly(server: Any, session: Any, envelope: Any) -> str:
+        arrived.set()
+        await asyncio.to_thread(answer.wait, 100)
+        return await take(server, session, envelope)
+
+    monkeypatch.setattr(relay, "handle_DATA", slowly)
+    job = jobs.start("--first", "--since", "2026-05-01")
+    assert arrived.wait(100)
+    job.terminate()  # cancelled in the middle: it stops, and its state is kept
+    assert job.stderr is not None
+    assert any("stopping" in line for line in job.stderr)
+    answer.set()
+    assert (job.communicate(timeout=200), job.returncode)[1] == 130
+    assert 0 < len(relay.recipients) < len(EVERYBODY)
     two = [jobs.start("--since", "2026-05-01") for _ in range(2)]  # at once
     codes = sorted((job.communicate(timeout=200), job.returncode)[1] for job in two)
     assert codes in ([0, 0], [0, 75])

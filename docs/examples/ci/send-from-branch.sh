@@ -53,7 +53,12 @@ if [ -f "$tree/newsletter-state.age" ]; then
   newsletter state open "$tree/newsletter-state.age" --replace
 fi
 code=0
-newsletter send --new --yes $first "$@" || code=$?
+trap 'kill -TERM "$sender" 2>/dev/null || true' INT TERM     # a job that is cancelled stops sending, and still keeps its state
+newsletter send --new --yes $first "$@" &
+sender=$!
+wait "$sender" || code=$?
+while kill -0 "$sender" 2>/dev/null; do code=0; wait "$sender" || code=$?; done
+trap '' INT TERM
 newsletter state seal --out "$tree/newsletter-state.age" || exit 2     # the claim stays: what was sent is in this job alone
 git -C "$tree" rm --quiet --cached claimed && rm "$tree/claimed"
 git -C "$tree" add newsletter-state.age && save "sent, exit code $code"
