@@ -7,7 +7,11 @@ import re
 from dataclasses import dataclass
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_USUAL = re.compile(rf"<({_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}})*)>\Z")
+_PLAIN = rf"<({_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}})*)>"
+_USUAL = {
+    "FROM": re.compile(rf"{_PLAIN}((?: RET=HDRS| RET=FULL| ENVID=[!-~]{{1,100}})*)\Z"),
+    "TO": re.compile(rf"{_PLAIN}((?: NOTIFY=[A-Z,]{{5,21}})?)\Z"),
+}
 _PATH = re.compile(r'<(?:@[^:<>"]*:)?((?:"(?:[^"\\]|\\.)*"|[^<>"\s])*)>|([^\s<>"]+)')
 _BARE = re.compile(r"[^\s@]+(?:@[^\s@]+)?\Z|\"(?:[^\"\\]|\\.)*\"@[^\s@]+\Z")
 _MAIL = frozenset({"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"})
@@ -30,8 +34,8 @@ def read_path(argument: str, keyword: str, max_size: int) -> Path | str:
     if not colon or name.strip().upper() != keyword:
         return f"501 5.5.4 Syntax: {usage}"
     rest = rest.strip()
-    if usual := _USUAL.match(rest):
-        return Path(usual[1])
+    if usual := _USUAL[keyword].match(rest):
+        return Path(usual[1], tuple(usual[2].split()))
     found = _PATH.match(rest)
     if found is None:
         return f"501 5.5.4 Syntax: {usage}"
