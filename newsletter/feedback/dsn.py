@@ -25,7 +25,7 @@ LONGEST_WORD = 1_000
 """Characters without a space that are read; an address has 254, and what is longer makes patterns slow."""
 
 _MOST_TEXT = 60_000
-_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
+_LONG_WORD = re.compile(rf"(?<!\S)\S{{{LONGEST_WORD + 1},}}")
 _IN_TEXT = re.compile(r"^(?:final|original)-recipient:", re.MULTILINE)
 _STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 ADDRESS = re.compile(

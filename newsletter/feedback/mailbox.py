@@ -37,7 +37,8 @@ def read_files(names: Iterable[str]) -> Iterator[Mail]:
             data = sys.stdin.buffer.read(LARGEST + 1) if name == "-" else _bytes(Path(name))
         except OSError as error:
             raise NewsletterError(f"can't be read: {error.strerror}; name a file with one mail", path=name) from None
-        yield Mail(name, data, _nothing)
+        if data or name != "-":  # a pipe with nothing in it is no mail
+            yield Mail(name, data, _nothing)
 
 
 def read_maildir(folder: Path) -> Iterator[Mail]:

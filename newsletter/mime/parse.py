@@ -50,6 +50,7 @@ class Part:
     filename: str = ""
     content_id: str = ""  # without the angle brackets
     encoding: str = "7bit"
+    by_name: dict[str, str] = field(default_factory=dict, repr=False)  # the first field of each name, in lower case
     children: list["Part"] = field(default_factory=list)
 
     def get(self, name: str) -> str:
@@ -64,8 +65,7 @@ class Part:
 
     def header(self, name: str) -> str | None:
         """The first field of that name as written, unfolded; None if there is none."""
-        wanted, length = name.lower(), len(name)
-        return next((value for key, value in self.fields if len(key) == length and key.lower() == wanted), None)
+        return self.by_name.get(name.lower())
 
     @property
     def charset(self) -> str:
@@ -231,7 +231,8 @@ def _field_text(raw: bytes) -> str:
 def _describe(part: Part, default: str) -> None:
     """Content-Type, disposition, file name, encoding and id. The standard library knows RFC 2231; it is given short
     ASCII values only, since it is slow on long ones and raises on odd ones."""
-    mine = {key.lower(): value[:4000] for key, value in reversed(part.fields) if key.lower().startswith("content-")}
+    part.by_name = {key.lower(): value for key, value in reversed(part.fields)}
+    mine = {key: value[:4000] for key, value in part.by_name.items() if key.startswith("content-")}
     part.content_type = default
     if "content-type" in mine:
         kind = mine["content-type"].partition(";")[0].strip().lower()
