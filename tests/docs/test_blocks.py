@@ -53,8 +53,12 @@ INSTALLERS = {
 ASKS = "there is nobody to ask"
 ABSENT = ("there is no mailbox to read", "/var/mail/bounces: is no mbox file")
 """What is said of a mailbox that is not on this machine."""
-LANGUAGES = {"css", "js", "nginx", "ini", "jinja", "html", "text", "markdown", "none"}
-"""Shown, and read by other programs; templates are composed by tests/compose, and the ones of templates.md below."""
+LANGUAGES = {"css", "js", "nginx", "ini", "html", "text", "none"}
+"""Shown, and read by other programs. What is a template or a post is composed."""
+PIECE = """\
+<!DOCTYPE html><html lang="en" dir="ltr"><head><title>{{ issue.subject }}</title></head>
+<body><div lang="en" dir="ltr">%s</div></body></html>
+"""
 
 CONFIG = """\
 [newsletter]
@@ -94,6 +98,7 @@ def test_every_block_of_the_page_runs(
     reader = Reader(page, place, monkeypatch, capfd)
     for block in blocks(page):
         reader.take(block)
+    reader.compose()
 
 
 MAY_FIND = {"check", "doctor"}
@@ -120,6 +125,7 @@ class Reader:
     def __init__(self, page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         self.page, self.place, self.monkeypatch, self.capfd = page, place, monkeypatch, capfd
         self.printed = ""
+        self.layouts: list[str] = []  # of the page's templates
 
     def take(self, block: Block) -> None:
         where = f"{self.page.name}:{block.line}"
@@ -133,12 +139,40 @@ class Reader:
             yaml.safe_load(block.text)
         elif block.language == "python":
             compile(block.text, where, "exec")
+        elif block.language == "markdown" and block.text.startswith("---"):
+            (self.place / "posts/2026-05-25-shown.md").write_text(block.text, encoding="utf-8")
+            self.run(["render", "shown"], where)
+        elif block.language in {"html", "jinja", "text"} and re.search("{[{%#]", block.text):
+            self.keep(block)
         elif not block.language:
             wanted = [one for one in block.text.splitlines() if one.strip()]
             missing = [one for one in wanted if not said(one, self.printed)]
             assert not missing or any(fnmatch.fnmatch(wanted[0], one) for one in OTHERS), f"{where}: {missing[:1]}"
         else:
             assert block.language in LANGUAGES, f"{where}: {block.language}"
+
+    def keep(self, block: Block) -> None:
+        """A template under the name that it, or the line above it, says; a piece of one in a page of its own."""
+        above = self.page.read_text(encoding="utf-8").split("\n")[: block.line - 1]
+        told = next(line for line in reversed(above) if line.strip())
+        path = r"email_templates/([\w/.]+)"
+        named = re.match(f"{{# {path}", block.text) or re.match(f"`{path}`", told)
+        name = named[1] if named else f"piece{block.line}.html"
+        file = self.place / "email_templates" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block.text if named else PIECE % block.text, encoding="utf-8")
+        is_base = "{% block " in block.text and "{% extends " not in block.text
+        if "/" not in name and name.endswith(".html") and not is_base:
+            self.layouts.append(file.stem)
+
+    def compose(self) -> None:
+        """Make a mail with each template that the page has shown."""
+        for layout in self.layouts:
+            post = (self.place / "posts/2026-05-04-oaks.md").read_text(encoding="utf-8")
+            post = post.replace("title: Oaks", f"title: Oaks\nlayout: {layout}")
+            (self.place / f"posts/2026-05-26-{layout}.md").write_text(post, encoding="utf-8")
+            printed = self.run(["render", layout], f"{self.page.name}: {layout}")
+            assert layout.startswith("piece") or "Who planted the oaks" in printed, layout
 
     def type(self, line: str, where: str) -> str:
         """Run a line; what it prints."""

@@ -2,18 +2,25 @@
 
 import ast
 import re
+import tomllib
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 import newsletter
 from newsletter import errors
+from newsletter.audience.erasure import Known
+from newsletter.checks.finding import Finding
 from newsletter.cli import console
 from newsletter.cli.status import FIELDS
 from newsletter.compose.templating import dynamic
 from newsletter.config.settings import Config
+from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.site.post import KEYS
+from newsletter.state.schema import STATES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -88,21 +95,59 @@ def test_every_name_of_a_template_is_named() -> None:
     assert sorted(name for name in names if name not in words) == []
 
 
-@pytest.mark.parametrize(
-    ("module", "function"),
-    [
-        ("cli/send_report.py", "report_json"),
-        ("cli/send_to.py", "_as_json"),
-        ("cli/status_posts.py", "_row"),
-        ("delivery/ledger/report.py", "issue_counts"),
-        ("delivery/ledger/report.py", "_iterate"),
-    ],
-)
-def test_every_key_of_json_is_named(module: str, function: str) -> None:
-    words = set(re.findall(r"\w+", page("reference/json.md")))
-    keys = keys_of(module, function)
+JSON: dict[str, tuple[Any, ...]] = {
+    "send --json": ("cli/send_report.py:report_json", "cli/send_to.py:_as_json"),
+    "status --json": ("delivery/ledger/report.py:issue_counts", STATES),
+    "status --posts --json": ("cli/status_posts.py:_row",),
+    "check --json": (Finding, "cli/check_formats.py:as_rows"),
+    "subscribers check --json": ("cli/subscribers.py:check",),
+    "subscribers list --json": ("cli/subscribers_edit.py:_say_json_list",),
+    "subscribers import --json": ("cli/subscribers_import.py:_as_json",),
+    "subscribers export --person": (Known,),
+    "doctor --json": (Diagnosis,),
+    "suppress list --json": ("cli/suppress.py:list_",),
+}
+"""Where the keys of a command's JSON are written down: in a function, or as a class."""
+
+
+@pytest.mark.parametrize("command", JSON)
+def test_every_key_of_json_is_named_where_its_command_is_and_no_other(command: str) -> None:
+    keys: set[str] = set()
+    for source in JSON[command]:
+        if isinstance(source, str):
+            keys |= keys_of(*source.split(":"))
+        else:
+            keys |= set(source) if isinstance(source, tuple) else {one.name for one in fields(source)}
     assert keys
-    assert sorted(key for key in keys if key not in words) == []
+    spans = [re.sub(r"\(.*?\)", "", span).split(", ") for span in re.findall("`([^`]+)`", json_rows()[command])]
+    named = {key.strip() for span in spans for key in span}
+    assert (keys - named, {key.strip() for key in max(spans, key=len)} - keys) == (set(), set())
+
+
+def test_the_json_of_every_command_that_has_one_is_explained() -> None:
+    assert {*JSON, "send --new --json", "deliveries --format json"} == set(json_rows())
+    text = page("reference/commands.md") + "\n## "
+    commands = re.findall(r"^## newsletter ([a-z ]+)$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+    having = {name for name, about in commands if "--json" in about}
+    assert having
+    assert having - {re.sub(" --.*", "", name) for name in json_rows()} == {"feedback"}
+
+
+def json_rows() -> dict[str, str]:
+    table = page("reference/json.md").partition("## feedback")[0]
+    return dict(re.findall(r"^\| `([a-z -]+)` \| (.*) \|$", table, re.MULTILINE))
+
+
+def test_every_key_of_what_feedback_prints_has_its_row() -> None:
+    section = page("reference/json.md").partition("## feedback --json")[2]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == keys_of("cli/feedback.py", "_entry")
+
+
+def test_every_extra_is_named() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(re.findall(r"^\| `newsletter-press\[(\w+)\]`", page("how-to/install.md"), re.MULTILINE)) == {*extras} - {
+        "dev"
+    }
 
 
 def test_a_delivery_has_its_keys_in_the_order_that_the_docs_say_so_that_new_ones_come_last() -> None:
