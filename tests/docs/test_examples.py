@@ -14,6 +14,7 @@ import yaml
 
 from tests.cli.test_send import EVERYBODY, Relay, relay
 from tests.docs.test_blocks import CONFIG
+from tests.test_weight import NEVER_USED
 
 __all__ = ["relay"]
 
@@ -119,3 +120,9 @@ def test_the_dockerfile_says_what_it_needs() -> None:
     words = re.findall(r"^([A-Z]+) ", text, re.MULTILINE)
     assert words == ["FROM", "ARG", "RUN", "USER", "WORKDIR", "STOPSIGNAL", "ENTRYPOINT"]
     assert 'ENTRYPOINT ["newsletter"]' in text
+    steps = re.search(r"^RUN (.*)", text, re.MULTILINE)
+    assert steps
+    names = [step.split() for step in steps[1].split(" && ") if step.startswith("pip uninstall --yes ")]
+    assert [set(step[3:]) for step in names] == [NEVER_USED]
+    subprocess.run(["sh", "-n", "-c", steps[1]], check=True)
+    assert f"pip uninstall --yes {' '.join(names[0][3:])}" in (ROOT / "docs/how-to/install.md").read_text()
