@@ -96,6 +96,7 @@ def test_from_at_a_freemail_domain_fails(look: Look) -> None:
 
 
 HOSTILE = r"\027[2J\027]0;owned\007\155\226\128\174\255<script>"
+HOST = r"\027[2J\027]0\007\155\226\128\174\255"
 
 
 def test_what_a_record_has_beside_text_never_reaches_the_terminal(look: Look) -> None:
@@ -103,7 +104,7 @@ def test_what_a_record_has_beside_text_never_reaches_the_terminal(look: Look) ->
     zone = "\n".join(
         [f'{SPF} "v=spf1 {HOSTILE} -all"', f'{DMARC} IN TXT "v=DMARC1; p=none; {HOSTILE}=1; rua=mailto:{HOSTILE}"']
         + [f'{place}.example.org. IN TXT "{HOSTILE}"' for place in ("_mta-sts", "_smtp._tls", "news._domainkey")]
-        + [f"{MX} 10 {HOSTILE.split('<')[0]}{n}.example.net." for n in range(30)]
+        + [f"{MX} 10 {HOST}{n}.example.net." for n in range(30)]
     )
     found = look(without=(SPF, DMARC, MX, "_smtp._tls", "news._domainkey"), with_=zone)
     said = "\n".join(f"{each.what}\n{each.fix}" for each in found)

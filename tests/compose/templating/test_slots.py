@@ -158,7 +158,7 @@ piece: st.SearchStrategy[str] = st.one_of(
 
 
 @settings(
-    max_examples=int(os.environ.get("TEMPLATES", "40")),
+    max_examples=int(os.environ.get("TEMPLATES", "25")),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
 )
