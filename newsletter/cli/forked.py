@@ -3,6 +3,7 @@
 An error there is raised here. The process ends with us, whatever becomes of it: Ctrl-C is ours to take.
 """
 
+import contextlib
 import multiprocessing
 import signal
 import sys
@@ -41,11 +42,8 @@ class Forked:
 
     def ask(self) -> None:
         """What it waits for has come. It may be gone already."""
-        if not self._ours.closed:
-            try:
-                self._ours.send(None)
-            except OSError:
-                return
+        with contextlib.suppress(OSError):
+            self._ours.send(None)
 
     def close(self) -> None:
         """Let it end, which it may take a moment for."""

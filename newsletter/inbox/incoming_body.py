@@ -76,5 +76,5 @@ class IncomingBody:
 
 
 def _unstuffed(raw: bytes) -> bytes:
-    message = raw.replace(b"\r\n.", b"\r\n") if b"\r\n." in raw else raw
+    message = raw.replace(b"\r\n.", b"\r\n")
     return message[1:] if message.startswith(b".") else message
