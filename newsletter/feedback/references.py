@@ -47,9 +47,9 @@ class ReferenceIndex:
         self._add_new()
         for digest, one in wanted:
             for found in self._candidates(digest):
-                email, issue = self._delivery(found)
-                if reference(self._id(issue, email)) == one:
-                    return email, issue
+                person = self._delivery(found)
+                if person is not None and reference(self._id(person[1], person[0])) == one:
+                    return person
         return None
 
     def _candidates(self, digest: int) -> Iterator[int]:
@@ -59,11 +59,12 @@ class ReferenceIndex:
                 yield piece.ids[at]
                 at += 1
 
-    def _delivery(self, id_: int) -> tuple[str, str]:
+    def _delivery(self, id_: int) -> tuple[str, str] | None:
+        """Its address and issue; None for one that was erased since."""
         query = select(deliveries.c.email, issues.c.id).join(issues, deliveries.c.issue == issues.c.number)
         with self._engine.connect() as connection:
-            email, issue = connection.execute(query.where(deliveries.c.id == id_)).one()
-        return email, issue
+            row = connection.execute(query.where(deliveries.c.id == id_)).first()
+        return (row[0], row[1]) if row is not None else None
 
     def _add_new(self) -> None:
         with self._engine.connect() as connection:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, insert
+from sqlalchemy import Engine, create_engine, delete, event, insert
 
 from newsletter.compose.message.ids import message_id, reference
 from newsletter.feedback import references
@@ -65,3 +65,12 @@ def test_references_find_their_message_and_forged_ones_cost_no_further_reading(
         assert index.find([ref(2, name)]) == (f"{name}@example.org", "issue-2")
     assert index.find([ref(1, "linus")]) == ("linus@example.org", "issue-1")
     assert index.find([ref(2, "linus")]) is None
+
+
+def test_whoever_was_erased_since_the_reading_is_nobody(engine: Engine) -> None:
+    index = ReferenceIndex(engine, SECRET)
+    plan(engine, 1, "ada", "grace")
+    assert index.find([ref(1, "ada")]) == ("ada@example.org", "issue-1")
+    with engine.begin() as connection:
+        connection.execute(delete(deliveries).where(deliveries.c.key == "ada"))
+    assert index.find([ref(1, "ada")]) is None
