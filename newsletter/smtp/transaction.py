@@ -17,6 +17,7 @@ class Transaction:
     attempts: int = 0
     first_attempt: float | None = None
     deferred: bool = False  # tried before, in this run or an earlier one
+    moment: float | None = None  # not before that, in its own zone: it stays so until it is settled
     claim: int = 0  # the ledger's claim it belongs to
     drops: int = 0  # connections lost under it in this run
     envelope: Envelope | None = None

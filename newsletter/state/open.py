@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from newsletter.config.settings import Config
 
-VERSION = "0006"
+VERSION = "0007"
 """The newest revision in migrations/versions."""
 
 BUSY = 30.0

@@ -26,6 +26,10 @@ UNKNOWN = "unknown"
 SKIPPED = "skipped"
 STATES = (PENDING, SENDING, SENT, DEFERRED, FAILED, UNKNOWN, SKIPPED)
 
+RUNNING = "running"
+PAUSED = "paused"
+CANCELLED = "cancelled"
+
 issues = Table(
     "issues",
     metadata,
@@ -38,6 +42,9 @@ issues = Table(
     Column("hash", Text, nullable=False),  # of `frozen`
     Column("list_hash", Text, nullable=False),  # of the audience when last planned
     Column("git_commit", Text),  # of the checkout, where there is one
+    Column("state", Text, nullable=False, server_default=text("'running'")),  # what was asked of it: RUNNING, PAUSED, …
+    Column("starts", Double),  # when it is to begin (`--at`); NULL: at once
+    Column("send_before", Double),  # nobody gets it after that; NULL: no such moment
 )
 
 deliveries = Table(
@@ -52,7 +59,7 @@ deliveries = Table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("first_attempt", Double),
-    Column("not_before", Double),  # of a deferred one; NULL while it is claimed
+    Column("not_before", Double),  # of a deferred one, or of one whose own zone is awaited; NULL while it is claimed
     Column("code", Integer),  # the last reply: code, enhanced status, text, and the command it answered
     Column("status", Text),
     Column("text", Text),  # or the reason why there is no reply
@@ -66,8 +73,8 @@ Index(
     "deliveries_due",
     deliveries.c.issue,
     deliveries.c.not_before,
-    sqlite_where=deliveries.c.state == DEFERRED,
-    postgresql_where=deliveries.c.state == DEFERRED,
+    sqlite_where=deliveries.c.not_before.is_not(None),
+    postgresql_where=deliveries.c.not_before.is_not(None),
 )
 
 claims = Table(

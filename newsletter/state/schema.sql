@@ -30,6 +30,9 @@ CREATE TABLE issues (
   hash TEXT NOT NULL,
   list_hash TEXT NOT NULL,
   git_commit TEXT,
+  state TEXT DEFAULT 'running' NOT NULL,
+  starts DOUBLE,
+  send_before DOUBLE,
   CONSTRAINT issues_pk PRIMARY KEY (number),
   CONSTRAINT issues_id_unique UNIQUE (id)
 );
@@ -141,6 +144,6 @@ CREATE TABLE deliveries (
   CONSTRAINT deliveries_issue_fk FOREIGN KEY(issue) REFERENCES issues (number)
 );
 
-CREATE INDEX deliveries_due ON deliveries (issue, not_before) WHERE state = 'deferred';
+CREATE INDEX deliveries_due ON deliveries (issue, not_before) WHERE not_before IS NOT NULL;
 
 CREATE INDEX deliveries_issue ON deliveries (issue, id);

@@ -122,6 +122,8 @@ class Journal:
         """Record what became of it. `pending` gives it back: it stays claimed, and comes again under another."""
         said = (reply.code, reply.status, reply.text, reply.command) if reply else (None, None, reason or None, None)
         uncounted = int(reply is not None and not transaction.intended)  # refused before its body
+        if state == "pending":
+            not_before = transaction.moment
         self._write((transaction.id, state, *said, relay, not_before, self._ledger.clock(), uncounted))
         if state != "pending":
             self.settled(transaction)
@@ -129,7 +131,7 @@ class Journal:
     def take_back(self, transaction: Transaction, reply: Reply) -> None:
         """Settled as failed, and wrongly: the refusal was about us. It is pending, for the next run."""
         said = (reply.code, reply.status, reply.text, reply.command)
-        self._write((transaction.id, "pending", *said, "", None, self._ledger.clock(), 0))
+        self._write((transaction.id, "pending", *said, "", transaction.moment, self._ledger.clock(), 0))
 
     def _write(self, record: Record) -> None:
         """Into the log by the end of this turn of the loop, and into the rows."""

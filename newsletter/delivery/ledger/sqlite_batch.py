@@ -23,14 +23,23 @@ FROM json_each(?1) AS r WHERE deliveries.id = r.value ->> 0
 """
 
 _ROW = """
-SELECT id, email, name, columns, attempts, first_attempt,
+SELECT id, email, name, columns, attempts, first_attempt, not_before,
   (SELECT reason FROM suppressions WHERE suppressions.key = deliveries.key) FROM deliveries
 """
-_NEXT_PENDING = _ROW + "WHERE issue = ?1 AND id > ?2 AND state = 'pending' {selected} ORDER BY id LIMIT ?3"
 _NEXT_DUE = (
     _ROW + "WHERE issue = ?1 AND state = 'deferred' AND not_before <= ?2 {selected} ORDER BY not_before LIMIT ?3"
 )
-_FIRST_DUE = "SELECT min(not_before) FROM deliveries WHERE issue = ?1 AND state = 'deferred' {selected}"
+_NEXT_TIMED = _ROW + (
+    "WHERE issue = ?1 AND state = 'pending' AND not_before <= ?2 AND (not_before, id) > (?4, ?5) {selected}"
+    " ORDER BY not_before, id LIMIT ?3"
+)
+_NEXT_PENDING = _ROW + (
+    "WHERE issue = ?1 AND id > ?2 AND state = 'pending' AND not_before IS NULL {selected} ORDER BY id LIMIT ?3"
+)
+_FIRST_DUE = """
+SELECT min(not_before) FROM deliveries WHERE issue = ?1 AND not_before IS NOT NULL
+  AND (state = 'deferred' OR state = 'pending' AND not_before > ?2 AND ?3) {selected}
+"""
 _SELECTED = "AND EXISTS (SELECT 1 FROM temp.audience WHERE temp.audience.key = deliveries.key AND chosen)"
 
 _SUPPRESS = """
@@ -57,7 +66,8 @@ class Claims:
     boot: str
     limit: int | None = None  # at most so many recipients more for the first time
     restricted: bool = False  # only the chosen ones of temp.audience
-    cursor: int = 0  # the last recipient that was claimed for the first time
+    cursor: int = 0  # the last recipient without a moment of its own that was claimed for the first time
+    timed: tuple[float, int] = (0.0, 0)  # the last one with such a moment: that, and its id
     durable: bool | None = None  # as the connection is set
     version: int | None = None  # of the file, when suppressions were looked at
 
@@ -103,32 +113,40 @@ def _skip(db: sqlite3.Connection, transactions: list[Transaction], now: float) -
 
 
 def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Claimed:
-    """The next recipients or fewer: first who is due again, then who was not tried yet."""
-    rows = db.execute(claims.query(_NEXT_DUE), (claims.issue, now, count)).fetchall()
-    if rows:
+    """The next recipients or fewer: first who is due again, then who was not tried yet.
+
+    Of these first whose own moment has come: it stays in their rows, and the place in its order is what is remembered.
+    """
+    due = db.execute(claims.query(_NEXT_DUE), (claims.issue, now, count)).fetchall()
+    if due:
         db.execute(
             "UPDATE deliveries SET not_before = NULL WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps([row[0] for row in rows]),),
+            (json.dumps([row[0] for row in due]),),
         )
-    due_ones = len(rows)
-    wanted = count - due_ones if claims.limit is None else min(count - due_ones, claims.limit)
-    fresh = db.execute(claims.query(_NEXT_PENDING), (claims.issue, claims.cursor, wanted)).fetchall()
-    if fresh:
-        claims.cursor = fresh[-1][0]
-        if claims.limit is not None:
-            claims.limit -= len(fresh)
-        rows += fresh
+    wanted = count - len(due) if claims.limit is None else min(count - len(due), claims.limit)
+    timed = db.execute(claims.query(_NEXT_TIMED), (claims.issue, now, wanted, *claims.timed)).fetchall()
+    if timed:
+        claims.timed = timed[-1][6], timed[-1][0]
+    pending = db.execute(claims.query(_NEXT_PENDING), (claims.issue, claims.cursor, wanted - len(timed))).fetchall()
+    if pending:
+        claims.cursor = pending[-1][0]
+    rows = due + timed + pending
+    if claims.limit is not None:
+        claims.limit -= len(timed) + len(pending)
     if not rows:
-        return Claimed([], [], db.execute(claims.query(_FIRST_DUE), (claims.issue,)).fetchone()[0])
+        first = db.execute(claims.query(_FIRST_DUE), (claims.issue, now, claims.limit != 0)).fetchone()[0]
+        return Claimed([], [], first)
     number = db.execute(
         "INSERT INTO claims (issue, boot, ids) VALUES (?, ?, ?)",
         (claims.issue, claims.boot, json.dumps([row[0] for row in rows])),
     ).lastrowid
     assert number is not None
     found = Claimed([], [])
-    for at, (id_, email, name, columns, attempts, first_attempt, suppressed) in enumerate(rows):
+    for at, (id_, email, name, columns, attempts, first_attempt, moment, suppressed) in enumerate(rows):
+        is_deferred = at < len(due)
         transaction = Transaction(
-            id_, email, name, columns, attempts, first_attempt, deferred=at < due_ones, claim=number,
+            id_, email, name, columns, attempts, first_attempt, deferred=is_deferred,
+            moment=None if is_deferred else moment, claim=number,
             withdrawn="" if suppressed is None else f"suppressed: {suppressed}",
         )  # fmt: skip
         (found.skipped if transaction.withdrawn else found.transactions).append(transaction)
