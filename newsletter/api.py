@@ -6,7 +6,6 @@ Functions that speak to the network or wait are coroutines. Errors are `Newslett
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,11 +100,11 @@ async def send(
     from newsletter.checks.obstacles import all_in_one, lacking, unpublished, wrong
     from newsletter.compose.composer import issue_writer
     from newsletter.delivery.engine import deliver_plan
+    from newsletter.delivery.ledger.open import open_ledger
     from newsletter.delivery.ledger.plan import make_plan
-    from newsletter.delivery.ledger.sqlite import SqliteLedger
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.smtp.relay import configured_relays
-    from newsletter.state import sqlite_path
+    from newsletter.state import database_of
 
     config, issue = composed.config, composed.issue
     through = configured_relays(config, relays) if relays or config.smtp.urls else ()
@@ -119,7 +118,7 @@ async def send(
     rows = open_list(config)
     chosen = compile_segment(where, rows.columns) if where is not None else None
     policy = config.delivery
-    with SqliteLedger(sqlite_path(config)) as ledger:
+    with open_ledger(database_of(config)) as ledger:
         ledger.hold(issue.id)
         audience = ledger.read_audience(rows, chosen)
         second = issue.id != composed.page.post.slug
@@ -136,11 +135,12 @@ async def follow(newsletter: Letter, issue: str, *, every: float = 1.0) -> Async
     Each value is what `newsletter status ISSUE --json` prints. `every`: seconds between two looks.
     """
     from newsletter.delivery.ledger.report import issue_counts
-    from newsletter.state import open_state, sqlite_path
+    from newsletter.state import database_of
 
-    if not os.access(sqlite_path(newsletter.config), os.F_OK):
+    state = database_of(newsletter.config)
+    if not state.exists():
         raise NewsletterError(f"no issue {issue!r}; none has been sent yet")
-    engine = open_state(newsletter.config)
+    engine = state.engine()
     try:
         seen: Mapping[str, Any] | None = None
         while True:

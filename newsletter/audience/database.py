@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects import sqlite
@@ -33,7 +32,6 @@ class DatabaseRoster:
     """The list of one newsletter's state."""
 
     engine: Engine
-    path: Path  # of the state file, for messages
 
     @property
     def columns(self) -> tuple[str, ...]:

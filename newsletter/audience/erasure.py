@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine, Row, delete, select, update
-from sqlalchemy.exc import OperationalError
 
 from newsletter.audience.address import address_key
 from newsletter.audience.events import Event, events_of
@@ -19,6 +18,7 @@ from newsletter.audience.roster import Roster
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.suppression import Suppression, write_suppression
 from newsletter.audience.token import erased_key
+from newsletter.errors import NewsletterError
 from newsletter.state.schema import deliveries, events, issues, notices, signups, suppressions
 
 
@@ -129,7 +129,7 @@ def scrub(engine: Engine) -> bool:
         try:
             connection.exec_driver_sql("VACUUM")
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
-        except OperationalError:
+        except NewsletterError:
             return False
     return busy is not None and not busy[0]
 

@@ -24,10 +24,6 @@ class Roster(Protocol):
     """The list. `apply` wants it held, and between reading and applying nobody else of this program edits it."""
 
     @property
-    def path(self) -> Path:
-        """The file, for messages."""
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """Its columns, without email and name."""
 
@@ -117,9 +113,9 @@ def open_roster(config: Config) -> Roster:
     """The newsletter's list, to be edited."""
     if config.subscribers.source == "database":
         from newsletter.audience.database import DatabaseRoster  # with SQLAlchemy, which a file's list does without
-        from newsletter.state import open_state, sqlite_path
+        from newsletter.state import open_state
 
-        return DatabaseRoster(open_state(config), sqlite_path(config))
+        return DatabaseRoster(open_state(config))
     return CsvRoster(config.root / config.subscribers.source, list_lock(config), lambda: read_list(config))
 
 

@@ -19,7 +19,9 @@ from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
 from newsletter.audience.token import erased_key, load_secret
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
-from newsletter.state.open import read_erased, sqlite_path
+from newsletter.state.database import Database
+from newsletter.state.open import database_of
+from newsletter.state.questions import read_erased
 
 MADE_UP = Subscriber("reader@example.org", "Robin Reader")
 """Who reads where there is no subscriber yet."""
@@ -32,7 +34,7 @@ class MailingList:
     Who has paused, was erased, or is outside the standing segment is left out, and said to be.
     """
 
-    path: Path  # of the file or of the state, for messages
+    name: str  # of the file, or of the state, for messages
     columns: tuple[str, ...]  # as templates name them, without email and name
     _open: Callable[[], Iterable[Row]]
     _why: Callable[[Subscriber], str]
@@ -59,12 +61,12 @@ class MailingList:
 
 def open_list(config: Config) -> MailingList:
     """The newsletter's list of subscribers. Raises NewsletterError where there is none, or none that is fit to read."""
-    state, lock = sqlite_path(config), list_lock(config)
+    state, lock = database_of(config), list_lock(config)
     if config.subscribers.source == "database":
         roster = open_roster(config)
         columns = roster.columns
         where = _standing(config, columns)
-        return MailingList(state, columns, lambda: roster, _reasons(config, state, columns), lock, where)
+        return MailingList(state.name, columns, lambda: roster, _reasons(config, state, columns), lock, where)
     path = config.root / config.subscribers.source
     with reading(lock):
         rows = read_list(config)
@@ -74,7 +76,7 @@ def open_list(config: Config) -> MailingList:
         """The rows, read anew where an editor of ours has changed the file since."""
         return replace(rows if rows.is_unchanged() else read_list(config), where=where)
 
-    return MailingList(path, rows.columns, opened, _reasons(config, state), lock)
+    return MailingList(str(path), rows.columns, opened, _reasons(config, state), lock)
 
 
 def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool] | None:
@@ -84,7 +86,7 @@ def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber]
         return compile_segment(config.subscribers.where, columns, "[subscribers] where")
 
 
-def _reasons(config: Config, state: Path, columns: tuple[str, ...] = ()) -> Callable[[Subscriber], str]:
+def _reasons(config: Config, state: Database, columns: tuple[str, ...] = ()) -> Callable[[Subscriber], str]:
     """Why somebody who is on the list gets nothing now; empty for all others.
 
     `columns` are those in which somebody may say that they left, where the list has not looked itself.
@@ -104,14 +106,21 @@ def _reasons(config: Config, state: Path, columns: tuple[str, ...] = ()) -> Call
     return why
 
 
-def list_path(config: Config) -> Path:
-    """The file that the list is in: a CSV file, or the state's."""
-    return sqlite_path(config) if config.subscribers.source == "database" else config.root / config.subscribers.source
+def list_file(config: Config) -> Path | None:
+    """The file that the list is in; None where it is in the state."""
+    return None if config.subscribers.source == "database" else config.root / config.subscribers.source
+
+
+def list_name(config: Config) -> str:
+    """What people know the list by: its file, or the state."""
+    return str(list_file(config) or database_of(config).name)
 
 
 def find_list(config: Config) -> MailingList | None:
     """The list, or None where there is none yet."""
-    return open_list(config) if list_path(config).exists() else None
+    path = list_file(config)
+    there = path.exists() if path is not None else database_of(config).exists()
+    return open_list(config) if there else None
 
 
 def subscribers_of(rows: Listing | None) -> Iterator[Subscriber]:
@@ -140,7 +149,7 @@ def one_subscriber(config: Config, email: str | None = None) -> tuple[Subscriber
     found = first_subscriber(rows) if email is None else find_subscriber(rows, email)
     if found is None:
         raise NewsletterError(
-            f"{email} is not on the list; name one that is, or leave --for out", path=list_path(config)
+            f"{email} is not on the list; name one that is, or leave --for out", path=list_name(config)
         )
     return found, rows.columns if rows is not None else None
 

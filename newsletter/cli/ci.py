@@ -24,13 +24,13 @@ def refuse_forgetful(config: "Config", *, first: bool) -> None:
     if first:
         load_secret(config)
         return
-    from newsletter.state import sqlite_path
-    from newsletter.state.open import has_issues, read_mark
+    from newsletter.state import database_of
+    from newsletter.state.questions import has_issues, read_mark
 
-    ledger = sqlite_path(config)
+    ledger = database_of(config)
     hint = "keep it between jobs (docs/how-to/ci.md), or give --first if nothing was ever sent"
     if not has_issues(ledger) and read_mark(ledger, "new") is None:
-        raise NewsletterError(f"this CI job has no ledger that knows who was mailed; {hint}", path=ledger)
+        raise NewsletterError(f"this CI job has no ledger that knows who was mailed; {hint}", path=ledger.name)
     if not (config.secret.get_secret_value() or (config.state_dir / "secret").exists()):
         what = "this CI job has no secret, and with a new one the links in mails already sent stop working; "
         raise NewsletterError(f"{what}set NEWSLETTER_SECRET, or {hint}", path=config.state_dir / "secret")

@@ -85,15 +85,16 @@ def refuse_dirty(config: "Config", post: Path) -> None:
 def _moved(config: "Config", root: Path, commit: str) -> "Config":
     """The configuration in the tree, with what must not move with it: the list, the ledger, the secret."""
     from newsletter.config.settings import load_config
-    from newsletter.state import sqlite_path
+    from newsletter.state import database_of
+    from newsletter.state.sqlite import SqliteDatabase
 
     path = root / config.path.name
     if not path.is_file():
         raise NewsletterError(f"--at-commit: commit {commit[:12]} has no {config.path.name} here; name a later one")
     there = load_config(path)
-    state = there.state.model_copy(
-        update={"url": f"sqlite:///{sqlite_path(config).absolute()}", "dir": str(config.state_dir.absolute())}
-    )
+    here = database_of(config)
+    url = f"sqlite:///{here.path.absolute()}" if isinstance(here, SqliteDatabase) else config.state.url
+    state = there.state.model_copy(update={"url": url, "dir": str(config.state_dir.absolute())})
     source = config.subscribers.source
     source = source if source == "database" else str((config.root / source).absolute())
     subscribers = config.subscribers.model_copy(update={"source": source})

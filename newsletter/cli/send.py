@@ -170,7 +170,7 @@ def send_issue(config: "Config", options: Options) -> int:
     from newsletter.cli.loop import run_async
     from newsletter.cli.rehearsal import rehearsing
     from newsletter.delivery.pace import RetryPolicy
-    from newsletter.state import sqlite_path
+    from newsletter.state import database_of
     from newsletter.state.unsubscribe_answer import has_answered
 
     with config.naming("delivery"):
@@ -184,7 +184,7 @@ def send_issue(config: "Config", options: Options) -> int:
             has_relay=bool(options.relays), when=options.at, digest=options.digest, day=options.day,
             clean=config if options.require_clean else None,
         )  # fmt: skip
-    elif not sqlite_path(config).exists():
+    elif not database_of(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
 
     from newsletter.delivery.ledger.plan import make_plan  # not before the fork, which would carry it
@@ -212,8 +212,8 @@ def send_issue(config: "Config", options: Options) -> int:
 
             raise no_relay(config)
         if plan.chosen == 0:
-            raise NewsletterError(_nobody(options, plan), path=rows.path)
-        name_rejected(plan, rows.path)
+            raise NewsletterError(_nobody(options, plan), path=rows.name)
+        name_rejected(plan, rows.name)
         if options.dry_run:
             _foresee(config, options, plan)
         answered = not config.unsubscribe.url or has_answered(config)
@@ -268,12 +268,13 @@ def _segment(expression: str | None, rows: "MailingList") -> Any:
 @contextlib.contextmanager
 def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
     """The newsletter's ledger; for a dry run a scratch file that knows the same suppressions."""
+    from newsletter.delivery.ledger.open import open_ledger
     from newsletter.delivery.ledger.sqlite import SqliteLedger
-    from newsletter.state import sqlite_path
+    from newsletter.state import database_of
 
-    live = sqlite_path(config)
+    live = database_of(config)
     if not options.dry_run:
-        with SqliteLedger(live) as ledger:
+        with open_ledger(live) as ledger:
             yield ledger
         return
     with (
@@ -287,10 +288,10 @@ def _foresee(config: "Config", options: Options, plan: "Plan") -> None:
     """Say what a live send would refuse by what its ledger remembers."""
     from newsletter.cli.check import foretell
     from newsletter.delivery.ledger.foresee import foresee_refusal
-    from newsletter.state import sqlite_path
+    from newsletter.state import database_of
 
     second = options.again is not None and not options.digest
-    if refusal := foresee_refusal(sqlite_path(config), plan.issue, second=second, root=config.root):
+    if refusal := foresee_refusal(database_of(config), plan.issue, second=second, root=config.root):
         foretell([refusal])
 
 

@@ -104,8 +104,8 @@ def _shown(error: NewsletterError) -> str:
 @contextmanager
 def _held(config: "Config", options: "Options") -> Iterator[None]:
     """One run at a time: what another is sending just now, this one would take for new."""
-    from newsletter.delivery.ledger.sqlite import SqliteLedger
-    from newsletter.state import sqlite_path
+    from newsletter.delivery.ledger.open import open_ledger
+    from newsletter.state import database_of
 
     if options.dry_run:
         yield
@@ -113,7 +113,7 @@ def _held(config: "Config", options: "Options") -> Iterator[None]:
     from newsletter.cli.ci import refuse_forgetful
 
     refuse_forgetful(config, first=options.first)
-    with SqliteLedger(sqlite_path(config)) as ledger:
+    with open_ledger(database_of(config)) as ledger:
         ledger.hold("send --new")
         yield
 

@@ -53,7 +53,7 @@ def seal(
       newsletter state seal subscribers.csv
     """
     from newsletter.config.settings import load_config
-    from newsletter.state import sqlite_path
+    from newsletter.state.open import state_file
     from newsletter.state.sealed import seal_file, seal_state
 
     config = load_config(context.obj)
@@ -63,7 +63,7 @@ def seal(
         target = seal_file(file, config)
     else:
         target = out or config.root / SEALED
-        seal_state(config, sqlite_path(config), target)
+        seal_state(config, state_file(config, "`state seal`"), target)
     note(f"sealed {short_path(str(target))}")
 
 
@@ -85,7 +85,7 @@ def open_(
       newsletter state open subscribers.csv.age
     """
     from newsletter.config.settings import load_config
-    from newsletter.state import sqlite_path
+    from newsletter.state.open import state_file
     from newsletter.state.sealed import SUFFIX, open_file, open_state_file
 
     config = load_config(context.obj)
@@ -96,5 +96,5 @@ def open_(
         target = open_file(source, config, source.with_suffix(""), replace=replace)
         note(f"opened {short_path(str(target))}")
         return
-    names = open_state_file(config, source, sqlite_path(config), replace=replace)
+    names = open_state_file(config, source, state_file(config, "`state open`"), replace=replace)
     note(f"opened {', '.join(names)}")

@@ -70,7 +70,7 @@ def status(
     from newsletter.cli.status_posts import show_posts
     from newsletter.config.settings import load_config
     from newsletter.delivery.ledger.report import issue_counts
-    from newsletter.state import open_state, sqlite_path
+    from newsletter.state import database_of
 
     config = load_config(context.obj)
     if posts:
@@ -84,8 +84,9 @@ def status(
 
         run_async(_watch(config, _issue(config, issue), as_json=as_json))
         return
-    begun = issue is not None or sqlite_path(config).exists()
-    counts = issue_counts(open_state(config), _issue(config, issue) if issue else None) if begun else []
+    state = database_of(config)
+    begun = issue is not None or state.exists()
+    counts = issue_counts(state.engine(), _issue(config, issue) if issue else None) if begun else []
     if as_json:
         say_json(counts[0] if issue else counts)
         return

@@ -45,7 +45,7 @@ def check(
     if as_json:
         say_json(
             {
-                "path": str(subscribers.path),
+                "path": str(subscribers.name),
                 "subscribers": report.subscribers,
                 "left": report.left,
                 "outside": report.outside,
@@ -56,7 +56,7 @@ def check(
         )
     else:
         for line, what in report.problems:
-            note(f"{short_path(str(subscribers.path))}:{line}: {what}")
+            note(f"{short_path(str(subscribers.name))}:{line}: {what}")
         if hidden := report.bad_rows - len(report.problems):
             note(f"and {hidden:,} more; --all shows them")
         people = plural(report.subscribers, "subscriber")

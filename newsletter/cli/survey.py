@@ -48,8 +48,8 @@ def survey(
     from newsletter.site.discover import find_posts
     from newsletter.site.paths import shown_path
     from newsletter.site.publication import candidates
-    from newsletter.state import open_state, sqlite_path
-    from newsletter.state.open import read_mark
+    from newsletter.state import database_of
+    from newsletter.state.questions import read_mark
 
     pages, broken = [], []
     for path in find_posts(composer.config, composer.site):
@@ -57,14 +57,14 @@ def survey(
             pages.append(composer.read(path))
         except NewsletterError as error:
             broken.append(error)
-    issues = []
-    if sqlite_path(config).exists():
-        engine = open_state(config)
+    issues, state = [], database_of(config)
+    if state.exists():
+        engine = state.engine()
         try:
             issues = post_issues(engine)
         finally:
             engine.dispose()
-    first = read_mark(sqlite_path(config), FIRST_RUN)
+    first = read_mark(state, FIRST_RUN)
     began = midnight(datetime.fromtimestamp(first, UTC).astimezone(zone) if first is not None else since or now)
     bound = since or began
     root, posts = composer.config.root, []

@@ -83,7 +83,7 @@ class Issue:
         return self._dumps_as(self.format)
 
     @classmethod
-    def loads(cls, text: str, path: Path | None = None) -> "Issue":
+    def loads(cls, text: str, path: Path | str | None = None) -> "Issue":
         """The issue that `dumps` wrote, today or in an earlier release.
 
         Raises NewsletterError, which names the state file `path`, for one that a newer release froze, and for what is

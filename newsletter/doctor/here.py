@@ -15,7 +15,9 @@ from newsletter.delivery.ledger.report import issue_counts
 from newsletter.doctor.diagnosis import Diagnosis
 from newsletter.doctor.state import existing_state
 from newsletter.errors import NewsletterError
-from newsletter.state import sqlite_path
+from newsletter.state import database_of
+from newsletter.state.database import Database
+from newsletter.state.sqlite import SqliteDatabase
 
 AWRY = 300.0
 """Seconds that a clock may differ: signatures and dates are held against others' clocks."""
@@ -65,8 +67,9 @@ def _secret_files(config: Config) -> Iterator[Path]:
         if name and (config.root / name).is_file():
             yield config.root / name
     with contextlib.suppress(NewsletterError):
-        if sqlite_path(config).is_file():
-            yield sqlite_path(config)
+        state = database_of(config)
+        if isinstance(state, SqliteDatabase) and state.path.is_file():
+            yield state.path
 
 
 def _ignored(config: Config) -> list[Diagnosis]:
@@ -97,9 +100,28 @@ def _clock(outside: datetime | None) -> list[Diagnosis]:
 
 def _state(config: Config) -> list[Diagnosis]:
     try:
-        path = sqlite_path(config)
+        state = database_of(config)
     except NewsletterError as error:
         return [Diagnosis("state", "skip", str(error))]
+    return _state_file(config, state.path) if isinstance(state, SqliteDatabase) else _state_server(state)
+
+
+def _state_server(state: Database) -> list[Diagnosis]:
+    """A state on a server, whose backups can't be seen from here."""
+    try:
+        if not state.exists():
+            what = f"there is no state yet ({state.name}); the first send makes it"
+            return [Diagnosis("state", "skip", what)]
+    except NewsletterError as error:
+        return [Diagnosis("state", "fail", str(error), "mend [state] url, or start the server")]
+    what = "who was mailed is known to the server alone, and whether it is backed up can't be seen from here"
+    return [
+        Diagnosis("state", "pass", f"{state.name}, which knows who was mailed, answers"),
+        Diagnosis("backup", "skip", what),
+    ]
+
+
+def _state_file(config: Config, path: Path) -> list[Diagnosis]:
     if not path.exists():
         return [
             Diagnosis("state", "skip", f"there is no state file yet ({_shown(path, config)}); the first send makes it")

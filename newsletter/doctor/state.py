@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING
 
 from newsletter.config.settings import Config
-from newsletter.state import open_state, sqlite_path
+from newsletter.state import database_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
 def existing_state(config: Config) -> "Engine | None":
-    """The newsletter's state; None where its file is not there yet. Raises NewsletterError as opening it does."""
-    if config.state.url.startswith("sqlite") and not sqlite_path(config).exists():
-        return None
-    return open_state(config)
+    """The newsletter's state; None where it is not there yet. Raises NewsletterError as opening it does."""
+    state = database_of(config)
+    return state.engine() if state.exists() else None

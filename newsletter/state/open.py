@@ -1,37 +1,20 @@
-"""Open the state file: make it, bring it up to date, set what makes it durable.
+"""The state that a newsletter's configuration names: `[state] url`."""
 
-Ordinary queries go through the SQLAlchemy engine that `open_state` returns; delivery.ledger opens a connection of its
-own on the same file. A new file is made from schema.sql; Alembic is imported only when an older one must be brought up
-to date.
-"""
-
-import contextlib
-import sqlite3
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from newsletter.errors import NewsletterError, TryAgainLater
-from newsletter.state.private import private_file
+from newsletter.errors import NewsletterError
+from newsletter.state.database import Database
+from newsletter.state.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from newsletter.config.settings import Config
 
-VERSION = "0007"
-"""The newest revision in migrations/versions."""
 
-BUSY = 30.0
-"""Seconds to wait for another writer; planning a million recipients holds the file for several."""
-
-
-_NEWER = "was written by a newer version (schema {}); update newsletter"
-
-
-def sqlite_path(config: "Config") -> Path:
-    """Where `[state] url` says the file is; relative to newsletter.toml."""
+def database_of(config: "Config") -> Database:
+    """Where the state is; nothing is opened yet. Raises NewsletterError for an URL that is no database."""
     scheme, _, rest = config.state.url.partition("://")
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         what = "[state] url: PostgreSQL is not available yet; use sqlite:///newsletter.db"
@@ -39,225 +22,17 @@ def sqlite_path(config: "Config") -> Path:
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
         what = f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db"
         raise NewsletterError(what, **config.where("state", "url"))
-    return config.root / rest.removeprefix("/")
+    return SqliteDatabase(config.root / rest.removeprefix("/"))  # relative to newsletter.toml
 
 
 def open_state(config: "Config") -> "Engine":
     """The state of this newsletter, made or brought up to date where needed. Raises NewsletterError."""
-    return open_sqlite(sqlite_path(config))
+    return database_of(config).engine()
 
 
-def open_sqlite(path: Path) -> "Engine":
-    """The state file at `path` as a SQLAlchemy engine; made where there is none.
-
-    Raises NewsletterError where it can't be read, is no state file, or is of a newer version than this program.
-    """
-    prepare(path)
-    from sqlalchemy import create_engine, event
-    from sqlalchemy.engine import URL
-
-    engine = create_engine(URL.create("sqlite", database=str(path)))
-    event.listen(engine, "connect", _on_connect)
-    return engine
-
-
-def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
-    configure(connection)
-
-
-def configure(connection: sqlite3.Connection) -> None:
-    """What every connection needs: waiting for other writers, foreign keys, an fsync at each commit."""
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection of one's own to a file that is ready (`prepare`), for any one thread at a time."""
-    with explained(path):
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        configure(connection)
-    return connection
-
-
-@contextlib.contextmanager
-def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
-    """All or nothing: what is done inside is committed at the end, and taken back where anything goes wrong."""
-    connection.execute(f"BEGIN {kind}")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):  # what went wrong first is what is said
-                connection.execute("ROLLBACK")
-        raise
-
-
-@contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """What SQLite says about the file is said as a NewsletterError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise explain(error, path) from None
-
-
-def suppressions_in(path: Path) -> list[tuple[str, str | None, str, str, float]]:
-    """Who must not be mailed, as (key, email, reason, source, created), by a file that is only looked at.
-
-    It may be older than this program, and is left so; none at all is an empty one. Raises NewsletterError where it is
-    newer, damaged, or no state file.
-    """
-    return _look(path, "SELECT key, email, reason, source, created FROM suppressions")
-
-
-def read_erased(path: Path) -> frozenset[str]:
-    """The keys of suppressions whose addresses were erased (audience.erasure), by a file that is only looked at."""
-    return frozenset(key for (key,) in _look(path, "SELECT key FROM suppressions WHERE email IS NULL"))
-
-
-def has_issues(path: Path) -> bool:
-    """Does the file remember an issue? It is only looked at; none at all remembers none."""
-    return bool(_look(path, "SELECT 1 FROM issues LIMIT 1"))
-
-
-def read_mark(path: Path, name: str) -> float | None:
-    """A moment that the file remembers (`marks`), by a file that is only looked at; None where it does not."""
-    if not _look(path, "SELECT 1 FROM sqlite_master WHERE name = 'marks'"):  # an older one has none
-        return None
-    return next((moment for (moment,) in _look(path, "SELECT moment FROM marks WHERE name = ?", name)), None)
-
-
-def read_frozen(path: Path, issue_id: str) -> tuple[str, str] | None:
-    """An issue as it was frozen, and its hash, by a file that is only looked at; None where there is none."""
-    return next(iter(_look(path, "SELECT frozen, hash FROM issues WHERE id = ?", issue_id)), None)
-
-
-def read_sent(path: Path) -> Iterator[str]:
-    """The issues that somebody has, or may have, as they were frozen, the newest first; the file is only looked at."""
-    have = "SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state IN ('sent', 'unknown', 'sending')"
-    for (number,) in _look(path, f"SELECT number FROM issues WHERE EXISTS ({have}) ORDER BY number DESC"):  # noqa: S608
-        for (frozen,) in _look(path, "SELECT frozen FROM issues WHERE number = ?", number):
-            yield frozen
-
-
-def _look(path: Path, query: str, *values: Any) -> list[Any]:
-    """The rows of a file that is only looked at; nothing where there is none. Raises NewsletterError."""
-    with looking(path) as db:
-        return db.execute(query, values).fetchall() if db is not None else []
-
-
-@contextlib.contextmanager
-def looking(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """A connection that only reads, to a file that may be older than this program; None where there is none.
-
-    Raises NewsletterError where it is newer, damaged, or no state file.
-    """
-    if not path.exists():
-        yield None
-        return
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with explained(path), contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
-        db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
-        found = _version_of_ours(db, path)
-        if found is not None and found > VERSION:
-            raise NewsletterError(_NEWER.format(found), path=path)
-        yield db if found is not None else None
-
-
-def prepare(path: Path) -> None:
-    """Make the file or bring it up to date; nothing but one small query when it is."""
-    try:
-        with contextlib.suppress(OSError):  # SQLite says what is wrong
-            private_file(path)  # its journals (-wal, -shm) take its mode
-        connection = sqlite3.connect(path, isolation_level=None)
-    except sqlite3.Error as error:
-        raise NewsletterError(f"the state file can't be opened ({error}); see [state] url", path=path) from None
-    with contextlib.closing(connection), explained(path):
-        configure(connection)
-        found = _version_of_ours(connection, path)
-        if found is None:
-            _enter_wal(connection)
-            found = _create(connection, path)
-        if found != VERSION:
-            _migrate(path, found)
-
-
-def _version(connection: sqlite3.Connection) -> str | None:
-    """The revision that the file is at; None for an empty one."""
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return None
-        raise
-    return str(row[0]) if row else None
-
-
-def _version_of_ours(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The revision that the file is at; None for an empty one. Another program's is refused, and left as it is."""
-    with transaction(connection, "DEFERRED"):  # one look: another process may be making the tables
-        found = _version(connection)
-        if found is None and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise NewsletterError("is another program's database; see [state] url", path=path)
-    return found
-
-
-def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging stays with the file. Changing the mode does not wait for others by itself."""
-    deadline = time.monotonic() + BUSY
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def _create(connection: sqlite3.Connection, path: Path) -> str:
-    """Make the tables in an empty file; another process may be at it, so look again under the lock."""
-    with transaction(connection):
-        found = _version(connection)
-        if found is None:
-            for statement in (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").split(";\n"):
-                connection.execute(statement)
-            connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-            connection.execute("INSERT INTO alembic_version VALUES (?)", (VERSION,))
-            found = VERSION
-    return found
-
-
-def _migrate(path: Path, found: str) -> None:
-    """Run the migrations between `found` and VERSION, in one transaction."""
-    from alembic import command
-    from alembic.config import Config as AlembicConfig
-    from alembic.script import ScriptDirectory
-    from sqlalchemy.exc import DBAPIError
-
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found not in known:
-        raise NewsletterError(_NEWER.format(found), path=path)
-    config.attributes["path"] = path
-    try:
-        command.upgrade(config, "head")
-    except DBAPIError as error:
-        raise explain(error.orig or error, path) from None
-
-
-def explain(error: BaseException, path: Path) -> NewsletterError:
-    """What SQLite says about the file, in words, and what to do."""
-    reason = str(error)
-    if "locked" in reason or "busy" in reason:
-        return TryAgainLater("the state file is busy; try again later", path=path)
-    if "full" in reason:
-        return NewsletterError("the disk is full; make room, then run the same command again to go on", path=path)
-    if "I/O" in reason or "readonly" in reason:
-        return NewsletterError(f"can't be written ({reason}); fix that, then run the same command again", path=path)
-    if "not a database" in reason or "malformed" in reason:
-        return NewsletterError(f"is no state file ({reason}); restore a copy, or move it away", path=path)
-    return NewsletterError(f"the state file can't be used ({reason}); see [state] url", path=path)
+def state_file(config: "Config", purpose: str) -> Path:
+    """The file that the state is in, for what only a file can do. Raises NewsletterError for a server's."""
+    database = database_of(config)
+    if not isinstance(database, SqliteDatabase):
+        raise NewsletterError(f"{purpose} is for a state in a file; pg_dump copies one of PostgreSQL")
+    return database.path

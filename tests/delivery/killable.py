@@ -17,7 +17,7 @@ from typing import Any
 
 from newsletter.delivery.ledger import journal, sqlite
 from newsletter.delivery.ledger.journal import Journal
-from newsletter.state.open import connect
+from newsletter.state.sqlite import connect
 from tests.delivery.sending import QUICK, people, send
 
 

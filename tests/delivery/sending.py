@@ -19,7 +19,7 @@ from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import parse_relay
-from newsletter.state.open import prepare
+from newsletter.state.sqlite import prepare
 
 QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
 SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2, back_off=0.05)

@@ -16,7 +16,7 @@ from newsletter.delivery.ledger.journal import Journal
 from newsletter.delivery.ledger.lease import STALE, Process, boot_id
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import TryAgainLater
-from newsletter.state.open import connect
+from newsletter.state.sqlite import connect
 
 from .relay_server import RelayServer, Talk, serving
 from .sending import an_issue, by_state, execute, people, plan, send

@@ -16,10 +16,11 @@ from newsletter.delivery.ledger.plan import make_plan
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import NewsletterError
 from newsletter.smtp.relay import parse_relay
-from newsletter.state import open as state_open
-from newsletter.state import open_sqlite
-from newsletter.state.open import suppressions_in
+from newsletter.state import database_of, open_sqlite
+from newsletter.state import schema as state_schema
+from newsletter.state.questions import read_suppressions
 from newsletter.state.schema import issues, metadata, schema_sql
+from newsletter.state.sqlite import SqliteDatabase
 from tests.delivery.relay_server import RelayServer, serving
 from tests.delivery.sending import QUICK, SHORT, PlainWriter, by_state
 
@@ -67,7 +68,7 @@ def test_a_new_file_the_schema_and_the_migrations_agree(tmp_path: Path, first_re
 
 
 def test_the_file_of_tables_is_what_the_schema_says() -> None:
-    assert (Path(state_open.__file__).parent / "schema.sql").read_text(encoding="utf-8") == schema_sql()
+    assert (Path(state_schema.__file__).parent / "schema.sql").read_text(encoding="utf-8") == schema_sql()
 
 
 async def test_a_send_that_the_first_release_has_begun_goes_on(first_release: Path) -> None:
@@ -89,14 +90,14 @@ async def test_a_send_that_the_first_release_has_begun_goes_on(first_release: Pa
 
 def test_the_suppressions_of_an_older_file_are_read_and_the_file_is_left_as_it_is(first_release: Path) -> None:
     before = first_release.read_bytes()
-    assert [row[0] for row in suppressions_in(first_release)] == ["reader1@example.org"]
+    assert [row[0] for row in read_suppressions(SqliteDatabase(first_release))] == ["reader1@example.org"]
     assert first_release.read_bytes() == before
 
 
 def test_the_suppressions_of_no_file_are_none(tmp_path: Path) -> None:
-    assert suppressions_in(tmp_path / "newsletter.db") == []
+    assert read_suppressions(SqliteDatabase(tmp_path / "newsletter.db")) == []
     (tmp_path / "newsletter.db").touch()
-    assert suppressions_in(tmp_path / "newsletter.db") == []
+    assert read_suppressions(SqliteDatabase(tmp_path / "newsletter.db")) == []
 
 
 def write_another_program_s(path: Path) -> None:
@@ -118,7 +119,7 @@ def damage(path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 8192))
 
 
-@pytest.mark.parametrize("read", [open_sqlite, suppressions_in, SqliteLedger])
+@pytest.mark.parametrize("read", [open_sqlite, lambda path: read_suppressions(SqliteDatabase(path)), SqliteLedger])
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -160,7 +161,7 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_ready_file_is_opened_without_alembic_or_the_toolkit(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from newsletter.state.open import prepare;"
+        "import sys; from pathlib import Path; from newsletter.state.sqlite import prepare;"
         f"prepare(Path({str(tmp_path / 'newsletter.db')!r}));"
         "assert not {'alembic', 'sqlalchemy'} & set(sys.modules)"
     )
@@ -169,7 +170,7 @@ def test_a_ready_file_is_opened_without_alembic_or_the_toolkit(tmp_path: Path) -
 
 def test_six_processes_make_one_file_together(tmp_path: Path) -> None:
     file = str(tmp_path / "n.db")
-    code = f"from pathlib import Path; from newsletter.state.open import prepare; prepare(Path({file!r}))"
+    code = f"from pathlib import Path; from newsletter.state.sqlite import prepare; prepare(Path({file!r}))"
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(6)]
     assert [process.wait() for process in running] == [0] * 6
     assert len(tables(tmp_path / "n.db")) == len(metadata.tables)
@@ -185,4 +186,4 @@ def test_an_url_of_no_use_is_refused(url: str) -> None:
     from newsletter.config.settings import Config, State
 
     with pytest.raises(NewsletterError, match=r"\[state\] url"):
-        state_open.sqlite_path(Config(state=State(url=url)))
+        database_of(Config(state=State(url=url)))

@@ -5,20 +5,21 @@ from pathlib import Path
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.recognize import find_resemblance, refuse_changed
 from newsletter.errors import NewsletterError
-from newsletter.state.open import read_frozen, read_sent
+from newsletter.state.database import Database
+from newsletter.state.questions import read_frozen, read_sent
 
 
-def foresee_refusal(live: Path, issue: Issue, *, second: bool, root: Path) -> NewsletterError | None:
+def foresee_refusal(live: Database, issue: Issue, *, second: bool, root: Path) -> NewsletterError | None:
     """Why the ledger at `live` would refuse the issue: as `plan.make_plan` does; None where it would not."""
     found = read_frozen(live, issue.id)
     try:
         if found is not None:
             frozen, stored_hash = found
-            before = Issue.loads(frozen, live)
+            before = Issue.loads(frozen, live.name)
             if not issue.is_still(before, stored_hash):
                 raise refuse_changed(issue, before, root)
         elif not second:
-            find_resemblance(issue, (Issue.loads(frozen, live) for frozen in read_sent(live)), root)
+            find_resemblance(issue, (Issue.loads(frozen, live.name) for frozen in read_sent(live)), root)
     except NewsletterError as refusal:
         return refusal
     return None

@@ -3,6 +3,7 @@
 Read-only but for `remember`. A digest is an issue of several posts, which its frozen context names.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -12,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from newsletter.errors import NewsletterError
-from newsletter.state.open import explain
 from newsletter.state.schema import DEFERRED, PENDING, SENDING, SENT, UNKNOWN, deliveries, issues, marks
 
 DIGEST = "digest-"
@@ -55,18 +55,15 @@ def post_issues(engine: Engine) -> list[PostIssue]:
         deliveries.c.issue, deliveries.c.state
     )
     columns = (issues.c.number, issues.c.id, issues.c.post, issues.c.created, issues.c.hash, issues.c.git_commit)
-    try:
-        with engine.connect() as connection:
-            states: dict[int, dict[str, int]] = {}
-            last: dict[int, float] = {}
-            for number, state, count, updated in connection.execute(counts):
-                states.setdefault(number, {})[state] = count
-                last[number] = max(last.get(number, 0.0), updated or 0.0)
-            digests = select(issues.c.number, issues.c.frozen).where(issues.c.id.startswith(DIGEST))
-            frozen = {number: text for number, text in connection.execute(digests)}  # noqa: C416 (rows are no pairs)
-            rows = connection.execute(select(*columns).order_by(issues.c.number.desc())).all()
-    except DBAPIError as error:
-        raise explain(error.orig or error, Path(engine.url.database or "")) from None
+    with engine.connect() as connection:
+        states: dict[int, dict[str, int]] = {}
+        last: dict[int, float] = {}
+        for number, state, count, updated in connection.execute(counts):
+            states.setdefault(number, {})[state] = count
+            last[number] = max(last.get(number, 0.0), updated or 0.0)
+        digests = select(issues.c.number, issues.c.frozen).where(issues.c.id.startswith(DIGEST))
+        frozen = {number: text for number, text in connection.execute(digests)}  # noqa: C416 (rows are no pairs)
+        rows = connection.execute(select(*columns).order_by(issues.c.number.desc())).all()
     found = []
     for number, id_, post, created, hash_, commit in rows:
         count = states.get(number, {})
@@ -102,13 +99,8 @@ def issue_of(engine: Engine, typed: str, paths: Sequence[str] = ()) -> str:
 
 def remember(engine: Engine, name: str, moment: float) -> None:
     """Write down a moment that is to be known later; the first word stays."""
-    try:
-        with engine.begin() as connection:
-            connection.execute(marks.insert().values(name=name, moment=moment))
-    except IntegrityError:
-        return
-    except DBAPIError as error:
-        raise explain(error.orig or error, Path(engine.url.database or "")) from None
+    with contextlib.suppress(IntegrityError), engine.begin() as connection:
+        connection.execute(marks.insert().values(name=name, moment=moment))
 
 
 def _posts(frozen: str | None) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError
 
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, sender_domain
@@ -16,8 +15,8 @@ from newsletter.delivery.ledger.log import overlay
 from newsletter.errors import NewsletterError
 from newsletter.smtp.provider_id import provider_id
 from newsletter.smtp.reply import Reply
-from newsletter.state.open import explain
 from newsletter.state.schema import STATES, deliveries, issues, suppressions
+from newsletter.state.sqlite import explained
 
 
 def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, Any]]:
@@ -94,21 +93,14 @@ def _iterate(engine: Engine, number: int, secret: bytes, state: str | None) -> I
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees deliveries as a running or dead sender's log has them.
-
-    What the database says of a damaged file is said as a NewsletterError.
-    """
-    path = Path(engine.url.database or "")
-    try:
-        with engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            overlay(driver, path)
-            yield connection
-    except DBAPIError as error:
-        raise explain(error.orig or error, path) from None
-    except sqlite3.Error as error:
-        raise explain(error, path) from None
+    """A connection that sees deliveries as a running or dead sender's log has them, where there is a log."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            path = Path(engine.url.database or "")
+            with explained(path):
+                overlay(driver, path)
+        yield connection
 
 
 def _number(engine: Engine, issue_id: str) -> int:

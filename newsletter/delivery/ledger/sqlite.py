@@ -24,7 +24,9 @@ from newsletter.delivery.ledger.plan import Audience, Plan, Standing
 from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, record, write_batch
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
-from newsletter.state.open import connect, explained, looking, prepare, suppressions_in, transaction
+from newsletter.state.database import Database
+from newsletter.state.questions import read_suppressions
+from newsletter.state.sqlite import SqliteDatabase, connect, explained, looking, prepare, transaction
 
 _OWNER = "SELECT host, boot, pid, process, since, heartbeat FROM leases WHERE issue = ? AND owner != ''"
 
@@ -92,12 +94,12 @@ class SqliteLedger:
         self._claims = Claims(0, "")
 
     @classmethod
-    def rehearsal(cls, path: Path, live: Path, excepted: str = "") -> "SqliteLedger":
-        """A scratch ledger at `path` that knows the suppressions of the one at `live`, which is only read.
+    def rehearsal(cls, path: Path, live: Database, excepted: str = "") -> "SqliteLedger":
+        """A scratch ledger at `path` that knows the suppressions of the one in `live`, which is only read.
 
         And who has the issue `excepted`, if there is one.
         """
-        suppressions = suppressions_in(live)
+        suppressions = read_suppressions(live)
         issue, have = _who_has(live, excepted) if excepted else ([], [])
         ledger = cls(path)
         with explained(path), transaction(ledger._db) as db:
@@ -295,15 +297,17 @@ class SqliteLedger:
                 db.execute("UPDATE leases SET log_mark = ? WHERE issue = ?", (mark, self.held))
 
 
-def _who_has(state: Path, issue_id: str) -> tuple[list[Any], list[Any]]:
-    """An issue, and those of its deliveries who have it or may have it, by a file that is only looked at."""
-    with looking(state) as db:
+def _who_has(live: Database, issue_id: str) -> tuple[list[Any], list[Any]]:
+    """An issue, and those of its deliveries who have it or may have it, by a state that is only looked at."""
+    known = "SELECT number, id, post, subject, created, frozen, hash, list_hash FROM issues WHERE id = ?"
+    have = "SELECT issue, key, email, name, columns, state FROM deliveries WHERE issue = ? AND state IN"
+    have = f"{have} ('sent', 'unknown', 'sending')"
+    if not isinstance(live, SqliteDatabase):
+        issue = live.query(known, issue_id)
+        return issue, live.query(have, issue[0][0]) if issue else []
+    with looking(live.path) as db:
         if db is None:
             return [], []
-        overlay(db, state)
-        issue = db.execute(
-            "SELECT number, id, post, subject, created, frozen, hash, list_hash FROM issues WHERE id = ?", (issue_id,)
-        ).fetchall()
-        query = "SELECT issue, key, email, name, columns, state FROM deliveries WHERE issue = ? AND state IN"
-        have = db.execute(f"{query} ('sent', 'unknown', 'sending')", issue[0][:1]).fetchall() if issue else []
-        return issue, have
+        overlay(db, live.path)
+        issue = db.execute(known, (issue_id,)).fetchall()
+        return issue, db.execute(have, issue[0][:1]).fetchall() if issue else []

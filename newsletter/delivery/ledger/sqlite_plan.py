@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from newsletter.delivery.ledger.plan import LEFT, NAMED, Listed, Plan, Standing
 from newsletter.delivery.ledger.recognize import source_text
-from newsletter.state.open import transaction
+from newsletter.state.sqlite import transaction
 
 _SUPPRESSED = "EXISTS (SELECT 1 FROM suppressions s WHERE s.key = {table}.key)"
 _PLANNED = "EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = :issue AND d.key = a.key)"

@@ -16,7 +16,7 @@ from newsletter.audience.source import find_list
 from newsletter.audience.subscriber import JOINED, Subscriber
 from newsletter.audience.suppression import suppressed_keys, unsubscribed
 from newsletter.config.settings import Config
-from newsletter.state import open_state, sqlite_path
+from newsletter.state import database_of
 
 MONTHS, LATEST = 24, 40
 WIDTH, HEIGHT = 720, 200
@@ -36,7 +36,8 @@ def overview(config: Config) -> dict[str, Any]:
     """What the page shows."""
     counts: Counter[str] = Counter()
     joined: Counter[str] = Counter()
-    engine = open_state(config) if sqlite_path(config).exists() else None
+    state = database_of(config)
+    engine = state.engine() if state.exists() else None
     stopped = suppressed_keys(engine) if engine is not None else frozenset()
     for _, row in find_list(config) or ():
         if not isinstance(row, Subscriber):

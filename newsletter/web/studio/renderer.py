@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.audience.source import MailingList, find_list, first_subscriber, list_path, subscribers_of
+from newsletter.audience.source import MailingList, find_list, first_subscriber, list_file, list_name, subscribers_of
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composed, Composer
 from newsletter.compose.issue import Issue
@@ -171,7 +171,7 @@ class Renderer:
             files = {path.resolve() for path in changed}
             self._messages.clear()
             self._posts_are_old = True
-            source = list_path(self.config)
+            source = list_file(self.config)
             if source is None or source.resolve() in files or self._path.resolve() in files:
                 self._list = None
             files -= {source.resolve()} if source is not None else set()
@@ -192,7 +192,7 @@ class Renderer:
         rows = self._open_list()
         found = personas.find_person(rows, person) if person else first_subscriber(rows)
         if found is None:
-            raise NewsletterError(f"{person} is not on the list; choose somebody else", path=list_path(self.config))
+            raise NewsletterError(f"{person} is not on the list; choose somebody else", path=list_name(self.config))
         return found
 
     def _missing(self, path: Path) -> str:

@@ -1,16 +1,14 @@
 """What was sent of each post, when, and to how many: the ledger, read for the list of posts.
 
-Nothing is made or changed: where there is no state file, nothing was sent. It is asked again when the file has changed.
+Nothing is made or changed: where there is no state, nothing was sent. It is asked again when the state has changed.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from newsletter.config.settings import Config
 from newsletter.delivery.ledger.report import frozen_hashes, issue_counts
-from newsletter.state import open_state, sqlite_path
+from newsletter.state import database_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class SentIssue:
 
 
 class SentIssues:
-    """The issues of one newsletter, remembered while its state file is unchanged."""
+    """The issues of one newsletter, remembered while its state is unchanged."""
 
     def __init__(self) -> None:
         self._mark: object = None
@@ -41,12 +39,12 @@ class SentIssues:
 
     def by_post(self, config: Config) -> dict[str, SentIssue]:
         """The newest issue of each post that has one, by the post's file. Raises NewsletterError."""
-        path = sqlite_path(config)
-        mark = path, _mark(path), _mark(Path(f"{path}-wal"))
+        state = database_of(config)
+        mark = state.name, state.mark()
         if mark[1] is None:
             return {}
         if mark != self._mark:
-            engine = open_state(config)
+            engine = state.engine()
             try:
                 self._issues = _read(issue_counts(engine), frozen_hashes(engine))
             finally:
@@ -68,11 +66,3 @@ def _read(counts: list[dict[str, object]], hashes: dict[str, str]) -> dict[str, 
         )
         found.setdefault(issue.post, issue)
     return found
-
-
-def _mark(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,237 @@
+"""The state in a file: make it, bring it up to date, set what makes it durable.
+
+Ordinary queries go through a SQLAlchemy engine (`open_sqlite`); delivery.ledger opens a connection of its own on the
+same file. A new file is made from schema.sql; Alembic is imported only when an older one must be brought up to date.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.state.database import NEWER, VERSION, explaining
+from newsletter.state.private import private_file
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+BUSY = 30.0
+"""Seconds to wait for another writer; planning a million recipients holds the file for several."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDatabase:
+    """The state in the file `path` (`state.database.Database`)."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def engine(self) -> "Engine":
+        return open_sqlite(self.path)
+
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        with looking(self.path) as db:
+            if db is None:
+                return []
+            try:
+                return db.execute(sql, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+    def mark(self) -> object:
+        found = [_stamp(self.path), _stamp(Path(f"{self.path}-wal"))]
+        return found if found[0] is not None else None
+
+    def explain(self, error: BaseException) -> NewsletterError:
+        return explain(error, self.path)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def open_sqlite(path: Path) -> "Engine":
+    """The state file at `path` as a SQLAlchemy engine; made where there is none.
+
+    Raises NewsletterError where it can't be read, is no state file, or is of a newer version than this program.
+    """
+    prepare(path)
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.engine import URL
+
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    event.listen(engine, "connect", _on_connect)
+    return explaining(engine, SqliteDatabase(path))
+
+
+def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+    configure(connection)
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """What every connection needs: waiting for other writers, foreign keys, an fsync at each commit."""
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection of one's own to a file that is ready (`prepare`), for any one thread at a time."""
+    with explained(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        configure(connection)
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    """All or nothing: what is done inside is committed at the end, and taken back where anything goes wrong."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # what went wrong first is what is said
+                connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite says about the file is said as a NewsletterError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, path) from None
+
+
+@contextlib.contextmanager
+def looking(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection that only reads, to a file that may be older than this program; None where there is none.
+
+    Raises NewsletterError where it is newer, damaged, or no state file.
+    """
+    if not path.exists():
+        yield None
+        return
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with explained(path), contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+        db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
+        found = _version_of_ours(db, path)
+        if found is not None and found > VERSION:
+            raise NewsletterError(NEWER.format(found), path=path)
+        yield db if found is not None else None
+
+
+def prepare(path: Path) -> None:
+    """Make the file or bring it up to date; nothing but one small query when it is."""
+    try:
+        with contextlib.suppress(OSError):  # SQLite says what is wrong
+            private_file(path)  # its journals (-wal, -shm) take its mode
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise NewsletterError(f"the state file can't be opened ({error}); see [state] url", path=path) from None
+    with contextlib.closing(connection), explained(path):
+        configure(connection)
+        found = _version_of_ours(connection, path)
+        if found is None:
+            _enter_wal(connection)
+            found = _create(connection, path)
+        if found != VERSION:
+            _migrate(path, found)
+
+
+def _version(connection: sqlite3.Connection) -> str | None:
+    """The revision that the file is at; None for an empty one."""
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return None
+        raise
+    return str(row[0]) if row else None
+
+
+def _version_of_ours(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The revision that the file is at; None for an empty one. Another program's is refused, and left as it is."""
+    with transaction(connection, "DEFERRED"):  # one look: another process may be making the tables
+        found = _version(connection)
+        if found is None and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise NewsletterError("is another program's database; see [state] url", path=path)
+    return found
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging stays with the file. Changing the mode does not wait for others by itself."""
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> str:
+    """Make the tables in an empty file; another process may be at it, so look again under the lock."""
+    with transaction(connection):
+        found = _version(connection)
+        if found is None:
+            for statement in (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").split(";\n"):
+                connection.execute(statement)
+            connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (VERSION,))
+            found = VERSION
+    return found
+
+
+def _migrate(path: Path, found: str) -> None:
+    """Run the migrations between `found` and VERSION, in one transaction."""
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+    from alembic.script import ScriptDirectory
+    from sqlalchemy.exc import DBAPIError
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found not in known:
+        raise NewsletterError(NEWER.format(found), path=path)
+    config.attributes["path"] = path
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise explain(error.orig or error, path) from None
+
+
+def explain(error: BaseException, path: Path) -> NewsletterError:
+    """What SQLite says about the file, in words, and what to do."""
+    reason = str(error)
+    if "locked" in reason or "busy" in reason:
+        return TryAgainLater("the state file is busy; try again later", path=path)
+    if "full" in reason:
+        return NewsletterError("the disk is full; make room, then run the same command again to go on", path=path)
+    if "I/O" in reason or "readonly" in reason:
+        return NewsletterError(f"can't be written ({reason}); fix that, then run the same command again", path=path)
+    if "not a database" in reason or "malformed" in reason:
+        return NewsletterError(f"is no state file ({reason}); restore a copy, or move it away", path=path)
+    return NewsletterError(f"the state file can't be used ({reason}); see [state] url", path=path)
