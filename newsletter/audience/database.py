@@ -11,19 +11,24 @@ from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Connection, Engine, delete, func, select
-from sqlalchemy.dialects import sqlite
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber, pack_columns
 from newsletter.state.schema import subscriber_columns, subscribers
+from newsletter.state.upsert import insert_into
 
 _CHUNK = 250
 _PUT = """
-INSERT INTO subscribers ("key", email, name, columns) VALUES (?, ?, ?, ?)
-ON CONFLICT ("key") DO UPDATE SET email = excluded.email, name = excluded.name,
-  columns = json_patch(subscribers.columns, excluded.columns)
+INSERT INTO subscribers ("key", email, name, columns) VALUES ({values})
+ON CONFLICT ("key") DO UPDATE SET email = excluded.email, name = excluded.name, columns = {merged}
 """
+_PUT_BY = {
+    "sqlite": _PUT.format(values="?, ?, ?, ?", merged="json_patch(subscribers.columns, excluded.columns)"),
+    "postgresql": _PUT.format(
+        values="%s, %s, %s, %s", merged="(subscribers.columns::jsonb || excluded.columns::jsonb)::text"
+    ),
+}
 _table = subscribers.c
 
 
@@ -73,7 +78,7 @@ class DatabaseRoster:
                     for person in people
                 )
                 while chunk := list(islice(rows, _CHUNK)):
-                    connection.exec_driver_sql(_PUT, chunk)
+                    connection.exec_driver_sql(_PUT_BY[connection.dialect.name], chunk)
 
     def remove(self, keys: Collection[str]) -> set[str]:
         """Take these people off it; the keys of those who were on it."""
@@ -89,7 +94,7 @@ def _add_columns(connection: Connection, names: Collection[str]) -> None:
     for name in names:
         if name == "name":
             continue
-        connection.execute(sqlite.insert(subscriber_columns).values(name=name).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, subscriber_columns).values(name=name).on_conflict_do_nothing())
 
 
 def _subscriber(email: str, name: str, text: str, columns: tuple[str, ...]) -> Subscriber:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from sqlalchemy import Connection, Engine, delete, func, or_, select
-from sqlalchemy.dialects import sqlite
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import control_character
@@ -21,6 +20,7 @@ from newsletter.audience.roster import Roster, put, today
 from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
 from newsletter.audience.suppression import suppressed, unsuppress
 from newsletter.state.schema import events, signups
+from newsletter.state.upsert import insert_into
 
 NAME_MAX = 100
 _CHUNK = 500
@@ -56,7 +56,7 @@ def _ask(
     columns = json.dumps(dict(person.columns), ensure_ascii=False)
     due = mail and not owed_lately(connection, key, "confirm", now - ONCE_A)
     values = {"email": person.email, "name": person.name, "columns": columns}
-    statement = sqlite.insert(signups).values(key=key, created=now, asked=now if due else 0.0, **values)
+    statement = insert_into(connection, signups).values(key=key, created=now, asked=now if due else 0.0, **values)
     changes = {**values, "asked": now} if due else values
     differs = or_(*(_table[name] != value for name, value in changes.items()))
     upsert = statement.on_conflict_do_update(index_elements=["key"], set_=changes, where=differs)

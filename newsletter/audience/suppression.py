@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.audience.address import address_key, normalize_address
 from newsletter.errors import NewsletterError
 from newsletter.state.schema import suppressions
+from newsletter.state.upsert import insert_into
 
 Reason = Literal["bounce", "complaint", "unsubscribe", "manual"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -45,9 +45,8 @@ def suppress(engine: Engine, email: str, reason: Reason, source: str, now: float
 
 def write_suppression(connection: Connection, key: str, suppression: Suppression) -> bool:
     """`suppress`, in the caller's transaction."""
-    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     values = {name: getattr(suppression, name) for name in ("email", "reason", "source", "created", "issue")}
-    statement = upsert(suppressions).values(key=key, **values)
+    statement = insert_into(connection, suppressions).values(key=key, **values)
     if connection.execute(statement.on_conflict_do_nothing(index_elements=["key"])).rowcount:
         return True
     if suppression.reason != "bounce":

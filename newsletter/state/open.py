@@ -17,10 +17,12 @@ def database_of(config: "Config") -> Database:
     """Where the state is; nothing is opened yet. Raises NewsletterError for an URL that is no database."""
     scheme, _, rest = config.state.url.partition("://")
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        what = "[state] url: PostgreSQL is not available yet; use sqlite:///newsletter.db"
-        raise NewsletterError(what, **config.where("state", "url"))
+        from newsletter.state.postgres import PostgresDatabase
+
+        with config.naming("state", "url"):
+            return PostgresDatabase(config.state.url)
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        what = f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db"
+        what = f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db, or postgresql://…"
         raise NewsletterError(what, **config.where("state", "url"))
     return SqliteDatabase(config.root / rest.removeprefix("/"))  # relative to newsletter.toml
 

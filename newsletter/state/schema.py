@@ -6,7 +6,19 @@ This is the one source: schema.sql is made from it (`make docs`), so that a new 
 Alembic. A change here needs a migration beside it (state/migrations/versions); a test compares the two.
 """
 
-from sqlalchemy import Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -16,6 +28,9 @@ metadata = MetaData(
         "pk": "%(table_name)s_pk",
     }
 )
+
+_LARGE = BigInteger().with_variant(Integer, "sqlite")
+"""A number of which SQLite's Integer holds enough, and PostgreSQL's would not."""
 
 PENDING = "pending"
 SENDING = "sending"
@@ -50,7 +65,7 @@ issues = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", Integer, primary_key=True),  # ascending in the order of the list
+    Column("id", _LARGE, primary_key=True),  # ascending in the order of the list
     Column("issue", Integer, ForeignKey("issues.number"), nullable=False),
     Column("key", Text, nullable=False),
     Column("email", Text, nullable=False),
@@ -144,7 +159,7 @@ signups = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _LARGE, primary_key=True),
     Column("key", Text, nullable=False),
     Column("kind", Text, nullable=False),  # what happened to a person; audience.events names the kinds
     Column("created", Double, nullable=False),

@@ -205,22 +205,24 @@ def _create(connection: sqlite3.Connection, path: Path) -> str:
 
 
 def _migrate(path: Path, found: str) -> None:
-    """Run the migrations between `found` and VERSION, in one transaction."""
-    from alembic import command
-    from alembic.config import Config as AlembicConfig
-    from alembic.script import ScriptDirectory
+    """Run the migrations between `found` and VERSION, in one transaction that holds the write lock."""
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.engine import URL
     from sqlalchemy.exc import DBAPIError
 
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found not in known:
-        raise NewsletterError(NEWER.format(found), path=path)
-    config.attributes["path"] = path
+    from newsletter.state.migrate import migrate
+
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    event.listen(engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
-        command.upgrade(config, "head")
+        with engine.begin() as connection:
+            if not migrate(found, connection):
+                raise NewsletterError(NEWER.format(found), path=path)
     except DBAPIError as error:
         raise explain(error.orig or error, path) from None
+    finally:
+        engine.dispose()
 
 
 def explain(error: BaseException, path: Path) -> NewsletterError:
