@@ -39,8 +39,8 @@ units: install debian ## the tests alone
 coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
 coverage: install debian ## the tests again, and which files they run less than 80 % of
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist worksteal -m 'not soak'
-	$(BIN)/python .ci/uncovered.py
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal -m 'not soak'; failed=$$?; \
+	$(BIN)/python .ci/uncovered.py && exit $$failed
 
 FRESH ?= 60
 fidelity: install ## compare Markdown with the real generators, styles with Chromium, and blogs with SITES="FOLDER…", write fidelity/*.md

@@ -2,12 +2,14 @@
 
 import re
 import resource
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from newsletter.bounds import Overtime, bounded
 from newsletter.compose import deadline as bound
 from newsletter.compose.composer import Composer
 from newsletter.compose.html import inline_css as css
@@ -134,3 +136,29 @@ def test_a_post_in_time_leaves_no_timer_behind(tmp_path: Path) -> None:
     until = time.process_time() + 2 * SHORT
     while time.process_time() < until:
         pass
+
+
+def test_time_that_ends_with_the_work_is_over_there_or_not_at_all() -> None:
+    """Overtime that was put into a thread at the last moment must not come later, under a tracer neither."""
+    found: list[str] = []
+
+    def work(seconds: float) -> None:
+        sys.settrace(lambda *_: None)  # CPython 3.11 hangs in a thread whose asynchronous exception was taken back
+        try:
+            with bounded(0.02):
+                until = time.thread_time() + seconds
+                while time.thread_time() < until:
+                    pass
+            found.append("done")
+        except Overtime:
+            found.append("over")
+        sum(range(100_000))
+
+    for turn in range(12):
+        thread = threading.Thread(target=work, args=(0.018 + turn * 0.004,), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(found) == 12
+    assert "done" in found
+    assert "over" in found
