@@ -170,9 +170,13 @@ def _by_watch(seconds: float) -> Iterator[None]:
     ended, on_its_way, lock = threading.Event(), threading.Event(), threading.Lock()
 
     def watch() -> None:
-        while not ended.wait(max(left := until - time.clock_gettime(clock), 0.01)):
+        left = seconds
+        while not ended.wait(max(left, 0.01)):
             with lock:
-                if left <= 0 and not ended.is_set():
+                if ended.is_set():  # and so is the thread, perhaps
+                    return
+                left = until - time.clock_gettime(clock)
+                if left <= 0:
                     on_its_way.set()
                     _raise_overtime_in(mine)
                     return
