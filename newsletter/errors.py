@@ -33,6 +33,12 @@ class Refused(NewsletterError):  # noqa: N818 (named for what the relay has done
     exit_code = 3
 
 
+class Cancelled(NewsletterError):  # noqa: N818 (named for what was done to the issue)
+    """Somebody has cancelled the issue: who was not mailed yet is skipped."""
+
+    exit_code = 3
+
+
 class TryAgainLater(NewsletterError):  # noqa: N818 (named for what it asks of the user)
     """Another sender holds the issue, or a service is away for now (EX_TEMPFAIL)."""
 

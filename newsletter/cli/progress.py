@@ -2,10 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from newsletter.cli.console import note
+
+if TYPE_CHECKING:
+    from newsletter.cli.progress_bar import Show
 
 LINE_EVERY = 5.0
 LONGEST = 300.0
@@ -13,13 +17,13 @@ LONGEST = 300.0
 
 
 @contextmanager
-def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+def progress(total: int, quiet: bool) -> "Iterator[Show]":
     """Show how far a long piece of work is: a bar and what is left on a terminal, a line every few seconds elsewhere.
 
-    Yields a function that takes the number done so far and a short text. `quiet`: nothing is shown.
+    `quiet`: nothing is shown.
     """
     if quiet:
-        yield lambda done, text: None
+        yield lambda done, text, *, at_once=False: None
     elif sys.stderr.isatty():
         from newsletter.cli.progress_bar import bar
 
@@ -28,9 +32,9 @@ def progress(total: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
     else:
         last, shown, wait = time.monotonic(), -1, LINE_EVERY
 
-        def line(done: int, text: str) -> None:
+        def line(done: int, text: str, *, at_once: bool = False) -> None:
             nonlocal last, shown, wait
-            if time.monotonic() - last >= wait:
+            if at_once or time.monotonic() - last >= wait:
                 wait = LINE_EVERY if done != shown else min(wait * 2, LONGEST)
                 last, shown = time.monotonic(), done
                 left = f", {total - done:,} left" if done < total else ""

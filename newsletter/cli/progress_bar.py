@@ -1,13 +1,20 @@
 """A bar on a terminal: how much is done, how much is left and for how long, and below it what there is to say."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, Task, TextColumn
 from rich.text import Text
 
 from newsletter.cli.console import human_seconds
+
+
+class Show(Protocol):
+    """Takes the number done so far and a short text; `at_once`: which is news, and said without delay."""
+
+    def __call__(self, done: int, text: str, *, at_once: bool = False) -> None: ...
 
 
 class _Bar(Progress):
@@ -22,7 +29,7 @@ class _Bar(Progress):
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Callable[[int, str], None]]:
+def bar(total: int) -> Iterator[Show]:
     """Show a bar; yields a function that takes the number done so far and a short text."""
     columns = (
         TextColumn("sending"),
@@ -33,7 +40,7 @@ def bar(total: int) -> Iterator[Callable[[int, str], None]]:
         task = shown.add_task("", total=total)
         shown.words = _left(None, total)
 
-        def show(done: int, text: str) -> None:
+        def show(done: int, text: str, *, at_once: bool = False) -> None:
             shown.update(task, completed=done)
             shown.words = ", ".join(filter(None, (_left(shown.tasks[0], total - done), text)))
 

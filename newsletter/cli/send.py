@@ -318,10 +318,13 @@ async def _deliver(
             note("stopped before anything was sent")
             return 130
         with progress(plan.to_send, quiet=options.is_silent) as show:
+            state = "running"
 
             def on_progress(now: Progress) -> None:
+                nonlocal state
                 done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
-                show(min(done, plan.to_send), progress_line(now))
+                show(min(done, plan.to_send), progress_line(now, plan.issue.id), at_once=now.state != state)
+                state = now.state
 
             report = await deliver_plan(
                 ledger, plan, writer, relays, git_commit=options.commit or git_commit(config.root),

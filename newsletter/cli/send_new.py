@@ -72,6 +72,8 @@ def send_new(
     return code
 
 
+_HELD = {"paused": "it is paused; `newsletter resume` goes on", "scheduled": "it is scheduled for later"}
+"""What is said of an issue that was begun and is to wait."""
 _ENDING = (3, 75, 130)
 """Codes after which the next post would fare no better: the relay is away or refuses us, or somebody stopped us."""
 
@@ -145,11 +147,13 @@ def _work(config: "Config", options: "Options", since: str | None, *, digest: bo
         remember(engine, FIRST_RUN, found.began.timestamp())
         engine.dispose()
     due = [each.candidate.page for each in found.posts if each.is_due]
-    unfinished = [issue for issue in reversed(found.issues) if issue.pending and not options.dry_run]
+    begun = [] if options.dry_run else list(reversed(found.issues))
+    unfinished = [issue for issue in begun if issue.state == "running"]
     broken = [_shown(error) for error in found.broken]
     work = Work(
         unfinished, due, [], "", _left([each.candidate for each in found.posts if not each.issue], found.since), broken
     )
+    work.left += [f"left: {issue.id}: {_HELD[issue.state]}" for issue in begun if issue.state in _HELD]
     every = config.digest.every
     if digest or every:
         work.alone = [page for page in due if page.post.personalize]

@@ -20,7 +20,10 @@ SHOWN = 5
 NEVER_ANSWERED = "{} has never answered; `{} --links` asks it"
 
 
-def progress_line(now: "Progress") -> str:
+def progress_line(now: "Progress", issue: str) -> str:
+    """What is said beside the bar."""
+    if now.state == "paused":
+        return f"paused; `newsletter resume {shlex.quote(issue)}` goes on"
     parts = [f"{now.rate:,.0f}/s"] if now.rate else []
     parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
     if now.next_retry is not None:
@@ -112,6 +115,7 @@ def _rows(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
         ("Subject", source_text(issue.subject)),
         ("From", issue.sender),
         ("Issue", f"{issue.id}{'' if plan.is_new else ' (begun before)'}"),
+        ("Paused", f"it waits for `newsletter resume {shlex.quote(issue.id)}`" if plan.is_paused else ""),
         ("Audience", f"{plan.recipients:,}"),
         ("Left out", ", ".join(out)),
         *(("", str(column)) for column in plan.status),
@@ -141,6 +145,8 @@ def _names(count: int, names: tuple[str, ...]) -> str:
 
 
 def report_json(plan: "Plan", report: "Report", rehearsal: "Rehearsal | None") -> dict[str, Any]:
+    from newsletter.delivery.ledger.batch import Asked
+
     return {
         "issue": plan.issue.id,
         "post": plan.issue.post,
@@ -157,6 +163,8 @@ def report_json(plan: "Plan", report: "Report", rehearsal: "Rehearsal | None") -
         "error": str(report.stopped) if report.stopped is not None else None,
         "seconds": round(report.seconds, 3),
         "rate": round(report.rate, 1),
+        "paused": round(report.paused, 3),
+        "state": Asked(report.state).in_one_word(report.pending + report.deferred, 0.0),
         "inbox": rehearsal.place if rehearsal else None,
     }
 
@@ -197,6 +205,8 @@ def show_report(
         note(f"newsletter: {report.stopped}")
     if report.interrupted:
         note("stopped; run the same command again to go on")
+        if report.state == "paused":
+            note(f"it is paused; `newsletter resume {shlex.quote(plan.issue.id)}` first")
     elif rehearsal is None and report.failed + report.unknown + report.deferred:
         say(f"`newsletter deliveries {plan.issue.id}` names everybody")
 

@@ -2,16 +2,15 @@
 
 import csv
 import json
-import os
 import sys
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from newsletter.cli.console import say, say_json, table
+from newsletter.cli.posts import find_issue
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -82,11 +81,11 @@ def status(
             raise NewsletterError("--watch needs an issue; name one")
         from newsletter.cli.loop import run_async
 
-        run_async(_watch(config, _issue(config, issue), as_json=as_json))
+        run_async(_watch(config, find_issue(config, issue), as_json=as_json))
         return
     state = database_of(config)
     begun = issue is not None or state.exists()
-    counts = issue_counts(state.engine(), _issue(config, issue) if issue else None) if begun else []
+    counts = issue_counts(state.engine(), find_issue(config, issue) if issue else None) if begun else []
     if as_json:
         say_json(counts[0] if issue else counts)
         return
@@ -96,10 +95,13 @@ def status(
     names = (*(state.value for state in DeliveryState), "unsubscribed")
     shown = [name for name in names if name == DeliveryState.sent.value or any(one[name] for one in counts)]
     rows = [
-        [one["issue"], _day(one["created"]), str(one["recipients"]), *(str(one[name] or "") for name in shown)]
+        [
+            one["issue"], _day(one["created"]), _word(one), str(one["recipients"]),
+            *(str(one[name] or "") for name in shown),
+        ]
         for one in counts
-    ]
-    say(table(rows, ["issue", "created", "recipients", *shown], right=range(2, 3 + len(shown))))
+    ]  # fmt: skip
+    say(table(rows, ["issue", "created", "state", "recipients", *shown], right=range(3, 4 + len(shown))))
 
 
 async def _watch(config: "Config", issue: str, *, as_json: bool) -> None:
@@ -134,7 +136,7 @@ def deliveries(
 
     config = load_config(context.obj)
     rows = iter_deliveries(
-        open_state(config), _issue(config, issue), load_secret(config), state.value if state else None
+        open_state(config), find_issue(config, issue), load_secret(config), state.value if state else None
     )
     if form is DeliveriesFormat.json:
         say_json(list(rows))
@@ -150,18 +152,9 @@ def deliveries(
             say(f"nobody {'is ' + state.value if state else 'is planned'}")
 
 
-def _issue(config: "Config", typed: str) -> str:
-    """The id of the issue that is meant: an id, or a post by its file or slug."""
-    from newsletter.delivery.ledger.posts import issue_of
-    from newsletter.site.slug import split_name
-    from newsletter.state import open_state
-
-    path = Path(typed)
-    stem = path.parent.name if path.stem == "index" else path.stem
-    names = [os.path.relpath(typed, config.root), split_name(stem)[1]]
-    if path.is_dir():
-        names += [f"{names[0]}/index.md", f"{names[0]}/index.html"]
-    return issue_of(open_state(config), typed, [name.replace(os.sep, "/") for name in names])
+def _word(issue: dict[str, Any]) -> str:
+    """The issue's state; "stopped" where nobody sends what is to be sent."""
+    return "stopped" if issue["state"] == "running" and not issue["sender"] else str(issue["state"])
 
 
 def _cell(row: dict[str, Any], field: str) -> str:

@@ -59,6 +59,7 @@ def _row(each: "SurveyedPost", composer: "Composer") -> dict[str, Any]:
         "last": iso(issue.last) if issue and issue.last else None,
         "changed": _has_changed(each, composer),
         "commit": issue.commit if issue else None,
+        "state": issue.state if issue else None,
     }
 
 
@@ -77,6 +78,8 @@ def _has_changed(each: "SurveyedPost", composer: "Composer") -> bool | None:
 def _word(row: dict[str, Any]) -> str:
     if row["issue"]:
         told = f"{row['pending']:,} to go" if row["pending"] else "sent"
+        if row["state"] in ("paused", "scheduled", "cancelled"):
+            told = str(row["state"]) + (f", {told}" if row["state"] == "paused" else "")
         return told + (", changed since" if row["changed"] else "")
     if row["due"]:
         return "due"

@@ -68,6 +68,7 @@ class Dispatcher:
         self.under_way = 0
         self.batch = 50  # recipients to claim at once
         self.claiming = False
+        self.held = False  # no further message until it no longer is: somebody has paused the issue
         self.exhausted = False  # the last claim found nobody
         self.due = FAR  # when the first deferred recipient is to be tried again, by the ledger's clock
         self._paced: asyncio.TimerHandle | None = None  # wakes the connections when the pace allows
@@ -79,7 +80,7 @@ class Dispatcher:
     def next(self, connection: Connection) -> Transaction | None:
         """The next message for this connection."""
         route = self._pool.of[connection]
-        while self.queue and not self._ending.asked and not route.left_out:
+        while self.queue and not (self.held or self._ending.asked or route.left_out):
             now = self._loop.time()
             wait = route.pace.wait(now)
             if wait > 0:
@@ -98,7 +99,7 @@ class Dispatcher:
                 self._ahead = True
                 self._loop.call_soon(self._write_ahead)
             return transaction
-        if not self.queue and not self.exhausted:
+        if not (self.queue or self.exhausted or self.held):
             self.claim()
         return None
 
@@ -240,6 +241,7 @@ class Dispatcher:
             replace(
                 transaction,
                 envelope=None,
+                deferred=False,
                 intended=False,
                 refused=None,
                 attempts=transaction.attempts + 1,
@@ -297,9 +299,28 @@ class Dispatcher:
             self._skipped(transaction)
         self.queue.extend(claimed.transactions)
         self._ending.changed.set()
-        if not self.queue and not self.exhausted:  # all of them are suppressed: no connection may be open to ask on
+        if not (
+            self.queue or self.exhausted or self.held
+        ):  # all of them are suppressed: no connection may be open to ask on
             self.claim()
         self.wake()
+
+    def hold(self) -> None:
+        """No further message. Once nobody is under way, who was claimed is given back: a long pause leaves no doubt."""
+        self.held = True
+        if self.under_way or self.claiming or not self.queue:
+            return
+        untried = sum(not transaction.deferred for transaction in self.queue)
+        self.tally.count["deferred"] += len(self.queue) - untried
+        self.queue.clear()
+        self.exhausted = False
+        self._journal.release(untried)
+
+    def go_on(self) -> None:
+        """After a hold."""
+        self.held = False
+        if not (self.queue or self.exhausted):
+            self.claim()
 
     def _wake_later(self, wait: float) -> None:
         if self._paced is None:

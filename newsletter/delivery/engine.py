@@ -19,7 +19,7 @@ from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.pace import Pace, RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Progress, Report, Tally
-from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.errors import Cancelled, NewsletterError, TryAgainLater
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import Relay
 
@@ -35,6 +35,8 @@ DRAIN = 30.0
 SWITCH = 0.0001
 """Seconds for which a thread keeps the interpreter while another waits: the journal's needs it seldom and shortly."""
 TICK = 0.25
+PAUSED, CANCELLED = "paused", "cancelled"
+"""What may be asked of a running issue."""
 KEPT_IDLE = 10.0
 """Seconds of waiting for a retry above which connections are closed meanwhile."""
 
@@ -77,8 +79,10 @@ async def deliver(
     if journal.unsaved:
         is_ours = not isinstance(ending.error, TryAgainLater)  # else they are whose the issue is now
         tally.lose(journal.unsaved.values(), states.get("sending", 0) if states and is_ours else None)
+    if journal.state == CANCELLED:
+        tally.count["skipped"] = max(states.get("skipped", 0) - waiting.get("skipped", 0), 0)
     interrupted = stop.is_set() or abort.is_set()
-    return tally.report(loop.time(), states, run.notes(), ending.error, interrupted)
+    return tally.report(loop.time(), states, run.notes(), ending.error, interrupted, journal.state)
 
 
 async def deliver_plan(
@@ -135,17 +139,34 @@ class _Run:
         self._on_progress = on_progress
         self._no_wait = no_wait
 
+    def _is_held(self) -> bool:
+        """Whether the issue is paused, as somebody asked; a cancelled one ends the run."""
+        dispatcher, state = self._dispatcher, self._journal.state
+        if state == CANCELLED:
+            self._ending.ask(Cancelled("the issue was cancelled; who was not mailed yet is skipped"))
+        elif state == PAUSED:
+            dispatcher.hold()
+            dispatcher.tally.progress.next_retry = None
+            for connection in self._pool:
+                connection.quit()
+        elif dispatcher.held:
+            dispatcher.go_on()
+        dispatcher.tally.progress.state = state
+        return dispatcher.held
+
     async def deliver(self, stop: asyncio.Event, abort: asyncio.Event) -> None:
         """Until everybody is settled, or the run is to end; nothing is open or under way afterwards."""
         dispatcher = self._dispatcher
         self._journal.trouble.add_done_callback(lambda trouble: self._ledger_trouble(trouble.result()))
         signals = [self._loop.create_task(self._note(event)) for event in (stop, abort)]
         try:
-            dispatcher.claim()
+            if not self._is_held():
+                dispatcher.claim()
             while not (self._is_done() or stop.is_set() or abort.is_set()):
-                self._look_at_retries()
-                self._pool.open_connections(dispatcher, len(dispatcher.queue) + dispatcher.under_way)
-                dispatcher.wake()
+                if not self._is_held():
+                    self._look_at_retries()
+                    self._pool.open_connections(dispatcher, len(dispatcher.queue) + dispatcher.under_way)
+                    dispatcher.wake()
                 self._tick()
                 await self._wait_for_change(TICK)
             self._ending.ask()

@@ -27,6 +27,7 @@ class Progress:
     unknown: int = 0
     skipped: int = 0
     rate: float = 0.0  # messages a second, lately
+    state: str = "running"  # or "paused": no further message until somebody resumes the issue
     next_retry: float | None = None  # seconds until somebody is tried again, while nothing else is to do
     notes: tuple[str, ...] = ()  # "relay:587 slowed to 3/s", "example.com paused: …"
 
@@ -48,6 +49,8 @@ class Report:
     unknown_names: tuple[str, ...]  # the addresses, the first hundred
     stopped: NewsletterError | None  # the issue was stopped: what the relay said, what to fix
     interrupted: bool
+    paused: float = 0.0  # of those seconds, when nobody was sent to because the issue was paused
+    state: str = "running"  # what is asked of the issue: "running", "paused", "cancelled"
 
 
 class Ending:
@@ -74,6 +77,8 @@ class Tally:
         self.replies = Counter[str]()
         self.unknown_names: list[str] = []
         self._began = now
+        self.paused = 0.0  # seconds
+        self._ticked = now
         self._lately: deque[tuple[float, int]] = deque([(now, 0)], maxlen=LATELY + 1)
 
     def settled(self, state: str, email: str, said: str) -> None:
@@ -100,6 +105,9 @@ class Tally:
     def tick(self, now: float, every: float) -> Progress:
         """The progress at `now`; called about each `every` seconds."""
         progress, count = self.progress, self.count
+        if progress.state == "paused":
+            self.paused += now - self._ticked
+        self._ticked = now
         if now - self._lately[-1][0] >= every:
             self._lately.append((now, count["sent"]))
         since, before = self._lately[0]
@@ -115,6 +123,7 @@ class Tally:
         notes: tuple[str, ...],
         stopped: NewsletterError | None,
         interrupted: bool,
+        state: str = "running",
     ) -> Report:
         """What the run did; `states`: how many are in which state in the ledger."""
         seconds, sent = now - self._began, self.count["sent"]
@@ -126,10 +135,12 @@ class Tally:
             pending=states.get("pending", 0),
             skipped=self.count["skipped"],
             seconds=seconds,
-            rate=sent / seconds if seconds else 0.0,
+            rate=sent / (seconds - self.paused) if seconds > self.paused else 0.0,
             replies=tuple(self.replies.most_common(20)),
             notes=notes,
             unknown_names=tuple(self.unknown_names),
             stopped=stopped,
             interrupted=interrupted,
+            state=state,
+            paused=self.paused,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Call, Run
 from tests.delivery.relay_server import SWALLOW, RelayServer, Talk, serving
 
 NEWSLETTER = Path(sys.executable).parent / "newsletter"
@@ -87,11 +87,11 @@ async def test_rows_that_can_t_be_mailed_are_named_in_json_too(many: Path, run: 
     assert "no '@'" in row["reason"]
 
 
-async def started(folder: Path, server: RelayServer) -> asyncio.subprocess.Process:
+async def started(folder: Path, server: RelayServer, *options: str) -> asyncio.subprocess.Process:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        NEWSLETTER, "send", "hello", "--yes", "--smtp", server.url, "--connections", "1",
+        NEWSLETTER, "send", "hello", "--yes", "--smtp", server.url, "--connections", "1", *options,
         cwd=folder, env=clean, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe,
     )  # fmt: skip
 
@@ -190,3 +190,48 @@ async def test_json_after_a_full_disk_says_what_the_ledger_says(folder: Path, ki
     assert report["sent"] <= len(taken) <= report["sent"] + report["unknown"]
     assert set(taken.values()) == {1}
     assert report["pending"] > 0
+
+
+async def test_a_send_is_paused_resumed_and_cancelled_from_another_terminal(many: Path, run: Run) -> None:
+    async with serving(RelayServer()) as server:
+        sender = await started(many, server, "--rate", "1/s", "--json")
+        while not server.accepted:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        said = (await asyncio.to_thread(run, "pause", "posts/2026-05-04-hello.md")).stdout
+        assert said.startswith("paused 'hello': ")
+        assert said.endswith(" of 12 sent; its sender waits; `newsletter resume hello` goes on\n")
+        assert (await asyncio.to_thread(run, "resume", "hello")).stdout.startswith("'hello' goes on: ")
+        cancelled = await asyncio.to_thread(run, "cancel", "hello", "--yes")
+        out = json.loads((await sender.communicate())[0])
+        accepted = len(server.accepted)
+    assert cancelled.stdout == f"cancelled 'hello': {accepted} of 12 sent, {12 - accepted} skipped\n"
+    assert (sender.returncode, out["state"], out["pending"]) == (3, "cancelled", 0)
+    assert out["error"] == "the issue was cancelled; who was not mailed yet is skipped"
+
+
+async def test_ctrl_c_at_a_paused_send_says_how_to_go_on_and_without_a_sender_resume_does(
+    many: Path, run: Run, call_here: Call
+) -> None:
+    async with serving(RelayServer()) as server:
+        assert (await send(run, server, "--limit", "2")).returncode == 3
+        assert call_here("pause", "nobody")[2] == "newsletter: no issue 'nobody'; known: hello\n"
+        said = call_here("pause", "hello")[1]
+        assert said == ("paused 'hello': 2 of 12 sent; nobody sends it now; `newsletter resume hello` goes on\n")
+        sender = await started(many, server)
+        assert sender.stderr is not None
+        assert b"10 left: paused; `newsletter resume hello` goes on" in await sender.stderr.readline()
+        sender.send_signal(signal.SIGINT)
+        out, err = (text.decode() for text in await sender.communicate())
+        assert len(server.accepted) == 2
+    assert sender.returncode == 130
+    assert "Paused       it waits for `newsletter resume hello`" in out
+    assert "stopped; run the same command again to go on\nit is paused; `newsletter resume hello` first\n" in err
+    assert call_here("resume", "hello")[1] == (
+        "'hello' goes on: 2 of 12 sent; nobody sends it now: run `newsletter send hello` to go on\n"
+    )
+    assert call_here("status")[1].splitlines()[1].split()[2] == "stopped"
+    refused = "newsletter: there is nobody to ask; give --yes to cancel without asking\n"
+    assert call_here("cancel", "hello")[::2] == (2, refused)
+    assert call_here("cancel", "hello", "--yes")[1] == "cancelled 'hello': 2 of 12 sent, 10 skipped\n"
+    code, _, err = call_here("send", "hello", "--yes")
+    assert (code, err.split(";")[0]) == (2, "newsletter: issue 'hello' was cancelled")

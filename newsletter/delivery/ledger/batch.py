@@ -25,6 +25,25 @@ def merge(records: dict[int, Record], record: Record) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of an issue: whether it is to run, from when, and until when."""
+
+    state: str = "running"  # or "paused", "cancelled"
+    starts: float | None = None  # None: at once
+    send_before: float | None = None
+
+    def in_one_word(self, left: int, now: float) -> str:
+        """The issue's state for people and programs; `left`: how many of its recipients are still to be settled."""
+        if self.state == "cancelled":
+            return self.state
+        if not left:
+            return "done"
+        if self.state == "paused":
+            return self.state
+        return "scheduled" if self.starts is not None and self.starts > now else "running"
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """Recipients that are now ours; where there are none, when the first deferred one is to be tried again."""
 
@@ -35,7 +54,7 @@ class Claimed:
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction records. The ledger fills in `claimed` and `suppressed`."""
+    """What one transaction records. The ledger fills in `claimed`, `suppressed` and `state`."""
 
     records: dict[int, Record] = field(default_factory=dict)  # by recipient: intents and replies, the last word
     suppress: list[tuple[int, str, bool]] = field(default_factory=list)  # id, reason, only if it stays full
@@ -43,10 +62,12 @@ class Batch:
     asked: list[tuple[Transaction, Told]] = field(default_factory=list)  # is the issue ours still?
     claim: int | None = None  # so many recipients are wanted
     mark: int | None = None  # of the log: it holds all of this before it
+    release: int | None = None  # nobody is under way: so many that were never tried are given back, and all claims
     last: bool = False  # of the run: nothing stays claimed
 
     claimed: Claimed | None = None
     suppressed: dict[int, str] | None = None  # of all who are claimed, with the reason; None: as before
+    state: str | None = None  # what is asked of the issue: running, paused, cancelled; None: as before
     answer: "asyncio.Future[Claimed] | None" = None  # where whoever asked waits for it
 
     @property

@@ -32,6 +32,8 @@ ROWS = 0.2
 """Seconds after which the rows have what the log has, at the latest."""
 LOOKED = 0.8
 """Seconds for which nobody else is taken to have been suppressed."""
+IDLE = 1.0
+"""Seconds between two looks at what others have changed, while there is nothing to write."""
 
 
 def since_boot() -> float:
@@ -45,11 +47,15 @@ class Journal:
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = since_boot) -> None:
         self._loop = asyncio.get_running_loop()
         self.trouble: asyncio.Future[NewsletterError] = self._loop.create_future()  # nothing is recorded any more
+        self.state = ""  # what is asked of the issue: running, paused, cancelled
         self.suppressed: dict[int, str] = {}  # of those who are claimed, by another process, with the reason
         self.bug: Exception | None = None  # what the thread died of, if not of the disk
         self._ledger = ledger
         self._clock = clock
         self._log = ledger.open_log()
+        seen = Batch()
+        ledger.catch_up(seen)
+        self._seen(seen)
         self._sure_until = self._looked_until = 0.0
         self._open_claims: dict[int, int] = {}  # claim: recipients not settled yet
         self._batch = Batch()
@@ -158,6 +164,16 @@ class Journal:
         self._unlogged.clear()
         return True
 
+    def release(self, untried: int) -> None:
+        """Give up all claims, and claim from the first recipient again; nobody is under way.
+
+        `untried`: so many of those who were claimed have not been tried yet.
+        """
+        self._open_claims.clear()
+        self._batch.done_claims.clear()
+        self._batch.release = untried
+        self._note()
+
     def suppress(self, transaction: Transaction, reason: str, *, only_if_it_stays_full: bool) -> None:
         """Never mail this address again; or only if its mailbox was full for three issues over two weeks."""
         self._batch.suppress.append((transaction.id, reason, only_if_it_stays_full))
@@ -194,7 +210,7 @@ class Journal:
     def _written(self) -> None:
         self._writing = False
         batch = self._batch
-        if self._pressing or batch.records or batch.done_claims or batch.suppress:
+        if self._pressing or batch.records or batch.done_claims or batch.suppress or batch.release is not None:
             self._note()
 
     def _committed(self, batch: Batch) -> None:
@@ -202,8 +218,7 @@ class Journal:
         self._written()
         if self._log is not None and batch.mark is not None and self._write_log():
             self._log.shorten(batch.mark)
-        if batch.suppressed is not None:
-            self.suppressed = batch.suppressed
+        self._seen(batch)
         self._answering = True
         for transaction, told in batch.asked:
             told(transaction)
@@ -215,6 +230,13 @@ class Journal:
             empty = {transaction.claim for transaction in claimed.skipped} - self._open_claims.keys()
             self._batch.done_claims += empty
             batch.answer.set_result(claimed)
+
+    def _seen(self, batch: Batch) -> None:
+        """What others have changed."""
+        if batch.suppressed is not None:
+            self.suppressed = batch.suppressed
+        if batch.state is not None:
+            self.state = batch.state
 
     def _failed(self, batch: Batch | None, error: NewsletterError) -> None:
         if batch is not None:
@@ -235,7 +257,7 @@ class Journal:
         while True:
             batch: Batch | None = None
             try:
-                batch = self._batches.get(timeout=HEARTBEAT)
+                batch = self._batches.get(timeout=IDLE)
                 for record in batch.records.values():  # after those that could not be written; there may be room
                     merge(self._left, record)
                 batch.records = self._left
@@ -247,6 +269,9 @@ class Journal:
                     self._ledger.commit(batch)
                     self._left, self._settled = {}, batch.last
                     self._sure_until, self._looked_until = asked + SURE, asked + LOOKED
+                else:
+                    self._ledger.catch_up(seen := Batch())
+                    self._loop.call_soon_threadsafe(self._seen, seen)
                 if time.monotonic() - beaten > HEARTBEAT and not (batch and batch.last):
                     beaten = time.monotonic()
                     self._ledger.beat()

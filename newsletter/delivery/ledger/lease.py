@@ -74,12 +74,15 @@ def _mark(pid: int) -> str:
     return "" if fields[0] == "Z" else f"{namespace}:{fields[19]}"
 
 
-def refuse_if_alive(issue_id: str, owner: Process, since: float, heartbeat: float, here: Process, now: float) -> None:
-    """Raise TryAgainLater, which names the owner, if it lives as far as can be told from `here` at `now`."""
+def is_alive(owner: Process, heartbeat: float, here: Process, now: float) -> bool:
+    """Whether an owner lives, as far as can be told from `here` at `now`."""
     lives = owner.lives(here)
-    if lives is None:
-        lives = -AHEAD < now - heartbeat < STALE
-    if lives:
+    return -AHEAD < now - heartbeat < STALE if lives is None else lives
+
+
+def refuse_if_alive(issue_id: str, owner: Process, since: float, heartbeat: float, here: Process, now: float) -> None:
+    """Raise TryAgainLater, which names the owner, if it lives."""
+    if is_alive(owner, heartbeat, here, now):
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
         raise TryAgainLater(
             f"{issue_id!r} is being sent by process {owner.pid} on {owner.host} since {began}; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
-from newsletter.delivery.ledger.batch import Batch
+from newsletter.delivery.ledger.batch import Asked, Batch
 from newsletter.smtp.rate import Rate
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Ledger(Protocol):
 
     def frozen_hash(self, issue_id: str) -> str | None:
         """The hash that the issue was given when it was frozen, in the format of that day."""
+
+    def asked(self) -> Asked:
+        """What is asked of the issue that is held."""
 
     def hold(self, issue_id: str) -> None:
         """Become the one sender of an issue, and settle what a dead one left."""
@@ -77,6 +80,9 @@ class Ledger(Protocol):
 
     def commit(self, batch: Batch) -> None:
         """One transaction: the batch's words, if the issue is still ours."""
+
+    def catch_up(self, batch: Batch) -> None:
+        """Fill in what another process has changed since the last look or commit; cheap where there is nothing."""
 
     def beat(self) -> None:
         """Say that we live."""

@@ -18,8 +18,9 @@ from newsletter.audience.csv.reader import LeftOut, Problem, Row
 from newsletter.audience.opt_out import StatusColumn, StatusTally
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
+from newsletter.delivery.ledger.batch import Asked
 from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.ledger.recognize import Resemblance, find_resemblance, refuse_changed
+from newsletter.delivery.ledger.recognize import Resemblance, find_resemblance, refuse_cancelled, refuse_changed
 
 NAMED = 5
 """So many newcomers and leavers are named; the rest is counted."""
@@ -76,11 +77,17 @@ class Plan:
     leaver_names: tuple[str, ...]
     limit: int | None
     list_hash: str = field(repr=False)
+    asked: Asked  # of the issue, so far
     listed: bool  # there is a list; else the frozen audience is finished as it is
     chosen: int  # on the list, of those who may be mailed by it and by --where
     excepted: str  # whoever has this issue is left out; or empty
     resend_unknown: bool
     retry_failed: bool
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits for `newsletter resume`."""
+        return self.asked.state == "paused"
 
 
 class Audience:
@@ -139,6 +146,9 @@ def make_plan(
     posts are looked for. Raises NewsletterError when the issue was frozen with another content, and when it is new and
     says what another one said.
     """
+    asked = ledger.asked()
+    if asked.state == "cancelled":
+        raise refuse_cancelled(issue.id)
     frozen = ledger.frozen(issue.id)
     if frozen is not None and not issue.is_still(frozen, ledger.frozen_hash(issue.id) or ""):
         raise refuse_changed(issue, frozen, root)
@@ -170,6 +180,7 @@ def make_plan(
         leaver_names=found.leaver_names,
         limit=limit,
         list_hash=read.hash.hexdigest(),
+        asked=asked,
         listed=audience is not None,
         chosen=read.chosen,
         excepted=read.excepted,

@@ -6,6 +6,7 @@ Read-only but for `remember`. A digest is an issue of several posts, which its f
 import contextlib
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 
+from newsletter.delivery.ledger.batch import Asked
 from newsletter.errors import NewsletterError
 from newsletter.state.schema import DEFERRED, PENDING, SENDING, SENT, UNKNOWN, deliveries, issues, marks
 
@@ -36,7 +38,13 @@ class PostIssue:
     sent: int
     unknown: int
     pending: int  # also deferred ones and those that a sender has in hand
+    asked: Asked
     last: float | None  # when somebody's state last changed
+
+    @property
+    def state(self) -> str:
+        """In one word, as `status` has it."""
+        return self.asked.in_one_word(self.pending, time.time())
 
     @property
     def digest_day(self) -> date | None:
@@ -54,7 +62,11 @@ def post_issues(engine: Engine) -> list[PostIssue]:
     counts = select(deliveries.c.issue, deliveries.c.state, func.count(), func.max(deliveries.c.updated)).group_by(
         deliveries.c.issue, deliveries.c.state
     )
-    columns = (issues.c.number, issues.c.id, issues.c.post, issues.c.created, issues.c.hash, issues.c.git_commit)
+    table = issues.c
+    columns = (
+        table.number, table.id, table.post, table.created, table.hash, table.git_commit, table.state, table.starts,
+        table.send_before,
+    )  # fmt: skip
     with engine.connect() as connection:
         states: dict[int, dict[str, int]] = {}
         last: dict[int, float] = {}
@@ -65,7 +77,7 @@ def post_issues(engine: Engine) -> list[PostIssue]:
         frozen = {number: text for number, text in connection.execute(digests)}  # noqa: C416 (rows are no pairs)
         rows = connection.execute(select(*columns).order_by(issues.c.number.desc())).all()
     found = []
-    for number, id_, post, created, hash_, commit in rows:
+    for number, id_, post, created, hash_, commit, state, starts, send_before in rows:
         count = states.get(number, {})
         found.append(
             PostIssue(
@@ -78,6 +90,7 @@ def post_issues(engine: Engine) -> list[PostIssue]:
                 sent=count.get(SENT, 0),
                 unknown=count.get(UNKNOWN, 0),
                 pending=sum(count.get(state, 0) for state in (PENDING, DEFERRED, SENDING)),
+                asked=Asked(state, starts, send_before),
                 last=last.get(number) or None,
             )
         )

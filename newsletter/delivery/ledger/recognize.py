@@ -55,6 +55,12 @@ def same_words(one: Issue, other: Issue) -> bool:
     return words == _words(other) and _may_be_one(one, other, words)
 
 
+def refuse_cancelled(issue_id: str) -> NewsletterError:
+    """Nobody gets what was called off, unless somebody says so anew."""
+    how = f"`--again NAME --except {issue_id}` sends it to those who do not have it"
+    return NewsletterError(f"issue {issue_id!r} was cancelled; {how}")
+
+
 def find_resemblance(issue: Issue, sent: Iterable[Issue], root: Path | None = None) -> Resemblance | None:
     """The one of the issues `sent` that a new issue resembles most; None where none has much of its words.
 

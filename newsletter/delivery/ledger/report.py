@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,20 +12,35 @@ from sqlalchemy import Connection, Engine, func, select
 
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.ids import message_id, sender_domain
+from newsletter.delivery.ledger.batch import Asked
+from newsletter.delivery.ledger.lease import Process, is_alive
 from newsletter.delivery.ledger.log import overlay
 from newsletter.errors import NewsletterError
 from newsletter.smtp.provider_id import provider_id
 from newsletter.smtp.reply import Reply
-from newsletter.state.schema import STATES, deliveries, issues, suppressions
+from newsletter.state.schema import (
+    DEFERRED,
+    PENDING,
+    SENDING,
+    STATES,
+    deliveries,
+    issues,
+    leases,
+    suppressions,
+)
 from newsletter.state.sqlite import explained
 
 
 def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, Any]]:
     """Each issue with its number of recipients in all and by state, the newest first; or the one named.
 
+    `state` is the issue's own: "scheduled", "running", "paused", "done" or "cancelled"; `sender` who sends it just now.
+
     Raises NewsletterError where there is no such issue.
     """
-    query = select(issues.c.number, issues.c.id, issues.c.post, issues.c.subject, issues.c.created, issues.c.git_commit)
+    columns = (issues.c.number, issues.c.id, issues.c.post, issues.c.subject, issues.c.created, issues.c.git_commit)
+    query = select(*columns, issues.c.state, issues.c.starts, issues.c.send_before)
+    owners = select(leases).where(leases.c.owner != "")
     counts = select(deliveries.c.issue, deliveries.c.state, func.count()).group_by(
         deliveries.c.issue, deliveries.c.state
     )
@@ -35,19 +51,31 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
             query = query.where(issues.c.number == number)
             counts = counts.where(deliveries.c.issue == number)
         found: dict[int, dict[str, Any]] = {}
-        for number, id_, post, subject, created, commit in connection.execute(query.order_by(issues.c.created.desc())):
-            found[number] = {
-                "issue": id_, "post": post, "subject": subject, "created": _iso(created), "recipients": 0,
-                **dict.fromkeys(STATES, 0), "unsubscribed": 0, "commit": commit,
+        asked = connection.execute(query.order_by(issues.c.created.desc())).all()
+        for row in asked:
+            found[row.number] = {
+                "issue": row.id, "post": row.post, "subject": row.subject, "created": _iso(row.created),
+                "recipients": 0, **dict.fromkeys(STATES, 0), "unsubscribed": 0, "commit": row.git_commit,
+                "state": "", "starts": _iso(row.starts) if row.starts is not None else None,
+                "send_before": _iso(row.send_before) if row.send_before is not None else None, "sender": None,
             }  # fmt: skip
         for number, state, count in connection.execute(counts):
             if number in found:
                 found[number][state] = count
                 found[number]["recipients"] += count
+        for row in asked:
+            one = found[row.number]
+            to_go = one[PENDING] + one[SENDING] + one[DEFERRED]
+            one["state"] = Asked(row.state, row.starts).in_one_word(to_go, time.time())
         by_id = {row["issue"]: row for row in found.values()}
         for id_, count in connection.execute(left.group_by(suppressions.c.issue)):
             if id_ in by_id:
                 by_id[id_]["unsubscribed"] = count
+        here = Process.current()
+        for row in connection.execute(owners):
+            owner = Process(row.host, row.boot, row.pid, row.process)
+            if row.issue in by_id and is_alive(owner, row.heartbeat, here, time.time()):
+                by_id[row.issue]["sender"] = {"host": row.host, "pid": row.pid, "since": _iso(row.since)}
     return list(found.values())
 
 

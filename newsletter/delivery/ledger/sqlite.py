@@ -17,11 +17,11 @@ from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger import sqlite_plan
-from newsletter.delivery.ledger.batch import Batch
+from newsletter.delivery.ledger.batch import Asked, Batch
 from newsletter.delivery.ledger.lease import GRACE, Process, boot_id, refuse_if_alive
 from newsletter.delivery.ledger.log import Log, Opening, changes, logs, overlay, read
 from newsletter.delivery.ledger.plan import Audience, Plan, Standing
-from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, record, write_batch
+from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, catch_up, record, skip_cancelled, write_batch
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
 from newsletter.state.database import Database
@@ -118,6 +118,9 @@ class SqliteLedger:
 
     def close(self) -> None:
         """Give the lease back and close the file."""
+        if self.held:
+            with contextlib.suppress(NewsletterError), self._writing() as db:
+                skip_cancelled(db, self._number, self.clock())
         with contextlib.suppress(sqlite3.Error):  # the lease dies with the process
             self._db.execute("UPDATE leases SET owner = '' WHERE issue = ? AND epoch = ?", (self.held, self.epoch))
         self._db.close()
@@ -172,6 +175,7 @@ class SqliteLedger:
         db.execute(_RECOVER, (self._number, now, boot))
         db.execute("DELETE FROM claims WHERE issue = ?", (self._number,))
         db.execute(UNCLAIM, (now, self._number))
+        skip_cancelled(db, self._number, now)
         db.execute("UPDATE leases SET log_mark = NULL WHERE issue = ?", (self.held,))
 
     @contextlib.contextmanager
@@ -182,6 +186,11 @@ class SqliteLedger:
             if ours.fetchone() is None:
                 raise TryAgainLater(f"another sender has taken over {self.held!r}; see `newsletter status`")
             yield db
+
+    def catch_up(self, batch: Batch) -> None:
+        """Fill in what another process has changed since the last look or commit."""
+        with explained(self.path):
+            catch_up(self._db, batch, self._claims)
 
     def beat(self) -> None:
         """Say that we live. Raises TryAgainLater where another sender has taken over."""
@@ -201,6 +210,13 @@ class SqliteLedger:
         with explained(self.path):
             row = self._db.execute("SELECT hash FROM issues WHERE id = ?", (issue_id,)).fetchone()
         return str(row[0]) if row else None
+
+    def asked(self) -> Asked:
+        """What is asked of the issue that is held."""
+        with explained(self.path):
+            query = "SELECT state, starts, send_before FROM issues WHERE number = ?"
+            row = self._db.execute(query, (self._number,)).fetchone()
+        return Asked(*row) if row else Asked()
 
     def sent(self) -> Iterator[Issue]:
         """The issues that somebody was sent, or may have, as they were frozen; the newest first."""

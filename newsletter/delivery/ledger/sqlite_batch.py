@@ -49,7 +49,14 @@ SELECT d.key, d.email, ?2, 'smtp', ?3, i.id FROM deliveries d JOIN issues i ON i
 
 _STAYS_FULL = """
 SELECT count(*) >= 3 AND max(updated) - min(updated) >= 14 * 86400 FROM issues JOIN deliveries ON issue = number
-WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' AND state = 'failed'
+WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' AND deliveries.state = 'failed'
+"""
+
+_STATE = "SELECT state FROM issues WHERE number = ?"
+_SKIP_CANCELLED = """
+UPDATE deliveries SET state = 'skipped', text = 'cancelled', code = NULL, status = NULL, command = NULL,
+  not_before = NULL, updated = ?2
+WHERE issue = ?1 AND state IN ('pending', 'deferred') AND NOT EXISTS (SELECT 1 FROM claims WHERE issue = ?1)
 """
 
 _SUPPRESSED = """
@@ -77,6 +84,14 @@ class Claims:
             db.execute(f"PRAGMA synchronous = {'FULL' if batch.is_durable else 'NORMAL'}")
             self.durable = batch.is_durable
 
+    def rewind(self, db: sqlite3.Connection, untried: int, now: float) -> None:
+        """Give up all claims, of which `untried` are of recipients not tried yet, and begin anew from the first."""
+        db.execute("DELETE FROM claims WHERE issue = ?", (self.issue,))
+        db.execute(UNCLAIM, (now, self.issue))
+        self.cursor, self.timed = 0, (0.0, 0)
+        if self.limit is not None:
+            self.limit += untried
+
     def query(self, template: str) -> str:
         """A query for recipients, restricted where the run is."""
         return template.format(selected=_SELECTED if self.restricted else "")
@@ -93,14 +108,29 @@ def write_batch(db: sqlite3.Connection, batch: Batch, claims: Claims, now: float
         db.execute(
             "DELETE FROM claims WHERE number IN (SELECT value FROM json_each(?))", (json.dumps(batch.done_claims),)
         )
+    if batch.release is not None:
+        claims.rewind(db, batch.release, now)
     if batch.claim is not None:
         batch.claimed = _claim(db, claims, batch.claim, now)
+    catch_up(db, batch, claims)
+    if batch.last:
+        db.execute(UNCLAIM, (now, claims.issue))
+        skip_cancelled(db, claims.issue, now)
+
+
+def catch_up(db: sqlite3.Connection, batch: Batch, claims: Claims) -> None:
+    """What another process has changed since the last look: who of the claimed is suppressed, what is asked."""
     version = db.execute("PRAGMA data_version").fetchone()[0]
     if version != claims.version:
         claims.version = version
         batch.suppressed = {id_: f"suppressed: {reason}" for id_, reason in db.execute(_SUPPRESSED, (claims.issue,))}
-    if batch.last:
-        db.execute(UNCLAIM, (now, claims.issue))
+        batch.state = db.execute(_STATE, (claims.issue,)).fetchone()[0]
+
+
+def skip_cancelled(db: sqlite3.Connection, issue: int, now: float) -> None:
+    """Who was not mailed yet is skipped, if the issue was cancelled and nobody is claimed any more."""
+    if db.execute(_STATE, (issue,)).fetchone() == ("cancelled",):
+        db.execute(_SKIP_CANCELLED, (issue, now))
 
 
 def record(db: sqlite3.Connection, rows: Iterable[Record]) -> None:

@@ -115,10 +115,14 @@ def write(db: sqlite3.Connection, number: int, plan: Plan, now: float, git_commi
 
 
 def forget_issue(db: sqlite3.Connection, number: int) -> bool:
-    """Delete an issue that nobody was sent and nobody may have, in the transaction that is open; whether it was so."""
+    """Delete an issue that nobody was sent and nobody may have, in the transaction that is open; whether it was so.
+
+    One that was paused or cancelled stays: that is to hold for the next run.
+    """
     named = {"issue": number}
     begun = db.execute(
-        "SELECT 1 FROM deliveries WHERE issue = :issue AND (attempts OR state NOT IN ('pending', 'skipped')) LIMIT 1",
+        "SELECT 1 FROM deliveries WHERE issue = :issue AND (attempts OR state NOT IN ('pending', 'skipped'))"
+        " UNION ALL SELECT 1 FROM issues WHERE number = :issue AND state != 'running' LIMIT 1",
         named,
     ).fetchone()
     if begun is None:
