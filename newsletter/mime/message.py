@@ -20,7 +20,9 @@ MAX_WORDS = 50_000
 MAX_START = 100_000
 """Characters in which the first words are looked for."""
 FEW = 2_000
-"""Characters that most often hold them."""
+"""Characters that most often hold them; a text part that has as many is one to read."""
+MARGIN = 40
+"""Characters at the end of those few that may be half a tag, or half a character's name."""
 SNIPPET = 160
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -121,10 +123,20 @@ def searched_words(message: Message) -> tuple[str, str]:
     of the HTML where there is some, so with its preheader.
     """
     text = message.plain.text(MAX_TEXT)[: MAX_WORDS * 2] if message.plain is not None else ""
-    shown = strip_tags(message.rich.text(MAX_TEXT)[:MAX_TEXT]) if message.rich is not None else ""
-    words = f"{text} {shown}" if len(shown) > 2 * len(text) else text  # a text part that only says where to look
+    source = message.rich.text(MAX_TEXT) if message.rich is not None else ""
+    words = text
+    if len(text) < FEW:  # perhaps one that only says where to look
+        shown = strip_tags(source)
+        words = f"{text} {shown}" if len(shown) > 2 * len(text) else text
     names = " ".join(part.filename for part in message.attachments[:100])
-    return f"{_squeeze(words[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip(), _first(shown) or _first(text)
+    return f"{_squeeze(words[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip(), _first_shown(source) or _first(text)
+
+
+def _first_shown(source: str) -> str:
+    """The first words of HTML; most often a few characters of its body hold them."""
+    at = max(0, source.find("<body"))
+    few = _squeeze(strip_tags(source[at : at + 4 * FEW]))
+    return few[:SNIPPET] if len(few) >= SNIPPET + MARGIN else _first(strip_tags(source))
 
 
 def _first(text: str) -> str:

@@ -28,6 +28,8 @@ MAX_FIELDS = 1_000
 MAX_KEPT = 500
 """Characters of a field whose meaning is kept for the next message: those of one mailing have most in common."""
 
+_DOUBLED = b"\r\r\n"
+_LINE_END = re.compile(rb"\r*\n|\r+")
 _FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_FOR_TEXT = {"idna", "punycode", "undefined", "mbcs", "oem", "unicode_escape", "raw_unicode_escape"}
@@ -101,8 +103,19 @@ def parse(data: bytes) -> tuple[Part, list[str]]:
     """The tree of parts, and the defects found on the way."""
     defects: list[str] = []
     budget = [MAX_PARTS]
+    data = _with_usual_line_ends(data, defects)
     root = _parse_part(data, 0, len(data), "", 0, "text/plain", budget, defects)
     return root, defects
+
+
+def _with_usual_line_ends(data: bytes, defects: list[str]) -> bytes:
+    """The message as it was meant, where CR CR LF or a lone CR ends its lines: it went through a program that adds CRs,
+    or that adds none. Else the very bytes."""
+    first = _LINE_END.search(data)
+    if first is None or (first[0] in {b"\n", b"\r\n"} and _DOUBLED not in data):
+        return data
+    _once(defects, "lines that end in CR CR LF or a lone CR: both are taken for line ends")
+    return _LINE_END.sub(b"\r\n", data)
 
 
 def decode_words(value: str) -> str:
@@ -191,8 +204,10 @@ def _header(data: bytes, start: int, end: int, defects: list[str]) -> tuple[int,
         if start < end:
             _once(defects, "a part without a header")
         return start, []
-    ends = [(at, at + len(mark)) for mark in (b"\n\r\n", b"\n\n") if (at := data.find(mark, start, end)) >= 0]
-    stop, body = min(ends, default=(end, end))
+    stop, body = end, end
+    for mark in (b"\n\r\n", b"\n\n"):  # the one that comes first
+        if (at := data.find(mark, start, stop)) >= 0:
+            stop, body = at, at + len(mark)
     if stop - start > MAX_HEADER:
         _once(defects, f"a header over {MAX_HEADER:,} bytes: the rest of it is ignored")
         stop = start + MAX_HEADER
