@@ -3,16 +3,21 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 import typer
 
 from newsletter.cli.console import say, taken
+from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
-    from newsletter.inbox.faults import Faults
+    from pydantic import SecretStr
+
+    from newsletter.config.settings import Config
+    from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
+    from newsletter.inbox.tls import Demand, Tls
     from newsletter.site.site import Site
 
 KEEP = 100_000
@@ -41,6 +46,14 @@ def inbox(
     keep_days: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="For how many days; for ever if left out.")
     ] = None,
+    tls: Annotated[
+        Literal["offered", "required", "smtps"] | None,
+        typer.Option(help="TLS for SMTP: by STARTTLS, or from the start (smtps)."),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For it, with its key (PEM); else one for localhost is made."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,8 +72,8 @@ def inbox(
     """
     from newsletter.cli.loop import run_async
     from newsletter.config.settings import STATE_DIR, find_config, load_config
-    from newsletter.errors import NewsletterError
     from newsletter.inbox.faults import Faults
+    from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
     from newsletter.site.load import load_site
     from newsletter.state.private import state_folder
@@ -69,43 +82,72 @@ def inbox(
     faults = Faults.parse(fault or ())
     found = context.obj or find_config(Path.cwd())
     config = load_config(found) if found else None
-    folder = config.state_dir if config else Path.cwd() / STATE_DIR
-    given = config.inbox.token.get_secret_value() if config else os.environ.get("NEWSLETTER_INBOX__TOKEN", "")
-    token = given or load_token(folder)
+    folder = state_folder(config.state_dir if config else Path.cwd() / STATE_DIR)
+    token = _secret(config, "token") or load_token(folder)
     site = None
     if config is not None:
         with contextlib.suppress(NewsletterError):  # then its pictures are not shown; other commands say why
             site = load_site(config)
     max_age = keep_days * 86_400.0 if keep_days else None
-    with Store(state_folder(folder) / "inbox", limit=keep, max_age=max_age) as store:
-        run_async(_serve(store, faults, site, token, smtp_port, port, open_api=open_api, browser=not no_open))
+    with Store(folder / "inbox", limit=keep, max_age=max_age) as store:
+        server = InboxServer(
+            store, port=smtp_port, faults=faults, tls=_tls(tls, certificate, folder), login=_login(config)
+        )
+        run_async(_serve(store, server, site, token, port, open_api=open_api, browser=not no_open))
+
+
+def _secret(config: "Config | None", name: Literal["token", "login"]) -> str:
+    """A secret of [inbox], which the environment may give without a newsletter.toml too."""
+    if config is None:
+        return os.environ.get(f"NEWSLETTER_INBOX__{name.upper()}", "")
+    value: SecretStr = getattr(config.inbox, name)
+    return value.get_secret_value()
+
+
+def _login(config: "Config | None") -> str:
+    login = _secret(config, "login")
+    if login and not all(login.partition(":")):
+        raise NewsletterError("[inbox] login is no NAME:PASSWORD; write both, such as ada:rehearsal")
+    return login
+
+
+def _tls(demand: "Demand | None", certificate: Path | None, folder: Path) -> "Tls | None":
+    from newsletter.inbox.tls import load_tls, own_certificate
+
+    if demand is None:
+        if certificate is not None:
+            raise NewsletterError("--certificate is for TLS; add --tls offered, required or smtps")
+        return None
+    own, key = (certificate, None) if certificate else own_certificate(folder)
+    return load_tls(demand, own, key)
 
 
 async def _serve(
-    store: "Store", faults: "Faults", site: "Site | None", token: str, smtp_port: int, port: int, *, open_api: bool,
-    browser: bool,
-) -> None:  # fmt: skip
+    store: "Store", server: "InboxServer", site: "Site | None", token: str, port: int, *, open_api: bool, browser: bool
+) -> None:
     from newsletter.cli.loop import stop_on_signals
-    from newsletter.inbox.server import InboxServer
     from newsletter.web.inbox.app import inbox_app
     from newsletter.web.local import bind_free
     from newsletter.web.local_token import door, open_browser, with_token
     from newsletter.web.server import serve_app
 
-    spare = bind_free(smtp_port)  # finds the port; the server binds it itself
-    free = spare.getsockname()[1]
+    wanted = server.port
+    spare = bind_free(wanted)  # finds the port; the server binds it itself
+    server.port = spare.getsockname()[1]
     spare.close()
 
     with contextlib.ExitStack() as opened, stop_on_signals() as (stop, _):
 
         def ready(url: str) -> None:
             address = with_token(url, token)
-            say(f"SMTP  {server.url}{taken(smtp_port, free)}")
+            say(f"SMTP  {server.url}{taken(wanted, server.port)}")
+            if server.tls.context:
+                say(f"TLS   {server.tls.demand}; the certificate to trust: {server.tls.certificate}")
             say(f"page  {address}{taken(port, urlsplit(url).port)}")
             say("Ctrl-C stops it")
             if browser:
                 open_browser(opened.enter_context(door(store.path.parent, address)))
 
-        async with InboxServer(store, port=free, faults=faults) as server:
+        async with server:
             app = inbox_app(store, server, token=token, open_api=open_api, site=site)
             await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close, stop=stop)

@@ -131,6 +131,7 @@ class State(Section):
 class Inbox(Section):
     url: str = ""
     token: SecretStr = SecretStr("")
+    login: SecretStr = SecretStr("")  # NAME:PASSWORD that programs must give to the SMTP server
 
 
 class Feedback(Section):

@@ -1,15 +1,14 @@
-"""One client's conversation with the test inbox: SMTP (RFC 5321), as a protocol of asyncio.
+"""One client's conversation with the test inbox: SMTP (RFC 5321), STARTTLS (RFC 3207) and logins (RFC 4954).
 
-Commands are answered as they come, those of one write (PIPELINING, RFC 2920) in one write. What waits (a fault's delay,
-the index) waits in a task, and what comes meanwhile is kept. Any password logs in. What is kept and for how long is the
-store's; which faults are due, `faults`'s.
+Any password logs in, unless the server knows one that must be given. What is kept and for how long is the store's;
+which faults are due, `faults`'s; lines, replies and waiting, `connection`'s.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from newsletter.inbox.connection import MAX_LINE, Connection
 from newsletter.inbox.faults import Fault
 from newsletter.inbox.incoming_body import IncomingBody
 from newsletter.inbox.login import LoginStep, begin_login
@@ -18,147 +17,46 @@ from newsletter.inbox.smtp_path import read_path
 if TYPE_CHECKING:
     from newsletter.inbox.server import InboxServer
 
-MAX_LINE = 4_096
-"""Bytes of a command; more than the 512 of RFC 5321, since parameters and tokens may be long."""
 MAX_RECIPIENTS = 1_000
-MAX_KEPT = 1_000_000
-"""Bytes that are read ahead while something is waited for."""
-IDLE = 300.0
-"""Seconds without a byte after which a connection is closed (RFC 5321 section 4.5.3.2)."""
 Awaited = Coroutine[Any, Any, None] | None
 """What a command has to wait for; None where it is answered already."""
 
 
-class Conversation(asyncio.Protocol):
+class Conversation(Connection):
     """The conversation over one connection of `inbox`."""
 
     def __init__(self, inbox: "InboxServer") -> None:
-        self._inbox = inbox
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._replies: list[bytes] = []
-        self._waiting: asyncio.Task[None] | None = None
+        super().__init__(inbox)
         self._next: Callable[[bytes], Awaited] | None = None  # takes the next line, in a login
         self._body: IncomingBody | None = None  # while one is under way
         self._drops = False  # cut as soon as some of the body has come
         self._sender: str | None = None
         self._recipients: list[str] = []
         self._greeted = False
-        self._closing = False
-        self._heard = self._loop.time()
-        self._clock: asyncio.TimerHandle | None = None
-
-    # The connection
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
-        self._clock = self._loop.call_later(IDLE, self._look)
-        if not self._inbox.enters(self):
-            self._refuse("421 4.3.2 too many connections; close some")
-            self._leave()
-            return
-        self._wait(self._greet())
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        self._heard = self._loop.time()
-        if self._waiting is None:
-            self._go_on()
-        elif len(self._buffer) > MAX_KEPT and self._transport is not None:
-            self._transport.pause_reading()
+        self._logged_in = False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._closing = True
         if self._body is not None:
             self._body.give_back()
-        if self._waiting is not None:
-            self._waiting.cancel()
-        if self._clock is not None:
-            self._clock.cancel()
-        self._inbox.leaves(self)
+        super().connection_lost(error)
 
-    def end(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def _look(self) -> None:
-        """Close what has been silent for too long."""
-        left = self._heard + IDLE - self._loop.time()
-        if left > 0 or self._waiting is not None:
-            self._clock = self._loop.call_later(max(left, 1.0), self._look)
+    def _take(self) -> bool:
+        waiting: Awaited
+        if self._body is not None:
+            if self._drops and self._buffer:
+                self._inbox.refused += 1
+                self._cut()
+                return False
+            if (message := self._body.take(self._buffer)) is None:
+                return False
+            waiting = self._over(message)
+        elif (line := self._line()) is not None:
+            waiting = self._answer(line)
         else:
-            self.end()
-
-    # Going on
-
-    def _go_on(self) -> None:
-        """Awaited what has come, until something is to be waited for or more has to come."""
-        while not self._closing:
-            waiting: Awaited
-            if self._body is not None:
-                if self._drops and self._buffer:
-                    self._inbox.refused += 1
-                    self._cut()
-                    break
-                if (message := self._body.take(self._buffer)) is None:
-                    break
-                waiting = self._over(message)
-            else:
-                at = self._buffer.find(b"\n")
-                if at < 0:
-                    if len(self._buffer) > MAX_LINE:
-                        self._refuse("500 5.5.2 the line is too long")
-                        self._leave()
-                    break
-                line = bytes(self._buffer[: at + 1])
-                del self._buffer[: at + 1]
-                waiting = self._answer(line)
-            if waiting is not None:
-                self._wait(waiting)
-                break
-        self._write()
-
-    def _wait(self, what: Coroutine[Any, Any, None]) -> None:
-        self._write()
-        self._waiting = self._loop.create_task(self._waited(what))
-
-    async def _waited(self, what: Coroutine[Any, Any, None]) -> None:
-        try:
-            await what
-        except Exception as error:  # whatever the store or a fault does, the client gets an answer
-            self._refuse(f"451 4.3.0 the inbox has failed at this: {type(error).__name__}")
-        self._waiting = None
-        if self._transport is not None and not self._closing:
-            with contextlib.suppress(RuntimeError):  # it was not paused
-                self._transport.resume_reading()
-            self._go_on()
-
-    def _say(self, reply: str) -> None:
-        self._replies.append(reply.encode("utf-8", "surrogateescape") + b"\r\n")
-
-    def _refuse(self, reply: str) -> None:
-        self._inbox.refused += 1
-        self._say(reply)
-
-    def _write(self) -> None:
-        if self._replies and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(self._replies))
-        self._replies.clear()
-
-    def _leave(self) -> None:
-        """Say goodbye, and close."""
-        self._write()
-        self._closing = True
-        self.end()
-
-    def _cut(self) -> None:
-        self._replies.clear()
-        self._closing = True
-        if self._transport is not None:
-            self._transport.abort()
+            return False
+        if waiting is not None:
+            self._wait(waiting)
+        return True
 
     # Faults
 
@@ -201,7 +99,7 @@ class Conversation(asyncio.Protocol):
     # Commands
 
     def _answer(self, line: bytes) -> Awaited:
-        """Awaited a line."""
+        """Answer a line."""
         if len(line) > MAX_LINE:
             self._refuse("500 5.5.2 the line is too long")
             return None
@@ -217,27 +115,33 @@ class Conversation(asyncio.Protocol):
         return command(self, argument.strip())
 
     def _ehlo(self, argument: str) -> Awaited:
-        self._reset("")
-        self._replies.pop()
+        self._forget()
         self._greeted = True
-        offered = (
-            "localhost", f"SIZE {self._inbox.max_size}", "8BITMIME", "SMTPUTF8", "AUTH LOGIN PLAIN", "PIPELINING",
-            "ENHANCEDSTATUSCODES", "DSN", "HELP",
-        )  # fmt: skip
+        offered = [
+            "localhost", f"SIZE {self._inbox.max_size}", "8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES",
+            "DSN", "HELP",
+        ]  # fmt: skip
+        if self._inbox.tls.context is not None and not self._is_secure:
+            offered.insert(1, "STARTTLS")
+        if not self._lacks_tls:
+            offered.insert(1, "AUTH LOGIN PLAIN")
         for word in offered[:-1]:
             self._say(f"250-{word}")
         self._say(f"250 {offered[-1]}")
         return None
 
     def _helo(self, argument: str) -> Awaited:
-        self._reset("")
-        self._replies.pop()
+        self._forget()
         self._greeted = True
         self._say("250 localhost")
         return None
 
-    def _reset(self, argument: str) -> Awaited:
+    def _forget(self) -> None:
+        """Begin anew: no message is under way."""
         self._sender, self._recipients = None, []
+
+    def _reset(self, argument: str) -> Awaited:
+        self._forget()
         self._say("250 2.0.0 OK")
         return None
 
@@ -246,7 +150,7 @@ class Conversation(asyncio.Protocol):
         return None
 
     def _help(self, argument: str) -> Awaited:
-        self._say("250 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY AUTH QUIT")
+        self._say("250 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY QUIT")
         return None
 
     def _verify(self, argument: str) -> Awaited:
@@ -264,6 +168,12 @@ class Conversation(asyncio.Protocol):
             return None
         if self._sender is not None:
             self._say("503 5.5.1 Error: nested MAIL command")
+            return None
+        if self._lacks_tls:
+            self._refuse("530 5.7.0 say STARTTLS first")
+            return None
+        if self._inbox.login and not self._logged_in:
+            self._refuse("530 5.7.0 log in first")
             return None
         path = read_path(argument, "FROM", self._inbox.max_size)
         if isinstance(path, str):
@@ -296,18 +206,48 @@ class Conversation(asyncio.Protocol):
 
         return self._try("rcpt", address, take)
 
+    @property
+    def _lacks_tls(self) -> bool:
+        """Is TLS demanded, and not there?"""
+        return self._inbox.tls.is_required and not self._is_secure
+
+    def _starttls(self, argument: str) -> Awaited:
+        context = self._inbox.tls.context
+        if context is None:
+            self._say("502 5.5.1 no TLS here; start the inbox with --tls")
+        elif argument:
+            self._say("501 5.5.4 Syntax: STARTTLS")
+        elif self._is_secure:
+            self._say("503 5.5.1 Error: TLS is there already")
+        else:
+            self._forget()
+            self._greeted = self._logged_in = False
+            self._say("220 2.0.0 go ahead")
+            return self._secure(context)
+        return None
+
     def _auth(self, argument: str) -> Awaited:
+        if self._lacks_tls:
+            self._refuse("530 5.7.0 say STARTTLS first")
+            return None
         return self._log_in(begin_login(argument))
 
     def _log_in(self, step: LoginStep) -> Awaited:
-        """Any password will do, unless a fault says otherwise."""
+        """Any password will do where the inbox knows none; a fault may say otherwise."""
         if step.user is not None:
-            return self._try("auth", step.user, lambda: self._say("235 2.7.0 Authentication successful"))
+            if self._inbox.login and f"{step.user}:{step.password}" != self._inbox.login:
+                self._refuse("535 5.7.8 wrong user or password")
+                return None
+            return self._try("auth", step.user, self._let_in)
         self._say(step.reply)
         if step.then is not None:
             then = step.then
             self._next = lambda line: self._log_in(then(line))
         return None
+
+    def _let_in(self) -> None:
+        self._logged_in = True
+        self._say("235 2.7.0 Authentication successful")
 
     # A message
 
@@ -338,7 +278,7 @@ class Conversation(asyncio.Protocol):
         """A body has come to its end: the message, or the reply that refuses it."""
         self._body = None
         sender, recipients = self._sender or "", self._recipients
-        self._sender, self._recipients = None, []
+        self._forget()
         if isinstance(message, str):
             self._refuse(message)
             return None
@@ -385,6 +325,7 @@ _COMMANDS: dict[str, Callable[[Conversation, str], Awaited]] = {
     "EHLO": Conversation._ehlo, "HELO": Conversation._helo, "MAIL": Conversation._mail, "RCPT": Conversation._rcpt,
     "DATA": Conversation._data, "RSET": Conversation._reset, "NOOP": Conversation._noop, "QUIT": Conversation._quit,
     "AUTH": Conversation._auth, "VRFY": Conversation._verify, "HELP": Conversation._help,
+    "STARTTLS": Conversation._starttls,
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
-"""A login to the test inbox, AUTH PLAIN (RFC 4616) and AUTH LOGIN: who it is, for the faults.
+"""A login to the test inbox, AUTH PLAIN (RFC 4616) and AUTH LOGIN: who it is, for the server and its faults.
 
-Pure; passwords are not looked at: each step is a reply and what takes the next line, or the user.
+Pure: each step is a reply and what takes the next line, or the user and the password.
 """
 
 import base64
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LoginStep:
-    """What follows a line: a reply, and what reads the next line; or the end, with the user."""
+    """What follows a line: a reply, and what reads the next line; or the end, with the user and the password."""
 
     reply: str = ""
     then: "Callable[[bytes], LoginStep] | None" = None
     user: str | None = None
+    password: str = ""
 
 
 def begin_login(argument: str) -> LoginStep:
@@ -31,14 +32,23 @@ def begin_login(argument: str) -> LoginStep:
 
 def _plain(line: bytes) -> LoginStep:
     parts = (_decoded(line) or b"").split(b"\0")
-    return LoginStep(user=_text(parts[1])) if len(parts) == 3 else LoginStep("501 5.5.2 Can't decode base64")
+    if len(parts) != 3:
+        return LoginStep("501 5.5.2 Can't decode base64")
+    return LoginStep(user=_text(parts[1]), password=_text(parts[2]))
 
 
 def _login_name(line: bytes) -> LoginStep:
     name = _decoded(line)
     if name is None:
         return LoginStep("501 5.5.2 Can't decode base64")
-    return LoginStep("334 UGFzc3dvcmQ6", lambda _password: LoginStep(user=_text(name)))  # Password:
+    return LoginStep("334 UGFzc3dvcmQ6", lambda line: _login_password(name, line))  # Password:
+
+
+def _login_password(name: bytes, line: bytes) -> LoginStep:
+    password = _decoded(line)
+    if password is None:
+        return LoginStep("501 5.5.2 Can't decode base64")
+    return LoginStep(user=_text(name), password=_text(password))
 
 
 def _decoded(line: bytes) -> bytes | None:

@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Protocol
 
 from newsletter.errors import NewsletterError
+from newsletter.inbox.connection import Connection
 from newsletter.inbox.conversation import Conversation
 from newsletter.inbox.faults import Faults
 from newsletter.inbox.maildir import Entry
+from newsletter.inbox.tls import Tls
 
 MAX_SIZE = 25_000_000
 """Bytes of a message; more is refused with 552, as large providers do."""
@@ -53,19 +55,21 @@ class InboxServer:
             print(server.url)  # smtp://127.0.0.1:49152
 
     `port` 0 takes a free one. A `host` that other machines can reach is refused unless `public` is true: anybody there
-    could then fill the disk and read nothing back. Raises NewsletterError where the port is taken.
+    could then fill the disk and read nothing back. `login` is the NAME:PASSWORD that must be given;
+    empty: none must, and any will do. Raises NewsletterError where the port is taken.
     """
 
     def __init__(
         self, store: Keeping, host: str = "127.0.0.1", port: int = 0, *, faults: Faults | None = None,
-        public: bool = False, max_size: int = MAX_SIZE, max_unfinished: int = MAX_UNFINISHED,
-        max_connections: int = MAX_CONNECTIONS, most_waiting: int = MOST_WAITING,
+        tls: Tls | None = None, login: str = "", public: bool = False, max_size: int = MAX_SIZE,
+        max_unfinished: int = MAX_UNFINISHED, max_connections: int = MAX_CONNECTIONS, most_waiting: int = MOST_WAITING,
     ) -> None:  # fmt: skip
         host = "127.0.0.1" if host == "localhost" else host  # two addresses could not share port 0
         if not public and not _is_loopback(host):
             raise NewsletterError(f"{host} can be reached from other machines; use 127.0.0.1, or say that it is meant")
         self.store, self.host, self.port = store, host, port
         self.faults = faults if faults is not None else Faults()
+        self.tls, self.login = tls or Tls(), login
         self.max_size, self.max_unfinished, self.max_connections = max_size, max_unfinished, max_connections
         self.most_waiting = most_waiting
         self.unfinished = 0  # bytes held of messages under way
@@ -75,7 +79,7 @@ class InboxServer:
         self._server: asyncio.Server | None = None
         self._indexer: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
-        self._connections: set[Conversation] = set()
+        self._connections: set[Connection] = set()
         self._room = asyncio.Event()  # few enough wait for the index
         self._room.set()
         self._alone = asyncio.Event()  # no connections
@@ -84,12 +88,14 @@ class InboxServer:
     @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"smtp://{host}:{self.port}"
+        return f"{'smtps' if self.tls.from_start else 'smtp'}://{host}:{self.port}"
 
     async def __aenter__(self) -> "InboxServer":
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: Conversation(self), self.host, self.port, backlog=1024)
+            self._server = await loop.create_server(
+                lambda: Conversation(self), self.host, self.port, backlog=1024, ssl=self.tls.from_start
+            )
         except OSError as error:
             raise NewsletterError(
                 f"the inbox can't listen on {self.host}:{self.port} ({error.strerror}); name another port"
@@ -112,15 +118,15 @@ class InboxServer:
         await asyncio.gather(self._indexer, return_exceptions=True)
         await asyncio.to_thread(self.store.flush)
 
-    def enters(self, conversation: Conversation) -> bool:
+    def enters(self, connection: Connection) -> bool:
         """Count a connection; False where there are as many as can be held."""
-        self._connections.add(conversation)
+        self._connections.add(connection)
         self._alone.clear()
         return len(self._connections) <= self.max_connections
 
-    def leaves(self, conversation: Conversation) -> None:
+    def leaves(self, connection: Connection) -> None:
         """A connection is gone."""
-        self._connections.discard(conversation)
+        self._connections.discard(connection)
         if not self._connections:
             self._alone.set()
 
