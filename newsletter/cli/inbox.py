@@ -1,5 +1,6 @@
 """`inbox`: the test inbox, an SMTP server and its page."""
 
+import asyncio
 import contextlib
 import os
 from pathlib import Path
@@ -40,6 +41,10 @@ def inbox(
     open_api: Annotated[
         bool, typer.Option("--open-api", help="Let every program on this machine use the API, without the secret.")
     ] = False,
+    mailpit_api: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, max=65535, help="Answer Mailpit's API too, on this port, without the secret."),
+    ] = None,
     keep: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many messages are kept; the oldest go, past 2 GB too.")
     ] = KEEP,
@@ -53,6 +58,10 @@ def inbox(
     certificate: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="For it, with its key (PEM); else one for localhost is made."),
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew from the messages' files.")] = False,
+    dump: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the messages there as .eml files, and end.")
     ] = None,
     fault: Annotated[
         list[str] | None,
@@ -73,6 +82,7 @@ def inbox(
     from newsletter.cli.loop import run_async
     from newsletter.config.settings import STATE_DIR, find_config, load_config
     from newsletter.inbox.faults import Faults
+    from newsletter.inbox.index import drop_index
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
     from newsletter.site.load import load_site
@@ -89,11 +99,18 @@ def inbox(
         with contextlib.suppress(NewsletterError):  # then its pictures are not shown; other commands say why
             site = load_site(config)
     max_age = keep_days * 86_400.0 if keep_days else None
+    if rebuild:
+        drop_index(folder / "inbox")
     with Store(folder / "inbox", limit=keep, max_age=max_age) as store:
+        if dump is not None:
+            written = store.dump(dump)
+            say(f"{written:,} message{'' if written == 1 else 's'} written to {dump}")
+            return
         server = InboxServer(
             store, port=smtp_port, faults=faults, tls=_tls(tls, certificate, folder), login=_login(config)
         )
-        run_async(_serve(store, server, site, token, port, open_api=open_api, browser=not no_open))
+        ports = (port, mailpit_api)
+        run_async(_serve(store, server, site, config, token, ports, open_api=open_api, browser=not no_open))
 
 
 def _secret(config: "Config | None", name: Literal["token", "login"]) -> str:
@@ -123,15 +140,18 @@ def _tls(demand: "Demand | None", certificate: Path | None, folder: Path) -> "Tl
 
 
 async def _serve(
-    store: "Store", server: "InboxServer", site: "Site | None", token: str, port: int, *, open_api: bool, browser: bool
-) -> None:
+    store: "Store", server: "InboxServer", site: "Site | None", config: "Config | None", token: str,
+    ports: tuple[int, int | None], *, open_api: bool, browser: bool,
+) -> None:  # fmt: skip
     from newsletter.cli.loop import stop_on_signals
     from newsletter.web.inbox.app import inbox_app
+    from newsletter.web.inbox.mailpit import mailpit_app
     from newsletter.web.local import bind_free
     from newsletter.web.local_token import door, open_browser, with_token
     from newsletter.web.server import serve_app
 
-    wanted = server.port
+    wanted, (port, mailpit_port) = server.port, ports
+    mailpit = None if mailpit_port is None else bind_free(mailpit_port)
     spare = bind_free(wanted)  # finds the port; the server binds it itself
     server.port = spare.getsockname()[1]
     spare.close()
@@ -144,10 +164,15 @@ async def _serve(
             if server.tls.context:
                 say(f"TLS   {server.tls.demand}; the certificate to trust: {server.tls.certificate}")
             say(f"page  {address}{taken(port, urlsplit(url).port)}")
+            if mailpit is not None:
+                say(f"API   http://localhost:{mailpit.getsockname()[1]}/api/v1 as Mailpit's, without a secret")
             say("Ctrl-C stops it")
             if browser:
                 open_browser(opened.enter_context(door(store.path.parent, address)))
 
         async with server:
-            app = inbox_app(store, server, token=token, open_api=open_api, site=site)
-            await serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close, stop=stop)
+            app = inbox_app(store, server, token=token, open_api=open_api, site=site, config=config)
+            async with asyncio.TaskGroup() as serving:
+                serving.create_task(serve_app(app, bind_free(port), on_ready=ready, on_stop=app.state.close, stop=stop))
+                if mailpit is not None:
+                    serving.create_task(serve_app(mailpit_app(store, server, token=token), mailpit, stop=stop))

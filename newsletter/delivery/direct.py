@@ -1,10 +1,11 @@
 """Send a few messages through the same conversation as `deliver`, and record nothing.
 
-That is what `send --to` and the studio's "Send me this" do: the real message, to addresses that need not be
-subscribers'. As whom each is written to is decided in `audience.source`.
+That is what `send --to`, the studio's "Send me this" and a release from the test inbox do: the real message, to
+addresses that need not be subscribers'. As whom each is written to is decided in `audience.source`.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,6 +23,9 @@ from newsletter.smtp.relay import Relay
 from newsletter.smtp.reply import Reply
 from newsletter.smtp.transaction import Transaction
 
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_FIRST_DOT = re.compile(rb"^\.", re.MULTILINE)
+
 
 def envelopes_to(
     composed: Composed,
@@ -36,6 +40,19 @@ def envelopes_to(
     Raises NewsletterError for what is no address (`option` says where it was given), and for a slot that can't be
     filled.
     """
+    normal = _normal(addresses, option)
+    writer = composed.writer(rows.columns if rows is not None else None)
+    return [writer.envelope(one) for one in addressees(rows, normal, viewed)]
+
+
+def envelopes_of(message: bytes, mail_from: str, addresses: Iterable[str]) -> list[Envelope]:
+    """A message as it is, to each address; its lines end in CRLF, as SMTP wants them. Raises NewsletterError."""
+    lines = _LINE_END.sub(b"\r\n", message)
+    stuffed = _FIRST_DOT.sub(b"..", lines if lines.endswith(b"\r\n") else lines + b"\r\n")
+    return [Envelope(mail_from, address, (stuffed,), "") for address in _normal(addresses)]
+
+
+def _normal(addresses: Iterable[str], option: str = "") -> list[str]:
     normal = []
     for address in addresses:
         try:
@@ -43,8 +60,7 @@ def envelopes_to(
         except ValueError as error:
             what = f"{error}; give an address such as you@example.org"
             raise NewsletterError(f"{option}: {what}" if option else what) from None
-    writer = composed.writer(rows.columns if rows is not None else None)
-    return [writer.envelope(one) for one in addressees(rows, normal, viewed)]
+    return list(dict.fromkeys(normal))
 
 
 async def send_direct(

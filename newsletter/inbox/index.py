@@ -104,8 +104,7 @@ class Index:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise
-            for ending in ("", "-wal", "-shm"):
-                Path(f"{path}{ending}").unlink(missing_ok=True)
+            drop_index(path.parent)
             self._writer = self._open()
         self._reader = self._connect()
         self.fts = "fts5" in str(self._reader.execute("SELECT sql FROM sqlite_master WHERE name = 'words'").fetchone())
@@ -145,7 +144,7 @@ class Index:
             self._writer.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """A commit under the writer's lock, taken back when its body fails."""
         with self._write_lock:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -162,7 +161,7 @@ class Index:
         """Write rows in one commit; their ids, 0 for those that are there already."""
         names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
         ids: list[int] = []
-        with self._transaction() as database:
+        with self.transaction() as database:
             for row in rows:
                 values = (
                     row.entry.key, row.entry.folder, row.entry.flags, row.unread, row.mail_from,
@@ -191,7 +190,7 @@ class Index:
     def note(self, arrivals: Sequence[Arrival]) -> None:
         """Remember the envelopes of messages that are files, and not in the index yet."""
         rows = [(one.mail_from, json.dumps(one.rcpt_tos), one.key, one.received) for one in arrivals]
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.executemany(
                 "UPDATE messages SET mail_from = ?, rcpt_tos = ? WHERE key = ?", [row[:3] for row in rows]
             )
@@ -200,18 +199,18 @@ class Index:
 
     def unnote(self, keys: Iterable[str]) -> None:
         """Forget what was noted of messages that are gone."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.executemany("DELETE FROM arrivals WHERE key = ?", [(key,) for key in keys])
 
     def remove(self, ids: Iterable[int]) -> None:
-        with self._transaction() as database:
+        with self.transaction() as database:
             for number in ids:
                 database.execute("DELETE FROM messages WHERE id = ?", (number,))
                 database.execute("DELETE FROM words WHERE rowid = ?", (number,))
                 database.execute("DELETE FROM tags WHERE message = ?", (number,))
 
     def clear(self) -> None:
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.execute("DELETE FROM messages")
             database.execute("DELETE FROM tags")
             database.execute("DELETE FROM arrivals")
@@ -221,20 +220,14 @@ class Index:
 
     def mark(self, marks: Sequence[tuple[int, Entry]]) -> None:
         """Write where messages stand now, and so whether they are unread."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.executemany(
                 "UPDATE messages SET folder = ?, flags = ?, unread = ? WHERE id = ?",
                 [(entry.folder, entry.flags, entry.unread, number) for number, entry in marks],
             )
 
-    def tag(self, number: int, tags: Iterable[str]) -> None:
-        """Give a message these tags and no others."""
-        with self._transaction() as database:
-            database.execute("DELETE FROM tags WHERE message = ?", (number,))
-            database.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(number, tag) for tag in tags])
-
     def count_up(self, name: str, by: int) -> None:
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.execute(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
                 (name, by),
@@ -242,7 +235,8 @@ class Index:
 
     # Reading
 
-    def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    def ask(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """The rows of a query."""
         with self._read_lock:
             return self._reader.execute(sql, values).fetchall()
 
@@ -255,7 +249,7 @@ class Index:
             under = "WHERE id < ?" if below is not None else ""
             values: list[Any] = [below] if below is not None else []
             asked = f"SELECT id FROM messages {under} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
-            ids = [row[0] for row in self._ask(asked, (*values, limit, offset))]
+            ids = [row[0] for row in self.ask(asked, (*values, limit, offset))]
             return self._by_ids(ids), self.total(), True
         first = self._matches(condition, None, COUNT_LIMIT + 1, 0)
         exact = len(first) <= COUNT_LIMIT
@@ -274,39 +268,43 @@ class Index:
         else:
             under = "AND id < ?" if below is not None else ""
             sql = f"SELECT id FROM messages WHERE ({condition.sql}) {under} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
-        return [row[0] for row in self._ask(sql, (*values, limit, offset))]
+        return [row[0] for row in self.ask(sql, (*values, limit, offset))]
 
     def _by_ids(self, ids: list[int]) -> list[IndexRow]:
         marks = ", ".join("?" * len(ids))
         asked = f"SELECT id, {', '.join(_COLUMNS)} FROM messages WHERE id IN ({marks}) ORDER BY id DESC"  # noqa: S608
-        return self._rows(self._ask(asked, ids)) if ids else []
+        return self._rows(self.ask(asked, ids)) if ids else []
 
     def total(self) -> int:
-        return int(self._ask("SELECT count(*) FROM messages")[0][0])
+        return int(self.ask("SELECT count(*) FROM messages")[0][0])
+
+    def size(self) -> int:
+        """Bytes of all messages."""
+        return int(self.ask("SELECT coalesce(sum(size), 0) FROM messages")[0][0])
 
     def arrivals(self) -> dict[str, Arrival]:
         """What is noted, by key, in the order in which it came."""
-        rows = self._ask("SELECT key, mail_from, rcpt_tos, received FROM arrivals ORDER BY received, rowid")
+        rows = self.ask("SELECT key, mail_from, rcpt_tos, received FROM arrivals ORDER BY received, rowid")
         return {key: Arrival(key, sender, tuple(json.loads(names)), moment) for key, sender, names, moment in rows}
 
     def all(self) -> list[tuple[int, Entry]]:
-        rows = self._ask("SELECT id, key, folder, flags FROM messages")
+        rows = self.ask("SELECT id, key, folder, flags FROM messages")
         return [(number, Entry(*rest)) for number, *rest in rows]
 
     def ids(self, condition: Condition) -> list[tuple[int, Entry]]:
         sql = f"SELECT id, key, folder, flags FROM messages WHERE {condition.sql}"  # noqa: S608
-        return [(number, Entry(*rest)) for number, *rest in self._ask(sql, condition.values)]
+        return [(number, Entry(*rest)) for number, *rest in self.ask(sql, condition.values)]
 
     def oldest(self, count: int) -> list[tuple[int, Entry]]:
-        rows = self._ask("SELECT id, key, folder, flags FROM messages ORDER BY id LIMIT ?", (count,))
+        rows = self.ask("SELECT id, key, folder, flags FROM messages ORDER BY id LIMIT ?", (count,))
         return [(number, Entry(*rest)) for number, *rest in rows]
 
     def beyond(self, most: int, born: float | None) -> int:
         """How many of the oldest have to go: the others are at most `most` bytes, and none came before `born`."""
         count = 0
         if born is not None:
-            count = int(self._ask("SELECT count(*) FROM messages WHERE received < ?", (born,))[0][0])
-        excess = int(self._ask("SELECT coalesce(sum(size), 0) FROM messages")[0][0]) - most
+            count = int(self.ask("SELECT count(*) FROM messages WHERE received < ?", (born,))[0][0])
+        excess = self.size() - most
         if excess <= 0:
             return count
         with self._read_lock:
@@ -328,29 +326,25 @@ class Index:
             key, where = "id", f"messages WHERE ({condition.sql})"
         newer = f"SELECT {key} FROM {where} AND {key} > ? ORDER BY {key} LIMIT 1"  # noqa: S608
         older = f"SELECT {key} FROM {where} AND {key} < ? ORDER BY {key} DESC LIMIT 1"  # noqa: S608
-        found = [self._ask(sql, (*condition.values, number)) for sql in (newer, older)]
+        found = [self.ask(sql, (*condition.values, number)) for sql in (newer, older)]
         return found[0][0][0] if found[0] else None, found[1][0][0] if found[1] else None
 
-    def tags(self) -> list[tuple[str, int]]:
-        """All tags, and how many messages have each."""
-        return [(tag, count) for tag, count in self._ask("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY tag")]
-
     def counters(self) -> dict[str, int]:
-        return dict(self._ask("SELECT name, value FROM counters"))
+        return dict(self.ask("SELECT name, value FROM counters"))
 
     def unread(self) -> int:
-        return int(self._ask("SELECT count(*) FROM messages WHERE unread = 1")[0][0])
+        return int(self.ask("SELECT count(*) FROM messages WHERE unread = 1")[0][0])
 
     def version(self) -> int:
         """Changes when another process has written."""
-        return int(self._ask("PRAGMA data_version")[0][0])
+        return int(self.ask("PRAGMA data_version")[0][0])
 
     def _rows(self, found: list[Any]) -> list[IndexRow]:
         tags: dict[int, list[str]] = {}
         if found:
             marks = ", ".join("?" * len(found))
             asked = f"SELECT message, tag FROM tags WHERE message IN ({marks}) ORDER BY tag"  # noqa: S608
-            for number, tag in self._ask(asked, [row[0] for row in found]):
+            for number, tag in self.ask(asked, [row[0] for row in found]):
                 tags.setdefault(number, []).append(tag)
         return [
             IndexRow(
@@ -370,6 +364,12 @@ def open_index(path: Path) -> Index:
         return Index(path / INDEX_NAME)
     except (OSError, sqlite3.Error) as error:
         raise unusable(path, error) from None
+
+
+def drop_index(path: Path) -> None:
+    """Throw away the index of the inbox in that folder; whoever opens the inbox next makes it anew."""
+    for ending in ("", "-wal", "-shm"):
+        (path / f"{INDEX_NAME}{ending}").unlink(missing_ok=True)
 
 
 def unusable(path: Path, error: OSError | sqlite3.Error) -> NewsletterError:

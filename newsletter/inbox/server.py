@@ -90,6 +90,15 @@ class InboxServer:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'smtps' if self.tls.from_start else 'smtp'}://{host}:{self.port}"
 
+    @property
+    def is_listening(self) -> bool:
+        return self._server is not None and self._server.is_serving()
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
+
     async def __aenter__(self) -> "InboxServer":
         loop = asyncio.get_running_loop()
         try:

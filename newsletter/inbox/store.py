@@ -19,10 +19,11 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.describe import clean_tag, describe
+from newsletter.inbox.describe import describe
 from newsletter.inbox.index import Arrival, IndexRow, open_index, unusable
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
+from newsletter.inbox.tags import Tags
 from newsletter.mime.message import Message, read_message
 
 LIMIT = 1_000
@@ -85,6 +86,7 @@ class Store:
         except OSError as error:
             raise unusable(path, error) from None
         self._index = open_index(path)
+        self.tags = Tags(self._index, lambda ids: self._tell("changed", ids))
         self._waiting: deque[_Waiting] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing
@@ -271,13 +273,23 @@ class Store:
         data = self.raw(number)
         return None if data is None else read_message(data)
 
+    def dump(self, folder: Path) -> int:
+        """Write each message into `folder`, as a file that is named by its id; how many. Raises NewsletterError."""
+        self.flush(len(self._waiting))
+        written = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, entry in self._index.all():
+                if (data := self._maildir.read(entry)) is not None:
+                    (folder / f"{number:06d}.eml").write_bytes(data)
+                    written += 1
+        except OSError as error:
+            raise NewsletterError(f"can't be written ({error.strerror}); name another folder", path=folder) from None
+        return written
+
     def neighbours(self, number: int, query: str = "") -> tuple[int | None, int | None]:
         """The next newer and the next older message among the matches."""
         return self._index.neighbours(number, compile_search(query, self._now(), self._index.fts))
-
-    def tags(self) -> list[tuple[str, int]]:
-        """Every tag, and how many messages have it."""
-        return self._index.tags()
 
     def counts(self) -> dict[str, int]:
         """`kept`, `unread`, `received` (ever) and `dropped` (gone because of the limit)."""
@@ -287,6 +299,10 @@ class Store:
             "kept": self._index.total(), "unread": self._index.unread(),
             "received": ever.get("received", 0), "dropped": ever.get("dropped", 0),
         }  # fmt: skip
+
+    def size(self) -> int:
+        """Bytes of all messages kept."""
+        return self._index.size()
 
     # What is done to them
 
@@ -341,16 +357,6 @@ class Store:
                 self._maildir.remove(entry)
             self._settle()
         return len(gone)
-
-    def tag(self, number: int, tags: Iterable[str]) -> tuple[str, ...] | None:
-        """Give a message these tags and no others; the tags it has then, or None if there is no such message."""
-        row = self.get(number)
-        if row is None:
-            return None
-        wanted = tuple(dict.fromkeys(clean for tag in tags if (clean := clean_tag(tag))))
-        self._index.tag(number, wanted)
-        self._tell("changed", (number,))
-        return wanted
 
     # Who wants to know
 

@@ -30,8 +30,8 @@ TRIES = 50
 PAGE_TOKEN_HEADER = "X-Newsletter-Token"  # noqa: S105 (a header's name)
 PARAMETER = "token"
 """The query parameter of the address that is opened."""
-OPEN_PATHS = ("/static/",)
-"""What holds nothing of anybody's: the locked page needs its style sheet."""
+OPEN_PATHS = ("/static/", "/livez", "/readyz")
+"""What holds nothing of anybody's: the locked page needs its style sheet, a container's probe its answer."""
 
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\Z", re.IGNORECASE)
 
@@ -73,12 +73,14 @@ def is_loopback(host: str) -> bool:
 class LocalGuard:
     """ASGI middleware for a tool that its owner alone may use, whoever else reaches its port.
 
-    `token` is the secret; `api` the path under which refusals are JSON, and, with `open_api`, programs need no secret
+    `token` is the secret; `api` the paths under which refusals are JSON, and, with `open_api`, programs need no secret
     (what a browser sends is told by its Origin and Sec-Fetch-Site fields). `scope["state"]["token"]` is for the pages:
     they send it back as X-Newsletter-Token when they change something.
     """
 
-    def __init__(self, app: ASGIApp, token: str, *, api: str = "/api/", open_api: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str, *, api: str | tuple[str, ...] = "/api/", open_api: bool = False
+    ) -> None:
         self.app = app
         self.api, self.open_api = api, open_api
         self._token = token.encode()

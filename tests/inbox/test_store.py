@@ -102,15 +102,14 @@ def test_deleting_takes_the_file_the_words_and_the_tags(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         fill(store, 4)
         store.flush()
-        assert store.tag(2, ["spring", " Spring", "to\x00 do", 'quo"ted', ""]) == (
+        assert store.tags.give(2, ["spring", " Spring", "to\x00 do", 'quo"ted', ""]) == (
             "spring",
-            "Spring",
             "to do",
             "quoted",
         )
         assert store.get(2).tags == ("quoted", "spring", "to do")  # type: ignore[union-attr]
         assert store.delete([2, 2, 77]) == 1
-        assert (store.tags(), store.search("acorn").total, len(os.listdir(tmp_path / "new"))) == ([], 3, 3)
+        assert (store.tags.counts(), store.search("acorn").total, len(os.listdir(tmp_path / "new"))) == ([], 3, 3)
         assert store.delete_matching("subject:3") == 1
         assert store.clear() == 2
         assert store.counts() == {"kept": 0, "unread": 0, "received": 0, "dropped": 0}
@@ -149,7 +148,7 @@ def test_what_changes_is_told(tmp_path: Path) -> None:
         fill(store, 2)
         store.flush()
         store.mark([1], unread=False)
-        store.tag(2, ["x"])
+        store.tags.give(2, ["x"])
         store.delete([1])
         store.clear()
         stop()

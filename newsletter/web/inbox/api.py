@@ -22,6 +22,7 @@ from newsletter.errors import NewsletterError
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
+from newsletter.inbox.tags import Tags, clean_tag
 from newsletter.mime.message import Message
 from newsletter.mime.parse import Part
 from newsletter.web.inbox.context import download, find_message, find_raw, find_row, findings_of, inbox_of, whole_number
@@ -40,27 +41,29 @@ def api_routes() -> list[Route]:
     one = f"{PREFIX}/messages/{{id}}"
     return [
         Route(f"{PREFIX}/openapi.json", _openapi, methods=["GET"]),
-        Route(f"{PREFIX}/info", _answers(_info), methods=["GET"]),
-        Route(f"{PREFIX}/messages", _answers(_list), methods=["GET"]),
-        Route(f"{PREFIX}/messages", _answers(_delete_matching), methods=["DELETE"]),
-        Route(f"{PREFIX}/messages/read", _answers(_read_many), methods=["POST"]),
-        Route(f"{PREFIX}/wait", _answers(_wait), methods=["GET"]),
+        Route(f"{PREFIX}/info", answers(_info), methods=["GET"]),
+        Route(f"{PREFIX}/messages", answers(_list), methods=["GET"]),
+        Route(f"{PREFIX}/messages", answers(_delete_matching), methods=["DELETE"]),
+        Route(f"{PREFIX}/messages/read", answers(_read_many), methods=["POST"]),
+        Route(f"{PREFIX}/wait", answers(_wait), methods=["GET"]),
         Route(f"{PREFIX}/events", _events, methods=["GET"]),
-        Route(f"{PREFIX}/faults", _answers(_faults), methods=["GET"]),
-        Route(f"{PREFIX}/faults", _answers(_set_faults), methods=["PUT"]),
-        Route(one, _answers(_get), methods=["GET"]),
-        Route(one, _answers(_delete), methods=["DELETE"]),
-        Route(f"{one}/read", _answers(_read), methods=["PUT"]),
-        Route(f"{one}/tags", _answers(_tag), methods=["PUT"]),
-        Route(f"{one}/raw", _answers(_raw), methods=["GET"]),
-        Route(f"{one}/text", _answers(_text), methods=["GET"]),
-        Route(f"{one}/html", _answers(_html), methods=["GET"]),
-        Route(f"{one}/parts/{{number}}", _answers(_part), methods=["GET"]),
-        Route(f"{one}/findings", _answers(_findings), methods=["GET"]),
+        Route(f"{PREFIX}/faults", answers(_faults), methods=["GET"]),
+        Route(f"{PREFIX}/faults", answers(_set_faults), methods=["PUT"]),
+        Route(f"{PREFIX}/tags/{{tag:path}}", answers(_rename_tag), methods=["PUT"]),
+        Route(f"{PREFIX}/tags/{{tag:path}}", answers(_remove_tag), methods=["DELETE"]),
+        Route(one, answers(_get), methods=["GET"]),
+        Route(one, answers(_delete), methods=["DELETE"]),
+        Route(f"{one}/read", answers(_read), methods=["PUT"]),
+        Route(f"{one}/tags", answers(_tag), methods=["PUT"]),
+        Route(f"{one}/raw", answers(_raw), methods=["GET"]),
+        Route(f"{one}/text", answers(_text), methods=["GET"]),
+        Route(f"{one}/html", answers(_html), methods=["GET"]),
+        Route(f"{one}/parts/{{number}}", answers(_part), methods=["GET"]),
+        Route(f"{one}/findings", answers(_findings), methods=["GET"]),
     ]
 
 
-def _answers(handler: Endpoint) -> Endpoint:
+def answers(handler: Endpoint) -> Endpoint:
     """Turn what a caller can mend into JSON."""
 
     @wraps(handler)
@@ -106,7 +109,7 @@ def describe_part(part: Part) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _json(request: Request) -> dict[str, Any]:
+async def read_json(request: Request) -> dict[str, Any]:
     body = b""
     async for piece in request.stream():
         body += piece
@@ -128,7 +131,7 @@ def _flag(body: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _strings(body: dict[str, Any], name: str) -> list[str]:
+def strings(body: dict[str, Any], name: str) -> list[str]:
     value = body.get(name)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise HTTPException(400, f'{name} is no list of strings; write {{"{name}": ["…"]}}')
@@ -146,7 +149,7 @@ async def _info(request: Request) -> Response:
     session = {"accepted": 0, "refused": 0, "largest": 0}
     if here.server:
         session = {name: getattr(here.server, name) for name in session}
-    tags = dict(await run_in_threadpool(here.store.tags))
+    tags = dict(await run_in_threadpool(here.store.tags.counts))
     return JSONResponse(
         {"smtp": here.smtp or None, "maildir": str(here.store.path), **counts, "session": session, "tags": tags}
     )
@@ -171,7 +174,7 @@ async def _delete_matching(request: Request) -> Response:
 
 
 async def _read_many(request: Request) -> Response:
-    body = await _json(request)
+    body = await read_json(request)
     query, unread = body.get("q", ""), not _flag(body, "read")
     if not isinstance(query, str):
         raise HTTPException(400, "q is no string; write a search such as from:ada")
@@ -225,8 +228,8 @@ async def _faults(request: Request) -> Response:
 
 
 async def _set_faults(request: Request) -> Response:
-    server, body = _server(request), await _json(request)
-    server.faults.replace(_strings(body, "faults"))
+    server, body = _server(request), await read_json(request)
+    server.faults.replace(strings(body, "faults"))
     return JSONResponse({"faults": [str(fault) for fault in server.faults.faults]})
 
 
@@ -241,14 +244,32 @@ async def _delete(request: Request) -> Response:
 
 
 async def _read(request: Request) -> Response:
-    row, read = await find_row(request), _flag(await _json(request), "read")
+    row, read = await find_row(request), _flag(await read_json(request), "read")
     return JSONResponse({"changed": await run_in_threadpool(inbox_of(request).store.mark, [row.id], unread=not read)})
 
 
 async def _tag(request: Request) -> Response:
-    row, tags = await find_row(request), _strings(await _json(request), "tags")
-    kept = await run_in_threadpool(lambda: inbox_of(request).store.tag(row.id, tags))
+    row, tags = await find_row(request), strings(await read_json(request), "tags")
+    kept = await run_in_threadpool(lambda: inbox_of(request).store.tags.give(row.id, tags))
     return JSONResponse({"tags": list(kept or ())})
+
+
+async def _rename_tag(request: Request) -> Response:
+    name = (await read_json(request)).get("name")
+    if not isinstance(name, str) or not clean_tag(name):
+        raise HTTPException(400, 'name is no tag; write {"name": "…"}, or DELETE the tag')
+    return await _changed_tag(request, lambda tags, tag: tags.rename(tag, name))
+
+
+async def _remove_tag(request: Request) -> Response:
+    return await _changed_tag(request, lambda tags, tag: tags.remove(tag))
+
+
+async def _changed_tag(request: Request, change: Callable[[Tags, str], int]) -> Response:
+    changed = await run_in_threadpool(change, inbox_of(request).store.tags, request.path_params["tag"])
+    if not changed:
+        raise HTTPException(404, "no message has that tag; GET /api/v1/info lists them")
+    return JSONResponse({"changed": changed})
 
 
 async def _raw(request: Request) -> Response:

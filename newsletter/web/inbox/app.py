@@ -7,6 +7,7 @@ put into it, remote ones are off until asked for. Changes go through the API (`i
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -20,16 +21,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Matches, Store, StoreChange
 from newsletter.mime.message import Message, read_message
+from newsletter.mime.parse import Part
 from newsletter.site.site import Site
 from newsletter.web.frame import THEMES, Appearance, Theme, frame_document
+from newsletter.web.inbox.actions import action_routes, can_release
 from newsletter.web.inbox.api import PREFIX, api_routes
 from newsletter.web.inbox.context import (
+    UNTRUSTED,
     InboxContext,
     download,
     find_message,
@@ -38,6 +43,7 @@ from newsletter.web.inbox.context import (
     inbox_of,
     whole_number,
 )
+from newsletter.web.inbox.health import METRICS, health_routes
 from newsletter.web.inert import inert
 from newsletter.web.local import LocalGuard
 from newsletter.web.pages import fragment, page, static_files
@@ -51,22 +57,27 @@ VIEWS = ("html", "text", "headers", "parts", "source", "findings")
 SOURCE_MOST = 500_000
 """Bytes of a source that are shown; the rest is for download."""
 TEXT_MOST = 500_000
+PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""What is shown beside an attachment's name: a browser draws them, and they hold no markup."""
+PICTURE_MOST = 5_000_000
+"""Bytes of a picture that is."""
 REWRITE_MOST = 3_000_000
 """Characters of HTML that are rewritten for dark mode; more is shown as it is."""
 _SHOWN_ADDRESSES = 20
+_TAG_SEARCH = re.compile(r'tag:(?:"([^"]+)"|([^\s"]+))', re.IGNORECASE)
 
 
 def inbox_app(
     store: Store, server: InboxServer | None = None, *, token: str, open_api: bool = False,
-    site: Site | None = None, now: Callable[[], datetime] = datetime.now,
+    site: Site | None = None, config: Config | None = None, now: Callable[[], datetime] = datetime.now,
 ) -> Starlette:  # fmt: skip
     """The pages and the API over `store`; `server` is the SMTP server that fills it, if it runs here.
 
     `token` is the secret of those who may use it; with `open_api` programs need none for the API. Pictures of `site`
-    show from its folder.
+    show from its folder; `config` is the newsletter's, where there is one.
     `app.state.close()` ends open event streams; call it before the server waits for its connections.
     """
-    here = InboxContext(store, server, site)
+    here = InboxContext(store, server, site, config)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -93,10 +104,13 @@ def inbox_app(
         Route("/message/{id}/pane", _pane, methods=["GET"]),
         Route("/message/{id}/frame", _frame, methods=["GET"]),
         Route("/message/{id}/download", _download, methods=["GET"]),
+        Route("/message/{id}/thumbnail", _thumbnail, methods=["GET"]),
         *api_routes(),
+        *action_routes(),
+        *health_routes(),
         static_files(),
     ]
-    guard = Middleware(LocalGuard, token=token, api=f"{PREFIX}/", open_api=open_api)
+    guard = Middleware(LocalGuard, token=token, api=(f"{PREFIX}/", METRICS), open_api=open_api)
     app = Starlette(
         routes=routes,
         middleware=[Middleware(SecurityHeaders), guard],
@@ -147,11 +161,18 @@ async def _list_context(request: Request) -> dict[str, Any]:
     return {
         "rows": [_row(row, now, query, number) for row in found.rows], "query": query, "number": number,
         "first": first + 1 if found.rows else 0, "last": first + len(found.rows), "total": found.total,
-        "exact": found.exact, "problem": problem, "counts": counts, "tags": await run_in_threadpool(here.store.tags),
+        "exact": found.exact, "problem": problem, "counts": counts, "shown_tag": _tag_in(query),
+        "tags": await run_in_threadpool(here.store.tags.counts),
         "smtp": here.smtp, "newer": _url("/", query, number - 1) if number > 1 else "",
         "older": _url("/", query, number + 1) if found.more else "", "current": str(current or ""),
         "limit": here.store.limit, "search_url": _search_url, "faults": _fault_list(here),
     }  # fmt: skip
+
+
+def _tag_in(query: str) -> str:
+    """The tag that a search is for, if that is all of it."""
+    found = _TAG_SEARCH.fullmatch(query)
+    return (found[1] or found[2]) if found else ""
 
 
 def _fault_list(here: InboxContext) -> list[str]:
@@ -224,7 +245,8 @@ async def _message_context(request: Request) -> dict[str, Any]:
         "newer_message": _url(f"/message/{newer}", query, number) if newer else "",
         "older_message": _url(f"/message/{older}", query, number) if older else "",
         "back": _url("/", query, number), "received": datetime.fromtimestamp(row.received).astimezone(),
-        "to": message.to[:_SHOWN_ADDRESSES], "more_to": max(0, len(message.to) - _SHOWN_ADDRESSES),
+        "is_picture": is_picture, "can_release": can_release(inbox_of(request)), "to": message.to[:_SHOWN_ADDRESSES],
+        "more_to": max(0, len(message.to) - _SHOWN_ADDRESSES),
         "remote": message.rich is not None and has_remote(message.html), "search_url": _search_url,
         "raw_url": _url(f"/message/{row.id}", query, number, view="source"),
         "line_url": lambda line: _url(
@@ -271,6 +293,11 @@ def _shown(html: str, theme: Theme, message: Message, site: Site | None) -> str:
     return frame_document(html, Appearance(theme=theme), embedder(message, site), foreign=True)
 
 
+def is_picture(part: Part) -> bool:
+    """Is it shown beside its name?"""
+    return part.content_type in PICTURES and part.end - part.body <= PICTURE_MOST
+
+
 def has_remote(html: str) -> bool:
     """Whether the HTML may fetch pictures or styles from elsewhere; in doubt, yes."""
     low = html.lower()
@@ -290,6 +317,15 @@ async def _download(request: Request) -> Response:
     if part is None:
         raise HTTPException(404)
     return download(await run_in_threadpool(part.content), part.content_type, part.filename or f"part-{number}")
+
+
+async def _thumbnail(request: Request) -> Response:
+    """A picture among the attachments, small enough to be shown beside its name."""
+    _, message = await find_message(request)
+    part = message.part(request.query_params.get("part", ""))
+    if part is None or not is_picture(part):
+        raise HTTPException(404)
+    return Response(await run_in_threadpool(part.content), media_type=part.content_type, headers=UNTRUSTED)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

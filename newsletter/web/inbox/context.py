@@ -1,15 +1,16 @@
 """What the inbox's pages and its API share: the store and its changes, the message that a request names, its checks."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.server import InboxServer
@@ -17,6 +18,10 @@ from newsletter.inbox.store import Store, StoreChange
 from newsletter.mime.message import Message, read_message
 from newsletter.site.site import Site
 from newsletter.web.events import Events
+
+if TYPE_CHECKING:
+    from newsletter.checks.finding import Finding
+    from newsletter.checks.sample import Sample
 
 CHECKED = 2_000_000
 """Bytes of the largest message that is checked."""
@@ -29,6 +34,7 @@ class InboxContext:
     store: Store
     server: InboxServer | None
     site: Site | None = None  # whose pictures are shown from its folder
+    config: Config | None = None  # of the newsletter whose inbox it is: its relay, its spam filter
     events: Events = field(default_factory=Events)
     _waiters: set[asyncio.Event] = field(default_factory=set)
 
@@ -99,26 +105,37 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
     return int(text)
 
 
-@lru_cache(maxsize=1)
-def _checks() -> Any:
-    from newsletter.checks.run import check_message
-    from newsletter.checks.sample import sample_of
+def sample_from(data: bytes) -> "Sample":
+    """A message as the checks take it. Raises NewsletterError for one that is too large."""
+    from newsletter.checks.sample import sample_of  # when the first is checked: the page is there sooner
 
-    return lambda data: check_message(sample_of(data))
+    if len(data) > CHECKED:
+        raise NewsletterError(f"messages over {CHECKED // 1_000_000} MB are not checked; send a smaller one")
+    return sample_of(data)
 
 
 def findings_of(data: bytes) -> list[dict[str, Any]]:
     """What the checks find in a message, the gravest first; as in `check --json`."""
-    if len(data) > CHECKED:
-        raise NewsletterError(f"messages over {CHECKED // 1_000_000} MB are not checked; send a smaller one")
+    from newsletter.checks.run import check_message
+
+    sample = sample_from(data)
     try:
-        found = _checks()(data)
+        found = check_message(sample)
     except Exception as error:  # any bytes come here, and a rule that trips over them is no reason to show nothing
         raise NewsletterError(
             f"the checks can't take this message apart ({type(error).__name__}); see its source"
         ) from error
+    return gravest_first(found)
+
+
+def gravest_first(found: "Iterable[Finding]") -> list[dict[str, Any]]:
+    """Findings as `check --json` prints them."""
     order = {"error": 0, "warning": 1, "info": 2}
     return sorted((asdict(finding) for finding in found), key=lambda one: order[one["severity"]])
+
+
+UNTRUSTED = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+"""For bytes of unknown hands."""
 
 
 def download(content: bytes, content_type: str, filename: str) -> Response:
@@ -129,6 +146,6 @@ def download(content: bytes, content_type: str, filename: str) -> Response:
     encoded = "".join(f"%{byte:02X}" for byte in filename[:150].encode("utf-8", "replace"))
     headers = {
         "Content-Disposition": f"attachment; filename=\"{plain[:150]}\"; filename*=UTF-8''{encoded}",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        **UNTRUSTED,
     }
     return Response(content, media_type=content_type, headers=headers)

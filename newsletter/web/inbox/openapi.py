@@ -108,6 +108,34 @@ def _paths() -> Json:
             "get": _op("findings", "What the checks find in it", {"type": "array", "items": _ref("Finding")},
                        errors={400: "It can't be checked", 404: "No such message"}),
         },
+        f"{one}/links": {
+            "parameters": [_id()],
+            "post": _op("links", "Ask each of its links and pictures, on their own servers", _list("Finding"),
+                        errors={400: "It can't be checked", 404: "No such message"}),
+        },
+        f"{one}/spam": {
+            "parameters": [_id()],
+            "post": _op("spam", "Ask rspamd or SpamAssassin, at `[checks] spamd`", _list("Finding"),
+                        errors={400: "It can't be checked", 404: "No such message"}),
+        },
+        "/api/v1/tags/{tag}": {
+            "parameters": [_parameter("tag", "a tag; its letters' case does not matter", _STRING, where="path")],
+            "put": _op("renameTag", "Call a tag something else, on all messages", _fields(changed=_INTEGER),
+                       errors={400: "No name", 404: "No message has that tag"}, body=_fields(name=_STRING)),
+            "delete": _op("removeTag", "Take a tag off all messages", _fields(changed=_INTEGER),
+                          errors={404: "No message has that tag"}),
+        },
+        "/message/{id}/release": {
+            "parameters": [_id()],
+            "post": _op(
+                "release",
+                "Send it, as it is, through the newsletter's relay. Asked twice: without `confirm`, the answer is the "
+                "question and its `confirm`. Needs the secret, with an open API too",
+                {"oneOf": [_ref("Question"), _ref("Released")]},
+                errors={400: "No address", 404: "No such message", 409: "No relay"},
+                body=_fields(required=("to",), to=_STRINGS, confirm=_STRING),
+            ),
+        },
     }  # fmt: skip
 
 
@@ -151,6 +179,10 @@ def _schemas() -> Json:
         "Finding": _fields(
             rule=_STRING, severity={"enum": ["error", "warning", "info"]}, message=_STRING,
             line={"type": ["integer", "null"]}, hint=_STRING, source=_STRING,
+        ),
+        "Question": _fields(question=_STRING, to=_STRINGS, relay=_STRING, confirm=_STRING),
+        "Released": _fields(
+            released={"type": "array", "items": _fields(email=_STRING, sent={"type": "boolean"}, reply=_STRING)}
         ),
         "Error": _fields(error=_STRING),
     }  # fmt: skip

@@ -1,6 +1,7 @@
 // The test inbox's page: new mail by itself, the list and the message by keyboard, changes through the API.
 
 import { announce, listen, openDialog, request, shortcuts, switchTheme, toast } from "./base.js";
+import { ask, askAboutTag, askToRelease, notify } from "./inbox_actions.js";
 import { dressFrame } from "./inbox_frame.js";
 
 const api = "/api/v1";
@@ -110,7 +111,7 @@ async function refresh() {
 }
 
 listen(`${api}/events`, {
-  new: ({ ids }) => { announce(ids.length === 1 ? "A new message" : `${ids.length} new messages`); soon(); },
+  new: ({ ids }) => { announce(ids.length === 1 ? "A new message" : `${ids.length} new messages`); soon(); notify(ids).catch(() => {}); },
   changed: soon,
   deleted: ({ ids }) => { if (ids.includes(Number(openId()))) leave(); soon(); },
   reset: soon,
@@ -236,6 +237,9 @@ document.addEventListener("click", async (event) => {
   else if (target.id === "delete") remove();
   else if (target.id === "delete-all") askToDelete(target);
   else if (target.id === "read-all") request(`${api}/messages/read`, { method: "POST", json: { q: query(), read: true } }).then(soon, say);
+  else if (target.id === "release-open") askToRelease(openId());
+  else if (target.dataset.ask) ask(target, openId());
+  else if (target.dataset.editTag) askAboutTag(target.dataset.editTag);
   else if (target.dataset.untag) setTags(tagsNow().filter((tag) => tag !== target.dataset.untag));
   else if (target.dataset.copy) {
     await navigator.clipboard.writeText(target.dataset.copy).then(() => toast("Address copied", "good"), () => toast("The browser does not let us copy."));

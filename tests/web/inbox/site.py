@@ -13,6 +13,7 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
+from newsletter.config.settings import Config
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
 from newsletter.site.site import Site as NewsletterSite
@@ -85,12 +86,17 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, limit: int = 1000, *, open_api: bool = False, site: NewsletterSite | None = None
+    folder: Path,
+    limit: int = 1000,
+    *,
+    open_api: bool = False,
+    site: NewsletterSite | None = None,
+    config: Config | None = None,
 ) -> AsyncIterator[Site]:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     with Store(folder, limit=limit) as store:
         async with InboxServer(store) as server:
-            app = inbox_app(store, server, token="the-token", open_api=open_api, site=site)
+            app = inbox_app(store, server, token="the-token", open_api=open_api, site=site, config=config)
             serving = asyncio.create_task(
                 serve_app(app, bind_free(0), on_ready=ready.set_result, on_stop=app.state.close, stop=stop)
             )

@@ -12,6 +12,7 @@ import pytest
 
 from newsletter.config.settings import load_config
 from newsletter.site.load import load_site
+from newsletter.web.inbox.actions import action_routes
 from newsletter.web.inbox.api import PREFIX, api_routes
 from newsletter.web.inbox.openapi import openapi
 
@@ -246,7 +247,12 @@ def test_the_description_names_every_route_and_no_other() -> None:
         for method, operation in item.items()
         if method != "parameters"
     }
-    routes = {(route.path, method) for route in api_routes() for method in (route.methods or ()) if method != "HEAD"}
+    routes = {
+        (route.path_format, method)
+        for route in (*api_routes(), *action_routes())
+        for method in (route.methods or ())
+        if method != "HEAD"
+    }
     assert set(operations) == routes
     assert set(re.findall(r"#/components/schemas/(\w+)", str(document))) == set(document["components"]["schemas"])
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
@@ -281,9 +287,11 @@ async def test_the_example_in_the_docs_works(site: Site, tmp_path: Path) -> None
 
 def test_the_reference_names_every_request() -> None:
     reference = (Path(__file__).parents[3] / "docs/reference/inbox-api.md").read_text(encoding="utf-8")
-    for route in api_routes():
+    for route in (*api_routes(), *action_routes()):
         for method in (route.methods or set()) - {"HEAD"}:
-            path = route.path.removeprefix(PREFIX).replace("{id}", "ID").replace("{number}", "NUMBER")
+            path = route.path_format.removeprefix(PREFIX)
+            for name in ("id", "number", "tag"):
+                path = path.replace(f"{{{name}}}", name.upper())
             assert f"{method} {path}" in reference or path == "/openapi.json"
 
 

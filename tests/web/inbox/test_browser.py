@@ -154,7 +154,7 @@ async def test_a_link_in_a_message_opens_in_a_tab_of_its_own(site: Site, page: P
 async def test_searches_boxes_and_pages(site: Site, page: Page) -> None:
     await site.mail(*(plain(f"Number {number}") for number in range(55)), rich("Tagged one"))
     site.store.flush()
-    site.store.tag(56, ["spring"])
+    site.store.tags.give(56, ["spring"])
     await page.goto(site.url)
     await expect(page.locator("#rows .row")).to_have_count(50)
     await page.get_by_role("link", name="Older", exact=True).click()
