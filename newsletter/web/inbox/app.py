@@ -161,7 +161,8 @@ async def _list_context(request: Request) -> dict[str, Any]:
     return {
         "rows": [_row(row, now, query, number) for row in found.rows], "query": query, "number": number,
         "first": first + 1 if found.rows else 0, "last": first + len(found.rows), "total": found.total,
-        "exact": found.exact, "problem": problem, "counts": counts, "shown_tag": _tag_in(query),
+        "exact": found.exact, "problem": problem, "counts": counts,
+        "shown_tag": _tag_in(query), "can_release": can_release(here),
         "tags": await run_in_threadpool(here.store.tags.counts),
         "smtp": here.smtp, "newer": _url("/", query, number - 1) if number > 1 else "",
         "older": _url("/", query, number + 1) if found.more else "", "current": str(current or ""),
