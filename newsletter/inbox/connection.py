@@ -24,7 +24,7 @@ HANDSHAKE = 30.0
 """Seconds for a TLS handshake."""
 
 
-class Connection(asyncio.Protocol, ABC):
+class ClientConnection(asyncio.Protocol, ABC):
     """One connection of `inbox`."""
 
     def __init__(self, inbox: "InboxServer") -> None:

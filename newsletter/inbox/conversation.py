@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from newsletter.inbox.connection import MAX_LINE, Connection
+from newsletter.inbox.connection import MAX_LINE, ClientConnection
 from newsletter.inbox.faults import Fault
 from newsletter.inbox.incoming_body import IncomingBody
 from newsletter.inbox.login import LoginStep, begin_login
@@ -22,7 +22,7 @@ Awaited = Coroutine[Any, Any, None] | None
 """What a command has to wait for; None where it is answered already."""
 
 
-class Conversation(Connection):
+class Conversation(ClientConnection):
     """The conversation over one connection of `inbox`."""
 
     def __init__(self, inbox: "InboxServer") -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.connection import Connection
+from newsletter.inbox.connection import ClientConnection
 from newsletter.inbox.conversation import Conversation
 from newsletter.inbox.faults import Faults
 from newsletter.inbox.maildir import Entry
@@ -79,7 +79,7 @@ class InboxServer:
         self._server: asyncio.Server | None = None
         self._indexer: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
-        self._connections: set[Connection] = set()
+        self._connections: set[ClientConnection] = set()
         self._room = asyncio.Event()  # few enough wait for the index
         self._room.set()
         self._alone = asyncio.Event()  # no connections
@@ -127,13 +127,13 @@ class InboxServer:
         await asyncio.gather(self._indexer, return_exceptions=True)
         await asyncio.to_thread(self.store.flush)
 
-    def enters(self, connection: Connection) -> bool:
+    def enters(self, connection: ClientConnection) -> bool:
         """Count a connection; False where there are as many as can be held."""
         self._connections.add(connection)
         self._alone.clear()
         return len(self._connections) <= self.max_connections
 
-    def leaves(self, connection: Connection) -> None:
+    def leaves(self, connection: ClientConnection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
         if not self._connections:

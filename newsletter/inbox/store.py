@@ -23,7 +23,7 @@ from newsletter.inbox.describe import describe
 from newsletter.inbox.index import Arrival, IndexRow, open_index, unusable
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
-from newsletter.inbox.tags import Tags
+from newsletter.inbox.tags import MessageTags
 from newsletter.mime.message import Message, read_message
 
 LIMIT = 1_000
@@ -86,7 +86,7 @@ class Store:
         except OSError as error:
             raise unusable(path, error) from None
         self._index = open_index(path)
-        self.tags = Tags(self._index, lambda ids: self._tell("changed", ids))
+        self.tags = MessageTags(self._index, lambda ids: self._tell("changed", ids))
         self._waiting: deque[_Waiting] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing

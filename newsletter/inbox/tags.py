@@ -1,6 +1,6 @@
-"""Tags of messages: what a person or a program puts on them, to find them again.
+"""MessageTags of messages: what a person or a program puts on them, to find them again.
 
-They come with a message (its X-Tags field, and what stands behind a `+` in the addresses that it is for), and change
+They come with a message (its X-MessageTags field, and what stands behind a `+` in the addresses that it is for), and change
 here. They are in the index alone: a Maildir has no place for them.
 """
 
@@ -10,7 +10,7 @@ from newsletter.inbox.index import Index
 
 MAX_TAG = 100
 MAX_GIVEN = 20
-"""Tags that a message brings along, at most."""
+"""MessageTags that a message brings along, at most."""
 
 
 def clean_tag(tag: str) -> str:
@@ -19,7 +19,7 @@ def clean_tag(tag: str) -> str:
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Tags as they are kept, each once whatever its case."""
+    """MessageTags as they are kept, each once whatever its case."""
     kept: dict[str, str] = {}
     for tag in tags:
         if clean := clean_tag(tag):
@@ -33,7 +33,7 @@ def tags_brought(field: str, rcpt_tos: Sequence[str]) -> tuple[str, ...]:
     return clean_tags([*field.split(",")[:MAX_GIVEN], *(local.partition("+")[2] for local in locals_)])[:MAX_GIVEN]
 
 
-class Tags:
+class MessageTags:
     """The tags in `index`; `tell` is called with the ids of messages whose tags have changed."""
 
     def __init__(self, index: Index, tell: Callable[[tuple[int, ...]], None]) -> None:

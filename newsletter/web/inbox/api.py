@@ -22,7 +22,7 @@ from newsletter.errors import NewsletterError
 from newsletter.inbox.index import IndexRow
 from newsletter.inbox.search import SearchError
 from newsletter.inbox.server import InboxServer
-from newsletter.inbox.tags import Tags, clean_tag
+from newsletter.inbox.tags import MessageTags, clean_tag
 from newsletter.mime.message import Message
 from newsletter.mime.parse import Part
 from newsletter.web.inbox.context import download, find_message, find_raw, find_row, findings_of, inbox_of, whole_number
@@ -265,7 +265,7 @@ async def _remove_tag(request: Request) -> Response:
     return await _changed_tag(request, lambda tags, tag: tags.remove(tag))
 
 
-async def _changed_tag(request: Request, change: Callable[[Tags, str], int]) -> Response:
+async def _changed_tag(request: Request, change: Callable[[MessageTags, str], int]) -> Response:
     changed = await run_in_threadpool(change, inbox_of(request).store.tags, request.path_params["tag"])
     if not changed:
         raise HTTPException(404, "no message has that tag; GET /api/v1/info lists them")
