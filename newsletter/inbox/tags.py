@@ -1,6 +1,6 @@
-"""MessageTags of messages: what a person or a program puts on them, to find them again.
+"""Tags of messages: what a person or a program puts on them, to find them again.
 
-They come with a message (its X-MessageTags field, and what stands behind a `+` in the addresses that it is for), and change
+They come with a message (its X-Tags field, and what stands behind a `+` in the addresses that it is for), and change
 here. They are in the index alone: a Maildir has no place for them.
 """
 
@@ -10,7 +10,7 @@ from newsletter.inbox.index import Index
 
 MAX_TAG = 100
 MAX_GIVEN = 20
-"""MessageTags that a message brings along, at most."""
+"""Tags that a message brings along, at most."""
 
 
 def clean_tag(tag: str) -> str:
@@ -19,7 +19,7 @@ def clean_tag(tag: str) -> str:
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """MessageTags as they are kept, each once whatever its case."""
+    """Tags as they are kept, each once whatever its case."""
     kept: dict[str, str] = {}
     for tag in tags:
         if clean := clean_tag(tag):
