@@ -8,7 +8,7 @@ Functions that speak to the network or wait are coroutines. Errors are `Newslett
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from newsletter.errors import NewsletterError
 if TYPE_CHECKING:
     from newsletter.checks.finding import Finding
     from newsletter.compose.composer import Composed, Composer
+    from newsletter.delivery.ledger.plan import Plan
     from newsletter.delivery.progress import Progress, Report
 
 __all__ = ["Letter", "check", "compose", "follow", "load", "send"]
@@ -103,6 +104,7 @@ async def send(
     from newsletter.delivery.ledger.open import open_ledger
     from newsletter.delivery.ledger.plan import make_plan
     from newsletter.delivery.pace import RetryPolicy
+    from newsletter.delivery.waiting import wait_until
     from newsletter.smtp.relay import configured_relays
     from newsletter.state import database_of
 
@@ -123,9 +125,17 @@ async def send(
         audience = ledger.read_audience(rows, chosen)
         second = issue.id != composed.page.post.slug
         plan = make_plan(ledger, issue, audience, limit=limit, second=second, root=config.root)
+        if composed.send_before is not None:
+            plan = replace(plan, asked=replace(plan.asked, send_before=composed.send_before.timestamp()))
+        stop = stop or asyncio.Event()
+
+        async def begin() -> "Plan | None":
+            return plan if await wait_until(ledger, plan.asked.starts or 0.0, stop) else None
+
         return await deliver_plan(
             ledger, plan, issue_writer(config, plan.issue), through, git_commit=git_commit, on_progress=on_progress,
-            stop=stop, retry=RetryPolicy.parse(policy.retry_first, policy.retry_max, policy.give_up), no_wait=no_wait,
+            begin=begin, stop=stop, no_wait=no_wait,
+            retry=RetryPolicy.parse(policy.retry_first, policy.retry_max, policy.give_up),
         )  # fmt: skip
 
 

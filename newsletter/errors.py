@@ -39,6 +39,10 @@ class Cancelled(NewsletterError):  # noqa: N818 (named for what was done to the 
     exit_code = 3
 
 
+class TooLate(NewsletterError):  # noqa: N818 (named for what it is)
+    """The moment has passed until which an issue may be sent (`send_before`)."""
+
+
 class TryAgainLater(NewsletterError):  # noqa: N818 (named for what it asks of the user)
     """Another sender holds the issue, or a service is away for now (EX_TEMPFAIL)."""
 

@@ -31,6 +31,7 @@ class Prepared:
 
     issue: "Issue"
     findings: "tuple[Finding, ...]"
+    send_before: datetime | None
     dated: datetime | None  # the post's own date, where that is yet to come
 
 
@@ -120,7 +121,8 @@ def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterErr
         show(finding for finding in findings if finding.severity == "error")
         raise errors[0]
     date = composed.page.post.date
-    return Prepared(composed.issue, tuple(findings), date if date and date > asked.when else None)
+    before = composed.send_before
+    return Prepared(composed.issue, tuple(findings), before, date if date and date > asked.when else None)
 
 
 def _clean(page: "Page", asked: _Asked) -> "Page":

@@ -2,56 +2,59 @@
 
 Pure but for the machine's timezone, which stands in where neither newsletter nor site name one. Forms: ISO 8601 as
 `datetime.fromisoformat` reads it. A time that clocks skip is refused; of one that they show twice, it is the first to
-come.
+come. When each reader's own clock shows it, is `cli.local_time`'s to say.
 """
 
 import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING
 
 from newsletter.errors import NewsletterError
 
-if TYPE_CHECKING:
-    from newsletter.config.settings import Config
-
-_FORMS = "write 18:30 or 2026-05-04T09:00"
+NOW = "now"
+"""At once: what `--at` says to an issue that was scheduled."""
+_FORMS = 'write 18:30 or "2026-05-04 09:00"'
 _ONE_DIGIT = re.compile(r"(?<![\d:.+-])(\d)(?=:\d\d)")
 
 
-def newsletter_zone(config: "Config") -> tzinfo | None:
-    """The timezone of `[newsletter]`, else the site's own; None for the machine's."""
-    from zoneinfo import ZoneInfo
+class Passed(NewsletterError):  # noqa: N818 (named for what has happened to it)
+    """The moment has passed; an issue that was begun then goes on all the same."""
 
-    from newsletter.site.dates import zone_named
-    from newsletter.site.load import load_site
-
-    if config.newsletter.timezone:
-        return ZoneInfo(config.newsletter.timezone)
-    own = load_site(config).config.get("timezone")
-    return zone_named(own) if isinstance(own, str) and own else None
+    def __init__(self, what: str, moment: datetime) -> None:
+        super().__init__(what)
+        self.moment = moment
 
 
 def parse_moment(text: str, now: datetime, zone: tzinfo | None) -> datetime:
     """The moment that `text` means, as the clocks of `zone` (None: the machine's) show it; `18:30` is the next one.
 
-    Raises NewsletterError for what is no time, has passed, or is skipped when clocks go forward.
+    Raises NewsletterError for what is no time or is skipped when clocks go forward, and Passed.
     """
+    written = read_clock(text)
+    now = now.astimezone(zone)
+    try:
+        if isinstance(written, datetime):
+            moment = _in_zone(written, zone, text, now)
+        else:
+            moment = _of_day(written, now, zone, text)
+    except OverflowError:
+        raise NewsletterError(f"--at {text!r} is no time; {_FORMS}") from None
+    if moment.timestamp() <= now.timestamp():  # two of one timezone are compared by what clocks show
+        raise Passed(f"--at {text!r} has passed: it is {say_moment(now)} now; give a time to come", moment)
+    return moment.astimezone(zone)
+
+
+def read_clock(text: str) -> datetime | time:
+    """A date and time, or a time of day, as it is written. Raises NewsletterError."""
     written = _ONE_DIGIT.sub(r"0\1", text.strip().upper())
     if re.fullmatch(r"\d{4}-?\d\d-?\d\d", written):
         raise NewsletterError(f"--at {text!r} has no time of day; {_FORMS}")
-    if not re.search(r"\d\d:\d\d", written):
-        raise NewsletterError(f"--at {text!r} is no time; {_FORMS}")
-    now = now.astimezone(zone)
-    try:
-        moment = _of_day(time.fromisoformat(written), now, zone, text)
-    except ValueError:
-        try:
-            moment = _in_zone(datetime.fromisoformat(written), zone, text, now)
-        except (ValueError, OverflowError):
-            raise NewsletterError(f"--at {text!r} is no time; {_FORMS}") from None
-    if moment.timestamp() <= now.timestamp():  # two of one timezone are compared by what clocks show
-        raise NewsletterError(f"--at {text!r} has passed: it is {say_moment(now)} now; give a time to come")
-    return moment.astimezone(zone)
+    if re.search(r"\d\d:\d\d", written):
+        for read in (time.fromisoformat, datetime.fromisoformat):
+            try:
+                return read(written)
+            except ValueError:
+                continue
+    raise NewsletterError(f"--at {text!r} is no time; {_FORMS}")
 
 
 def say_moment(moment: datetime) -> str:
@@ -61,6 +64,16 @@ def say_moment(moment: datetime) -> str:
     name = str(moment.tzinfo) if str(moment.tzinfo) != offset else ""
     day = f"{moment:%a} {moment.day} {moment:%B %Y, %H:%M}" + (f":{moment:%S}" if moment.second else "")
     return f"{day} ({', '.join(filter(None, (name, offset)))})"
+
+
+def say_fold(moment: datetime, zone: tzinfo | None) -> str:
+    """A word for a moment of an hour that the clocks of `zone` show twice; empty for any other."""
+    first, second = (each.timestamp() for each in _both(moment.replace(tzinfo=None), zone))
+    if first == second:
+        return ""
+    return (
+        f"clocks show {moment:%H:%M} twice that day; this is the {'first' if moment.timestamp() == first else 'second'}"
+    )
 
 
 def _of_day(clock: time, now: datetime, zone: tzinfo | None, text: str) -> datetime:

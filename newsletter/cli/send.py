@@ -5,39 +5,29 @@ scratch file) and its relay (the test inbox).
 """
 
 import contextlib
-import shlex
+import functools
 import tempfile
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.commit import git_commit
-from newsletter.cli.console import confirm, is_interactive, note, plural, say
-from newsletter.cli.progress import progress
+from newsletter.cli.console import confirm, is_interactive, plural
 from newsletter.cli.send_options import Options, asked_moment, asked_relays
 from newsletter.cli.send_report import (
-    exit_code,
     name_rejected,
-    progress_line,
-    report_json,
     show_plan,
-    show_report,
 )
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.audience.source import MailingList
-    from newsletter.cli.compose_process import Prepared
-    from newsletter.cli.rehearsal import Rehearsal
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.ledger import Ledger
-    from newsletter.delivery.ledger.plan import Plan
-    from newsletter.delivery.pace import RetryPolicy
-    from newsletter.smtp.relay import Relay
+    from newsletter.delivery.ledger.plan import Audience, Plan
 
 
 _STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
@@ -78,8 +68,11 @@ def send(
     ] = None,
     rate: Annotated[str | None, typer.Option("--rate", metavar="R", help='Such as 14/s or "14/s 50000/d".')] = None,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="Wait until then: 18:30, 2026-05-04T09:00.")
+        str | None, typer.Option("--at", metavar="TIME", help='Wait until then: 18:30, "2026-05-04 09:00"; or now.')
     ] = None,
+    local_time: Annotated[
+        bool, typer.Option("--local-time", help="With --at: when each reader's own clock shows it.")
+    ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave deferred recipients to the next run.")] = False,
     resend_unknown: Annotated[
         bool, typer.Option("--resend-unknown", help="Also to those who may have it: they may get it twice.")
@@ -137,14 +130,23 @@ def send(
         )
     if (since is not None or digest) and not new:
         raise NewsletterError("--since and --digest go with --new")
+    if local_time and at is None:
+        raise NewsletterError("--local-time goes with --at; say when")
     if new and (to or as_begun or again or limit or at):
         raise NewsletterError("--new can't go with --to, --as-begun, --again, --limit or --at; name a post for those")
     if at_commit is not None and (to or as_begun):
         raise NewsletterError("--at-commit can't go with --to or --as-begun")
+
+    @functools.cache
+    def zone() -> tzinfo | None:
+        from newsletter.site.load import newsletter_zone
+
+        return newsletter_zone(config)
+
     options = Options(
         post or "", dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
-        force, as_json, asked_moment(config, at), asked_relays(config, smtp, connections, rate), when_live=when_live,
-        require_clean=require_clean, quiet=quiet,
+        force, as_json, asked_moment(at, zone, local=local_time), asked_relays(config, smtp, connections, rate),
+        when_live=when_live, require_clean=require_clean, quiet=quiet, zone=zone,
     )  # fmt: skip
     if to:
         from newsletter.cli.send_to import send_to
@@ -169,6 +171,7 @@ def send_issue(config: "Config", options: Options) -> int:
     from newsletter.cli.compose_process import Composing
     from newsletter.cli.loop import run_async
     from newsletter.cli.rehearsal import rehearsing
+    from newsletter.cli.send_delivery import PlannedRun, scheduled
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import database_of
     from newsletter.state.unsubscribe_answer import has_answered
@@ -181,8 +184,8 @@ def send_issue(config: "Config", options: Options) -> int:
     if not options.as_begun:
         composing = Composing(
             options.source or config, options.post, options.again, live=not options.dry_run, force=options.force,
-            has_relay=bool(options.relays), when=options.at, digest=options.digest, day=options.day,
-            clean=config if options.require_clean else None,
+            has_relay=bool(options.relays), when=options.at.moment if options.at else None, digest=options.digest,
+            day=options.day, clean=config if options.require_clean else None,
         )  # fmt: skip
     elif not database_of(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
@@ -193,20 +196,29 @@ def send_issue(config: "Config", options: Options) -> int:
     where = _segment(options.where, rows)
     issue_id = composing.issue_id() if composing is not None else None
     with _ledger(config, options) as ledger:
+
+        def read(rows: "MailingList") -> "Audience":
+            local = options.at.local if options.at else None
+            return ledger.read_audience(local.reading(rows) if local else rows, where, options.excepted)
+
+        def plan_for(audience: "Audience") -> "Plan":
+            plan = make_plan(
+                ledger, issue, audience, limit=options.limit, resend_unknown=options.resend_unknown,
+                retry_failed=options.retry_failed, second=options.again is not None and not options.digest,
+                root=config.root,
+            )  # fmt: skip
+            return scheduled(plan, options, prepared)
+
         if composing is None or issue_id is None:
             issue = _begun(ledger, config, options)
             ledger.hold(issue.id)
-            audience = ledger.read_audience(rows, where, options.excepted)
+            audience = read(rows)
         else:
             ledger.hold(issue_id)
-            audience = ledger.read_audience(rows, where, options.excepted)
+            audience = read(rows)
             prepared = composing.prepared()
             issue = prepared.issue
-        plan = make_plan(
-            ledger, issue, audience, limit=options.limit, resend_unknown=options.resend_unknown,
-            retry_failed=options.retry_failed, second=options.again is not None and not options.digest,
-            root=config.root,
-        )  # fmt: skip
+        plan = plan_for(audience)
         if not (options.relays or options.dry_run):
             from newsletter.smtp.relay import no_relay
 
@@ -220,12 +232,12 @@ def send_issue(config: "Config", options: Options) -> int:
         show_plan(plan, options, prepared, answered=answered)
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
+        delivery = PlannedRun(config, options, retry, ledger, plan, prepared, lambda: plan_for(read(open_list(config))))
         if not options.dry_run:
-            return run_async(_deliver(config, options, retry, ledger, plan, prepared, options.relays, None))
+            return run_async(delivery.run(options.relays))
         with rehearsing(config) as rehearsal:
             connections = options.relays[0].connections if options.relays else config.smtp.connections
-            relays = (rehearsal.relay(config, connections),)
-            return run_async(_deliver(config, options, retry, ledger, plan, prepared, relays, rehearsal))
+            return run_async(delivery.run((rehearsal.relay(config, connections),), rehearsal))
 
 
 def _begun(ledger: "Ledger", config: "Config", options: Options) -> "Issue":
@@ -302,69 +314,3 @@ def _ask(options: Options, plan: "Plan") -> None:
         raise NewsletterError("there is nobody to ask; give --yes to send without asking")
     if not confirm(f"Send to {plural(plan.to_send, 'subscriber')}?"):
         raise NewsletterError("nothing was sent; the same command asks again")
-
-
-async def _deliver(
-    config: "Config", options: Options, retry: "RetryPolicy", ledger: "Ledger", plan: "Plan",
-    prepared: "Prepared | None", relays: "Sequence[Relay]", rehearsal: "Rehearsal | None",
-) -> int:  # fmt: skip
-    from newsletter.cli.loop import stop_on_signals
-    from newsletter.compose.composer import issue_writer
-    from newsletter.delivery.engine import Progress, deliver_plan
-
-    writer = issue_writer(config, plan.issue)
-    with stop_on_signals(_STOPPING) as (stop, abort):
-        if not await _wait(config, options, plan, stop):
-            note("stopped before anything was sent")
-            return 130
-        with progress(plan.to_send, quiet=options.is_silent) as show:
-            state = "running"
-
-            def on_progress(now: Progress) -> None:
-                nonlocal state
-                done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
-                show(min(done, plan.to_send), progress_line(now, plan.issue.id), at_once=now.state != state)
-                state = now.state
-
-            report = await deliver_plan(
-                ledger, plan, writer, relays, git_commit=options.commit or git_commit(config.root),
-                on_progress=on_progress, stop=stop, abort=abort, retry=retry,
-                no_wait=options.no_wait or options.dry_run,
-            )  # fmt: skip
-    arrived = rehearsal.end() if rehearsal is not None else None
-    if options.as_json:
-        options.report(report_json(plan, report, rehearsal))
-        if report.stopped is not None:
-            note(f"newsletter: {report.stopped}")
-    elif not options.quiet or exit_code(plan, report):
-        again = f" --again {shlex.quote(options.again)}" if options.again else ""
-        command = f"newsletter send {shlex.quote(options.post)}{again}"
-        show_report(plan, report, rehearsal, arrived, prepared, command)
-    return exit_code(plan, report)
-
-
-async def _wait(config: "Config", options: Options, plan: "Plan", stop: Any) -> bool:
-    """Wait for the moment and for the web, where that was asked for; False if stopped before."""
-    if options.at is not None and not await _wait_until(options.at, stop, quiet=options.is_silent):
-        return False
-    if options.dry_run or not plan.to_send or not (options.when_live or config.posts.live):
-        return True
-    from newsletter.cli.live import wait_live
-
-    return await wait_live(config, plan.issue, stop, quiet=options.is_silent)
-
-
-async def _wait_until(moment: datetime, stop: Any, *, quiet: bool) -> bool:
-    """Wait for `moment`; False if stopped before."""
-    import asyncio
-
-    from newsletter.cli.schedule import say_moment
-
-    if not quiet:
-        say(f"waiting until {say_moment(moment)}; Ctrl-C stops")
-    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), min(left, 60))
-        if stop.is_set():
-            return False
-    return True

@@ -133,10 +133,10 @@ def _runs(work: Work, options: "Options", now: datetime) -> "Iterator[Options]":
 
 
 def _work(config: "Config", options: "Options", since: str | None, *, digest: bool, now: datetime) -> Work:
-    from newsletter.cli.schedule import newsletter_zone
     from newsletter.cli.survey import FIRST_RUN, survey
     from newsletter.compose.composer import Composer
     from newsletter.delivery.ledger.posts import remember
+    from newsletter.site.load import newsletter_zone
     from newsletter.state import open_state
 
     zone = newsletter_zone(config)
@@ -156,8 +156,8 @@ def _work(config: "Config", options: "Options", since: str | None, *, digest: bo
     work.left += [f"left: {issue.id}: {_HELD[issue.state]}" for issue in begun if issue.state in _HELD]
     every = config.digest.every
     if digest or every:
-        work.alone = [page for page in due if page.post.personalize]
-        rest = [page for page in due if not page.post.personalize]
+        work.alone = [page for page in due if page.post.personalize or _is_late(page, zone, now)]
+        rest = [page for page in due if page not in work.alone]
         last = max((day for issue in found.issues if (day := issue.digest_day)), default=found.began.date())
         next_day = _after(last, every)
         if digest or next_day <= now.date():
@@ -166,6 +166,13 @@ def _work(config: "Config", options: "Options", since: str | None, *, digest: bo
             waiting = plural(len(rest), "post")
             work.left.insert(0, f"{waiting} for the next digest, on {next_day}; --digest sends it now")
     return work
+
+
+def _is_late(page: "Page", zone: tzinfo | None, now: datetime) -> bool:
+    """Whether its `send_before` has passed: it goes alone, and is refused; the digest of the others is not."""
+    from newsletter.site.dates import aware
+
+    return page.post.send_before is not None and aware(page.post.send_before, zone) <= now
 
 
 def _left(unsent: "list[Candidate]", bound: datetime) -> list[str]:

@@ -2,15 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import say_json
 
 if TYPE_CHECKING:
+    from newsletter.cli.local_time import LocalTimes
+    from newsletter.cli.schedule import Passed
     from newsletter.config.settings import Config
     from newsletter.smtp.relay import Relay
+
+
+@dataclass(frozen=True)
+class When:
+    """What `--at` means."""
+
+    moment: datetime | None  # None: at once, whatever was asked before
+    said: tuple[str, ...] = ()  # in words
+    passed: "Passed | None" = None  # it is no time to come, unless the issue was begun for it
+    local: "LocalTimes | None" = None  # by each reader's clock
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,12 @@ class Options:
     first: bool
     force: bool
     as_json: bool
-    at: datetime | None
+    at: When | None
     relays: "tuple[Relay, ...]"
     when_live: bool = False
     require_clean: bool = False
     quiet: bool = False
+    zone: Callable[[], tzinfo | None] = lambda: None  # the newsletter's, asked where it is needed; None: the machine's
     source: "Config | None" = None  # to compose from, where a commit is named
     commit: str | None = None  # that was named
     digest: tuple[Path, ...] = ()  # the posts of a digest, whose id is `again`
@@ -64,10 +77,21 @@ def asked_relays(
     return relays
 
 
-def asked_moment(config: "Config", text: str | None) -> datetime | None:
-    """What `--at` means."""
+def asked_moment(text: str | None, zone_of: Callable[[], tzinfo | None], *, local: bool) -> When | None:
+    """What `--at` means by the newsletter's clocks; with `local`, by each reader's. Raises NewsletterError."""
     if text is None:
         return None
-    from newsletter.cli.schedule import newsletter_zone, parse_moment
+    from newsletter.cli.schedule import NOW, Passed, parse_moment, say_fold, say_moment
 
-    return parse_moment(text, datetime.now(UTC), newsletter_zone(config))
+    if text.strip().lower() == NOW:
+        return When(None, ("now",))
+    zone, passed = zone_of(), None
+    if local:
+        from newsletter.cli.local_time import LocalTimes
+
+        return When(None, local=LocalTimes(text, zone))
+    try:
+        moment = parse_moment(text, datetime.now(UTC), zone)
+    except Passed as error:
+        moment, passed = error.moment, error
+    return When(moment, tuple(filter(None, (say_moment(moment), say_fold(moment, zone)))), passed)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import human_seconds, human_size, note, paint, plural, say, say_row, short_path
@@ -44,22 +45,37 @@ def show_plan(plan: "Plan", options: "Options", prepared: "Prepared | None", *, 
 
     `answered`: the address to unsubscribe by ever did.
     """
-    from newsletter.cli.schedule import say_moment
-
     relays = () if options.dry_run else options.relays
     doubts = _doubts(plan, prepared, is_live=not options.dry_run)
-    moment = ("At", say_moment(options.at) if options.at is not None else "")
+    moments = _moments(plan, options)
     if options.is_silent:
         last = ""
-        for name, value in (*doubts, moment):
+        for name, value in (*doubts, *moments):
             last = name or last
             if value and (last == "Resembles" or not options.quiet):
                 note(f"{last}: {value}")
         return
     never = "" if answered else NEVER_ANSWERED.format(plan.issue.unsubscribe_url, _check(plan))
-    for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays), moment):
+    for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays), *moments):
         if value:
             say_row(name, value)
+
+
+def _moments(plan: "Plan", options: "Options") -> list[tuple[str, str]]:
+    """When it begins, and until when it may go."""
+    from newsletter.cli.schedule import say_moment
+
+    now = datetime.now(UTC)
+    starts, until = (
+        say_moment(datetime.fromtimestamp(moment, UTC).astimezone(options.zone())) if moment is not None else ""
+        for moment in (plan.asked.starts, plan.asked.send_before)
+    )
+    if options.at is None:
+        begun = plan.asked.starts is not None and plan.asked.starts > now.timestamp()
+        said: tuple[str, ...] = (f"{starts}, as it was scheduled; --at now sends at once",) if begun else ()
+    else:
+        said = options.at.local.in_words(now) if options.at.local else options.at.said
+    return [*(("" if number else "At", line) for number, line in enumerate(said)), ("Not after", until)]
 
 
 def _doubts(plan: "Plan", prepared: "Prepared | None", *, is_live: bool) -> list[tuple[str, str]]:

@@ -31,7 +31,8 @@ def send_to(config: "Config", options: "Options", addresses: Sequence[str]) -> i
     if samples := placeholders(config):
         raise all_in_one(samples, config)
     composed = compose_post(config, options.post, options.again)
-    page, when = composed.page, options.at or datetime.now().astimezone()
+    page = composed.page
+    when = (options.at.moment if options.at else None) or datetime.now().astimezone()
     errors = wrong(run_async(find_findings(composed)), page)
     foretell([*lacking(config, has_relay=True), *unpublished(page, when), *errors])
     return run_async(_send(composed, addresses, options.relays, as_json=options.as_json))

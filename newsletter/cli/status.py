@@ -102,6 +102,7 @@ def status(
         for one in counts
     ]  # fmt: skip
     say(table(rows, ["issue", "created", "state", "recipients", *shown], right=range(3, 4 + len(shown))))
+    _say_schedule(config, counts)
 
 
 async def _watch(config: "Config", issue: str, *, as_json: bool) -> None:
@@ -150,6 +151,18 @@ def deliveries(
             say(table(shown, ["email", "state", "attempts", "updated", "reply"], right=[2]))
         else:
             say(f"nobody {'is ' + state.value if state else 'is planned'}")
+
+
+def _say_schedule(config: "Config", counts: list[dict[str, Any]]) -> None:
+    """When what is scheduled begins."""
+    from newsletter.cli.schedule import say_moment
+    from newsletter.site.load import newsletter_zone
+
+    waiting = [one for one in counts if one["state"] == "scheduled"]
+    zone = newsletter_zone(config) if waiting else None
+    for one in waiting:
+        unattended = "" if one["sender"] else "; nobody waits for it: run its `send` again"
+        say(f"{one['issue']} begins {say_moment(datetime.fromisoformat(one['starts']).astimezone(zone))}{unattended}")
 
 
 def _word(issue: dict[str, Any]) -> str:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def show_posts(config: "Config", *, as_json: bool) -> int:
     """Print them; the exit code. What can't be read is told on stderr."""
-    from newsletter.cli.schedule import newsletter_zone
     from newsletter.cli.survey import survey
     from newsletter.compose.composer import Composer
+    from newsletter.site.load import newsletter_zone
 
     zone = newsletter_zone(config)
     composer = Composer(config)

@@ -42,6 +42,15 @@ class Composed:
 
         return template_of(self.page, self.config)
 
+    @property
+    def send_before(self) -> datetime | None:
+        """Nobody is to get it after that; where the post names no offset, by the newsletter's clocks."""
+        from newsletter.site.dates import aware
+        from newsletter.site.load import newsletter_zone
+
+        written = self.page.post.send_before
+        return aware(written, newsletter_zone(self.config, self.page.site)) if written is not None else None
+
     def message(self, email: str | None = None) -> bytes:
         """The message that the subscriber `email` gets, by default the first, as it goes over the wire."""
         from newsletter.audience.source import one_subscriber

@@ -13,6 +13,8 @@ from newsletter.compose.body import render_body
 from newsletter.compose.context import body_context, json_value, post_context
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
+from newsletter.site.dates import aware
+from newsletter.site.load import newsletter_zone
 from newsletter.site.page import Page
 from newsletter.site.paths import shown_path
 from newsletter.site.post import Post
@@ -31,6 +33,7 @@ def digest_page(pages: Sequence[Page], site: Site, config: Config, name: str, da
         if page.post.personalize:
             what = "is personalized, which a digest is not; send it alone"
             raise NewsletterError(what, path=page.post.path)
+    zone = newsletter_zone(config, site)
     post = Post(
         path=config.root / name,
         slug=name,
@@ -48,6 +51,7 @@ def digest_page(pages: Sequence[Page], site: Site, config: Config, name: str, da
         front_matter={},
         body="",
         body_line=1,
+        send_before=min((aware(each, zone) for page in pages if (each := page.post.send_before)), default=None),
     )
     return Page(
         post=post, site=site, file=PurePosixPath(name), layers=(), defaults={}, path="", url="",

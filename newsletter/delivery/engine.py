@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
@@ -19,7 +19,7 @@ from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.pace import Pace, RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Progress, Report, Tally
-from newsletter.errors import Cancelled, NewsletterError, TryAgainLater
+from newsletter.errors import Cancelled, NewsletterError, TooLate, TryAgainLater
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import Relay
 
@@ -69,7 +69,10 @@ async def deliver(
     pool = RelayPool(routes, ending, timeouts=timeouts, chance=chance, no_wait=no_wait)
     journal = Journal(ledger)
     dispatcher = Dispatcher(writer, journal, pool, tally, ending, retry, clock=ledger.clock, chance=chance)
-    run = _Run(dispatcher, journal, pool, ending, ledger.clock, on_progress or (lambda _: None), no_wait=no_wait)
+    run = _Run(
+        dispatcher, journal, pool, ending, ledger.clock, on_progress or (lambda _: None), no_wait=no_wait,
+        send_before=ledger.asked().send_before,
+    )  # fmt: skip
     stop, abort = stop or asyncio.Event(), abort or asyncio.Event()
     with _taking_short_turns():
         await run.deliver(stop, abort)
@@ -86,18 +89,27 @@ async def deliver(
 
 
 async def deliver_plan(
-    ledger: Ledger, plan: "Plan", writer: Writer, relays: Sequence[Relay], *, git_commit: str | None = None, **how: Any
-) -> Report:
+    ledger: Ledger, plan: "Plan", writer: Writer, relays: Sequence[Relay], *, git_commit: str | None = None,
+    begin: "Callable[[], Awaitable[Plan | None]] | None" = None, **how: Any,
+) -> Report:  # fmt: skip
     """Freeze a plan and deliver it, with `how` as `deliver` takes it.
 
-    An issue that was stopped before anybody got it is taken back, so that its post can be mended and sent again.
+    `begin` waits until it may begin, and gives the plan as it is by then; None where somebody stopped it before. An
+    issue that was stopped before anybody got it is taken back, so that its post can be mended and sent again.
     """
     ledger.freeze(plan, git_commit=git_commit)
-    report = await deliver(ledger, writer, relays, total=plan.to_send, **how)
-    if report.stopped is not None and plan.is_new and not report.sent:
-        with contextlib.suppress(NewsletterError):  # what stopped the run is what is said
-            ledger.forget()
-    return report
+    report = None
+    try:
+        now = await begin() if begin is not None else plan
+        if now is not None:
+            report = await deliver(ledger, writer, relays, total=now.to_send, **how)
+            return report
+        return Tally(0, 0.0).report(0.0, _counts(ledger), (), None, True, ledger.asked().state)
+    finally:
+        is_stopped = report is None or (report.stopped is not None and not report.sent)
+        if is_stopped and plan.is_new:
+            with contextlib.suppress(NewsletterError):  # what stopped the run is what is said
+                ledger.forget()
 
 
 def _route(relay: Relay, ledger: Ledger, now: float) -> Route:
@@ -128,7 +140,7 @@ class _Run:
 
     def __init__(
         self, dispatcher: Dispatcher, journal: Journal, pool: RelayPool, ending: Ending, clock: Callable[[], float],
-        on_progress: Callable[[Progress], None], *, no_wait: bool,
+        on_progress: Callable[[Progress], None], *, no_wait: bool, send_before: float | None,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._dispatcher = dispatcher
@@ -138,11 +150,14 @@ class _Run:
         self._clock = clock
         self._on_progress = on_progress
         self._no_wait = no_wait
+        self._send_before = send_before
 
     def _is_held(self) -> bool:
-        """Whether the issue is paused, as somebody asked; a cancelled one ends the run."""
+        """Whether the issue is paused, as somebody asked; one that was cancelled, or is late, ends the run."""
         dispatcher, state = self._dispatcher, self._journal.state
-        if state == CANCELLED:
+        if self._send_before is not None and self._clock() >= self._send_before:
+            self._ending.ask(TooLate("its send_before has passed; who has not got it yet does not get it any more"))
+        elif state == CANCELLED:
             self._ending.ask(Cancelled("the issue was cancelled; who was not mailed yet is skipped"))
         elif state == PAUSED:
             dispatcher.hold()

@@ -25,8 +25,8 @@ _ZONES = {"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST":
           "CET": 1, "CEST": 2, "BST": 1, "JST": 9}  # fmt: skip
 
 
-def as_date(value: object, zone: tzinfo = UTC, *, roll: bool = False) -> datetime:
-    """An aware datetime from a datetime, a date, a number such as 20180701, or text; `zone` where it names none.
+def as_date(value: object, zone: tzinfo | None = UTC, *, roll: bool = False) -> datetime:
+    """A datetime from a datetime, a date, a number such as 20180701, or text; in `zone` where it names none.
 
     With `roll`, a month's missing 31st is the first of the next one, as in Ruby, and so in Jekyll. Raises ValueError
     with a reason for anything else.
@@ -50,6 +50,13 @@ def as_date(value: object, zone: tzinfo = UTC, *, roll: bool = False) -> datetim
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
 
 
+def aware(moment: datetime, zone: tzinfo | None) -> datetime:
+    """The same; where it names no offset, as the clocks of `zone` (None: the machine's) show it."""
+    if moment.tzinfo is not None:
+        return moment
+    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+
+
 def zone_named(name: str) -> tzinfo | None:
     """The timezone of a name such as `Europe/Paris`, `UTC` or `PST`; None where nobody knows it."""
     if name.upper() in _ZONES:
@@ -60,7 +67,7 @@ def zone_named(name: str) -> tzinfo | None:
         return None
 
 
-def _iso(text: str, zone: tzinfo) -> datetime:
+def _iso(text: str, zone: tzinfo | None) -> datetime:
     match = _ISO.match(text)
     assert match is not None
     (

@@ -49,11 +49,14 @@ class FrontMatter:
         )
 
     def in_utc(self) -> "FrontMatter":
-        """The same, times without an offset in UTC, as Ruby's YAML takes them; dates and quoted times stay."""
+        """The same, times without an offset in UTC, as Ruby's YAML takes them; dates and quoted times stay.
+
+        So does `send_before`, which is none of Jekyll's.
+        """
         naive = {
             key: value.replace(tzinfo=UTC)
             for key, value in self.data.items()
-            if isinstance(value, datetime) and value.tzinfo is None
+            if isinstance(value, datetime) and value.tzinfo is None and key != "send_before"
         }
         return replace(self, data={**self.data, **naive}) if naive else self
 

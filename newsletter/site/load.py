@@ -6,9 +6,10 @@ How Jekyll and Hugo say what they say is in `jekyll` and `hugo`; finding posts a
 import difflib
 import re
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from newsletter.config.settings import Config, Newsletter, Posts
 from newsletter.errors import NewsletterError
@@ -45,6 +46,14 @@ def load_site(config: Config) -> Site:
         default_author=site.default_author or without_address(own.author),
         post_folders=folders,
     )
+
+
+def newsletter_zone(config: Config, site: Site | None = None) -> tzinfo | None:
+    """The timezone of `[newsletter]`, else the site's own; None for the machine's."""
+    if config.newsletter.timezone:
+        return ZoneInfo(config.newsletter.timezone)
+    own = (site or load_site(config)).config.get("timezone")
+    return zone_named(own) if isinstance(own, str) and own else None
 
 
 def _check_folder(folder: Path, config: Config) -> None:

@@ -27,7 +27,7 @@ KEYS = (
     "modified", "expiryDate", "slug", "permalink", "url", "author", "authors", "image", "images", "cover", "image_alt",
     "featured_image", "featuredImage", "layout", "categories", "category", "tags", "tag", "draft", "published",
     "personalize", "excerpt", "excerpt_separator", "lang", "language", "color", "background", "logo", "font", "checks",
-    "build", "headless",
+    "build", "headless", "send_before",
 )  # fmt: skip
 """The keys of front matter that mean something to us."""
 
@@ -64,6 +64,7 @@ class Post:
     front_matter: Mapping[str, Any]  # all of it, as parsed
     body: str  # Markdown, LF line ends
     body_line: int  # the line of the file (from 1) on which `body` starts
+    send_before: datetime | None = None  # nobody gets it after that; in the newsletter's zone where it names no offset
 
     def text_field(self, *keys: str) -> str:
         """The first text that the front matter has under one of `keys`, on one line; empty if none."""
@@ -107,6 +108,7 @@ def read_post(path: Path, timezone: tzinfo = UTC, kind: str = "plain") -> Post:
         tags=fields.words("tags", "tag"),
         draft=fields.flag("draft") or not fields.flag("published", default=True) or path.parent.name == "_drafts",
         personalize=fields.flag("personalize"),
+        send_before=fields.date("send_before", None),
         excerpt=matter.data.get("excerpt") is True,  # Jekyll's `excerpt: some text` is a summary, not a switch
         front_matter=matter.data,
         body=body,
@@ -199,7 +201,7 @@ class _TypedFields:
             return value.lower() in {"true", "yes", "on"}
         raise self._wrong(key, "true or false")
 
-    def date(self, key: str, timezone: tzinfo) -> datetime | None:
+    def date(self, key: str, timezone: tzinfo | None) -> datetime | None:
         value = self.matter.data.get(key)
         if value is None or (isinstance(value, str) and not value.strip()):
             return None

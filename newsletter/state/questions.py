@@ -34,6 +34,11 @@ def read_frozen(database: Database, issue_id: str) -> tuple[str, str] | None:
     return next(iter(database.query("SELECT frozen, hash FROM issues WHERE id = ?", issue_id)), None)
 
 
+def is_cancelled(database: Database, issue_id: str) -> bool:
+    """Was the issue of that id called off?"""
+    return bool(database.query("SELECT 1 FROM issues WHERE id = ? AND state = 'cancelled'", issue_id))
+
+
 def read_sent(database: Database) -> Iterator[str]:
     """The issues that somebody has, or may have, as they were frozen, the newest first."""
     have = "SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state IN ('sent', 'unknown', 'sending')"

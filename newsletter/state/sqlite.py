@@ -46,7 +46,7 @@ class SqliteDatabase:
             try:
                 return db.execute(sql, values).fetchall()
             except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
+                if "no such table" in str(error) or "no such column" in str(error):  # of an older one
                     return []
                 raise
 

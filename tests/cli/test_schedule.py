@@ -9,9 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.cli.schedule import newsletter_zone, parse_moment, say_moment
+from newsletter.audience.source import open_list
+from newsletter.cli.local_time import LocalTimes
+from newsletter.cli.schedule import parse_moment, say_fold, say_moment
 from newsletter.config.settings import load_config
 from newsletter.errors import NewsletterError
+from newsletter.site.load import newsletter_zone
 from tests.cli.conftest import CONFIG
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -83,6 +86,56 @@ def test_what_is_no_time_to_come_is_refused(text: str, said: str) -> None:
 def test_on_the_days_that_clocks_change_it_is_the_next_that_they_show(text: str, now: str, utc: str) -> None:
     moment = parse_moment(text, datetime.fromisoformat(now), BERLIN)
     assert moment.astimezone(UTC) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+
+
+def test_an_hour_that_clocks_show_twice_is_said_to_be_the_first_or_the_second() -> None:
+    for now, said in (("2026-10-01", "first"), ("2026-10-25T00:40", "second")):
+        moment = parse_moment("2026-10-25 02:30", datetime.fromisoformat(now).replace(tzinfo=UTC), BERLIN)
+        assert say_fold(moment, BERLIN) == f"clocks show 02:30 twice that day; this is the {said}"
+    assert say_fold(parse_moment("9:00", NOON, BERLIN), BERLIN) == ""
+
+
+ZONED = [
+    ("Asia/Tokyo", "a"), ("Europe/Berlin", "b"), ("America/New_York", "c"), ("", "d"), (" CET ", "e"),
+    ("Mars/Base", "f"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "moments", "said"),
+    [
+        (
+            "2026-11-27 09:00", NOON,
+            {"Asia/Tokyo": "2026-11-27T00:00", "America/New_York": "2026-11-27T14:00", "": "2026-11-27T08:00"},
+            "2026-11-27 09:00 by each reader's clock, in 4 timezones; from Fri 27 November 2026, 01:00 (Europe/Berlin,"
+            " UTC+01:00) until Fri 27 November 2026, 15:00 (Europe/Berlin, UTC+01:00); 1 without a timezone go by the"
+            " newsletter's; 1 with a timezone that nobody knows go by the newsletter's: 'Mars/Base' in line 7",
+        ),
+        (
+            "2026-11-26 19:30", NOON, {"Asia/Tokyo": None, "America/New_York": "2026-11-27T00:30"},
+            "; 1 whose clocks are past it get it at once; ",
+        ),
+        ("19:30", NOON, {"Asia/Tokyo": "2026-11-27T10:30", "America/New_York": "2026-11-27T00:30"}, "19:30 by each"),
+        ("2026-03-08 02:30", datetime(2026, 3, 7, tzinfo=UTC), {"America/New_York": "2026-03-08T07:30"}, ""),  # skipped
+        ("2026-11-01 01:30", datetime(2026, 10, 7, tzinfo=UTC), {"America/New_York": "2026-11-01T05:30"}, ""),  # twice
+    ],
+)  # fmt: skip
+def test_by_each_reader_s_clock_it_is_when_the_zone_of_the_list_shows_the_time(
+    tmp_path: Path, text: str, now: datetime, moments: dict[str, str | None], said: str
+) -> None:
+    (tmp_path / "newsletter.toml").write_text(CONFIG)
+    (tmp_path / "subscribers.csv").write_text(
+        "email,timezone\n" + "".join(f"{name}@example.org,{zone}\n" for zone, name in ZONED)
+    )
+    local = LocalTimes(text, BERLIN)
+    assert len(list(local.reading(open_list(load_config(tmp_path / "newsletter.toml"))))) == len(ZONED)
+    found = local.moments(now)
+    assert {name: found[name] for name in moments} == {
+        name: datetime.fromisoformat(f"{moment}+00:00").timestamp() if moment else None
+        for name, moment in moments.items()
+    }
+    assert found[""] == found["CET"] == found["Mars/Base"] == found["Europe/Berlin"]
+    assert said in "; ".join(local.in_words(now))
 
 
 @pytest.mark.parametrize("text", ["02:30", "2026-03-29T02:30"])

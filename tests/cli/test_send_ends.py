@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,28 @@ async def test_ctrl_c_at_a_paused_send_says_how_to_go_on_and_without_a_sender_re
     assert call_here("cancel", "hello", "--yes")[1] == "cancelled 'hello': 2 of 12 sent, 10 skipped\n"
     code, _, err = call_here("send", "hello", "--yes")
     assert (code, err.split(";")[0]) == (2, "newsletter: issue 'hello' was cancelled")
+
+
+async def test_a_scheduled_send_reads_the_list_again_when_its_hour_comes_and_goes_on_after_it(
+    many: Path, run: Run
+) -> None:
+    assert run("status").returncode == 0  # what runs commands is ready by then
+    at = f"{datetime.now(UTC) + timedelta(seconds=5):%Y-%m-%dT%H:%M:%S+00:00}"
+    async with serving(RelayServer()) as server:
+        sender = await started(many, server, "--at", at, "--limit", "5")
+        assert sender.stdout is not None
+        while b"waiting until " not in await sender.stdout.readline():
+            pass
+        people = (many / "subscribers.csv").read_text().replace("reader0@", "late@")
+        (many / "subscribers.csv").write_text(people)
+        status = await asyncio.to_thread(run, "status")
+        assert status.stdout.splitlines()[1].split()[2] == "scheduled"
+        assert status.stdout.splitlines()[2].startswith("hello begins ")
+        assert server.connections == 0
+        _, err = await sender.communicate()
+        assert "the list has changed meanwhile: 1 joined, 1 left" in err.decode()
+        assert (sender.returncode, len(server.accepted)) == (3, 5)
+        rest = await send(run, server, "--at", at)
+    assert rest.returncode == 0, rest.stderr
+    assert "late@example.org" in server.counts
+    assert "reader0@example.org" not in server.counts

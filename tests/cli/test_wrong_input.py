@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 (a case a line)
 
+import json
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,37 @@ def test_what_its_site_does_not_publish_is_not_mailed_unless_that_is_meant(folde
     meant = run("send", "soon", "--yes", "--force", "--smtp", "smtp://127.0.0.1:1")
     assert "publishDate" not in meant.stderr
     assert "can't connect" in meant.stderr
+
+
+def test_what_comes_after_its_send_before_is_not_sent(folder: Path, run: Run) -> None:
+    post = folder / "posts" / "2026-05-04-hello.md"
+    post.write_text(POST.replace("title: Hello", "title: Hello\nsend_before: 2099-01-02 18:00"))
+    late = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1", "--at", "2099-01-02 18:00")
+    assert late.returncode == 2
+    assert "posts/2026-05-04-hello.md: its send_before is Fri 2 January 2099, 18:00 (" in one_line(late.stderr)
+    in_time = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1")
+    assert in_time.returncode == 75
+    assert "Not after    Fri 2 January 2099, 18:00 (" in in_time.stdout
+    post.write_text(POST.replace("title: Hello", "title: Hello\nsend_before: 2020-01-02"))
+    said = "posts/2026-05-04-hello.md: its send_before has passed: it was Thu 2 January 2020, 00:00 ("
+    for command in (("hello",), ("--new", "--since", "2026-01-01")):
+        done = run("send", *command, "--yes", "--smtp", "smtp://127.0.0.1:1")
+        assert done.returncode == 2, done.stderr
+        assert said in one_line(done.stderr)
+    rehearsed = run("send", "hello", "--dry-run", "--json")
+    assert f"a live send would stop: {said}" in rehearsed.stderr
+    assert json.loads(rehearsed.stdout)["sent"] == 3
+    post.write_text(POST.replace("title: Hello", "title: Hello\nsend_before: soon"))
+    assert "hello.md:3: send_before: 'soon' is not a date" in run("send", "hello", "--yes").stderr
+
+
+def test_local_time_needs_a_timezone_for_each_reader_and_no_offset(folder: Path, run: Run) -> None:
+    none = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1", "--at", "2099-01-02 18:00", "--local-time")
+    assert (none.returncode, one_line(none.stderr)) == (
+        2, "newsletter: subscribers.csv: --local-time needs a column `timezone`; the list has city",
+    )  # fmt: skip
+    offset = run("send", "hello", "--yes", "--at", "2099-01-02T18:00Z", "--local-time")
+    assert "names an offset, and --local-time means each reader's" in one_line(offset.stderr)
+    (folder / "subscribers.csv").write_text("email,timezone\nada@example.org,Europe/Paris\n")
+    passed = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1", "--at", "2020-01-02 18:00", "--local-time")
+    assert "has passed by every reader's clock; give a time to come" in one_line(passed.stderr)

@@ -1,26 +1,30 @@
-"""Pause, resume and cancel, asked by somebody else while an issue is sent; and what a dead sender makes of it."""
+"""Pause, resume, cancel, schedules: what is asked of an issue while it is sent, or waits for its hour."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from newsletter.audience.subscriber import Subscriber
+from newsletter.delivery import waiting
+from newsletter.delivery.engine import deliver
 from newsletter.delivery.ledger import control, journal
+from newsletter.delivery.ledger.batch import Asked
 from newsletter.delivery.ledger.lease import boot_id
 from newsletter.delivery.ledger.plan import make_plan
 from newsletter.delivery.ledger.report import issue_counts
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.progress import Progress
-from newsletter.errors import Cancelled, NewsletterError
+from newsletter.errors import Cancelled, NewsletterError, TooLate
+from newsletter.smtp.relay import parse_relay
 from newsletter.state import open_sqlite
 
 from .relay_server import RelayServer, Talk, serving
-from .sending import an_issue, by_state, execute, people, plan, send
-
-Asked = Callable[[str], None]
+from .sending import PlainWriter, an_issue, by_state, execute, people, plan, send
 
 
 @pytest.fixture
@@ -189,3 +193,75 @@ def test_what_may_be_asked_of_an_issue_by_how_it_stands(
         assert str(caught.value) == after + ENDED.format(what=what)
     else:
         assert ask(path, what)["state"] == after
+
+
+async def test_a_schedule_waits_for_its_hour_and_as_long_as_it_is_paused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "EVERY", 0.02)
+    now, stop, told = [1000.0], asyncio.Event(), list[str]()
+
+    def on_state(state: str) -> None:
+        told.append(state)
+        if state == "paused":
+            now[0] = 2001.0  # its hour comes, and passes
+            asyncio.get_running_loop().call_later(0.1, ask, path, "resume")
+
+    with SqliteLedger(path, clock=lambda: now[0]) as ledger:
+        plan(ledger, people(2))
+        asyncio.get_running_loop().call_later(0.05, ask, path, "pause")
+        assert await waiting.wait_until(ledger, 2000.0, stop, on_state)
+        assert told == ["paused", "running"]
+        asyncio.get_running_loop().call_later(0.05, ask, path, "cancel")
+        with pytest.raises(Cancelled):
+            await waiting.wait_until(ledger, 3000.0, stop)
+        stop.set()
+        assert not await waiting.wait_until(ledger, 3000.0, stop)
+
+
+async def test_each_zone_s_readers_go_when_their_moment_comes_and_a_limit_counts_them(path: Path) -> None:
+    zones = ["Europe/Paris", "Asia/Tokyo", "", "America/New_York"]
+    readers = [Subscriber(f"reader{n}@example.org", "", {"timezone": zones[n % 4]}) for n in range(40)]
+    base, began = 1_000_000.0, time.monotonic()
+    moments = {"Asia/Tokyo": None, "": base + 1000.0, "Europe/Paris": base + 2000.0, "America/New_York": base + 3000.0}
+    turns: list[tuple[float, str]] = []
+
+    def clock() -> float:
+        return base + (time.monotonic() - began) * 1000
+
+    server = RelayServer()
+    server.on_message = lambda _: turns.append((clock(), server.accepted[-1][0]))
+    async with serving(server):
+        for limit in (35, None):
+            with SqliteLedger(path, clock) as ledger:
+                ledger.hold("hello")
+                made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(readers, 2)), limit=limit)
+                ledger.freeze(replace(made, moments=moments if made.is_new else None))
+                report = await deliver(
+                    ledger, PlainWriter(), [parse_relay(server.url)], retry=RetryPolicy(60, 600, 1e9), total=40
+                )
+            assert report.sent == (limit or 5)
+    zone_of = {reader.email: reader.columns["timezone"] for reader in readers}
+    assert [zone_of[email] for _, email in turns[:10]] == ["Asia/Tokyo"] * 10
+    assert all(moment >= (moments[zone_of[email]] or 0.0) for moment, email in turns)
+    assert set(server.counts.values()) == {1}
+    assert len(server.counts) == 40
+
+
+async def test_nobody_gets_it_after_its_send_before_and_who_is_left_stays_pending(path: Path) -> None:
+    now = [1000.0]
+
+    def on_message(got: int) -> None:
+        if got == 5:
+            now[0] = 2000.0
+
+    async with serving(RelayServer(on_message=on_message)) as server:
+        with SqliteLedger(path, lambda: now[0]) as ledger:
+            ledger.hold("hello")
+            made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(50), 2)))
+            ledger.freeze(replace(made, asked=Asked(send_before=2000.0)))
+            relay = parse_relay(f"{server.url}?rate=20/s&connections=1")
+            report = await deliver(ledger, PlainWriter(), [relay], retry=RetryPolicy(60, 600, 1e9))
+    assert isinstance(report.stopped, TooLate)
+    assert 5 <= report.sent <= 15
+    assert (report.pending, report.failed) == (50 - report.sent, 0)

@@ -9,7 +9,7 @@ was taken off a list must not be mailed, and joins again if put back.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,12 +77,14 @@ class Plan:
     leaver_names: tuple[str, ...]
     limit: int | None
     list_hash: str = field(repr=False)
-    asked: Asked  # of the issue, so far
+    asked: Asked  # of the issue: whether, from when and until when
     listed: bool  # there is a list; else the frozen audience is finished as it is
     chosen: int  # on the list, of those who may be mailed by it and by --where
     excepted: str  # whoever has this issue is left out; or empty
     resend_unknown: bool
     retry_failed: bool
+    moments: Mapping[str, float | None] | None = None
+    """When to send to whom, by the list's `timezone`; None there: at once. None instead: as it was planned before."""
 
     @property
     def is_paused(self) -> bool:

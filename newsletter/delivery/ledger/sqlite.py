@@ -256,6 +256,7 @@ class SqliteLedger:
         """Write the plan down and make it the ledger's: one row a recipient. All or nothing."""
         with self._writing() as db:
             self._number = sqlite_plan.write(db, self._number, plan, self.clock(), git_commit)
+        self._claims = Claims(self._number, self._boot)
         self._limit = plan.limit
         self._restricted = plan.listed and not plan.is_new
 

@@ -6,7 +6,7 @@ Rows stream through SQLite, so memory stays flat. What is planned, and why, is l
 # ruff: noqa: S608 (the queries are put together from the fixed pieces below)
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from newsletter.delivery.ledger.plan import LEFT, NAMED, Listed, Plan, Standing
 from newsletter.delivery.ledger.recognize import source_text
@@ -100,8 +100,14 @@ def write(db: sqlite3.Connection, number: int, plan: Plan, now: float, git_commi
     """Write the plan down, in the transaction that is open; the issue's number."""
     if plan.is_new:
         number = _insert_issue(db, plan, now, git_commit)
+    db.execute(
+        "UPDATE issues SET starts = ?, send_before = ? WHERE number = ?",
+        (plan.asked.starts, plan.asked.send_before, number),
+    )
     if plan.listed:
         _insert_deliveries(db, number, plan, now)
+    if plan.moments is not None:
+        _set_moments(db, number, plan.moments)
     again = ["unknown"] * plan.resend_unknown + ["failed"] * plan.retry_failed
     if again:
         chosen = _CHOSEN if plan.listed else "1"
@@ -112,6 +118,18 @@ def write(db: sqlite3.Connection, number: int, plan: Plan, now: float, git_commi
             (number, *again),
         )
     return number
+
+
+def _set_moments(db: sqlite3.Connection, number: int, moments: Mapping[str, float | None]) -> None:
+    """Give whoever was not tried yet a moment, by the column `timezone`."""
+    db.execute("CREATE TEMP TABLE moments (timezone TEXT PRIMARY KEY, moment REAL)")
+    db.executemany("INSERT INTO temp.moments VALUES (?, ?)", moments.items())
+    db.execute(
+        "UPDATE deliveries SET not_before = (SELECT moment FROM temp.moments m"
+        " WHERE m.timezone = ifnull(deliveries.columns ->> 'timezone', '')) WHERE issue = ? AND state = 'pending'",
+        (number,),
+    )
+    db.execute("DROP TABLE temp.moments")
 
 
 def forget_issue(db: sqlite3.Connection, number: int) -> bool:

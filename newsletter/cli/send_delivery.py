@@ -1,0 +1,165 @@
+"""The run of a `send`, once its plan is agreed to: wait for its hour and for the web, deliver, report."""
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from newsletter.cli.commit import git_commit
+from newsletter.cli.console import note, say
+from newsletter.cli.progress import progress
+from newsletter.cli.schedule import say_moment
+from newsletter.cli.send_options import Options
+from newsletter.cli.send_report import exit_code, progress_line, report_json, show_report
+from newsletter.errors import TooLate
+
+if TYPE_CHECKING:
+    from newsletter.cli.compose_process import Prepared
+    from newsletter.cli.progress_bar import Show
+    from newsletter.cli.rehearsal import Rehearsal
+    from newsletter.config.settings import Config
+    from newsletter.delivery.engine import Progress
+    from newsletter.delivery.ledger.ledger import Ledger
+    from newsletter.delivery.ledger.plan import Plan
+    from newsletter.delivery.pace import RetryPolicy
+    from newsletter.smtp.relay import Relay
+
+_STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
+
+
+def scheduled(plan: "Plan", options: Options, prepared: "Prepared | None", now: datetime | None = None) -> "Plan":
+    """The plan with when it begins and until when it may go: what was asked, else as it was planned before.
+
+    Raises NewsletterError for a moment that has passed, and TooLate for one after the post's `send_before`. A rehearsal
+    begins at once, and is only told.
+    """
+    now, asked, when = now or datetime.now(UTC), plan.asked, options.at
+    starts, moments = asked.starts, plan.moments
+    if when is not None:
+        starts, moments = None, None if plan.is_new else {}
+        if when.local is not None:
+            moments = when.local.moments(now)
+            starts = min(filter(None, moments.values()), default=None) if all(moments.values()) else None
+            if plan.is_new and moments and not any(moments.values()):
+                raise when.local.passed()
+        elif when.moment is not None:
+            starts = when.moment.timestamp()
+            if when.passed is not None and starts != asked.starts:
+                raise when.passed
+    until = asked.send_before
+    if prepared is not None:
+        until = prepared.send_before.timestamp() if prepared.send_before is not None else None
+    late = _too_late(plan, options, starts, until, now)
+    if options.dry_run:
+        if late is not None:
+            from newsletter.cli.check import foretell
+
+            foretell([late])
+        return plan
+    if late is not None and plan.to_send:
+        raise late
+    return replace(plan, asked=replace(asked, starts=starts, send_before=until), moments=moments)
+
+
+def _too_late(
+    plan: "Plan", options: Options, starts: float | None, until: float | None, now: datetime
+) -> TooLate | None:
+    """Why an issue that `starts` then is not before its `send_before`; None where it is."""
+    if until is None or max(starts or 0.0, now.timestamp()) < until:
+        return None
+    said = say_moment(datetime.fromtimestamp(until, UTC).astimezone(options.zone()))
+    if until <= now.timestamp():
+        what = f"its send_before has passed: it was {said}; set a later one, or take it out"
+    else:
+        what = f"its send_before is {said}, and --at is not before that; give an earlier time"
+    return TooLate(what, path=plan.issue.post)
+
+
+@dataclass
+class PlannedRun:
+    """A plan on its way; `replan` reads the list anew, when some time has passed."""
+
+    config: "Config"
+    options: Options
+    retry: "RetryPolicy"
+    ledger: "Ledger"
+    plan: "Plan"
+    prepared: "Prepared | None"
+    replan: "Callable[[], Plan]"
+    _show: "Show | None" = field(default=None, init=False)  # how far it is; None: it has not begun
+
+    async def run(self, relays: "Sequence[Relay]", rehearsal: "Rehearsal | None" = None) -> int:
+        """Deliver and report; the exit code."""
+        from newsletter.cli.loop import stop_on_signals
+        from newsletter.compose.composer import issue_writer
+        from newsletter.delivery.engine import deliver_plan
+
+        options, issue = self.options, self.plan.issue
+        state = "running"
+
+        def on_progress(now: "Progress") -> None:
+            nonlocal state
+            assert self._show is not None
+            done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
+            is_news, state = now.state != state, now.state
+            self._show(min(done, self.plan.to_send), progress_line(now, issue.id), at_once=is_news)
+
+        with stop_on_signals(_STOPPING) as (stop, abort), contextlib.ExitStack() as shown:
+            report = await deliver_plan(
+                self.ledger, self.plan, issue_writer(self.config, issue), relays,
+                begin=lambda: self._begin(stop, shown), git_commit=options.commit or git_commit(self.config.root),
+                on_progress=on_progress, stop=stop, abort=abort, retry=self.retry,
+                no_wait=options.no_wait or options.dry_run,
+            )  # fmt: skip
+        arrived = rehearsal.end() if rehearsal is not None else None
+        if options.as_json:
+            options.report(report_json(self.plan, report, rehearsal))
+            if report.stopped is not None:
+                note(f"newsletter: {report.stopped}")
+        elif self._show is None:
+            note("stopped before anything was sent")
+        elif not options.quiet or exit_code(self.plan, report):
+            again = f" --again {shlex.quote(options.again)}" if options.again else ""
+            command = f"newsletter send {shlex.quote(options.post)}{again}"
+            show_report(self.plan, report, rehearsal, arrived, self.prepared, command)
+        return exit_code(self.plan, report)
+
+    async def _begin(self, stop: asyncio.Event, shown: contextlib.ExitStack) -> "Plan | None":
+        """Wait for the moment and for the web, where that was asked for; the plan by then, None if stopped before."""
+        options, starts = self.options, self.plan.asked.starts
+        if not options.dry_run and starts is not None and starts > self.ledger.clock():
+            if not await self._wait(starts, stop):
+                return None
+            self.plan = await asyncio.to_thread(self._plan_anew)
+        if not options.dry_run and self.plan.to_send and (options.when_live or self.config.posts.live):
+            from newsletter.cli.live import wait_live
+
+            if not await wait_live(self.config, self.plan.issue, stop, quiet=options.is_silent):
+                return None
+        self._show = shown.enter_context(progress(self.plan.to_send, quiet=options.is_silent))
+        return self.plan
+
+    async def _wait(self, starts: float, stop: asyncio.Event) -> bool:
+        from newsletter.delivery.waiting import wait_until
+
+        issue, quiet = shlex.quote(self.plan.issue.id), self.options.is_silent
+
+        def on_state(state: str) -> None:
+            if not quiet:
+                note(f"paused; `newsletter resume {issue}` goes on" if state == "paused" else "goes on")
+
+        if not quiet:
+            moment = say_moment(datetime.fromtimestamp(starts, UTC).astimezone(self.options.zone()))
+            say(f"waiting until {moment}, in this terminal; Ctrl-C stops, `newsletter cancel {issue}` as well")
+        return await wait_until(self.ledger, starts, stop, on_state)
+
+    def _plan_anew(self) -> "Plan":
+        """What the list makes of it by now, written down."""
+        plan = self.replan()
+        if (plan.newcomers or plan.leavers) and not self.options.is_silent:
+            note(f"the list has changed meanwhile: {plan.newcomers:,} joined, {plan.leavers:,} left")
+        self.ledger.freeze(plan)
+        return plan
