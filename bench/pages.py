@@ -41,7 +41,9 @@ def prepare(folder: Path) -> list[tuple[str, bytes]]:
     engine = open_state(config)
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO issues VALUES (1, ?, ?, 's', 1, ?, 'h', 'l', NULL)", (issue.id, issue.post, issue.dumps())
+            "INSERT INTO issues (number, id, post, subject, created, frozen, hash, list_hash) "
+            "VALUES (1, ?, ?, 's', 1, ?, 'h', 'l')",
+            (issue.id, issue.post, issue.dumps()),
         )
         rows = [(f"r{n}@example.org", f"r{n}@example.org", f"Reader {n}") for n in range(READERS)]
         connection.exec_driver_sql(

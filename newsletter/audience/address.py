@@ -11,11 +11,14 @@ import unicodedata
 
 from newsletter.errors import NewsletterError
 
-_PLAIN = re.compile(
-    r"([A-Za-z0-9_+][A-Za-z0-9_+-]*(?:\.[A-Za-z0-9_+-]+)*)@"
+_PATTERN = (
+    r"([A-Za-z0-9_+][A-Za-z0-9_+-]*+(?:\.[A-Za-z0-9_+-]++)*+)@"
     r"((?:[A-Za-z0-9](?!.?--)(?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
     r"(?!(?i:arpa|invalid|local|localhost|onion)\Z)[A-Za-z]{2,24})\Z"
-).match
+)
+_PLAIN = re.compile(_PATTERN).match
+is_normal = re.compile(rf"(?=.{{3,64}}\Z){_PATTERN.replace('A-Z', '')}").match
+"""Whether a text is an address as `normalize_address` gives it, and its own key; many are that it says no to."""
 _ALIKE = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}),
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),

@@ -6,9 +6,11 @@ which there are, and in what order, stands in a table beside it.
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, delete, func, select
 
@@ -16,19 +18,35 @@ from newsletter.audience.address import address_key
 from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber, pack_columns
 from newsletter.state.schema import subscriber_columns, subscribers
+from newsletter.state.sqlite import connect, explained, transaction
 from newsletter.state.upsert import insert_into
+
+if TYPE_CHECKING:
+    from newsletter.audience.imports.staging import Staging
 
 _CHUNK = 250
 _PUT = """
-INSERT INTO subscribers ("key", email, name, columns) VALUES ({values})
+INSERT INTO subscribers ("key", email, name, columns) {people}
 ON CONFLICT ("key") DO UPDATE SET email = excluded.email, name = excluded.name, columns = {merged}
 """
+_PATCHED = "json_patch(subscribers.columns, excluded.columns)"
 _PUT_BY = {
-    "sqlite": _PUT.format(values="?, ?, ?, ?", merged="json_patch(subscribers.columns, excluded.columns)"),
+    "sqlite": _PUT.format(people="VALUES (?, ?, ?, ?)", merged=_PATCHED),
     "postgresql": _PUT.format(
-        values="%s, %s, %s, %s", merged="(subscribers.columns::jsonb || excluded.columns::jsonb)::text"
+        people="VALUES (%s, %s, %s, %s)", merged="(subscribers.columns::jsonb || excluded.columns::jsonb)::text"
     ),
 }
+_STAGED = 'SELECT "key", email, name, columns FROM staged.incoming WHERE fate = '
+_COPY_UPDATES = _PUT.format(people=f"{_STAGED} 'update'", merged=_PATCHED)
+_COPY_NEWCOMERS = f"""
+INSERT INTO subscribers ("key", email, name, columns) {_STAGED} 'subscriber' ORDER BY line
+"""
+_CAME_MEANWHILE = """
+UPDATE staged.incoming SET fate = 'same' WHERE fate = 'subscriber' AND "key" IN (SELECT "key" FROM subscribers)
+"""
+_SIZES = """
+SELECT (SELECT count(*) FROM staged.incoming WHERE fate = 'subscriber'), (SELECT count(*) FROM subscribers)
+"""
 _table = subscribers.c
 
 
@@ -80,6 +98,27 @@ class DatabaseRoster:
                 while chunk := list(islice(rows, _CHUNK)):
                     connection.exec_driver_sql(_PUT_BY[connection.dialect.name], chunk)
 
+    def compare(self, people: "Staging") -> None:
+        """Say of each of a file's people whether they are on it already."""
+        if file := self._file():
+            people.compare_with(file)
+        else:
+            query = select(_table.id, _table.key, _table.email, _table.name, _table.columns)
+            with self.engine.connect() as connection:
+                rows = connection.execution_options(yield_per=_CHUNK).execute(query)
+                people.compare([tuple(row) for row in chunk] for chunk in rows.partitions())
+
+    def take_over(self, people: "Staging", columns: Collection[str], *, newcomers: bool) -> None:
+        """`apply` what a file's people change, and with `newcomers` who is new: SQLite copies them itself."""
+        if file := self._file():
+            _copy(people.path, file, columns, newcomers=newcomers)
+        else:
+            self.apply(people.updates(), people.newcomers() if newcomers else (), columns)
+
+    def _file(self) -> Path | None:
+        """The file that the table is in; None on a server."""
+        return Path(self.engine.url.database or "") if self.engine.dialect.name == "sqlite" else None
+
     def remove(self, keys: Collection[str]) -> set[str]:
         """Take these people off it; the keys of those who were on it."""
         gone: set[str] = set()
@@ -88,6 +127,32 @@ class DatabaseRoster:
             while chunk := list(islice(left, 500)):
                 gone.update(connection.scalars(delete(subscribers).where(_table.key.in_(chunk)).returning(_table.key)))
         return gone
+
+
+def _copy(staged: Path, file: Path, columns: Collection[str], *, newcomers: bool) -> None:
+    """`DatabaseRoster.take_over` from the scratch database `staged`; who came by another way meanwhile stays so.
+
+    The index is made anew where newcomers are most of it: a million addresses in any order would go into it one by one.
+    """
+    with explained(file), closing(connect(file)) as db:
+        db.execute("ATTACH ? AS staged", (str(staged),))
+        db.executescript("PRAGMA main.cache_size = -1000; PRAGMA staged.cache_size = -500")
+        with transaction(db):
+            db.executemany(
+                "INSERT INTO subscriber_columns (name) VALUES (?) ON CONFLICT DO NOTHING",
+                [(name,) for name in columns if name != "name"],
+            )
+            db.execute(_COPY_UPDATES)
+            if not newcomers:
+                return
+            db.execute(_CAME_MEANWHILE)
+            coming, there = db.execute(_SIZES).fetchone()
+            (index,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'subscribers_key'").fetchone()
+            if coming > there:
+                db.execute("DROP INDEX subscribers_key")
+            db.execute(_COPY_NEWCOMERS)
+            if coming > there:
+                db.execute(index)
 
 
 def _add_columns(connection: Connection, names: Collection[str]) -> None:

@@ -6,7 +6,7 @@ suppressed. Copies elsewhere (backups, git history, the relay's log, mail alread
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,13 @@ def was_erased(engine: Engine, secret: bytes, email: str) -> bool:
     query = select(suppressions.c.key).where(suppressions.c.key == erased_key(secret, email))
     with engine.connect() as connection:
         return connection.execute(query).first() is not None
+
+
+def erased_among(engine: Engine, secret: bytes, emails: Iterable[str]) -> set[str]:
+    """Those of these addresses whose people were erased: nothing is to be written down of them again."""
+    with engine.connect() as connection:
+        hidden = frozenset(connection.scalars(select(suppressions.c.key).where(suppressions.c.email.is_(None))))
+    return {email for email in emails if hidden and erased_key(secret, email) in hidden}
 
 
 def stopped(engine: Engine, secret: bytes, email: str) -> Suppression | None:

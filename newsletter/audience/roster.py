@@ -9,15 +9,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from newsletter.audience.address import address_key
-from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked, new_csv, reading
+from newsletter.audience.csv.editor import KEEP, Additions, Fields, cells_of, edit_csv, locked, new_csv, reading
 from newsletter.audience.csv.reader import Row, SubscriberList, read_csv
 from newsletter.audience.subscriber import Subscriber
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.state.sealed import SUFFIX, readable
+
+if TYPE_CHECKING:
+    from newsletter.audience.imports.staging import Staging
 
 
 class Roster(Protocol):
@@ -41,6 +44,12 @@ class Roster(Protocol):
 
         `columns` are all that they have; `name` is one if any of them has a name.
         """
+
+    def compare(self, people: "Staging") -> None:
+        """Say of each of a file's people whether they are on it already."""
+
+    def take_over(self, people: "Staging", columns: Collection[str], *, newcomers: bool) -> None:
+        """`apply` what a file's people change, and with `newcomers` who is new."""
 
     def remove(self, keys: Collection[str]) -> set[str]:
         """Take these people off it; the keys of those who were on it."""
@@ -74,9 +83,20 @@ class CsvRoster:
             return next((row for _, row in self if isinstance(row, Subscriber) and address_key(row.email) == key), None)
 
     def apply(self, updates: Iterable[Subscriber], additions: Iterable[Subscriber], columns: Collection[str]) -> None:
+        self._edit(updates, cells_of(additions), columns)
+
+    def _edit(self, updates: Iterable[Subscriber], additions: Additions | None, columns: Collection[str]) -> None:
         if not self.path.exists():
             new_csv(self.path, [name for name in columns if name != "name"])
         edit_csv(self.path, _in_order(iter(updates)), additions, columns)
+
+    def compare(self, people: "Staging") -> None:
+        from newsletter.audience.imports.reader import listed  # with the houses' words, for imports alone
+
+        people.compare(listed(self.path) if self.path.exists() else ())
+
+    def take_over(self, people: "Staging", columns: Collection[str], *, newcomers: bool) -> None:
+        self._edit(people.updates(), people.cells if newcomers else None, columns)
 
     def remove(self, keys: Collection[str]) -> set[str]:
         removed: set[str] = set()

@@ -79,13 +79,16 @@ def add(
     \b
       newsletter suppress add ada@example.org
     """
+    from newsletter.audience.erasure import was_erased
     from newsletter.audience.suppression import suppress
+    from newsletter.audience.token import load_secret
     from newsletter.cli.subscribers_edit import read_address
+    from newsletter.config.settings import load_config
 
     why = _reason(reason)
-    engine = _state(context)
+    engine, secret = _state(context), load_secret(load_config(context.obj))
     for address in [read_address(email) for email in emails]:
-        new = suppress(engine, address, why, "cli", time.time())
+        new = not was_erased(engine, secret, address) and suppress(engine, address, why, "cli", time.time())
         say(f"{address} is mailed nothing more" if new else f"{address} was suppressed already")
 
 
@@ -129,8 +132,11 @@ def import_(
     \b
       newsletter suppress import complaints.csv --reason complaint
     """
+    from newsletter.audience.erasure import erased_among
     from newsletter.audience.imports.suppressions import read_suppressions
     from newsletter.audience.suppression import suppress_all
+    from newsletter.audience.token import load_secret
+    from newsletter.config.settings import load_config
 
     why = _reason(reason)
     engine = _state(context)
@@ -139,7 +145,8 @@ def import_(
         note(f"{short_path(str(file))}:{line}: {what}")
     if problems:
         raise NewsletterError(f"{plural(len(problems), 'row')} without an address; fix the file, nothing was done")
-    new = suppress_all(engine, rows, "import", time.time())
+    erased = erased_among(engine, load_secret(load_config(context.obj)), [address for address, _ in rows])
+    new = suppress_all(engine, [row for row in rows if row[0] not in erased], "import", time.time())
     say(f"{plural(new, 'address')} suppressed, {len(rows) - new:,} were already".replace("addresss", "addresses"))
 
 

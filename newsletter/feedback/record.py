@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from newsletter.audience.address import address_key, normalize_address
+from newsletter.audience.erasure import was_erased
 from newsletter.audience.events import record
 from newsletter.audience.suppression import Suppression, write_suppression
 from newsletter.audience.token import read_token
@@ -82,12 +83,13 @@ class Recorder:
         person = self._person(feedback)
         if feedback.kind == "other" or self.is_handled(data):
             return "none", person
+        erased = person is not None and was_erased(self._engine, self._secret, person.email)
         with self._engine.connect() as connection:
             try:
                 connection.execute(insert(handled).values(digest=_digest(data), created=self._clock()))
             except IntegrityError:  # another process has just handled it
                 return "none", person
-            action = self._act(connection, feedback, person, source)
+            action = "none" if erased else self._act(connection, feedback, person, source)
             if self._dry_run:
                 connection.rollback()
             else:

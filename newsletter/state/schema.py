@@ -132,7 +132,7 @@ subscribers = Table(
     "subscribers",
     metadata,
     Column("id", Integer, primary_key=True),  # ascending in the order of the list
-    Column("key", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False, index=True, unique=True),  # an index that a long import can make anew
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("columns", Text, nullable=False),  # what a CSV list has in further columns, a JSON object of texts

@@ -99,9 +99,10 @@ CREATE TABLE subscribers (
   email TEXT NOT NULL,
   name TEXT NOT NULL,
   columns TEXT NOT NULL,
-  CONSTRAINT subscribers_pk PRIMARY KEY (id),
-  CONSTRAINT subscribers_key_unique UNIQUE ("key")
+  CONSTRAINT subscribers_pk PRIMARY KEY (id)
 );
+
+CREATE UNIQUE INDEX subscribers_key ON subscribers ("key");
 
 CREATE TABLE suppressions (
   "key" TEXT NOT NULL,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.csv.editor import KEEP, Fields, edit_csv, locked
+from newsletter.audience.csv.editor import KEEP, Fields, cells_of, edit_csv, locked
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
 
@@ -38,7 +38,7 @@ def test_a_row_that_changes_keeps_its_other_cells_and_all_other_rows_their_bytes
 
 def test_a_new_row_is_written_as_the_others_are(tmp_path: Path) -> None:
     path = listed(tmp_path)
-    edit_csv(path, None, [Subscriber("zoe@example.org", "A; B", {"odd_one": 'say "x"'})])
+    edit_csv(path, None, cells_of([Subscriber("zoe@example.org", "A; B", {"odd_one": 'say "x"'})]))
     assert path.read_bytes() == AWKWARD + b'\r\nzoe@example.org;"A; B";;"say ""x"""\r\n'
 
 
@@ -58,7 +58,7 @@ def test_a_row_can_be_deleted_whatever_else_is_wrong_with_it(tmp_path: Path) -> 
 
 def test_a_list_that_is_all_in_quotes_stays_so(tmp_path: Path) -> None:
     path = listed(tmp_path, b'"email","name"\n"ada@example.org","Ada"\n')
-    edit_csv(path, None, [Subscriber("zoe@example.org", "Zoe")])
+    edit_csv(path, None, cells_of([Subscriber("zoe@example.org", "Zoe")]))
     assert path.read_bytes().endswith(b'"zoe@example.org","Zoe"\n')
 
 
@@ -75,7 +75,7 @@ def test_the_files_mode_and_a_link_to_it_are_kept(tmp_path: Path) -> None:
     path.chmod(0o640)
     link = tmp_path / "link.csv"
     link.symlink_to(path)
-    edit_csv(link, None, [Subscriber("zoe@example.org")])
+    edit_csv(link, None, cells_of([Subscriber("zoe@example.org")]))
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
     assert b"zoe@example.org" in path.read_bytes()
@@ -96,14 +96,14 @@ def test_a_change_by_another_hand_meanwhile_is_never_overwritten(tmp_path: Path)
 def test_a_list_that_cannot_be_read_for_sure_is_not_edited(tmp_path: Path) -> None:
     path = listed(tmp_path, b'email,name\n"ada@example.org,Ada\n')
     with pytest.raises(NewsletterError, match="never closed"):
-        edit_csv(path, None, [Subscriber("zoe@example.org")])
+        edit_csv(path, None, cells_of([Subscriber("zoe@example.org")]))
     assert path.read_bytes() == b'email,name\n"ada@example.org,Ada\n'
 
 
 def _add(path: Path, number: int) -> None:
     for each in range(10):
         with locked(path.with_suffix(".lock")):
-            edit_csv(path, None, [Subscriber(f"p{number}x{each}@example.org")])
+            edit_csv(path, None, cells_of([Subscriber(f"p{number}x{each}@example.org")]))
 
 
 def test_editors_that_come_at_once_lose_nothing(tmp_path: Path) -> None:

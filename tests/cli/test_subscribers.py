@@ -123,6 +123,48 @@ def test_a_second_import_of_an_export_says_that_there_is_nothing_to_do(
         assert said == ["done" if "nonsubscribed" not in name else "nothing to do", "nothing to do"]
 
 
+def test_whatever_stands_in_a_file_each_row_is_taken_over_or_refused_with_its_line(listed: Path, call: Call) -> None:
+    filler = "".join(f"f{number}@example.org,F {number},,\n" for number in range(1200))  # some blocks of rows
+    (listed / "more.csv").write_text(
+        "email,name,note,tags\n"
+        '"Zoe@Example.ORG"," Zoë  Q ","one\ntwo ""x"" \\ \t3","b , a,b"\n'
+        "\n"
+        + filler
+        + "Yan <yan@example.net>,,'=1+1,\n"
+        + "short\n"
+        + "ctl@example.org,x\u202ey,,\n"
+        + "f7@EXAMPLE.org,,,\n"
+        + "wide@example.org,W,,,,\n"
+        + "jörg@example.org,%s,%d,\n"
+    )
+    said = json.loads(call("subscribers", "import", "more.csv", "--yes", "--partial", "--json")[1])
+    assert said["added"] == 1200 + 4
+    assert [(row["line"], row["email"]) for row in said["rejected"]] == [
+        (1206, "short"), (1207, "ctl@example.org"), (1208, "f7@example.org"),
+    ]  # fmt: skip
+    found = people(call)
+    assert (found["Zoe@example.org"]["name"], found["Zoe@example.org"]["tags"]) == ("Zoë Q", ["b", "a"])
+    assert found["Zoe@example.org"]["columns"]["note"] == 'one\ntwo "x" \\ \t3'
+    assert (found["yan@example.net"]["name"], found["yan@example.net"]["columns"]["note"]) == ("Yan", "=1+1")
+    assert (found["jörg@example.org"]["name"], found["jörg@example.org"]["columns"]["note"]) == ("%s", "%d")
+    again = json.loads(call("subscribers", "import", "more.csv", "--yes", "--partial", "--json")[1])
+    assert (again["added"], again["updated"], again["unchanged"]) == (0, 0, 1204)
+
+
+def test_who_left_by_a_column_of_the_list_is_put_there_no_second_time(folder: Path, call: Call) -> None:
+    (folder / "subscribers.csv").write_text(
+        "email,status,tags\nada@example.org,active,\ngone@example.org,unsubscribed,\n"
+        "ADA@example.org,active,second\nb@example.org,active,x\n"
+    )
+    (folder / "more.csv").write_text("email,tags\nb@example.org,y\nGone@example.org,\nada@example.org,new\n")
+    said = json.loads(call("subscribers", "import", "more.csv", "--yes", "--json")[1])
+    assert (said["added"], said["updated"], said["unchanged"]) == (0, 2, 1)
+    assert (folder / "subscribers.csv").read_text().splitlines()[1:] == [
+        "ada@example.org,active,new", "gone@example.org,unsubscribed,", "ADA@example.org,active,second",
+        'b@example.org,active,"x,y"',
+    ]  # fmt: skip
+
+
 def test_a_second_import_that_suppresses_asks_nothing(listed: Path, call: Call) -> None:
     (listed / "gone.csv").write_text("email,status\nada@example.org,left\nzoe@example.org,bounced\n")
     assert call("subscribers", "import", "gone.csv", "--yes")[1].endswith("done\n")
@@ -286,7 +328,10 @@ def test_a_person_is_erased_and_found_in_no_file(listed: Path, call: Call) -> No
 def test_an_erased_persons_deliveries_stay_as_numbers(folder: Path, call: Call) -> None:
     call("subscribers", "list")
     db = sqlite3.connect(folder / "newsletter.db")
-    db.execute("INSERT INTO issues VALUES (1, 'hello', 'p', 's', 0, '{}', 'h', 'l', NULL)")
+    db.execute(
+        "INSERT INTO issues (number, id, post, subject, created, frozen, hash, list_hash) "
+        "VALUES (1, 'hello', 'p', 's', 0, '{}', 'h', 'l')"
+    )
     db.execute(
         "INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES "
         "(1, 'ada@example.org', 'ada@example.org', 'Ada', '{\"city\": \"Lyon\"}', 'sent'), "
@@ -316,6 +361,16 @@ def test_who_was_erased_comes_back_by_no_import_and_no_hand(listed: Path, call: 
     (listed / "more.csv").write_text("email\nAda@example.org\nzoe@example.org\n")
     said = json.loads(call("subscribers", "import", "more.csv", "--yes", "--json")[1])
     assert (said["added"], said["suppressed"]) == (1, 1)
+    (listed / "gone.csv").write_text("email,status\nADA@example.org,unsubscribed\nyan@example.org,bounced\n")
+    said = json.loads(call("subscribers", "import", "gone.csv", "--yes", "--json")[1])
+    assert (said["suppressed"], said["rejected"]) == (2, [])
+    (listed / "gone.csv").write_text("ada@example.org\n")
+    assert "1 were already" in call("suppress", "import", "gone.csv")[1]
+    assert "was suppressed already" in call("suppress", "add", "ada@example.org")[1]
+    shown = [row["email"] for row in json.loads(call("suppress", "list", "--json")[1])]
+    assert sorted(map(str, shown)) == ["None", "yan@example.org"]
+    with sqlite3.connect(listed / "newsletter.db") as db:
+        assert "ada" not in "".join(db.iterdump()).lower().replace("metadata", "")
     assert call("subscribers", "add", "ada@example.org")[0] == 2
     assert call("suppress", "remove", "ada@example.org")[0] == 0
     assert call("subscribers", "add", "ada@example.org")[0] == 0

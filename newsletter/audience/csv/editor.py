@@ -8,20 +8,21 @@ one, synced, and takes its name in one step. Whether the file can be read at all
 import contextlib
 import csv
 import fcntl
+import io
 import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.header import read_header
 from newsletter.audience.csv.reader import read_csv
-from newsletter.audience.subscriber import Subscriber, unpack_columns
+from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError, TryAgainLater
 
 Fields = dict[str, str]
@@ -30,11 +31,16 @@ Fields = dict[str, str]
 PATIENCE = 60.0
 """Seconds to wait for others; a million rows are read and written in less."""
 
+_CHUNK = 500  # rows that are written at once
+
 KEEP: Fields = {}
 """What a `Change` answers for a row that stays as it is."""
 
 Change = Callable[[str, Fields], Fields | None]
 """From an address's key and a row: what it is from now on, KEEP (that very object), or None to delete it."""
+
+Additions = Callable[[Sequence[str], str], Iterable[Sequence[str]]]
+"""From the file's columns, and the one of them that a whole name goes to: rows to be appended."""
 
 
 @contextlib.contextmanager
@@ -78,8 +84,8 @@ def _held(handle: int, kind: int) -> Iterator[None]:
         os.close(handle)
 
 
-def edit_csv(path: Path, change: Change | None, add: Iterable[Subscriber] = (), columns: Iterable[str] = ()) -> bool:
-    """Give each row to `change`, append the people of `add`, and put the result in the file's place.
+def edit_csv(path: Path, change: Change | None, add: Additions | None = None, columns: Iterable[str] = ()) -> bool:
+    """Give each row to `change`, append the rows of `add`, and put the result in the file's place.
 
     `columns` are those that must be there (`name` among them, if anybody has one); new ones go to the header's end.
     Whether anything changed. The caller holds the lock. Raises NewsletterError where the list can't be read for sure,
@@ -149,18 +155,12 @@ class _Shape:
             return '"' + text.replace('"', '""') + '"'
         return text
 
-    def line(self, values: list[str]) -> str:
-        """A row of these values, with its end."""
-        plain = self.delimiter.join(values)
-        if self.quote_all or plain.count(self.delimiter) >= len(values) or self.needs_quotes(plain):
-            return self.delimiter.join(map(self.cell, values)) + self.end
-        return plain + self.end
-
-    @cached_property
-    def needs_quotes(self) -> Callable[[str], object]:
-        """Whether a cell of a row that was joined holds what only quotes can hold; delimiters are counted."""
-        by = re.escape(self.delimiter)
-        return re.compile(rf'["\r\n]|(?:\A|{by})\s|\s(?:{by}|\Z)').search
+    def text(self, rows: Iterable[Sequence[str]]) -> str:
+        """Rows of this file, line ends within cells and all."""
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if self.quote_all else csv.QUOTE_MINIMAL
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.delimiter, quoting=quoting).writerows(rows)
+        return text.getvalue().replace("\r\n", self.end)
 
 
 def _write(
@@ -169,7 +169,7 @@ def _write(
     shape: _Shape,
     wanted: list[str],
     change: Change | None,
-    add: Iterable[Subscriber],
+    add: Additions | None,
 ) -> bool:
     names = (*shape.names, *wanted)
     width, email = len(shape.names), shape.names.index("email")
@@ -197,19 +197,25 @@ def _write(
                 write(_rewritten(raw, before, after, names, shape))
                 continue
         write(_widened(raw, shape, empty, width) if wanted else raw)
-    named = names.index(shape.name) if shape.name in names else None
-    for person in add:
-        if not ended:
-            write(shape.end)
-            ended = True
-        changed = True
-        column = unpack_columns(person.columns).get
-        values = [column(name, "") for name in names]
-        values[email] = person.email
-        if named is not None and (shape.name == "name" or not values[named]):
-            values[named] = person.name
-        write(shape.line(values))
+    if add is not None:
+        added = iter(add(names, shape.name))
+        while text := shape.text(islice(added, _CHUNK)):
+            write(text if ended else shape.end + text)
+            changed = ended = True
     return changed
+
+
+def cells_of(people: Iterable[Subscriber]) -> Additions:
+    """These people, to be appended."""
+
+    def rows(names: Sequence[str], whole: str) -> Iterator[list[str]]:
+        for person in people:
+            known = {**person.columns, "email": person.email}
+            if whole == "name" or not known.get(whole):
+                known[whole] = person.name
+            yield [known.get(name, "") for name in names]
+
+    return rows
 
 
 def key_of(cell: str) -> str:

@@ -100,23 +100,28 @@ def read_rows(path: Path, delimiter: str) -> Iterator[tuple[int, int, list[str]]
 
 
 def check_quotes(path: Path, delimiter: str, email: int, width: int, longest: int) -> None:
-    """Read all rows for the sake of their quotes; `email` is the number of the address's column, of `width`.
+    """Read all rows for the sake of their quotes (`check_row`); `longest` is the file's longest line, in bytes."""
+    for first, last, row in read_rows(path, delimiter):
+        if first != last or longest > FIELD_MAX:
+            check_row(path, first, row, delimiter, email, width)
+
+
+def check_row(path: Path, line: int, row: list[str], delimiter: str, email: int, width: int) -> None:
+    """Whether quotes can be believed in a row of several lines; `email` is the number of the address's column, of
+    `width`.
 
     A quote that is never closed swallows the rows below up to the next quote, and may still make a well-formed file:
     so a field that runs over several lines may not hold what looks like a row of this very list.
     """
-    for first, last, row in read_rows(path, delimiter):
-        if first == last and longest <= FIELD_MAX:
-            continue
-        for number, cell in enumerate(row):
-            if len(cell) > FIELD_MAX:
-                raise NewsletterError(_TOO_LARGE, path=path, line=first)
-            if "\n" in cell:
-                inner = [piece.split(delimiter) for piece in cell.split("\n")[1:]]
-                inner[-1] += row[number + 1 :]
-                if any(len(piece) == width and "@" in piece[email] for piece in inner):
-                    what = "a quote opened here swallows rows below; close it, or take it out"
-                    raise NewsletterError(what, path=path, line=first)
+    for number, cell in enumerate(row):
+        if len(cell) > FIELD_MAX:
+            raise NewsletterError(_TOO_LARGE, path=path, line=line)
+        if "\n" in cell:
+            inner = [piece.split(delimiter) for piece in cell.split("\n")[1:]]
+            inner[-1] += row[number + 1 :]
+            if any(len(piece) == width and "@" in piece[email] for piece in inner):
+                what = "a quote opened here swallows rows below; close it, or take it out"
+                raise NewsletterError(what, path=path, line=line)
 
 
 def _quoting(reason: str) -> str:

@@ -35,6 +35,7 @@ class House:
     states: Mapping[str, Mapping[str, Fate]] = field(default_factory=dict)  # column: its value in lower case: fate
     filled: Mapping[str, Fate] = field(default_factory=dict)  # column: fate where it is not empty
     file_names: Mapping[str, Fate] = field(default_factory=dict)  # what the file is called, where that alone tells
+    guarded: bool = True  # an apostrophe may keep a spreadsheet from taking a cell for a formula
 
 
 _TRUE = ("true", "yes", "1", "x", "oui", "ja")
@@ -176,6 +177,9 @@ ANY = House(
     left=("unsubscribed_at", "unsub_time"),
 )
 """A list of no house that is known: our own export, a spreadsheet."""
+
+LIST = House(name=(("name",), *NAME_PARTS), joined=("joined",), guarded=False)
+"""The newsletter's own list."""
 
 
 OTHER = "other"

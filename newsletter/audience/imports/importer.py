@@ -68,9 +68,26 @@ class Import:
 
     def apply(self, now: float, *, confirm: bool = False) -> bool:
         """Do it; whether that changed anything. With `confirm`, newcomers are asked first, and join by confirming."""
-        people = self._staging
-        changed = self.outcome.newly_suppressed + self.outcome.updated
-        gone = people.gone()
+        people, outcome = self._staging, self.outcome
+        changed = outcome.newly_suppressed + outcome.updated
+        if outcome.newly_suppressed:
+            self._suppress(now)
+        if outcome.unconfirmed:
+            changed += ask_all(self._engine, people.unconfirmed(), self._source, now, mail=confirm)
+        if confirm:
+            changed += ask_all(self._engine, people.newcomers(), self._source, now, mail=True)
+        else:
+            changed += outcome.added
+        if outcome.updated or (outcome.added and not confirm):
+            self._roster.take_over(people, self._columns, newcomers=not confirm)
+        if changed:
+            with self._engine.begin() as connection:
+                record(connection, "", "imported", now, house=self._source, added=str(outcome.added))
+        return changed > 0
+
+    def _suppress(self, now: float) -> None:
+        """Whoever left there must not be mailed here, and comes off the list."""
+        gone = self._staging.gone()
         while chunk := list(islice(gone, _CHUNK)):
             rows = {
                 key: Suppression(email, _REASON[fate], self._source, min(moment, now) or now)
@@ -83,21 +100,8 @@ class Import:
                     for key, *_, occasion in chunk if key in new
                 ]  # fmt: skip
                 record_all(connection, "left", left)
-        if leaving := people.leaving():
+        if leaving := self._staging.leaving():
             self._roster.remove(leaving)
-        changed += ask_all(self._engine, people.people("unconfirmed"), self._source, now, mail=confirm)
-        newcomers = people.people(staged.ADD)
-        if confirm:
-            changed += ask_all(self._engine, newcomers, self._source, now, mail=True)
-            newcomers = iter(())
-        else:
-            changed += self.outcome.added
-        if self.outcome.updated or (self.outcome.added and not confirm):
-            self._roster.apply(people.people(staged.UPDATE), newcomers, self._columns)
-        if changed:
-            with self._engine.begin() as connection:
-                record(connection, "", "imported", now, house=self._source, added=str(self.outcome.added))
-        return changed > 0
 
 
 @contextmanager
@@ -107,7 +111,7 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
         file = open_import(path, house_of(house), named=house is not None)
         people.load(file)
         people.refuse_strangers()
-        people.compare(roster)
+        roster.compare(people)
         _keep_out(people, engine, secret)
         counts = people.counts()
         left = sum(counts.get(reason, 0) for reason in ("unsubscribe", "bounce", "complaint", "manual"))
@@ -126,11 +130,11 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
 
 
 def _keep_out(people: Staging, engine: Engine, secret: bytes) -> None:
-    """Whoever must not be mailed here, or was erased, does not join."""
+    """Whoever must not be mailed here, or was erased, does not join; of who was erased no address is written down."""
     table = suppressions.c
     with engine.connect() as connection:
         hidden = frozenset(connection.scalars(select(table.key).where(table.email.is_(None))))
         shown = select(table.key, table.reason).where(table.email.is_not(None))
         people.keep_out((key, why) for key, why in connection.execution_options(yield_per=1000).execute(shown))
     if hidden:
-        people.keep_out([(key, "manual") for key in people.joining() if erased_key(secret, key) in hidden])
+        people.keep_out([(key, "manual") for key in people.at_stake() if erased_key(secret, key) in hidden])

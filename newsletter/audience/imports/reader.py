@@ -1,54 +1,27 @@
-"""Read a file of people from elsewhere, row by row: who each is, and what becomes of them.
+"""Read a file of people from elsewhere: which columns it has, what they become here, and its rows.
 
-A row that can't be taken over is a `RefusedRow` with its line, and the file goes on; what can't be read for sure at all
-(bytes, quotes) is refused whole, as `csv.scan` says. What the columns of a house mean stands in `houses`.
+A row that can't be taken over is refused with its line, and the file goes on; what can't be read for sure at all
+(bytes, quotes) is refused whole, as `csv.scan` says. What the columns of a house mean stands in `houses`, who a row is
+says `people`.
 """
 
-import json
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from json.encoder import encode_basestring as quoted
-from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
 
-from newsletter.audience.address import address_key, normalize_address, split_mailbox
-from newsletter.audience.csv.formula import unguard
-from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_titles
-from newsletter.audience.csv.reader import control_character
-from newsletter.audience.csv.scan import FIELD_MAX, check_quotes, read_rows, scan
-from newsletter.audience.imports.houses import ANY, OTHER, Fate, House, fate_of, likely_house, split_any_tags, unpack
-from newsletter.audience.imports.moments import read_moment
-from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
+from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_header, read_titles
+from newsletter.audience.csv.scan import FIELD_MAX, check_row, read_rows, scan
+from newsletter.audience.imports.houses import LIST, OTHER, House, likely_house
+from newsletter.audience.imports.people import Block, People, Subscribed, first_of
+from newsletter.audience.subscriber import JOINED, TAGS
 from newsletter.errors import NewsletterError
 
-_ESCAPED = re.compile(r'[\x00-\x08\x0a-\x1f"\\]').search
-"""What a JSON text has only escaped, but for the tabs that a row is joined with."""
+_ROWS = 500  # read at once
+_BYTES = 1 << 22  # of them at most
 _WHOLE = frozenset(("name", *ALSO_NAME))
 """Columns that are the name; a first and a family name stay columns besides, for templates."""
-
-
-class Incoming(NamedTuple):
-    """Somebody in the file. `left` is when they left, in Unix seconds, 0 where the file does not say."""
-
-    key: str
-    email: str
-    name: str
-    columns: str  # a JSON object of texts
-    fate: Fate
-    left: float = 0.0
-    occasion: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """A row that can't be taken over, the address as it stands there, and why."""
-
-    email: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +34,14 @@ class ImportFile:
     _names: tuple[str, ...]
     _delimiter: str
     _header: int  # its line
-    _clean: bool
-    _extra: dict[str, None] = field(default_factory=dict)
+    _longest: int  # bytes of its longest line
+    _people: People
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that its people have; those that others are packed with, once it was read."""
         return tuple(
-            dict.fromkeys((*(new for _, new in self.mapping if new not in ("", "email", "name")), *self._extra))
+            dict.fromkeys((*(new for _, new in self.mapping if new not in ("", "email", "name")), *self._people.extra))
         )
 
     @property
@@ -78,75 +51,39 @@ class ImportFile:
         parts = name_parts(self._names, self._house.name)
         return ((" + ".join(titles[part] for part in parts), "name"),) if parts and parts[0] not in _WHOLE else ()
 
-    def __iter__(self) -> Iterator[tuple[int, Incoming | RefusedRow]]:
-        """Each row with the line on which it begins; blank ones are passed over."""
-        width, read = len(self._names), self._person()
-        rows = read_rows(self.path, self._delimiter)
-        for line, _, row in islice(rows, self._header, None):
-            while len(row) > width and not row[-1].strip():
-                row.pop()
-            if len(row) == width:
-                yield line, read(list(map(str.strip, row)))
-            elif any(map(str.strip, row)):
-                yield line, RefusedRow(row[0][:80], f"{len(row)} fields where the header has {width}; fix the row")
+    def __iter__(self) -> Iterator[Block]:
+        """What its rows say, some hundred at once; blank ones are passed over."""
+        width = len(self._names)
+        for lines, rows in self._blocks():
+            ragged: list[tuple[int, str, str]] = []
+            if set(map(len, rows)) != {width}:
+                lines, rows, ragged = _of_width(lines, rows, width)
+            block = self._people.read(lines, rows) if rows else Block()
+            block.refused += ragged
+            yield block
 
-    def _person(self) -> Callable[[list[str]], Incoming | RefusedRow]:
-        """A function from a row's cells to a person; what is asked of every row is decided once."""
-        house, names, clean = self._house, self._names, self._clean
-        at = names.index(_first(house.email, names) or "")
-        parts = [names.index(name) for name in name_parts(names, house.name)]
-        unpacked, left, occasion, days = (
-            [names.index(name) for name in wanted if name in names]
-            for wanted in (house.unpacked, house.left, house.occasion, house.joined)
-        )
-        tags = _first(house.tags, names)
-        split = split_any_tags if house is not ANY else split_tags
-        fate = fate_of(house, names, self.path.name)
-        special = {"", "email", "name", TAGS, JOINED}
-        kept = [(f"{quoted(new)}:", number) for number, (_, new) in enumerate(self.mapping) if new not in special]
-        as_it_is = ",".join(f'{prefix.replace("%", "%%")}"%s"' for prefix, _ in kept)
-        pick = itemgetter(*(number for _, number in kept)) if kept else itemgetter(0)
-        tagged = names.index(tags) if tags is not None else None
-        tag_cell = lru_cache(4096)(lambda text: f'"{TAGS}":' + quoted(join_tags(split(text))))
-
-        def read(row: list[str]) -> Incoming | RefusedRow:
-            text = "\t".join(row)
-            if "'" in text and ("\t'" in text or text[:1] == "'"):
-                row = [unguard(cell) for cell in row]
-            written = row[at]
+    def _blocks(self) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
+        """The rows below the header, a block at a time, with the lines on which they begin."""
+        size = max(1, min(_ROWS, _BYTES // max(self._longest, 1)))
+        email = self._names.index(first_of(self._house.email, self._names) or "")
+        with self.path.open(encoding="utf-8-sig") as file:
+            reader = csv.reader(file, delimiter=self._delimiter, strict=True)
             try:
-                address, name = _address(written)
-            except (ValueError, NewsletterError) as error:
-                return RefusedRow(written[:80], str(error).split("; write it")[0])
-            if parts:
-                whole = row[parts[0]] if len(parts) == 1 else " ".join([row[part] for part in parts])
-                name = " ".join(whole.split()) or name
-            if not clean and (found := control_character(text)):
-                return RefusedRow(address, f"{found}, which can't be seen; take it out")
-            if kept and text.count("\t") < len(row) and not _ESCAPED(text):
-                cells = [as_it_is % pick(row)]
-            else:
-                cells = [prefix + quoted(row[number]) for prefix, number in kept]
-            if tagged is not None:
-                cells.append(tag_cell(row[tagged]))
-            if days:
-                day = row[days[0]] or next((row[number] for number in days if row[number]), "")
-                cells.append(f'"{JOINED}":' + quoted(_day(day)))
-            columns = "{" + ",".join(cells) + "}"
-            for packed in unpacked:
-                further = unpack(row[packed])
-                self._extra.update(dict.fromkeys(further))
-                columns = json.dumps({**json.loads(columns), **further}, ensure_ascii=False)
-            what: Fate = fate(row) if fate is not None else "subscriber"
-            if what == "subscriber":
-                return Incoming(address_key(address), address, name, columns, what)
-            moment = next((read_moment(row[number]) for number in left if row[number]), None)
-            why = next((row[number] for number in occasion if row[number]), "")
-            return Incoming(
-                address_key(address), address, name, columns, what, moment.timestamp() if moment else 0.0, why[:200]
-            )
-
-        return read
+                for _ in range(self._header):
+                    next(reader, None)
+                before = reader.line_num
+                while rows := list(islice(reader, size)):
+                    lines: Sequence[int] = range(before + 1, before + 1 + len(rows))
+                    if reader.line_num - before != len(rows) or self._longest > FIELD_MAX:
+                        lines = list(_lines(before + 1, rows))
+                        for line, row in zip(lines, rows, strict=True):
+                            check_row(self.path, line, row, self._delimiter, email, len(self._names))
+                    yield lines, rows
+                    before = reader.line_num
+            except csv.Error:
+                for _ in read_rows(self.path, self._delimiter):  # which says on what line
+                    pass
+                raise
 
 
 def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
@@ -162,7 +99,7 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     if not named and (likely := likely_house(names, path.name)):
         what = f"is an export of {likely}, as it looks; give --from {likely}, so that who left there is not mailed here"
         raise NewsletterError(f"{what}, or --from {OTHER} where it is none", path=path)
-    if _first(house.email, names) is None:
+    if first_of(house.email, names) is None:
         known = column_names(titles)  # as a list's own header is read
         if "email" not in known:
             hint = f"it has {', '.join(titles[:8])}; rename the column of the addresses to `email`"
@@ -170,30 +107,33 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
                 hint = "the first line is a person already; put a header row above it"
             raise NewsletterError(f"no column of addresses; {hint}", path=path, line=header)
         names = tuple("email" if at == known.index("email") else name for at, name in enumerate(names))
-    email = names.index(_first(house.email, names) or "")
-    if found.quoted or found.longest > FIELD_MAX:
-        check_quotes(path, delimiter, email, len(names), found.longest)
     mapping = tuple((title, _becomes(name, house, names)) for title, name in zip(titles, names, strict=True))
-    return ImportFile(path, mapping, house, names, delimiter, header, found.clean)
+    people = People(house, names, [new for _, new in mapping], path.name, clean=found.clean)
+    return ImportFile(path, mapping, house, names, delimiter, header, found.longest, people)
+
+
+def listed(path: Path) -> Iterator[Sequence[Subscribed]]:
+    """Who is on the list in a file of its own, some hundred at once, to compare others with; who left it too."""
+    header, found = read_header(path), scan(path)
+    titles = tuple((name, name) for name in header.names)
+    people = People(LIST, header.names, header.names, "", clean=found.clean)
+    file = ImportFile(path, titles, LIST, header.names, header.delimiter, header.line, found.longest, people)
+    return ([*block.subscribers, *(outsider[:5] for outsider in block.outsiders)] for block in file)
 
 
 def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:
     """What a column is called here; empty if it is of no use."""
     parts = name_parts(names, house.name)
-    if name == _first(house.email, names):
+    if name == first_of(house.email, names):
         return "email"
-    if name == _first(house.tags, names):
+    if name == first_of(house.tags, names):
         return TAGS
     if parts == (name,) and name in _WHOLE:
         return "name"
-    if name == _first(house.joined, names):
+    if name == first_of(house.joined, names):
         return JOINED
     used_up = name in house.dropped or name in house.left or name in house.states or name in house.unpacked
     return "" if used_up else name
-
-
-def _first(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
-    return next((name for name in wanted if name in names), None)
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
@@ -208,24 +148,25 @@ def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def _address(written: str) -> tuple[str, str]:
-    """An address and the name that stands beside it: `Ada <ada@example.org>`, `mailto:ada@example.org`."""
-    try:
-        return normalize_address(written), ""
-    except ValueError:
-        if "<" in written:
-            name, address = split_mailbox(written)
-            return address, name
-        raise
+def _lines(first: int, rows: Sequence[Sequence[str]]) -> Iterator[int]:
+    """The line on which each row begins."""
+    for row in rows:
+        yield first
+        first += 1 + sum(cell.count("\n") for cell in row)
 
 
-def _day(text: str) -> str:
-    """When somebody joined, as ISO 8601: a day where the file says no more; as written where it is no moment."""
-    if len(text) == 10 and text[4] == text[7] == "-":
-        return text
-    moment = read_moment(text)
-    if moment is None:
-        return text
-    if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
-        return f"{moment:%Y-%m-%d}"
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def _of_width(
+    lines: Sequence[int], rows: Sequence[list[str]], width: int
+) -> tuple[list[int], list[list[str]], list[tuple[int, str, str]]]:
+    """The rows of this width, with their lines, and the others as refused; without blank ones, and without the empty
+    cells that a spreadsheet appends."""
+    good: list[tuple[int, list[str]]] = []
+    ragged = []
+    for line, row in zip(lines, rows, strict=True):
+        while len(row) > width and not row[-1].strip():
+            row.pop()
+        if len(row) == width:
+            good.append((line, row))
+        elif any(map(str.strip, row)):
+            ragged.append((line, row[0][:80], f"{len(row)} fields where the header has {width}; fix the row"))
+    return [line for line, _ in good], [row for _, row in good], ragged

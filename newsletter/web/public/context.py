@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from newsletter.audience.erasure import was_erased
 from newsletter.audience.roster import Roster, open_roster
 from newsletter.audience.token import TEST_EMAIL, TEST_ISSUE, load_secret, make_token, read_token
 from newsletter.compose.composer import Composer
@@ -102,6 +103,10 @@ class Public:
     def reader(self, request: Request, kind: str) -> tuple[str, str] | None:
         """Whom the token in the address stands for, and the issue that it came with; None for one that is not ours."""
         return read_token(self.secret, kind, request.path_params["token"])
+
+    def keeps_nothing(self, reader: tuple[str, str]) -> bool:
+        """Is this the token that only tries the pages, or somebody erased: of whom nothing is written down?"""
+        return is_test(reader) or was_erased(self.engine, self.secret, reader[0])
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         """A page in the newsletter's language and look; not to be indexed, not to be kept."""

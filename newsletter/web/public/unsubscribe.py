@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from newsletter.audience.address import address_key
-from newsletter.audience.erasure import stopped, was_erased
+from newsletter.audience.erasure import stopped
 from newsletter.audience.events import record
 from newsletter.audience.notices import owe, owed_lately
 from newsletter.audience.suppression import Suppression, suppressed, unsuppress, write_suppression
@@ -56,7 +56,7 @@ def _post(public: Public, request: Request, reader: tuple[str, str], form: Form)
     email, issue = reader
     one_click = first(form, ONE_CLICK[0]).lower() == ONE_CLICK[1].lower()
     path = f"/u/{request.path_params['token']}"
-    if is_test(reader):
+    if public.keeps_nothing(reader):
         return PlainTextResponse("") if one_click else public.see(path)
     if one_click:
         leave(public, email, issue, "one-click")
@@ -78,8 +78,6 @@ def _post(public: Public, request: Request, reader: tuple[str, str], form: Form)
 def leave(public: Public, email: str, issue: str, source: str, *, notice: bool = False) -> None:
     """Mail this reader nothing more; with `notice`, one last mail says so, once."""
     key, now = address_key(email), public.clock()
-    if was_erased(public.engine, public.secret, email):
-        return
     with public.engine.begin() as connection:
         if not write_suppression(connection, key, Suppression(email, "unsubscribe", source, now, issue or None)):
             return

@@ -36,7 +36,10 @@ def send(site: Site, slug: str, title: str, day: int, more: str = "", state: str
     issue = composer.compose(composer.read(path)).issue
     with site.public.engine.begin() as connection:
         connection.execute(
-            text("INSERT INTO issues VALUES (:n, :id, :post, 's', :n, :frozen, 'h', 'l', NULL)"),
+            text(
+                "INSERT INTO issues (number, id, post, subject, created, frozen, hash, list_hash) "
+                "VALUES (:n, :id, :post, 's', :n, :frozen, 'h', 'l')"
+            ),
             {"n": day, "id": issue.id, "post": issue.post, "frozen": issue.dumps()},
         )
         connection.execute(
