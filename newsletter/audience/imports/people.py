@@ -124,7 +124,7 @@ class People:
 
     def _columns(self, cells: Sequence[list[str]]) -> list[str]:
         """The further columns, as JSON objects."""
-        packed = [map(quoted, cells[number]) for number in self._kept]
+        packed: list[Iterator[str]] = [map(quoted, cells[number]) for number in self._kept]
         if self._tags is not None:
             packed.append(map(self._tag_cell, cells[self._tags]))
         if len(self._days) == 1:
