@@ -101,7 +101,7 @@ class DatabaseRoster:
     def compare(self, people: "Staging") -> None:
         """Say of each of a file's people whether they are on it already."""
         if file := self._file():
-            people.compare_with(file)
+            people.compare_with_state(file)
         else:
             query = select(_table.id, _table.key, _table.email, _table.name, _table.columns)
             with self.engine.connect() as connection:

@@ -91,9 +91,7 @@ class CsvRoster:
         edit_csv(self.path, _in_order(iter(updates)), additions, columns)
 
     def compare(self, people: "Staging") -> None:
-        from newsletter.audience.imports.reader import listed  # with the houses' words, for imports alone
-
-        people.compare(listed(self.path) if self.path.exists() else ())
+        people.compare_with_csv(self.path)
 
     def take_over(self, people: "Staging", columns: Collection[str], *, newcomers: bool) -> None:
         self._edit(people.updates(), people.cells if newcomers else None, columns)

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from newsletter.audience.imports.people import Block, Subscribed
+from newsletter.audience.imports.reader import listed
 from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags, pack_columns
 
 _CHUNK = 250
@@ -130,12 +131,12 @@ class Staging:
         self._db.execute("INSERT INTO refused SELECT line, email, ? FROM incoming WHERE fate = 'stranger'", (reason,))
         self._db.execute("DELETE FROM incoming WHERE fate = 'stranger'")
 
-    def compare(self, listed: Iterable[Sequence[Subscribed]]) -> None:
-        """Say of each whether the list has them already; `listed` are its people, with their places for lines."""
+    def compare(self, everybody: Iterable[Sequence[Subscribed]]) -> None:
+        """Say of each whether the list has them already; `everybody` are its people, with their places for lines."""
         self._db.execute("BEGIN")
         self._db.execute(_LISTED)
         put = _Inserting(self._db, "listed")
-        for people in listed:
+        for people in everybody:
             put.add(people)
         put.rest()
         if self._differs():
@@ -146,7 +147,12 @@ class Staging:
             self._compare()
         self._db.execute("COMMIT")
 
-    def compare_with(self, state: Path) -> None:
+    def compare_with_csv(self, path: Path) -> None:
+        """`compare` with the list in a file of its own; there may be none yet."""
+        if path.exists():
+            self.compare(listed(path))
+
+    def compare_with_state(self, state: Path) -> None:
         """`compare` with the list in the tables of SQLite's file `state`."""
         self._db.execute("ATTACH ? AS state", (str(state),))
         self._db.execute(
