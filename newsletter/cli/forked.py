@@ -17,7 +17,7 @@ from newsletter.errors import NewsletterError
 class Forked:
     """A call of `work(send_back, asked, *args)` in a process of its own.
 
-    `send_back` hands a value to `receive` here; `asked` waits there until `ask` is called, or we are gone.
+    `send_back` hands a value to `receive` here; `asked` waits there for what `ask` is given, None where we are gone.
     """
 
     def __init__(self, work: Callable[..., None], *args: Any) -> None:
@@ -40,10 +40,10 @@ class Forked:
             raise value
         return value
 
-    def ask(self) -> None:
+    def ask(self, value: Any = None) -> None:
         """What it waits for has come. It may be gone already."""
         with contextlib.suppress(OSError):
-            self._ours.send(None)
+            self._ours.send(value)
 
     def close(self) -> None:
         """Let it end, which it may take a moment for."""
@@ -58,11 +58,11 @@ def _run(ours: Connection, pipe: Connection, work: Callable[..., None], args: tu
     def send_back(value: Any) -> None:
         pipe.send(("value", value))
 
-    def asked() -> None:
+    def asked() -> Any:
         try:
-            pipe.recv()
+            return pipe.recv()
         except EOFError:
-            return
+            return None
 
     try:
         work(send_back, asked, *args)

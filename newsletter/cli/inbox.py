@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -13,9 +13,13 @@ from newsletter.cli.console import say, taken
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pydantic import SecretStr
 
     from newsletter.config.settings import Config
+    from newsletter.inbox.describer import Arrived
+    from newsletter.inbox.index import IndexRow
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
     from newsletter.inbox.tls import Demand, Tls
@@ -101,7 +105,10 @@ def inbox(
     max_age = keep_days * 86_400.0 if keep_days else None
     if rebuild:
         drop_index(folder / "inbox")
-    with Store(folder / "inbox", limit=keep, max_age=max_age) as store:
+    with (
+        contextlib.closing(_Described(folder / "inbox")) as describer,  # forked before there are threads
+        Store(folder / "inbox", limit=keep, max_age=max_age, describer=describer) as store,
+    ):
         if dump is not None:
             written = store.dump(dump)
             say(f"{written:,} message{'' if written == 1 else 's'} written to {dump}")
@@ -111,6 +118,36 @@ def inbox(
         )
         ports = (port, mailpit_api)
         run_async(_serve(store, server, site, config, token, ports, open_api=open_api, browser=not no_open))
+
+
+class _Described:
+    """Describes messages in a process of its own: the interpreter here is for conversations and pages (`Describer`)."""
+
+    def __init__(self, folder: Path) -> None:
+        from newsletter.cli.forked import Forked
+
+        self._process = Forked(_describe, folder)
+
+    def ask(self, batch: "Sequence[Arrived]") -> None:
+        self._process.ask(batch)
+
+    def receive(self) -> "list[IndexRow]":
+        rows: list[IndexRow] = self._process.receive("the process that takes messages apart has ended")
+        return rows
+
+    def close(self) -> None:
+        self._process.close()
+
+
+def _describe(send_back: "Callable[[Any], None]", asked: "Callable[[], Any]", folder: Path) -> None:
+    """In the process of its own: rows for batches, until nobody asks."""
+    from newsletter.inbox.describer import describe_files
+    from newsletter.inbox.maildir import Maildir
+
+    maildir = None
+    while (batch := asked()) is not None:
+        maildir = maildir or Maildir(folder)
+        send_back(describe_files(maildir, batch))
 
 
 def _secret(config: "Config | None", name: Literal["token", "login"]) -> str:

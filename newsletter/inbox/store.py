@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.describe import describe
+from newsletter.inbox.describer import Arrived, Describer, OwnDescriber, describe_files
 from newsletter.inbox.index import Arrival, IndexRow, open_index, unusable
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
@@ -32,8 +32,6 @@ BATCH = 200
 """Messages in one commit of the index."""
 MAX_BYTES = 2_000_000_000
 """Bytes of all messages kept, unless another bound is asked for."""
-MAX_HELD = 64_000_000
-"""Bytes of messages that wait for the index which are held in memory; more are read again."""
 YOUNG = 3.0
 """Seconds that a file new to us is left alone: another process that writes here indexes its own, and knows more."""
 
@@ -56,38 +54,31 @@ class StoreChange:
     ids: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class _Waiting:
-    entry: Entry
-    mail_from: str
-    rcpt_tos: tuple[str, ...]
-    received: float
-    data: bytes | None = None  # where it is held
-
-
 class Store:
     """The messages in the folder `path`, made where it is missing.
 
     `limit` is how many are kept, `max_bytes` how much of them in all, `max_age` for how many seconds (for ever if
-    None); `clock` gives seconds since 1970. Raises NewsletterError if the folder can't be used.
+    None); `describer` describes them, in another process perhaps; `clock` gives seconds since 1970. Raises
+    NewsletterError if the folder can't be used.
     """
 
     def __init__(
         self, path: Path, *, limit: int = LIMIT, max_bytes: int = MAX_BYTES, max_age: float | None = None,
-        clock: Callable[[], float] = time.time,
+        describer: Describer | None = None, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         if limit < 1:
             raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
         self.path, self.limit, self._clock = path, limit, clock
         self.max_bytes, self.max_age = max_bytes, max_age
-        self._held = 0  # bytes in memory
         try:
             self._maildir = Maildir(path)
         except OSError as error:
             raise unusable(path, error) from None
         self._index = open_index(path)
+        self._describer: Describer = describer or OwnDescriber(self._maildir)
+        self._taken = 0  # messages that are being described
         self.tags = MessageTags(self._index, lambda ids: self._tell("changed", ids))
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Arrived] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing
         self._listeners: list[Callable[[StoreChange], None]] = []
@@ -114,12 +105,9 @@ class Store:
     def add(self, mail_from: str, rcpt_tos: Sequence[str], message: bytes) -> Entry:
         """Keep a message and its envelope. Raises OSError if it can't be written."""
         entry = self._maildir.name()
-        holds = self._held + len(message) <= MAX_HELD
         self._maildir.write(entry, message)
         with self._lock:
-            data = message if holds else None
-            self._waiting.append(_Waiting(entry, mail_from, tuple(rcpt_tos), self._clock(), data))
-            self._held += len(message) if holds else 0
+            self._waiting.append(Arrived(entry, mail_from, tuple(rcpt_tos), self._clock()))
             self._counts["received"] += 1
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
@@ -130,27 +118,30 @@ class Store:
     @property
     def waiting(self) -> int:
         """Messages that are kept and not yet in the index."""
-        return len(self._waiting)
+        return len(self._waiting) + self._taken
 
     def flush(self, limit: int | None = None) -> int:
         """Bring up to `limit` waiting messages into the index; how many."""
         done = 0
         with self._flush_lock:
-            while self._waiting and (limit is None or done < limit):
-                with self._lock:
-                    size = min(BATCH, len(self._waiting), BATCH if limit is None else limit - done)
-                    batch = [self._waiting.popleft() for _ in range(size)]
-                    self._held -= _held(batch)
+            left = len(self._waiting) if limit is None else limit
+            batch = self._ask(left)
+            while batch:
+                following: list[Arrived] = []
                 try:
-                    rows = [row for one in batch if (row := self._row(one))]
+                    rows = self._receive(batch)
+                    left -= len(batch)
+                    following = self._ask(left)
                     ids = tuple(number for number in self._index.add(rows) if number)
                 except BaseException:
-                    with self._lock:
-                        self._waiting.extendleft(reversed(batch))
-                        self._held += _held(batch)
+                    if following:
+                        self._receive(following)  # asked for, and not wanted any more
+                    self._put_back([*batch, *following])
                     raise
+                self._taken -= len(batch)
                 done += len(batch)
                 self._tell("new", ids)
+                batch = following
         self.trim()
         with self._lock:
             counts, self._counts = self._counts, {"received": 0, "dropped": 0}
@@ -160,6 +151,28 @@ class Store:
             if value:
                 self._index.count_up(name, value)
         return done
+
+    def _ask(self, most: int) -> list[Arrived]:
+        """Have some of the waiting described; which."""
+        with self._lock:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, most, len(self._waiting)))]
+            self._taken += len(batch)
+        if batch:
+            self._describer.ask(batch)
+        return batch
+
+    def _receive(self, batch: Sequence[Arrived]) -> list[IndexRow]:
+        try:
+            return self._describer.receive()
+        except NewsletterError:  # the process that described them is gone
+            self._describer = OwnDescriber(self._maildir)
+            return describe_files(self._maildir, batch)
+
+    def _put_back(self, batch: Sequence[Arrived]) -> None:
+        """What could not be written waits again."""
+        with self._lock:
+            self._waiting.extendleft(reversed(batch))
+            self._taken -= len(batch)
 
     def trim(self) -> None:
         """Let go of the oldest beyond the bounds."""
@@ -180,7 +193,6 @@ class Store:
     def _let_go(self, count: int) -> int:
         """Let go of the oldest that wait for the index; how many. With the lock held."""
         gone = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
-        self._held -= _held(gone)
         for one in gone:
             self._maildir.remove(one.entry)
         return len(gone)
@@ -211,7 +223,7 @@ class Store:
             with self._lock:
                 present = {one.entry.key for one in self._waiting}
                 self._waiting.extend(
-                    _Waiting(files[one.key], one.mail_from, one.rcpt_tos, one.received)
+                    Arrived(files[one.key], one.mail_from, one.rcpt_tos, one.received)
                     for one in came
                     if one.key not in present
                 )
@@ -224,7 +236,7 @@ class Store:
 
     def follow(self) -> bool:
         """Notice what other programs have done to the Maildir or the index since the last look; cheap if nothing."""
-        if self._waiting or self._files_lock.locked():
+        if self.waiting or self._files_lock.locked():
             return False  # our own changes are not over; look again when they are in the index
         version = self._index.version()
         if (self._maildir.stamp(), version) == self._seen:
@@ -245,7 +257,7 @@ class Store:
     def search(self, query: str = "", *, limit: int = 50, below: int | None = None, offset: int = 0) -> Matches:
         """Messages that match, newest first; with `below`, those with a smaller id. Raises SearchError."""
         condition = compile_search(query, self._now(), self._index.fts)
-        self.flush(len(self._waiting))
+        self.flush()
         rows, total, exact = self._index.page(condition, limit + 1, below, offset)
         return Matches(tuple(rows[:limit]), total, exact, len(rows) > limit)
 
@@ -254,8 +266,8 @@ class Store:
         if not 0 < number < 2**63:
             return None
         row = self._index.get(number)
-        if row is None and self._waiting:
-            self.flush(len(self._waiting))
+        if row is None and self.waiting:
+            self.flush()
             row = self._index.get(number)
         return row
 
@@ -275,7 +287,7 @@ class Store:
 
     def dump(self, folder: Path) -> int:
         """Write each message into `folder`, as a file that is named by its id; how many. Raises NewsletterError."""
-        self.flush(len(self._waiting))
+        self.flush()
         written = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -293,7 +305,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """`kept`, `unread`, `received` (ever) and `dropped` (gone because of the limit)."""
-        self.flush(len(self._waiting))
+        self.flush()
         ever = self._index.counters()
         return {
             "kept": self._index.total(), "unread": self._index.unread(),
@@ -348,7 +360,6 @@ class Store:
             with self._lock:
                 gone = [one.entry for one in self._waiting]
                 self._waiting.clear()
-                self._held = 0
                 self._counts = {"received": 0, "dropped": 0}
             gone += [entry for _, entry in self._index.all()]
             self._index.clear()
@@ -380,14 +391,3 @@ class Store:
             self._index.remove(number for number, _ in rows)
             self._settle()
         self._tell("deleted", tuple(number for number, _ in rows))
-
-    def _row(self, one: _Waiting) -> IndexRow | None:
-        data = one.data if one.data is not None else self._maildir.read(one.entry)
-        if data is None:
-            return None
-        return describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data)
-
-
-def _held(waiting: Iterable[_Waiting]) -> int:
-    """Bytes that these hold in memory."""
-    return sum(len(one.data) for one in waiting if one.data is not None)

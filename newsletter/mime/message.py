@@ -123,20 +123,21 @@ def searched_words(message: Message) -> tuple[str, str]:
     of the HTML where there is some, so with its preheader.
     """
     text = message.plain.text(MAX_TEXT)[: MAX_WORDS * 2] if message.plain is not None else ""
-    source = message.rich.text(MAX_TEXT) if message.rich is not None else ""
-    words = text
-    if len(text) < FEW:  # perhaps one that only says where to look
-        shown = strip_tags(source)
-        words = f"{text} {shown}" if len(shown) > 2 * len(text) else text
+    rich, shown = message.rich, ""
+    if rich is not None and len(text) < FEW:  # perhaps a text that only says where to look
+        shown = strip_tags(rich.text(MAX_TEXT))
+    words = f"{text} {shown}" if len(shown) > 2 * len(text) else _squeeze(text) if len(text) > MAX_WORDS else text
     names = " ".join(part.filename for part in message.attachments[:100])
-    return f"{_squeeze(words[: MAX_WORDS * 2])[:MAX_WORDS]} {names}".strip(), _first_shown(source) or _first(text)
+    first = _first(shown) or (_first_shown(rich) if rich is not None else "")
+    return f"{words[:MAX_WORDS]} {names}".strip(), first or _first(text)
 
 
-def _first_shown(source: str) -> str:
+def _first_shown(rich: Part) -> str:
     """The first words of HTML; most often a few characters of its body hold them."""
+    source = rich.text(6 * FEW)
     at = max(0, source.find("<body"))
-    few = _squeeze(strip_tags(source[at : at + 4 * FEW]))
-    return few[:SNIPPET] if len(few) >= SNIPPET + MARGIN else _first(strip_tags(source))
+    few = _squeeze(strip_tags(source[at : at + 2 * FEW]))
+    return few[:SNIPPET] if len(few) >= SNIPPET + MARGIN else _first(strip_tags(rich.text(MAX_TEXT)))
 
 
 def _first(text: str) -> str:

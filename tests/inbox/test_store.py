@@ -2,16 +2,19 @@
 
 import mailbox
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.index import INDEX_NAME
+from newsletter.inbox.describer import Arrived, OwnDescriber
+from newsletter.inbox.index import INDEX_NAME, Index, IndexRow
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.store import Store, StoreChange
 from newsletter.mime.parse import MAX_PARTS
@@ -251,3 +254,45 @@ def test_messages_go_by_age_and_by_what_they_weigh_in_all(tmp_path: Path) -> Non
         store.flush()
         assert [row.id for row in store.search().rows] == [5, 4, 3]
         assert len(list((tmp_path / "heavy/new").iterdir())) == 3
+
+
+class Elsewhere:
+    """Describes as another process does, until it is gone."""
+
+    def __init__(self, maildir: Maildir, batches: int) -> None:
+        self._own, self._left = OwnDescriber(maildir), batches
+
+    def ask(self, batch: Sequence[Arrived]) -> None:
+        self._own.ask(list(batch))
+
+    def receive(self) -> list[IndexRow]:
+        if not self._left:
+            raise NewsletterError("it has ended")
+        self._left -= 1
+        return self._own.receive()
+
+
+def test_what_describes_elsewhere_may_end_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("newsletter.inbox.store.BATCH", 3)
+    with Store(tmp_path, describer=Elsewhere(Maildir(tmp_path), 2)) as store:
+        fill(store, 20)
+        assert store.waiting == 20
+        assert store.flush(4) == 4
+        assert (store.waiting, store.flush(), store.waiting) == (16, 16, 0)
+        assert [row.id for row in store.search(limit=50).rows] == list(range(20, 0, -1))
+
+
+def test_what_could_not_be_indexed_is_indexed_later_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("newsletter.inbox.store.BATCH", 3)
+    with Store(tmp_path, describer=Elsewhere(Maildir(tmp_path), 99)) as store:
+        fill(store, 10)
+        with monkeypatch.context() as patched:
+            patched.setattr(Index, "add", full)
+            with pytest.raises(sqlite3.OperationalError):
+                store.flush()
+        assert store.waiting == 10
+        assert (store.search("subject:1").total, store.search().total) == (1, 10)
+
+
+def full(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
