@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from newsletter.config.settings import Config
-    from newsletter.inbox.describer import Arrived
+    from newsletter.inbox.describe import Unindexed
     from newsletter.inbox.index import IndexRow
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
@@ -128,7 +128,7 @@ class _Described:
 
         self._process = Forked(_describe, folder)
 
-    def ask(self, batch: "Sequence[Arrived]") -> None:
+    def ask(self, batch: "Sequence[Unindexed]") -> None:
         self._process.ask(batch)
 
     def receive(self) -> "list[IndexRow]":
@@ -141,7 +141,7 @@ class _Described:
 
 def _describe(send_back: "Callable[[Any], None]", asked: "Callable[[], Any]", folder: Path) -> None:
     """In the process of its own: rows for batches, until nobody asks."""
-    from newsletter.inbox.describer import describe_files
+    from newsletter.inbox.describe import describe_files
     from newsletter.inbox.maildir import Maildir
 
     maildir = None

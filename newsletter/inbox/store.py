@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.describer import Arrived, Describer, OwnDescriber, describe_files
+from newsletter.inbox.describe import Describer, OwnDescriber, Unindexed, describe_files
 from newsletter.inbox.index import Arrival, IndexRow, open_index, unusable
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
@@ -78,7 +78,7 @@ class Store:
         self._describer: Describer = describer or OwnDescriber(self._maildir)
         self._taken = 0  # messages that are being described
         self.tags = MessageTags(self._index, lambda ids: self._tell("changed", ids))
-        self._waiting: deque[Arrived] = deque()
+        self._waiting: deque[Unindexed] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing
         self._listeners: list[Callable[[StoreChange], None]] = []
@@ -107,7 +107,7 @@ class Store:
         entry = self._maildir.name()
         self._maildir.write(entry, message)
         with self._lock:
-            self._waiting.append(Arrived(entry, mail_from, tuple(rcpt_tos), self._clock()))
+            self._waiting.append(Unindexed(entry, mail_from, tuple(rcpt_tos), self._clock()))
             self._counts["received"] += 1
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
@@ -127,7 +127,7 @@ class Store:
             left = len(self._waiting) if limit is None else limit
             batch = self._ask(left)
             while batch:
-                following: list[Arrived] = []
+                following: list[Unindexed] = []
                 try:
                     rows = self._receive(batch)
                     left -= len(batch)
@@ -152,7 +152,7 @@ class Store:
                 self._index.count_up(name, value)
         return done
 
-    def _ask(self, most: int) -> list[Arrived]:
+    def _ask(self, most: int) -> list[Unindexed]:
         """Have some of the waiting described; which."""
         with self._lock:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, most, len(self._waiting)))]
@@ -161,14 +161,14 @@ class Store:
             self._describer.ask(batch)
         return batch
 
-    def _receive(self, batch: Sequence[Arrived]) -> list[IndexRow]:
+    def _receive(self, batch: Sequence[Unindexed]) -> list[IndexRow]:
         try:
             return self._describer.receive()
         except NewsletterError:  # the process that described them is gone
             self._describer = OwnDescriber(self._maildir)
             return describe_files(self._maildir, batch)
 
-    def _put_back(self, batch: Sequence[Arrived]) -> None:
+    def _put_back(self, batch: Sequence[Unindexed]) -> None:
         """What could not be written waits again."""
         with self._lock:
             self._waiting.extendleft(reversed(batch))
@@ -223,7 +223,7 @@ class Store:
             with self._lock:
                 present = {one.entry.key for one in self._waiting}
                 self._waiting.extend(
-                    Arrived(files[one.key], one.mail_from, one.rcpt_tos, one.received)
+                    Unindexed(files[one.key], one.mail_from, one.rcpt_tos, one.received)
                     for one in came
                     if one.key not in present
                 )

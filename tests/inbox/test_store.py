@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.describer import Arrived, OwnDescriber
+from newsletter.inbox.describe import OwnDescriber, Unindexed
 from newsletter.inbox.index import INDEX_NAME, Index, IndexRow
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.store import Store, StoreChange
@@ -262,7 +262,7 @@ class Elsewhere:
     def __init__(self, maildir: Maildir, batches: int) -> None:
         self._own, self._left = OwnDescriber(maildir), batches
 
-    def ask(self, batch: Sequence[Arrived]) -> None:
+    def ask(self, batch: Sequence[Unindexed]) -> None:
         self._own.ask(list(batch))
 
     def receive(self) -> list[IndexRow]:
