@@ -36,7 +36,7 @@ def pause(context: typer.Context, issue: _Issue) -> None:
     \b
       newsletter pause hello
     """
-    from newsletter.delivery.ledger import control
+    from newsletter.delivery import control
 
     engine, issue = _open(context, issue)
     before = control.pause(engine, issue)
@@ -53,7 +53,7 @@ def resume(context: typer.Context, issue: _Issue) -> None:
     \b
       newsletter resume hello
     """
-    from newsletter.delivery.ledger import control
+    from newsletter.delivery import control
 
     engine, issue = _open(context, issue)
     before = control.resume(engine, issue)
@@ -75,7 +75,7 @@ def cancel(
       newsletter cancel hello --yes
     """
     from newsletter.config.settings import load_config
-    from newsletter.delivery.ledger import control
+    from newsletter.delivery import control
     from newsletter.delivery.ledger.open import open_ledger
     from newsletter.delivery.ledger.report import issue_counts
     from newsletter.state import database_of

@@ -42,7 +42,8 @@ def bar(total: int) -> Iterator[Show]:
 
         def show(done: int, text: str, *, at_once: bool = False) -> None:
             shown.update(task, completed=done)
-            shown.words = ", ".join(filter(None, (_left(shown.tasks[0], total - done), text)))
+            moving = None if text.startswith("paused") else shown.tasks[0]
+            shown.words = ", ".join(filter(None, (_left(moving, total - done), text)))
 
         yield show
 

@@ -179,9 +179,9 @@ def report_json(plan: "Plan", report: "Report", rehearsal: "Rehearsal | None") -
         "error": str(report.stopped) if report.stopped is not None else None,
         "seconds": round(report.seconds, 3),
         "rate": round(report.rate, 1),
+        "inbox": rehearsal.place if rehearsal else None,
         "paused": round(report.paused, 3),
         "state": Asked(report.state).in_one_word(report.pending + report.deferred, 0.0),
-        "inbox": rehearsal.place if rehearsal else None,
     }
 
 

@@ -1,7 +1,6 @@
 """`status` and `deliveries`: what became of the issues."""
 
 import csv
-import json
 import sys
 from datetime import datetime
 from enum import StrEnum
@@ -11,9 +10,12 @@ import typer
 
 from newsletter.cli.console import say, say_json, table
 from newsletter.cli.posts import find_issue
+from newsletter.cli.watch import show_looks, state_word
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from newsletter.config.settings import Config
 
 
@@ -55,7 +57,7 @@ def status(
         bool, typer.Option("--posts", help="Every post instead: whether it is due, sent, or has changed since.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until nobody of the issue is left to be sent to.")
+        bool, typer.Option("--watch", help="Live, until nobody of the issue is left; of the newest, if none is named.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
@@ -64,6 +66,7 @@ def status(
     \b
       newsletter status
       newsletter status hello --json
+      newsletter status hello --watch
       newsletter status --posts
     """
     from newsletter.cli.status_posts import show_posts
@@ -73,18 +76,19 @@ def status(
 
     config = load_config(context.obj)
     if posts:
-        if issue is not None:
-            raise NewsletterError("--posts shows every post; leave the issue out")
+        if issue is not None or watch:
+            raise NewsletterError("--posts shows every post, once; leave the issue and --watch out")
         raise typer.Exit(show_posts(config, as_json=as_json))
-    if watch:
-        if issue is None:
-            raise NewsletterError("--watch needs an issue; name one")
-        from newsletter.cli.loop import run_async
-
-        run_async(_watch(config, find_issue(config, issue), as_json=as_json))
-        return
     state = database_of(config)
     begun = issue is not None or state.exists()
+    if watch:
+        from newsletter.delivery.watch import watch as watch_issue
+
+        if not begun:
+            raise _nothing_to_watch()
+        engine = state.engine()
+        show_looks(watch_issue(engine, find_issue(config, issue) if issue else _moving(engine)), as_json=as_json)
+        return
     counts = issue_counts(state.engine(), find_issue(config, issue) if issue else None) if begun else []
     if as_json:
         say_json(counts[0] if issue else counts)
@@ -96,7 +100,7 @@ def status(
     shown = [name for name in names if name == DeliveryState.sent.value or any(one[name] for one in counts)]
     rows = [
         [
-            one["issue"], _day(one["created"]), _word(one), str(one["recipients"]),
+            one["issue"], _day(one["created"]), state_word(one), str(one["recipients"]),
             *(str(one[name] or "") for name in shown),
         ]
         for one in counts
@@ -105,16 +109,19 @@ def status(
     _say_schedule(config, counts)
 
 
-async def _watch(config: "Config", issue: str, *, as_json: bool) -> None:
-    """A line whenever the counts have changed; with --json an object each, on a line of its own."""
-    from newsletter.api import follow, of_config
+def _moving(engine: "Engine") -> str:
+    """The newest issue that somebody is left of, else the newest."""
+    from newsletter.delivery.ledger.report import issue_counts
 
-    async for now in follow(of_config(config), issue):
-        if as_json:
-            print(json.dumps(now), flush=True)  # noqa: T201 (a program reads it line by line)
-        else:
-            counts = [f"{now[state.value]:,} {state.value}" for state in DeliveryState if now[state.value]]
-            say(f"{datetime.now():%H:%M:%S}  {', '.join(counts) or 'nobody is planned'}")
+    issues = issue_counts(engine)
+    if not issues:
+        raise _nothing_to_watch()
+    going = (one["issue"] for one in issues if one["state"] not in ("done", "cancelled"))
+    return str(next(going, issues[0]["issue"]))
+
+
+def _nothing_to_watch() -> NewsletterError:
+    return NewsletterError("no issue has been sent yet, there is nothing to watch; `newsletter send POST` sends one")
 
 
 def deliveries(
@@ -163,11 +170,6 @@ def _say_schedule(config: "Config", counts: list[dict[str, Any]]) -> None:
     for one in waiting:
         unattended = "" if one["sender"] else "; nobody waits for it: run its `send` again"
         say(f"{one['issue']} begins {say_moment(datetime.fromisoformat(one['starts']).astimezone(zone))}{unattended}")
-
-
-def _word(issue: dict[str, Any]) -> str:
-    """The issue's state; "stopped" where nobody sends what is to be sent."""
-    return "stopped" if issue["state"] == "running" and not issue["sender"] else str(issue["state"])
 
 
 def _cell(row: dict[str, Any], field: str) -> str:

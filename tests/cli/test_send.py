@@ -71,7 +71,7 @@ def test_everybody_gets_it_once_and_a_second_send_sends_nothing(folder: Path, ru
     assert relay.recipients == EVERYBODY
     said = json.loads(first.stdout)
     keys = "issue post mode recipients sent deferred failed unknown pending skipped already_sent rejected"
-    assert list(said) == [*keys.split(), "error", "seconds", "rate", "inbox"]
+    assert list(said) == [*keys.split(), "error", "seconds", "rate", "inbox", "paused", "state"]
     assert (said["issue"], said["mode"], said["recipients"], said["sent"]) == ("hello", "live", 3, 3)
     second = run("send", "hello", "--yes", "--json", "--smtp", relay.url)
     assert second.returncode == 0, second.stderr
@@ -79,7 +79,7 @@ def test_everybody_gets_it_once_and_a_second_send_sends_nothing(folder: Path, ru
     assert json.loads(second.stdout)["already_sent"] == 3
     assert "nothing to send: everybody has it" in run("send", "hello", "--yes", "--smtp", relay.url).stdout
     shown = run("status").stdout.splitlines()[0].split()
-    assert shown == ["issue", "created", "recipients", "sent"]  # what is nobody's state takes no room
+    assert shown == ["issue", "created", "state", "recipients", "sent"]  # what is nobody's state takes no room
 
 
 def test_a_newcomer_gets_it_on_the_next_send_and_nobody_else(folder: Path, run: Run, relay: Relay) -> None:

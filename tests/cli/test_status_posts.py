@@ -1,11 +1,13 @@
-"""`status --posts`, and issues named by their posts."""
+"""`status --posts` and `--watch`, and issues named by their posts."""
 
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from tests.cli.conftest import POST, Call
 from tests.cli.test_send import Relay, relay
+from tests.delivery.sending import an_issue, execute, people, plan
 
 __all__ = ["relay"]
 
@@ -44,3 +46,21 @@ def test_an_issue_is_named_by_its_post_too(folder: Path, call: Call, relay: Rela
         assert (code, len(json.loads(out)) if out else err) == (0, 3)
     code, _, err = call("status", "posts/nothing.md")
     assert (code, err) == (2, "newsletter: no issue 'posts/nothing.md'; known: trip, hello\n")
+
+
+def test_watching_ends_by_itself_and_without_a_name_it_is_the_newest_that_is_not_done(
+    folder: Path, call_here: Call
+) -> None:
+    assert call_here("status", "--watch") == (
+        2, "", "newsletter: no issue has been sent yet, there is nothing to watch; `newsletter send POST` sends one\n",
+    )  # fmt: skip
+    for issue in ("first", "second"):
+        with SqliteLedger(folder / "newsletter.db") as ledger:
+            plan(ledger, people(2), an_issue(f"The {issue} of them", issue))
+    execute(folder / "newsletter.db", "UPDATE deliveries SET state = 'sent', relay = 'relay.example.org:587'")
+    code, out, _ = call_here("status", "--watch")
+    assert (code, out[8:]) == (0, "  done: 2 of 2 sent\n")
+    execute(folder / "newsletter.db", "UPDATE issues SET state = 'cancelled' WHERE id = 'first'")
+    execute(folder / "newsletter.db", "UPDATE deliveries SET state = 'skipped' WHERE issue = 1")
+    code, out, _ = call_here("status", "first", "--watch", "--json")
+    assert (code, out.count("\n"), json.loads(out)["state"]) == (0, 1, "cancelled")

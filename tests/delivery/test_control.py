@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from newsletter.audience.subscriber import Subscriber
-from newsletter.delivery import waiting
+from newsletter.delivery import control, waiting
 from newsletter.delivery.engine import deliver
-from newsletter.delivery.ledger import control, journal
+from newsletter.delivery.ledger import journal
 from newsletter.delivery.ledger.batch import Asked
 from newsletter.delivery.ledger.lease import boot_id
 from newsletter.delivery.ledger.plan import make_plan

@@ -98,6 +98,7 @@ def test_every_name_of_a_template_is_named() -> None:
 JSON: dict[str, tuple[Any, ...]] = {
     "send --json": ("cli/send_report.py:report_json", "cli/send_to.py:_as_json"),
     "status --json": ("delivery/ledger/report.py:issue_counts", STATES),
+    "status --watch --json": ("delivery/watch.py:watch",),
     "status --posts --json": ("cli/status_posts.py:_row",),
     "check --json": (Finding, "cli/check_formats.py:as_rows"),
     "subscribers check --json": ("cli/subscribers.py:check",),
