@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import unescape
 from typing import Literal
 
@@ -29,7 +29,9 @@ class Reason:
     name: str  # as docs/reference/markdown.md says it
     dialects: str
     source: str  # a pattern that the source matches
-    undo: Callable[[str], str] | None = None  # of one mark or word of either side; None: any difference counts
+    undo: Callable[[str], str] | None = None  # of one mark or word of either side
+    without: Grammar | None = None  # by which we must read the source as the generator does
+    # With neither, any difference counts.
 
 
 def _no_tags(word: str) -> str:
@@ -48,6 +50,10 @@ def _straight(word: str) -> str:
     return word.translate(str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "--", "—": "---", "…": "..."}))
 
 
+_EXTRAS = (
+    "plain folders take what Jekyll's posts may have: attributes, definitions, notes, abbreviations, tables without a "
+    "header"
+)
 REASONS: tuple[Reason, ...] = (
     Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _no_tags),
     Reason("an element that is never closed does not make the rest of the post raw", "jekyll",
@@ -60,14 +66,20 @@ REASONS: tuple[Reason, ...] = (
     Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^[ >*+-]* {1,3}\t"),
     Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", lambda word: unescape(word)),
     Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _plain_alt),
+    Reason("dashes that go on lazily with an item's paragraph are dashes", "hugo",
+           r"(?m)^[ >]*(?:[-+*]|\d+[.)])[ \t].*\n[ >]*-{2,}[ \t]*$"),
+    Reason("a table stands behind the line that is above it", "hugo",
+           r"(?m)^[ >]*\|?[ \t]*:?-[-:| \t]*\n(?:[ >]*[^\s>].*\n)*[ >]*:[ \t]"),
+    Reason("no bare address is a link inside of a link", "plain hugo", r"<a\s[^>]*>[^<]*(?:://|www\.|@)"),
+    Reason("a link's definition above a table is one", "plain", r"(?m)^[ >\d.*+-]*\[[^\]\n]+\]:.*\n.*\n?.*[|:]"),
     Reason("www. leads to https", "plain", r"www\.", lambda word: word.replace("a:https://www", "a:http://www")),
     Reason("typography leaves <kbd>, <samp>, <tt> and <var> alone", "jekyll hugo",
            r"<(?:code|kbd|samp|tt|var)\b", _straight),
     Reason("comments are CommonMark 0.31's", "plain hugo jekyll", r"<!--|<!\[?[A-Z]|<\?"),
     Reason("mathematics is shown as written", "jekyll plain", r"\$\$"),
-    Reason("plain folders take what Jekyll's posts may have: attributes, definitions, notes, abbreviations, tables "
-           "without a header", "plain",
-           r"(?m)\{:|\{::|^[ >*+-]*:[ \t]|^\*\[|^(?:!!!|\?\?\?)|\[!\w+\]|^[ \t>*+-]*\|.*\|[ \t]*$|markdown=|\[\^"),
+    Reason(_EXTRAS, "plain", r"(?m)\{:|^[ >\d.*+-]*:[ \t]|^[ \t>\d.*+-]*\|.*\|[ \t]*$|markdown=|\$\$",
+           without=Grammar("commonmark", definitions=False)),
+    Reason(_EXTRAS, "plain", r"(?m)^\*\[|^(?:!!!|\?\?\?)|\[!\w+\]"),
     Reason("notes that begin with !!! and GitHub's alerts are notes", "jekyll hugo", r"(?m)^ {0,3}!!!|\[!\w+\]"),
     Reason("<!-- more --> with blanks parts the post as <!--more--> does", "hugo", r"<!--[ \t]+more|more[ \t]+-->"),
     Reason("abbreviations are taken in Hugo's posts too", "hugo", r"(?m)^\*\["),
@@ -96,13 +108,18 @@ class Judge:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.converter = Converter(replace(GRAMMARS[dialect]))
+        self.converters: dict[Grammar, Converter] = {}
 
     def ours(self, source: str) -> list[str]:
         """The structure of our reading."""
-        self.converter.reset()
+        return self.read(source, GRAMMARS[self.dialect])
+
+    def read(self, source: str, grammar: Grammar) -> list[str]:
+        """The structure of our reading by `grammar`."""
+        converter = self.converters.get(grammar) or self.converters.setdefault(grammar, Converter(grammar))
+        converter.reset()
         try:
-            html = self.converter.convert(source)
+            html = converter.convert(source)
         except NewsletterError as error:
             return [f"error: {error.what}"]
         return self.structure(html)
@@ -120,7 +137,10 @@ class Judge:
             return Verdict(True, "", ours, theirs)
         meant = [each for each in REASONS if self.dialect in each.dialects.split() and re.search(each.source, source)]
         undone = [each.undo for each in meant if each.undo is not None]
-        if len(undone) < len(meant) or (undone and _joined(ours, undone) == _joined(theirs, undone)):
+        readings = [ours, *(self.read(source, each.without) for each in meant if each.without is not None)]
+        if any(each.undo is None and each.without is None for each in meant) or (
+            meant and any(_joined(reading, undone) == _joined(theirs, undone) for reading in readings)
+        ):
             return Verdict(False, "; ".join(each.name for each in meant), ours, theirs)
         return Verdict(False, "", ours, theirs)
 

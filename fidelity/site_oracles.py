@@ -1,7 +1,8 @@
 """Whole sites built by Jekyll and Hugo: each post's address, title, date and HTML, without its site's layouts.
 
-A site's own code is not run: no plugin, no theme but its shortcodes, nothing from the network. What can't be built so
-is left out and said: a post that needs a plugin's tag, or a shortcode of a module that isn't there.
+Posts of plain folders are read by cmark-gfm. A site's own code is not run: no plugin, no theme but its
+shortcodes, nothing from the network. What can't be built so is left out and said: a post that needs a plugin's tag, or
+a shortcode of a module that isn't there.
 """
 
 import json
@@ -9,10 +10,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fidelity.oracles import CmarkOracle
 from newsletter.site import hugo
+from newsletter.site.post import Post
 
 HERE = Path(__file__).parent
 ADDRESS = "https://blog.example.org"
@@ -52,6 +56,14 @@ def build_jekyll(root: Path, seconds: float) -> list[Built]:
     return [
         Built(Path(one["path"]), one["url"], one["title"], one["date"], one.get("html", ""), one.get("error", ""))
         for one in found
+    ]
+
+
+def build_plain(posts: Sequence[Post]) -> list[Built]:
+    """Posts of a plain folder, whose addresses and dates are nobody's but ours."""
+    return [
+        Built(post.path, "", "", "", html)
+        for post, html in zip(posts, CmarkOracle()([post.body for post in posts]), strict=True)
     ]
 
 

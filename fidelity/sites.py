@@ -1,6 +1,7 @@
-"""Compare whole sites, post by post, with what Jekyll and Hugo make of them: `python -m fidelity.sites FOLDER…`.
+"""Compare whole sites with what their generators make of them, post by post: `python -m fidelity.sites FOLDER…`.
 
-For blogs that are on this machine anyway; of theirs nothing is kept but figures, a row a dialect in fidelity/SITES.md.
+Jekyll, Hugo, and cmark-gfm for plain folders. For blogs that are on this machine anyway; of
+theirs nothing is kept but figures, a row a dialect in fidelity/SITES.md.
 Addresses, titles and dates are compared besides what the posts say. `--details FILE` writes each difference out.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from fidelity.compare import REASONS
-from fidelity.site_oracles import ADDRESS, Built, build_hugo, build_jekyll
+from fidelity.site_oracles import ADDRESS, Built, build_hugo, build_jekyll, build_plain
 from fidelity.structure import structure
 from newsletter.compose.body import render_body
 from newsletter.compose.markdown.convert import fit_for_mail
@@ -30,8 +31,8 @@ from newsletter.site.page import Page, read_page
 from newsletter.site.site import Site
 
 _ITSELF = re.compile(r'<a href="([^"]*)"[^>]*>([^<]*)</a>')
+_CONTENTS = re.compile(r'<ul id="markdown-toc".*?</ul>(?!\s*</li>)', re.DOTALL)
 _CODE = re.compile(r'<figure class="highlight">(.*?)</figure>', re.DOTALL)
-_EMPTY_HEAD = re.compile(r"thead\( tr\((?: th(?::\w+)?\( \))* \) \) ")
 
 
 @dataclass
@@ -75,8 +76,9 @@ def main() -> None:
         chosen.details.write_text("\n\n".join(details))
 
 
-_ABOUT = """Written by `make fidelity SITES="FOLDER…"`: posts of blogs on that machine beside what Jekyll and Hugo make
-of them. Refused is what stops with a message; not built is what the generator needs plugins or modules for."""
+_ABOUT = """Written by `make fidelity SITES="FOLDER…"`: posts of blogs on that machine beside what Jekyll, Hugo and
+cmark-gfm make of them. Refused is what stops with a message; not built is what the generator needs plugins or modules
+for."""
 
 
 def compare(root: Path, most: int, seconds: float) -> tuple[str, Tally]:
@@ -86,14 +88,16 @@ def compare(root: Path, most: int, seconds: float) -> tuple[str, Tally]:
     """
     until = time.monotonic() + seconds
     site = read_site(root)
-    builders: dict[str, Callable[[Path, float], list[Built]]] = {"jekyll": build_jekyll, "hugo": build_hugo}
-    built = {
-        one.path.resolve(): one for one in builders[site.kind](site.root if site.kind == "jekyll" else root, seconds)
-    }
-    plugins = {"plugins": [], "gems": []} if site.kind == "jekyll" else {}  # none of them is run
-    site = replace(site, url=site.url or ADDRESS, config={**site.config, **plugins})
-    tally = Tally()
+    config = {**site.config, "plugins": [], "gems": []} if site.kind == "jekyll" else site.config  # none of them is run
+    site = replace(site, url=site.url or ADDRESS, config=config)
     ours = {path.resolve(): path for path in find_posts(Config().at(root / "newsletter.toml", ""), site)}
+    builders: dict[str, Callable[[], list[Built]]] = {
+        "jekyll": lambda: build_jekyll(site.root, seconds),
+        "hugo": lambda: build_hugo(root, seconds),
+        "plain": lambda: build_plain([read_page(path, site).post for path in ours.values()]),
+    }
+    built = {one.path.resolve(): one for one in builders[site.kind]()}
+    tally = Tally()
     if site.kind == "jekyll":
         tally.counts["missed"] = len([path for path in built if path not in ours])
         tally.details += [f"missed: {path}" for path in built if path not in ours]
@@ -111,14 +115,14 @@ def _one(path: Path, real: Built, site: Site, tally: Tally) -> None:
         if real.error:
             tally.counts["not built"] += 1
             return
-        ours = _words(render_body(page))
+        ours = _words(render_body(page), page)
     except NewsletterError as error:
         tally.counts["not built" if real.error else "refused"] += 1
         if not real.error:
             tally.refused[re.sub(r"'[^']*'", "…", error.what)[:120]] += 1
             tally.details.append(f"refused: {path}:{error.line}: {error.what}")
         return
-    theirs = _words(fit_for_mail(real.html, page))
+    theirs = _words(fit_for_mail(_CONTENTS.sub("", real.html), page), page)
     if _text(ours) == _text(theirs):
         tally.counts["same"] += 1
         return
@@ -132,7 +136,7 @@ def _one(path: Path, real: Built, site: Site, tally: Tally) -> None:
 def _facts(page: Page, real: Built, tally: Tally) -> None:
     found = {
         "address": (unquote(urlsplit(page.url).path), unquote(urlsplit(_under(real.url, page.site)).path)),
-        "title": (page.post.title, " ".join(re.sub(r"&(\w+|#\d+);", "", real.title).split())),
+        "title": (page.post.title, " ".join(unescape(real.title).split())),
         "date": (page.post.date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if page.post.date else "", real.date),
     }
     for name, (mine, theirs) in found.items():
@@ -147,7 +151,7 @@ def _under(url: str, site: Site) -> str:
     return site.base_path + url if site.kind == "jekyll" else url
 
 
-def _words(html: str) -> list[str]:
+def _words(html: str, page: Page) -> list[str]:
     """The structure; a bare address as a link or as text is the same."""
 
     def itself(found: re.Match[str]) -> str:
@@ -155,11 +159,12 @@ def _words(html: str) -> list[str]:
         shown = unquote(unescape(found[2]))
         return found[2] if (address.partition("://")[2] or address) in shown else found[0]
 
-    return structure(_CODE.sub(r"\1", _ITSELF.sub(itself, html)))
+    plain = page.site.kind == "plain"  # cmark-gfm sets no quotes, and GitHub gives headings their ids elsewhere
+    return structure(_CODE.sub(r"\1", _ITSELF.sub(itself, html)), typography=not plain, anchors=not plain)
 
 
 def _text(marks: list[str]) -> list[str]:
-    return _EMPTY_HEAD.sub("", " ".join(" ".join(marks).split())).split()
+    return " ".join(marks).split()
 
 
 def _reason(page: Page, ours: list[str], theirs: list[str]) -> str:

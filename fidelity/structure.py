@@ -77,6 +77,8 @@ class _Reader:
             and all(re.match(r"#fnref", link.get("href", "")) and not (link.tail or "").strip() for link in element)
         ):
             pass  # a footnote's way back
+        elif tag == "thead" and not (element.text_content() or "").strip() and element.find(".//img") is None:
+            pass  # a table's empty header is left out
         elif tag == "pre":
             self.mark("pre[" + (element.text_content() or "").strip("\n") + "]")
         elif tag == "code":
@@ -99,10 +101,7 @@ class _Reader:
         elif tag in _MARKS or tag == "a":
             self.mark(self.opening(tag, element) + "(")
             self.inside(element)
-            if self.out[-1] == "thead(" and not self.text.strip():
-                self.out.pop()
-            else:
-                self.mark(")")
+            self.mark(")")
         else:
             apart = tag in _BLOCKS
             if apart:

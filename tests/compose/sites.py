@@ -36,6 +36,7 @@ defaults:
     "_data/authors.yml": "ada: {name: Ada Moreau, picture: /assets/ada.jpg}\nben: {name: Ben Okri}\n",
     "_data/deep/list.json": '[{"n": 1}, {"n": 2}]',
     "_data/table.csv": "name,age\nAda,36\nBen,40\n",
+    "_data/versions.yml": "[{name: '2.10.1', n: [2, 10, 1]}, {name: '2.9', n: [2, 9]}, {name: '2.10', n: [2, 10]}]\n",
     "_data/broken.yml": "a: [",
     "_includes/box.html": "<b>{{ include.text }} {{ include.page }}</b>",
     "_includes/loop.html": "{% include loop.html %}",

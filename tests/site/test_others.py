@@ -127,6 +127,16 @@ def test_zolas_taxonomies_and_languages(tmp_path):
     assert page_of(site, "content/blog/t.fr.md").path == "/fr/blog/t/"
 
 
+@pytest.mark.parametrize(("own", "body"), [("", "<p>Term\n: Text</p>"), ("definition_list = true\n", "<dl>")])
+def test_zola_makes_lists_of_definitions_where_it_is_told_to(tmp_path, own, body):
+    files = {
+        **ZOLA,
+        "config.toml": ZOLA["config.toml"] + own,
+        "content/blog/d.md": "+++\ntitle = 'D'\n+++\nTerm\n: Text\n",
+    }
+    assert body in render_body(page_of(make(tmp_path, files), "content/blog/d.md"))
+
+
 def test_a_zola_site_whose_posts_are_elsewhere_is_found_whole(tmp_path):
     more = {f"content/edition/{n}/index.md": f'+++\ntitle = "{n}"\n+++\nText.\n' for n in range(9)}
     config = write(tmp_path, {**ZOLA, **more})

@@ -168,11 +168,15 @@ def _sort(value: Any, key: Any = None, nils: Any = "first") -> list[Any]:
     name = as_text(key)
 
     def order(item: Any) -> tuple[Any, ...]:
-        found = _property(item, name) if name else item
+        return place(_property(item, name) if name else item)
+
+    def place(found: Any) -> tuple[Any, ...]:
         if found is None or isinstance(found, Undefined):
             return (0 if as_text(nils) != "last" else 2,)
         if isinstance(found, (int, float)):
             return (1, 0, found)
+        if isinstance(found, list):
+            return (1, 2, [place(each) for each in found])
         return (1, 1, found.isoformat() if isinstance(found, (date, datetime)) else as_text(found))
 
     return sorted(items, key=order)

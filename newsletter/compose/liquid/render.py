@@ -139,10 +139,6 @@ def _site_drop(page: Page) -> Lazy:
         "time": page.post.date,  # never the clock's or the file's: the same post is the same mail
     }
 
-    def posts() -> list[Lazy]:
-        found = [_page_drop(resolve(other, site)) for other in _posts(site) if not other.draft]
-        return sorted(found, key=lambda other: other["date"] or _NEVER, reverse=True)
-
     def grouped(key: str) -> dict[str, list[Lazy]]:
         groups: dict[str, list[Lazy]] = {}
         for other in lazy["posts"]:
@@ -152,7 +148,7 @@ def _site_drop(page: Page) -> Lazy:
 
     later: dict[str, Callable[[], Any]] = {
         "data": lambda: site.data,
-        "posts": posts,
+        "posts": functools.partial(_post_drops, site),
         "categories": lambda: grouped("categories"),
         "tags": lambda: grouped("tags"),
         "pages": list,
@@ -182,7 +178,7 @@ def _page_drop(page: Page) -> Lazy:
         "id": path.removesuffix(".html").rstrip("/"),
         "path": str(page.file),
         "relative_path": str(page.file),
-        "name": post.path.name,
+        "name": post.front_matter.get("name") or post.path.name,
         "draft": post.draft,
         "collection": jekyll.collection_of(page.file, page.site.config)[0] or None,
         "content": post.body,
@@ -204,7 +200,16 @@ def _posts(site: Site) -> tuple[Post, ...]:
     return tuple(found)
 
 
+@functools.lru_cache(maxsize=2)
+def _post_drops(site: Site) -> list[Lazy]:
+    """The site's posts as Liquid has them, the newest first."""
+    found = [_page_drop(resolve(other, site)) for other in _posts(site) if not other.draft]
+    return sorted(found, key=lambda other: other["date"] or _NEVER, reverse=True)
+
+
+@functools.lru_cache(maxsize=16)
 def _collection(site: Site, name: str) -> list[Lazy]:
+    """What a collection of the site holds, read once."""
     folder = site.root / str(site.config.get("collections_dir") or "") / f"_{name}"
     found = []
     for path in sorted(folder.rglob("*"))[: jekyll.MOST_FILES]:

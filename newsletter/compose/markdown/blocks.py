@@ -16,7 +16,7 @@ from markdown.util import AtomicString
 
 from newsletter.compose.deadline import reach
 from newsletter.compose.markdown.highlight import code_language, highlight
-from newsletter.compose.markdown.lines import lead, strip
+from newsletter.compose.markdown.lines import LAZY, lead, strip
 from newsletter.compose.markdown.raw_html import RawElement
 from newsletter.errors import NewsletterError
 
@@ -94,7 +94,7 @@ class Blocks(BlockParser):
     def add(self, parent: Element, tag: str, text: str, line: int) -> Element:
         """An element with inline Markdown."""
         element = SubElement(parent, tag)
-        element.text = text
+        element.text = text.replace(LAZY, "")
         self.md.line_of[element] = line
         return element
 
@@ -119,12 +119,12 @@ class Blocks(BlockParser):
         assert number is not None
         self.md.htmlStash.rawHtmlBlocks[int(number[0])] = highlight(self.codes[place], language)
 
-    def quote(self, parent: Element, lines: list[str], first: int, alert: str = "") -> None:
+    def quote(self, parent: Element, lines: list[str], first: int, alert: str = "", base: int = 0) -> None:
         """A quote, or GitHub's kind of note, which is written as one."""
         if alert:
             self.admonition(parent, alert.lower(), alert.capitalize(), lines, first)
         else:
-            self.read(SubElement(parent, "blockquote"), lines, first)
+            self.read(SubElement(parent, "blockquote"), lines, first, base)
 
     def admonition(self, parent: Element, kind: str, title: str, lines: list[str], first: int) -> None:
         """A note with a title, or without where that is empty."""

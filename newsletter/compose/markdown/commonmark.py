@@ -8,7 +8,8 @@ attributes, mathematics and tables without a header. Sources: CommonMark 0.31, s
 import re
 from xml.etree.ElementTree import Element, SubElement
 
-from newsletter.compose.markdown.blocks import TIGHT, Blocks
+from newsletter.compose.markdown.blocks import Blocks
+from newsletter.compose.markdown.commonmark_lists import read_definitions, read_footnote, read_list
 from newsletter.compose.markdown.extras import (
     ADMONITION,
     ALERT,
@@ -39,6 +40,7 @@ class CommonMark(Blocks):
     """The reader of Hugo's posts and of plain ones."""
 
     parted: Element | None = None  # what the last footnote stands behind
+    footnoted = False  # whether the last block was a footnote
 
     def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
         at, spread, blank, any_before = 0, False, False, False
@@ -47,10 +49,15 @@ class CommonMark(Blocks):
                 blank, at = any_before, at + 1
                 continue
             self.check(first + at)
-            spread = spread or blank
+            before, self.footnoted = len(parent), False
             at = self._block(parent, lines, at, first, base)
+            spread = spread or (blank and not (self.md.grammar.goldmark and self._forgets(parent, before)))
             blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t"), True
         return spread
+
+    def _forgets(self, parent: Element, before: int) -> bool:
+        """Whether goldmark forgets the blank line before what was just read: a table, or a footnote's text."""
+        return parent[before].tag == "table" if len(parent) > before else self.footnoted
 
     def _block(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
         """Read the block on line `at`; the line that follows it."""
@@ -70,7 +77,7 @@ class CommonMark(Blocks):
             SubElement(parent, "hr")
             return at + 1
         if ITEM.match(text):
-            return self._list(parent, lines, at, first, base)
+            return read_list(self, parent, lines, at, first, base)
         if start == "<" and self.md.grammar.kramdown and "markdown=" in text:
             found = html_element(lines, at, text, look_for_end=True)
             if found is not None and found.inner is not None and not found.rest:
@@ -89,7 +96,7 @@ class CommonMark(Blocks):
     def _extra(self, parent: Element, lines: list[str], at: int, first: int, base: int, text: str) -> int:
         """Blocks that are extensions; 0 where there is none."""
         if match := FOOTNOTE.match(text):
-            return self._footnote(parent, lines, at, first, base, match)
+            return read_footnote(self, parent, lines, at, first, base, match)
         if match := ADMONITION.match(text):
             end = self._indented_part(lines, at + 1, base)
             inner = [strip(line, 4, base) for line in lines[at + 1 : end]]
@@ -144,17 +151,17 @@ class CommonMark(Blocks):
                     texts.append(text.strip(" \t"))
                     at += 1
                     break
-            if text[0] == ":" and width == 0 and texts and DEFINITION.match(text):
+            if text[0] == ":" and width == 0 and texts and self._defines(text):
                 break
-            if width < 4 and ("|" in text or self.md.grammar.goldmark):
+            if width < 4 and (self.md.grammar.goldmark or "|" in text or self._underlined(lines, at)):
                 end = self._table(parent, lines, at, first, base, texts, first + start)
                 if end:
                     return end
             texts.append(text)
             at += 1
         ahead = at + 1 if at < len(lines) and not lines[at].strip(" \t") else at
-        if ahead < len(lines) and DEFINITION.match(lines[ahead]) and (terms := self.definitions("\n".join(texts))):
-            return self._definitions(parent, terms.split("\n"), lines, ahead, first, base)
+        if ahead < len(lines) and self._defines(lines[ahead]) and (terms := self.definitions("\n".join(texts))):
+            return read_definitions(self, parent, terms.split("\n"), lines, ahead, first, base)
         self._end_paragraph(parent, texts, first + start)
         return at
 
@@ -179,7 +186,24 @@ class CommonMark(Blocks):
         item = ITEM.match(text)
         return item is not None and bool(text[item.end() :].strip(" \t")) and (bool(item[1]) or item[2] == "1")
 
-    def _breaks_off(self, text: str) -> bool:
+    def open_paragraph(self, base: int = 0) -> OpenParagraph:
+        """What tells whether lines that begin in column `base` leave a paragraph open."""
+        grammar = self.md.grammar
+        return OpenParagraph(
+            self.interrupts,
+            base,
+            definitions=grammar.definitions,
+            table=lambda above, text: not grammar.goldmark and gfm_table([above, text], 0, lax=False) is not None,
+        )
+
+    def lazily(self, width: int, text: str) -> str:
+        """A line, without its `width` columns of blanks, that goes on with a paragraph."""
+        return lazily(width, text, tables=self.md.grammar.goldmark)
+
+    def _defines(self, text: str) -> bool:
+        return self.md.grammar.definitions and DEFINITION.match(text) is not None
+
+    def breaks_off(self, text: str) -> bool:
         """Whether `text`, outside of a container whose paragraph is open, is more than the paragraph going on."""
         return (
             self.interrupts(text)
@@ -187,9 +211,14 @@ class CommonMark(Blocks):
             or (self.md.grammar.kramdown and ATTRIBUTES.match(text) is not None)
         )
 
+    @staticmethod
+    def _underlined(lines: list[str], at: int) -> bool:
+        """Whether the next line may make a table of one column of line `at`."""
+        return at + 1 < len(lines) and not set(lines[at + 1]).isdisjoint("|:")
+
     def _ends_table(self, text: str) -> bool:
         """Whether `text` is no row: goldmark has taken the paragraph for a table before its underline could hold."""
-        return SETEXT.match(text) is not None or DEFINITION.match(text) is not None or self.interrupts(text)
+        return SETEXT.match(text) is not None or self._defines(text) or self.interrupts(text)
 
     def _table(
         self, parent: Element, lines: list[str], at: int, first: int, base: int, texts: list[str], line: int
@@ -201,11 +230,12 @@ class CommonMark(Blocks):
         if table is None:
             return 0
         self._end_paragraph(parent, texts, line)
-        breaks = self._ends_table if self.md.grammar.goldmark else self._breaks_off
+        breaks = self._ends_table if self.md.grammar.goldmark else self.breaks_off
         end = at + table.lines
         for number in range(at + 1, at + table.lines):  # another block ends it
             width, text = lead(lines[number], base)
-            if number > at + (1 if table.head else 0) and width < 4 and breaks(text):
+            ends = breaks(text) if width < 4 else not self.md.grammar.goldmark
+            if number > at + (1 if table.head else 0) and ends:
                 end = number
                 break
         table.rows = table.rows[: max(end - at - (2 if table.head else 0), 0)]
@@ -216,88 +246,24 @@ class CommonMark(Blocks):
 
     def _quote(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
         inner: list[str] = []
-        start, state = at, OpenParagraph(self.interrupts)
+        column = (base + lead(lines[at], base)[0] + 2) % 4
+        start, state = at, self.open_paragraph(column)
         while at < len(lines) and lines[at].strip(" \t"):
             width, text = lead(lines[at], base)
             if width < 4 and text.startswith(">"):
-                inner.append(strip(text[1:], 1, base + width + 1))
-            elif state.open and not (width < 4 and self._breaks_off(text)):
-                inner.append(lazily(width, text))
+                line = strip(text[1:], 1, base + width + 1)
+                inner.append(line if state.fence else _moved(line, base + width + 2, column))
+            elif state.open and not (width < 4 and self.breaks_off(text)):
+                inner.append(self.lazily(width, text))
             else:
                 break
             state.feed(inner[-1])
             at += 1
         alert = ALERT.match(inner[0].strip(" \t"))
-        self.quote(parent, inner[1:] if alert else inner, first + start + bool(alert), alert[1] if alert else "")
+        self.quote(
+            parent, inner[1:] if alert else inner, first + start + bool(alert), alert[1] if alert else "", column
+        )
         return at
-
-    def _list(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
-        opening = ITEM.match(lead(lines[at], base)[1])
-        assert opening is not None
-        mark = opening[1] or opening[3]
-        box = SubElement(parent, "ul" if opening[1] else "ol")
-        if opening[2] and int(opening[2]) != 1:
-            box.set("start", str(int(opening[2])))
-        loose = False
-        while at < len(lines):
-            width, text = lead(lines[at], base)
-            item = ITEM.match(text) if width < 4 else None
-            if item is None or (item[1] or item[3]) != mark or RULE.match(text):
-                break
-            inner, column, end = self._item(lines, at, width, text, item, base)
-            while inner and not inner[-1].strip(" \t"):
-                inner.pop()
-            loose = self._fill(SubElement(box, "li"), inner, first + at, column) or loose
-            apart = end > at and not lines[end - 1].strip(" \t")
-            if apart and end < len(lines):
-                width, text = lead(lines[end], base)
-                again = ITEM.match(text) if width < 4 and not RULE.match(text) else None
-                loose = loose or (again is not None and (again[1] or again[3]) == mark)
-            at = end
-        if not loose:
-            for item_element in box:
-                for child in item_element:
-                    if child.tag == "p" and not child.attrib:
-                        child.set(TIGHT, TIGHT)
-        return at
-
-    def _fill(self, item: Element, inner: list[str], first: int, column: int) -> bool:
-        """Read an item's lines; whether blank lines stand between its blocks."""
-        if inner and (task := re.match(r"\[([ xX])\](?=[ \t]+\S)", inner[0])):
-            inner[0] = ("☐" if task[1] == " " else "☑") + inner[0][3:]
-        return self.read(item, inner, first, column) if inner else False
-
-    def _item(
-        self, lines: list[str], at: int, width: int, text: str, item: re.Match[str], base: int
-    ) -> tuple[list[str], int, int]:
-        """The lines in an item, the column they begin in, and the line that follows."""
-        marker = width + item.end()
-        spaces, rest = lead(text[item.end() :], base + marker)
-        content = marker + (1 if not rest or spaces > 4 else spaces)
-        head = strip(text[item.end() :], content - marker, base + marker)
-        inner = [head if rest else ""]
-        state = OpenParagraph(self.interrupts)
-        state.feed(inner[0])
-        end = at + 1
-        if not rest and end < len(lines) and not lines[end].strip(" \t"):
-            while end < len(lines) and not lines[end].strip(" \t"):
-                end += 1
-            return inner, (base + content) % 4, end
-        while end < len(lines):
-            line = lines[end]
-            if not line.strip(" \t"):
-                inner.append("")
-            else:
-                inward, words = lead(line, base)
-                if inward >= content:
-                    inner.append(strip(line, content, base))
-                elif state.open and not (inward < 4 and self._breaks_off(words)):
-                    inner.append(lazily(inward, words))
-                else:
-                    break
-            state.feed(inner[-1])
-            end += 1
-        return inner, (base + content) % 4, end
 
     def _indented_part(self, lines: list[str], at: int, base: int) -> int:
         """The end of the lines from `at` on that are indented by four columns, or blank."""
@@ -306,61 +272,6 @@ class CommonMark(Blocks):
             at += 1
             end = at if lines[at - 1].strip(" \t") else end
         return end
-
-    def _footnote(self, parent: Element, lines: list[str], at: int, first: int, base: int, match: re.Match[str]) -> int:
-        inner, state = [match[2].strip(" \t")], OpenParagraph(self.interrupts)
-        state.feed(inner[0])
-        end = at + 1
-        while end < len(lines):
-            width, text = lead(lines[end], base)
-            if not text or width >= 4:
-                inner.append(strip(lines[end], 4, base))
-            elif state.open and not self._breaks_off(text):
-                inner.append(lazily(width, text))
-            else:
-                break
-            state.feed(inner[-1])
-            end += 1
-        self.footnote(match[1], inner, first + at)
-        self.parted = parent[-1] if len(parent) else None  # a footnote parts two lists of definitions
-        return end
-
-    def _definitions(self, parent: Element, terms: list[str], lines: list[str], at: int, first: int, base: int) -> int:
-        """Terms and what they mean."""
-        last = parent[-1] if len(parent) else None
-        box = last if last is not None and last.tag == "dl" and last is not self.parted else SubElement(parent, "dl")
-        for term in terms:
-            self.add(box, "dt", term.strip(" \t"), first + at - 1)
-        apart = at > 0 and not lines[at - 1].strip(" \t")
-        while at < len(lines):
-            width, text = lead(lines[at], base)
-            match = DEFINITION.match(text) if width < 4 else None
-            if match is None:
-                break
-            spaces, _ = lead(text[1:], base + width + 1)
-            content = width + 1 + (spaces if spaces <= 4 else 1)
-            inner, state = [strip(text[1:], content - width - 1, base + width + 1)], OpenParagraph(self.interrupts)
-            state.feed(inner[0])
-            end = at + 1
-            while end < len(lines):
-                inward, words = lead(lines[end], base)
-                if not words or inward >= min(content, 4):
-                    inner.append(strip(lines[end], min(content, 4), base))
-                elif state.open and not self._breaks_off(words) and not DEFINITION.match(words):
-                    inner.append(lazily(inward, words))
-                else:
-                    break
-                state.feed(inner[-1])
-                end += 1
-            trailing = not inner[-1].strip(" \t")
-            while not inner[-1].strip(" \t"):
-                inner.pop()
-            body = SubElement(box, "dd")
-            self.read(body, inner, first + at, (base + content) % 4)
-            if not apart and len(body) and body[0].tag == "p":
-                body[0].set(TIGHT, TIGHT)
-            apart, at = trailing, end
-        return at
 
     def _attributes(self, parent: Element, text: str) -> None:
         """kramdown's `{: .class}` after a block: kept for headings; `{:toc}` takes the list before it away."""
@@ -371,3 +282,12 @@ class CommonMark(Blocks):
             parent.remove(last)
         elif re.fullmatch(r"h[1-6]", last.tag) and "{" not in (last.text or ""):
             last.text = f"{last.text} {text.rstrip()}"
+
+
+def _moved(line: str, column: int, other: int) -> str:
+    """`line`, which begins in `column`, as it is written in the column `other`, where its first tabs stop elsewhere.
+
+    A tab behind four blanks stays one, for code.
+    """
+    width, text = lead(line, column)
+    return line if line.startswith("    ") or width == lead(line, other)[0] else " " * width + text

@@ -21,12 +21,12 @@ from markdown.preprocessors import Preprocessor
 
 from newsletter.compose.html.images import fit, natural_size
 from newsletter.compose.html.sanitize import sanitize
-from newsletter.compose.markdown import patterns
 from newsletter.compose.markdown.blocks import RAW, Blocks
 from newsletter.compose.markdown.commonmark import CommonMark
 from newsletter.compose.markdown.finish import Attributes, Finish
 from newsletter.compose.markdown.grammar import Grammar, grammar_of
-from newsletter.compose.markdown.inline import InlineMarkdown
+from newsletter.compose.markdown.inline import patterns
+from newsletter.compose.markdown.inline.scan import InlineMarkdown
 from newsletter.compose.markdown.kramdown import Kramdown
 from newsletter.compose.markdown.typography import Typography
 from newsletter.compose.templating.tokens import TOKEN

@@ -24,6 +24,7 @@ class Grammar:
     kramdown: bool = False  # kramdown's own marks: attributes, extensions, mathematics
     unsafe: bool = True  # raw HTML is kept
     linkify: bool = True
+    definitions: bool = True  # of CommonMark: lists of terms and what they mean
     hard_wrap: bool = False
     emoji: bool = False
     typography: Literal["kramdown", "goldmark", ""] = "kramdown"
@@ -51,7 +52,7 @@ def grammar_of(site: Site) -> Grammar:
 
 def _other(generator: Generator) -> Grammar:
     """Zola's pulldown-cmark and Eleventy's markdown-it set no quotes and link no bare addresses unless told; Astro's
-    remark does both; Pelican's python-markdown has attributes and definitions."""
+    remark does both; Pelican's python-markdown has attributes and definitions, of which Zola may be told."""
     markdown = generator.settings.get("markdown") if generator.name == "zola" else None
     own = markdown if isinstance(markdown, dict) else {}
     smart = generator.name == "astro" or own.get("smart_punctuation") is True
@@ -59,6 +60,7 @@ def _other(generator: Generator) -> Grammar:
         "commonmark",
         kramdown=generator.name == "pelican",
         codehilite=generator.name == "pelican",
+        definitions=generator.name == "pelican" or own.get("definition_list") is True,
         slugs=generator.name == "zola",
         linkify=generator.name == "astro",
         emoji=own.get("render_emoji") is True,
@@ -77,6 +79,7 @@ def _hugo(config: Any) -> Grammar:
         "commonmark",
         goldmark=True,
         unsafe=setting("renderer", "unsafe", default=False) is True,
+        definitions=setting("extensions", "definitionList", default=True) is not False,
         linkify=setting("extensions", "linkify", default=True) is not False,
         hard_wrap=setting("renderer", "hardWraps", default=False) is True,
         emoji=hugo.setting(config, "enableEmoji", default=False) is True,
@@ -93,6 +96,7 @@ def _jekyll(config: Any) -> Grammar:
         return Grammar(
             "commonmark",
             unsafe="UNSAFE" in chosen or "ghpages" in str(config["markdown"]).lower(),
+            definitions=False,
             hard_wrap="HARDBREAKS" in chosen,
             emoji=emoji,
             typography="goldmark" if "SMART" in chosen else "",

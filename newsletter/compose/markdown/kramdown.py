@@ -31,7 +31,7 @@ from newsletter.compose.markdown.kramdown_lists import (
     read_list,
 )
 from newsletter.compose.markdown.lines import RULE, lead, strip
-from newsletter.compose.markdown.raw_html import RawElement, ends_paragraph, html_element
+from newsletter.compose.markdown.raw_html import RawElement, ends_paragraph, html_element, markdown_tags
 from newsletter.compose.markdown.tables import kramdown_table
 
 MOST_UNCLOSED = 100
@@ -90,7 +90,7 @@ class Kramdown(Blocks):
                 if element.inner is not None:
                     self.markdown_inside(parent, element, first + at)
                 elif element.html:
-                    self.raw(parent, element.html)
+                    self._raw_around(parent, element.html, first + at)
                 else:
                     SubElement(parent, END).text = "comment"
                 at = element.end
@@ -102,6 +102,22 @@ class Kramdown(Blocks):
                 self.assigned.append((parent[-1], pending))
                 self.pending = ""
         self.pending = outer
+
+    def _raw_around(self, parent: Element, html: str, line: int) -> None:
+        """HTML as it is, around elements in it with markdown="1"."""
+        at = 1  # the first of its tags is not asked
+        while opening := next(markdown_tags(html, at), 0):
+            self.check(line)
+            rest = html[opening:].split("\n")
+            found = html_element(rest, 0, rest[0], look_for_end=True, in_html=True)
+            at = opening + 1
+            if found is not None and found.inner is not None:
+                line += html.count("\n", 0, opening)
+                self.raw(parent, html[:opening])
+                self.markdown_inside(parent, found, line)
+                html = "\n".join([found.rest, *rest[found.end + bool(found.rest) :]])
+                line, at = line + found.end, 0
+        self.raw(parent, html)
 
     def _element(self, lines: list[str], at: int, text: str, look_for_end: bool) -> RawElement | None:
         inside = self.md.grammar.markdown_in_html
@@ -195,7 +211,8 @@ class Kramdown(Blocks):
         text = "\n".join(line.lstrip(" \t") for line in lines[start:at]).rstrip()
         before = parent[-1] if len(parent) else None
         if before is not None and before.tag == "p" and before.get(RAW) is None:
-            before.text = f"{before.text}\n{text}"
+            broken = "  " if start and lines[start - 1].endswith("  ") else ""
+            before.text = f"{before.text}{broken}\n{text}"
         else:
             self.add(parent, "p", text, first + start)
         return at

@@ -16,6 +16,8 @@ ATX = re.compile(r"(#{1,6})(?:[ \t]+(.*?))?[ \t]*\Z")
 ITEM = re.compile(r"(?:([-*+])|(\d{1,9})([.)]))(?=[ \t]|\Z)", re.ASCII)
 DEFINITION = re.compile(r":(?=[ \t]+\S)")
 SETEXT = re.compile(r"(?:=+|-+)[ \t]*\Z")
+LAZY = "\x03"
+"""Stands before a line that goes on with a paragraph and would else be an underline or a definition."""
 
 
 def lead(line: str, base: int = 0) -> tuple[int, str]:
@@ -60,49 +62,71 @@ def opens_fence(text: str) -> re.Match[str] | None:
     return None if match is None or (match[1][0] == "`" and "`" in match[2]) else match
 
 
-def lazily(width: int, text: str) -> str:
-    """A line that goes on with a paragraph, written so that it can't be read as anything else."""
+def lazily(width: int, text: str, *, tables: bool) -> str:
+    """A line that goes on with a paragraph, written so that it can't be read as anything else.
+
+    With `tables` it may make a table of the line above it, as goldmark has it.
+    """
     if width >= 4:
         return "    " + text
-    return "\\" + text if SETEXT.match(text) or text[:1] == ":" else text
+    other = SETEXT.match(text) or DEFINITION.match(text) or (text[:1] in "|:-" and not tables)
+    return LAZY + text if other else text
 
 
 class OpenParagraph:
-    """Whether a paragraph is open at the end of the lines fed so far, however deep: the next line may go on with it."""
+    """Whether a paragraph is open at the end of the lines fed so far, however deep: the next line may go on with it.
 
-    def __init__(self, interrupts: Callable[[str], bool]) -> None:
-        self.interrupts = interrupts
+    The lines begin in column `base`. `table` tells of two lines whether they begin a table, which is no paragraph.
+    """
+
+    def __init__(
+        self, interrupts: Callable[[str], bool], base: int, *, definitions: bool, table: Callable[[str, str], bool]
+    ) -> None:
+        self.interrupts, self.base, self.definitions, self.table = interrupts, base, definitions, table
         self.open = False
+        self.above = ""  # the paragraph's line before
+        self.rows = False
         self.fence = ""
         self.html = False
         self.listed = False
+        self.content = 0  # the column in which an item's text begins
 
     def feed(self, line: str) -> None:
-        width, text = lead(line)
+        width, text = lead(line, self.base)
         inside = False  # an item that begins on this line
         while text and not self.fence and (width < 4 or (self.listed and not inside)):
             item = ITEM.match(text)
             if text[0] == ">":
                 width, text = lead(text[1:].removeprefix(" "))
             elif item and not RULE.match(text) and (not self.open or self.interrupts(text)):
+                spaces = lead(text[item.end() :])[0]
+                self.content = (self.content if inside else 0) + width + item.end() + (spaces if 0 < spaces < 5 else 1)
                 self.listed, self.open, inside = True, False, True
                 width, text = lead(text[item.end() + 1 :])
-            elif self.open and DEFINITION.match(text):
+            elif self.open and self.definitions and DEFINITION.match(text):
                 self.open, inside = False, True
                 width, text = lead(text[1:])
                 width -= min(width, 3)
             else:
                 break
         if not text:
-            self.open = self.html = False
+            self.open = self.html = self.rows = False
         elif self.fence:
             if closes(text, self.fence):
                 self.fence = ""
         elif fence := opens_fence(text):
             self.fence, self.open = fence[1], False
-        elif self.html or ATX.match(text) or RULE.match(text) or (self.open and width < 4 and SETEXT.match(text)):
+        elif (
+            self.html
+            or ATX.match(text)
+            or RULE.match(text)
+            or (self.open and width < 4 + (self.content if width >= self.content else 0) and SETEXT.match(text))
+        ):
             self.open = False
-        elif not self.open and (html_block([text], 0, text) or (width >= 4 and (inside or not self.listed))):
-            self.html, self.open = text[0] == "<", False
+        elif width < 4 and html_block([text], 0, text, in_paragraph=self.open):
+            self.html, self.open = True, False
+        elif not self.open and width >= 4 and (inside or not self.listed):
+            pass
         else:
-            self.open = True
+            self.rows = (self.rows and not inside) or (self.open and self.table(self.above, text))
+            self.open, self.above = not self.rows, text

@@ -5,7 +5,7 @@ there comes out. Sources: CommonMark 0.31 section 4.6; kramdown's parser/kramdow
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 BLOCKS = (
@@ -50,7 +50,14 @@ _INLINE_CONTENT = frozenset({
     "select", "small", "span", "strong", "sub", "sup", "th", "tt",
 })  # fmt: skip
 _TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]*)")
+_TAGS = re.compile(r"<[A-Za-z][^<>]*>")
 _MARKDOWN = re.compile(r"\smarkdown\s*=\s*[\"']?(?:1|block|span)[\"']?", re.IGNORECASE)
+
+
+def markdown_tags(html: str, start: int) -> Iterator[int]:
+    """Where in `html` elements begin, from `start` on, that say markdown="1"."""
+    if "markdown" in html:
+        yield from (tag.start() for tag in _TAGS.finditer(html, start) if _MARKDOWN.search(tag[0]))
 
 
 def html_block(lines: Sequence[str], at: int, text: str, *, in_paragraph: bool = False) -> int:
@@ -96,17 +103,23 @@ def is_raw(name: str) -> bool:
 
 
 def html_element(
-    lines: Sequence[str], at: int, text: str, *, look_for_end: bool, markdown_inside: bool = False
+    lines: Sequence[str],
+    at: int,
+    text: str,
+    *,
+    look_for_end: bool,
+    markdown_inside: bool = False,
+    in_html: bool = False,
 ) -> RawElement | None:
     """The raw HTML on line `at`, which is `text` without its indentation; None where there is none.
 
     Without `look_for_end` an element is taken for one that never ends. With `markdown_inside` there is Markdown in all
-    that may hold some.
+    that may hold some. `in_html`, spans are elements like others.
     """
     if text.startswith("<!--"):
         return _comment(lines, at)
     match = _TAG.match(text)
-    if match is None or match[2].lower() in _SPANS:
+    if match is None or (match[2].lower() in _SPANS and not in_html):
         return None
     name = match[2].lower()
     if match[1] or name in _VOID:
@@ -124,7 +137,7 @@ def html_element(
     if _MARKDOWN.search(opening[0]) or (markdown_inside and (name in _BLOCK_CONTENT or name in _INLINE_CONTENT)):
         close = source.rindex("<", 0, stop)
         found = _until(lines, at, source, _MARKDOWN.sub("", opening[0]), stop)
-        spans = _SPAN_CONTENT.fullmatch(name) is not None
+        spans = name in _SPANS or _SPAN_CONTENT.fullmatch(name) is not None
         return replace(found, inner=source[opening.end() : close], spans=spans, close=source[close:stop])
     return _until(lines, at, source, source[:stop], stop)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
 from newsletter.compose.markdown.blocks import Blocks
+from newsletter.compose.markdown.lines import LAZY, lead
 
 _DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
 _PIPE = re.compile(r"\\.|(\|)", re.DOTALL)
-_LAX_PIPE = re.compile(r"\\+\||(\|)")  # goldmark's: a backslash before it, however many
+_LAX_PIPE = re.compile(r"\\+\||(\|)")  # goldmark's and cmark-gfm's: a backslash before it, however many
 _SEPARATOR = re.compile(r"[+|: \t-]*?-[+|: \t-]*\Z")
 _FOOT = re.compile(r"[+|: \t=]*?=[+|: \t=]*\Z")
 _PIPED = re.compile(r"\||.*?[^\\\n]\|")
@@ -44,17 +45,20 @@ def gfm_table(lines: list[str], at: int, *, lax: bool) -> Table | None:
     """The table whose header is on line `at`; it ends at a blank line, or where the caller sees another block."""
     if at + 1 >= len(lines) or "-" not in lines[at + 1] or not _DELIMITER.match(lines[at + 1]):
         return None
-    if (not lax and "|" not in lines[at]) or not lines[at + 1].strip(" \t-"):
+    if not lines[at + 1].strip(" \t-") or (not lax and lead(lines[at + 1])[0] > 3):
         return None
-    head, marks = cells(lines[at], lax=lax), cells(lines[at + 1])
+    head, marks = cells(lines[at].replace(LAZY, ""), _LAX_PIPE, lax=lax), cells(lines[at + 1])
     if lax:  # goldmark fills a short header up
         head += [""] * (len(marks) - len(head))
     if len(head) != len(marks):
         return None
-    end = at + 2
+    end, rows = at + 2, []
     while end < len(lines) and lines[end].strip(" \t"):
+        row = cells(lines[end], _LAX_PIPE, lax=lax)
+        if not row and not lax:  # a pipe alone is no row
+            break
+        rows.append((row + [""] * len(head))[: len(head)])
         end += 1
-    rows = [(cells(line, lax=lax) + [""] * len(head))[: len(head)] for line in lines[at + 2 : end]]
     return Table(end - at, [head], rows, [_align(mark.strip(" \t")) for mark in marks])
 
 
@@ -69,11 +73,11 @@ def headless_table(lines: list[str], at: int) -> Table | None:
     return Table(end - at, [], rows) if rows else None
 
 
-def cells(line: str, *, lax: bool = False) -> list[str]:
+def cells(line: str, pipe: re.Pattern[str] = _PIPE, *, lax: bool = False) -> list[str]:
     """A row's cells; a pipe behind a backslash belongs to its cell, which then has the pipe alone."""
     text = line.strip(" \t")
     found, start = [], 0
-    for match in (_LAX_PIPE if lax else _PIPE).finditer(text):
+    for match in pipe.finditer(text):
         if match[1]:
             found.append(text[start : match.start()])
             start = match.end()

@@ -60,6 +60,7 @@ def liquid(site, source):
         ("{{ site.data.deep.list | where_exp: 'x', 'x.n > 1' | jsonify }}", '[{"n": 2}]'),
         ("{% assign g = site.data.table | group_by: 'name' %}{{ g[0].name }}{{ g[0].size }}", "Ada1"),
         ("{{ 'b,a' | split: ',' | sort | array_to_sentence_string: 'or' }}", "a or b"),
+        ("{{ site.data.versions | sort: 'n' | map: 'name' | join: ' ' }}", "2.9 2.10 2.10.1"),
         ("{{ 'one two' | number_of_words }}{{ '<&>' | xml_escape }}{{ 'a b' | cgi_escape }}{{ 'a b' | uri_escape }}", "2&lt;&amp;&gt;a+ba%20b"),
         ("{{ 'a' | split: ',' | push: 'b' | pop | jsonify }}", '["a"]'),
         ("{{ 'x y' | normalize_whitespace | inspect }}", "&quot;x y&quot;"),

@@ -35,6 +35,7 @@ def _goldmark(**parts):
         ("hugo", _goldmark(extensions={"typographer": False}), '"a" -- b', '<p>"a" -- b</p>'),
         ("hugo", _goldmark(extensions={"typographer": {"disable": True}}), "it's", "<p>it's</p>"),
         ("hugo", _goldmark(extensions={"linkify": False}), "https://a.example.org", "<p>https://a.example.org</p>"),
+        ("hugo", _goldmark(extensions={"definitionList": False}), "a\n: b", "<p>a\n: b</p>"),
         ("hugo", {"enableemoji": True}, "hi :wave: :nothing:", "<p>hi 👋 :nothing:</p>"),
         ("hugo", {"enableemoji": True}, ":warning: :smile:", "<p>⚠\ufe0f 😄</p>"),
         ("hugo", {}, "hi :wave:", "<p>hi :wave:</p>"),

@@ -7,7 +7,6 @@ Sources: CommonMark 0.31, section 6 and the appendix on parsing; kramdown's pars
 """
 
 import re
-from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -17,26 +16,17 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
 from newsletter.compose.markdown.blocks import TIGHT, normal_label
-from newsletter.compose.markdown.emphasis import KramdownEmphasis, Run, emphasise
-from newsletter.compose.markdown.patterns import decoded, escape_ampersand
+from newsletter.compose.markdown.inline.emphasis import KramdownEmphasis, Run, emphasise
+from newsletter.compose.markdown.inline.patterns import decoded, escape_ampersand
+from newsletter.compose.markdown.inline.targets import Parentheses, bracket_pairs, inline_target
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.compose.markdown.convert import Converter
 
 InlineItem = str | Element | Run
+_RAW_LINK = re.compile(r"<(/?)a(?=[\s>])", re.IGNORECASE)
 _MARK = re.compile(r"[\\`<&\n\[\]!*_~$:@{]|https?://|ftp://|www\.")
-_HREF = re.compile(
-    r"[ \t\n]*(?:<((?:[^<>\n\\]|\\.)*)>"
-    r"|((?!<)(?:[^ \t\n\r\f\v()\\]|\\.|\((?:[^ \t\n\r\f\v()\\]|\\.|\((?:[^ \t\n\r\f\v()\\]|\\.)*\))*\))*))"
-)
-_TITLE = re.compile(
-    r"[ \t\n]+(?:\"((?:[^\"\\]|\\.){0,2000})\"|'((?:[^'\\]|\\.){0,2000})'|\(((?:[^()\\]|\\.){0,2000})\))", re.DOTALL
-)
-_CLOSE = re.compile(r"[ \t\n]*\)")
-_PARENTHESES = re.compile(r"(\()|(\))|[ \t\r\n\f\v](?=['\"])")  # kramdown's LINK_PAREN_STOP_RE
-_PLACE_TITLE = re.compile(r"\s*?([\"'])(.{1,2000}?)\1\s*?\)", re.DOTALL)
-_BRACKETS = re.compile(r"\\.|(`+)(?:.*?\1)?|<[^<>]*>|(\[)|(\])", re.DOTALL)
 _REFERENCE = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]", re.DOTALL)
 _NOTE = re.compile(r"\[\^([^\]]*)\]")
 _KRAMDOWN_REFERENCE = re.compile(r"\s*?\[([^\]]+)?\]")
@@ -91,9 +81,10 @@ class _Scan:
         self.brackets: list[_Bracket] = []
         self.bare: set[Element] = set()  # links of bare addresses, which are text in a link
         self.kramdown = inline.md.grammar.name == "kramdown"
-        self.pairs = _pairs(text) if self.kramdown and "[" in text else {}
-        self.parentheses = _Parentheses(text if self.pairs else "")
+        self.pairs = bracket_pairs(text) if self.kramdown and "[" in text else {}
+        self.parentheses = Parentheses(text if self.pairs else "")
         self.in_link = 0  # where the text of a link ends, in which brackets are text
+        self.in_raw_link = False  # between `<a …>` and `</a>`
 
     def run(self) -> list[str | Element]:
         at, steps = 0, 0
@@ -116,7 +107,9 @@ class _Scan:
         if mark == "<" and self.text.startswith("<!--", at) and self.text.find("-->", at) < 0:
             self.nodes.append(mark)
             return at + 1
-        if self.brackets and mark[0] in ("hwf@" if self.md.grammar.goldmark else "hwf"):  # perhaps in a link's text
+        if (self.in_raw_link and mark[0] in "hwf@") or (
+            self.brackets and mark[0] in ("hwf@" if self.md.grammar.goldmark else "hwf")  # perhaps in a link's text
+        ):
             self.nodes.append(mark)
             return at + len(mark)
         for pattern in self.patterns.get(mark[0], ()):
@@ -133,6 +126,8 @@ class _Scan:
                     self.bare.add(node)
                 else:
                     self._deactivate()
+            if mark == "<" and (tag := _RAW_LINK.match(match[0])):
+                self.in_raw_link = not tag[1]
             self.nodes.append(node)
             return int(end)
         if mark == "@" and self.md.grammar.linkify and not self.kramdown and (end := self._mail(at)):
@@ -248,7 +243,7 @@ class _Scan:
         """Address, title and end of what follows the closing bracket at `at`, or what the label itself names."""
         text = self.text
         if text.startswith("(", at + 1):
-            found = self.parentheses.target(at + 1) if self.kramdown else _inline_target(text, at + 2)
+            found = self.parentheses.target(at + 1) if self.kramdown else inline_target(text, at + 2)
             if found or self.kramdown:
                 return found
         label = text[opener.start : at]
@@ -266,68 +261,6 @@ class _Scan:
     def _named(self, label: str) -> tuple[str, str]:
         href, title = self.md.references[label]
         return decoded(href), decoded(title or "")
-
-
-def _inline_target(text: str, at: int) -> tuple[str, str, int] | None:
-    """Address, title and end of a link's target that starts at `at`, behind the bracket."""
-    href = _HREF.match(text, at)
-    if href is None:
-        return None
-    title = _TITLE.match(text, href.end())
-    end = _CLOSE.match(text, title.end() if title else href.end())
-    if end is None:
-        return None
-    written = next((part for part in title.groups() if part is not None), "") if title else ""
-    return decoded(href[1] if href[1] is not None else href[2]), decoded(written), end.end()
-
-
-class _Parentheses:
-    """kramdown's targets of links, in which blanks are part of an address; the text is looked through once."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.closing: dict[int, int] = {}
-        self.before_titles: list[int] = []  # where a blank stands before a quote
-        opened: list[int] = []
-        for match in _PARENTHESES.finditer(text):
-            if match[1]:
-                opened.append(match.start())
-            elif not match[2]:
-                self.before_titles.append(match.start())
-            elif opened:
-                self.closing[opened.pop()] = match.start()
-
-    def target(self, at: int) -> tuple[str, str, int] | None:
-        """Address, title and end of what the parenthesis at `at` opens."""
-        text = self.text
-        if placed := re.compile(r"\(<(.*?)>").match(text, at):
-            href, end = placed[1], placed.end()
-            if text.startswith(")", end):
-                return decoded(href), "", end + 1
-        else:
-            close, number = self.closing.get(at), bisect(self.before_titles, at)
-            blank = self.before_titles[number] if number < len(self.before_titles) else None
-            if close is not None and (blank is None or close < blank):
-                return decoded(text[at + 1 : close].strip(" \t\r\n\f\v")), "", close + 1
-            if blank is None:
-                return None
-            href, end = text[at + 1 : blank].strip(" \t\r\n\f\v"), blank + 1
-        title = _PLACE_TITLE.match(text, end)
-        return (decoded(href), decoded(title[2]), title.end()) if title else None
-
-
-def _pairs(text: str) -> dict[int, int]:
-    """Brackets that belong together: of a closing one, where the text in it begins; of an opening one at n, by -n - 1,
-    where it is closed."""
-    found: dict[int, int] = {}
-    opened: list[int] = []
-    for match in _BRACKETS.finditer(text):
-        if match[2]:
-            opened.append(match.start())
-        elif match[3] and opened:
-            start = opened.pop()
-            found[match.start()], found[-start - 1] = start + 1, match.start()
-    return found
 
 
 def _is_deeper(element: Element, most: int) -> bool:

@@ -1,6 +1,6 @@
 """Inline patterns for python-markdown: code, escapes, addresses, raw HTML, characters, line breaks, mathematics.
 
-Each says with MARKS which characters it begins with; `inline` tries it there. Text that is given back is escaped as
+Each says with MARKS which characters it begins with; `scan` tries it there. Text that is given back is escaped as
 python-markdown's serializer wants it: an ampersand that could be read as a character's name is `&amp;`.
 """
 

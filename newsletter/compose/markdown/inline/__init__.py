@@ -1,0 +1,1 @@
+"""Inline Markdown: what stands in a line of text."""
