@@ -23,6 +23,8 @@ from newsletter.state.schema import events, signups
 from newsletter.state.upsert import insert_into
 
 NAME_MAX = 100
+AN_HOUR = 40
+"""Sign-ups at most that are heard in an hour: of one network, or by mail, whose senders nobody vouches for."""
 _CHUNK = 500
 _COMES_BACK = ("unsubscribe", "bounce", "manual")
 _table = signups.c
@@ -77,6 +79,14 @@ def asked_lately(engine: Engine, email: str, now: float) -> bool:
     """Was a confirmation mail written for this address within a day?"""
     with engine.connect() as connection:
         return owed_lately(connection, address_key(email), "confirm", now - ONCE_A)
+
+
+def asked_by_mail(engine: Engine, since: float) -> int:
+    """How many were asked since then because they wrote a mail."""
+    by_mail = events.c.detail.like('%"form": "mail"%')
+    query = select(func.count()).where(events.c.kind == "asked", events.c.created > since, by_mail)
+    with engine.connect() as connection:
+        return connection.scalar(query) or 0
 
 
 def plain_name(text: str) -> str:

@@ -61,8 +61,9 @@ def feedback(
     entries, summary = [], Summary()
     for mail in mails:
         found = read_feedback(mail.data, leave=config.unsubscribe.mailto, join=config.feedback.subscribe)
+        waiting = recorder.put_off
         deed, person = recorder.act(mail.data, found)
-        if not dry_run:
+        if not dry_run and recorder.put_off == waiting:
             mail.mark()
         entry = _entry(mail.name, found, deed, person)
         summary.add(entry)
@@ -72,6 +73,8 @@ def feedback(
         say_json_list(entries)
     else:
         _show(summary, dry_run)
+    if recorder.put_off:
+        note(f"{plural(recorder.put_off, 'sign-up')} by mail left for a later run: so many an hour are asked, no more")
     if config.feedback.subscribe and not dry_run:
         _answer(config)
 

@@ -2,7 +2,8 @@
 
 The first mail asks for nothing but a confirmation mail to the address that it claims to come from; the answer to that
 mail proves the address, for it names a Message-ID that nobody else can know (HMAC). A vacation notice answers too, and
-is told apart by `read`. What the mail says is `web.public.mails`'; who may join, `audience.signup`'s.
+is told apart by `read`. So many an hour are asked, whoever they say they are: senders are forged to bomb others. What the
+mail says is `web.public.mails`'; who may join, `audience.signup`'s.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,16 @@ from sqlalchemy import Engine
 from newsletter.audience.address import normalize_address
 from newsletter.audience.notices import notice_issue, notices_since
 from newsletter.audience.roster import Roster
-from newsletter.audience.signup import ask, asked_lately, confirm_signup, may_join, plain_name, unconfirmed
+from newsletter.audience.signup import (
+    AN_HOUR,
+    ask,
+    asked_by_mail,
+    asked_lately,
+    confirm_signup,
+    may_join,
+    plain_name,
+    unconfirmed,
+)
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.message.ids import message_id, reference
 from newsletter.feedback.read import ReturnedMail
@@ -32,6 +42,11 @@ class MailSignup:
     roster: Roster
     domain: str
     clock: Callable[[], float]
+
+    def is_busy(self, mail: ReturnedMail) -> bool:
+        """Must this mail wait for a later run, because as many as may be were asked within the hour?"""
+        since = self.clock() - 3600
+        return asked_by_mail(self.engine, since) >= AN_HOUR and not self._answered(mail)
 
     def act(self, mail: ReturnedMail, *, dry_run: bool) -> tuple[Literal["asked", "confirmed", "none"], str]:
         """Ask or confirm, each in transactions of its own: a second time does no harm. What was done, about whom."""

@@ -63,6 +63,7 @@ class Recorder:
         self._clock = clock
         self._is_subscriber = is_subscriber
         self._join = join
+        self.put_off = 0  # sign-ups that wait for a later run; not handled
         self._trust_unsigned = trust_unsigned
         self._dry_run = dry_run
         self._issues: list[tuple[str, int]] = []  # id and number, newest first
@@ -99,6 +100,9 @@ class Recorder:
     def _sign_up(self, data: bytes, feedback: ReturnedMail) -> tuple[Deed, Person | None]:
         """Joining edits the list, which is no part of a transaction; done before the mail counts as handled."""
         if self._join is None or self.is_handled(data):
+            return "none", None
+        if self._join.is_busy(feedback):
+            self.put_off += 1
             return "none", None
         deed, email = self._join.act(feedback, dry_run=self._dry_run)
         if not self._dry_run:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 
 from tests.cli.conftest import Run
@@ -103,6 +104,23 @@ def test_who_is_on_the_list_or_complained_is_not_asked_and_spam_is_left_alone(
     done = run("feedback", *(f"{number}.eml" for number in range(4)), "--json", NEWSLETTER_SMTP__URL=relay.url)
     assert [entry["action"] for entry in json.loads(done.stdout)] == ["none"] * 4
     assert relay.messages == []
+
+
+def test_so_many_an_hour_are_asked_and_the_others_by_a_later_run(folder: Path, run: Run, relay: Relay) -> None:
+    configure(folder)
+    with (folder / "bomb.mbox").open("w") as box:
+        for number in range(45):
+            box.write(f"From x\n{plain(f'victim{number}@example.com', 'Me too', '', to=JOIN)}\n\n")
+    counts = []
+    for _ in range(2):
+        done = run("feedback", "--mbox", "bomb.mbox", "--json", NEWSLETTER_SMTP__URL=relay.url)
+        counts.append(sum(entry["action"] == "asked" for entry in json.loads(done.stdout)))
+    assert (counts, len(relay.messages)) == ([40, 0], 40)
+    assert "5 sign-ups by mail left for a later run" in done.stderr
+    with sqlite3.connect(folder / "newsletter.db") as db:
+        db.execute("UPDATE events SET created = created - 3601")
+    done = run("feedback", "--mbox", "bomb.mbox", "--json", NEWSLETTER_SMTP__URL=relay.url)
+    assert sum(entry["action"] == "asked" for entry in json.loads(done.stdout)) == 5
 
 
 def test_the_author_s_own_address_is_refused(folder: Path, run: Run) -> None:

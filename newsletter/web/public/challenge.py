@@ -12,6 +12,7 @@ import hmac
 from collections import OrderedDict, deque
 from typing import Literal
 
+from newsletter.audience.signup import AN_HOUR
 from newsletter.audience.token import digest
 
 FRESH = 4 * 3600.0
@@ -20,7 +21,7 @@ QUICKEST = 1.0
 PATIENCE = 25.0
 EASY = 3
 BUSY = 10
-MOST = 40
+MOST = AN_HOUR
 """Sign-ups of a network in an hour: without a stamp, with one, and at all."""
 BITS = 16
 """Leading zero bits of a proof: some 65,000 hashes, a second or two in a browser."""
