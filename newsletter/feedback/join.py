@@ -2,8 +2,8 @@
 
 The first mail asks for nothing but a confirmation mail to the address that it claims to come from; the answer to that
 mail proves the address, for it names a Message-ID that nobody else can know (HMAC). A vacation notice answers too, and
-is told apart by `read`. So many an hour are asked, whoever they say they are: senders are forged to bomb others. What the
-mail says is `web.public.mails`'; who may join, `audience.signup`'s.
+is told apart by `read`. So many an hour are asked, whoever they say they are: senders are forged to bomb others. What
+the mail says is `web.public.mails`'; who may join, `audience.signup`'s.
 """
 
 from collections.abc import Callable
