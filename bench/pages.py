@@ -1,14 +1,20 @@
 """The public pages under load: unsubscribe, view and one-click, at a rate, from another process; p50 and p99 in ms.
 
-python bench/pages.py [RATE] [SECONDS]
+Once by themselves, and once while an issue goes out to a sink at full speed. What the server takes of a processor is
+said besides, because a machine that others use says little of milliseconds.
+
+PYTHONPATH=. python bench/pages.py [RATE] [SECONDS]
 """
 
 import asyncio
+import contextlib
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from bench.sinks import sink
 from newsletter.audience.token import load_secret, make_token
 from newsletter.compose.composer import Composer
 from newsletter.config.settings import load_config
@@ -19,6 +25,7 @@ CONFIG = """\
 title = "The Long View"
 author = "Ada Moreau <ada@example.org>"
 url = "https://example.org"
+postal_address = "1 Main Street, Springfield"
 [unsubscribe]
 url = "https://news.example.org"
 [subscribers]
@@ -26,6 +33,8 @@ source = "database"
 """
 READERS = 20_000
 CONNECTIONS = 20
+LIST = 200_000
+"""Who the issue that goes out meanwhile goes to."""
 
 
 def prepare(folder: Path) -> list[tuple[str, bytes]]:
@@ -49,6 +58,11 @@ def prepare(folder: Path) -> list[tuple[str, bytes]]:
         connection.exec_driver_sql(
             "INSERT INTO deliveries (issue, key, email, name, columns, state) VALUES (1, ?, ?, ?, '{}', 'sent')", rows
         )
+        connection.exec_driver_sql(
+            "INSERT INTO subscribers (key, email, name, columns) VALUES (?, ?, '', '{}')",
+            [(f"s{number}@example.org",) * 2 for number in range(LIST)],
+        )
+    (folder / "posts" / "other.md").write_text("---\ntitle: Other\n---\n" + "Some words for all.\n\n" * 40)
     engine.dispose()
     secret = load_secret(config)
     found = []
@@ -96,24 +110,53 @@ async def load(port: int, requests: list[tuple[str, bytes]], rate: float, second
 async def main(rate: float, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as name:
         requests = prepare(Path(name))
+        program = Path(sys.executable).parent / "newsletter"
         server = await asyncio.create_subprocess_exec(
-            Path(sys.executable).parent / "newsletter", "serve", "--port", "8123", cwd=name,
+            program, "serve", "--port", "8123", cwd=name,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         assert server.stdout is not None
         await server.stdout.readline()
         try:
             await load(8123, requests[-600:], 100, 3)  # warm
-            for kind in ("GET /u", "GET /v", "POST /u"):
-                chosen = [request for request in requests if request[0] == kind]
-                times = await load(8123, chosen, rate, seconds)
-                sorted_ = sorted(times[kind])
-                done = len(sorted_) / times["took"][0]
-                p50, p99 = sorted_[len(sorted_) // 2], sorted_[int(len(sorted_) * 0.99)]
-                print(f"{kind:<8} asked {rate:,.0f}/s, done {done:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+            await rounds(server.pid, requests[: len(requests) // 2], rate, seconds)
+            with sink("fastsink") as where:
+                print("while an issue goes out")
+                sending = await asyncio.create_subprocess_exec(
+                    program, "send", "other", "--yes", "--smtp", f"smtp://127.0.0.1:{where.port}", cwd=name,
+                    stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+                )  # fmt: skip
+                await rounds(server.pid, requests[len(requests) // 2 :], rate, seconds)
+                print("still going out" if sending.returncode is None else "it was out before")
+                with contextlib.suppress(ProcessLookupError):
+                    sending.kill()
+                await sending.wait()
         finally:
             server.terminate()
             await server.wait()
+
+
+async def rounds(server: int, requests: list[tuple[str, bytes]], rate: float, seconds: float) -> None:
+    """Each kind of request in turn, and what came of it."""
+    for kind in ("GET /u", "GET /v", "POST /u"):
+        chosen = [request for request in requests if request[0] == kind]
+        before = processor_time(server)
+        times = await load(8123, chosen, rate, seconds)
+        used = processor_time(server) - before
+        sorted_ = sorted(times[kind])
+        done = len(sorted_) / times["took"][0]
+        p50, p99 = sorted_[len(sorted_) // 2], sorted_[int(len(sorted_) * 0.99)]
+        print(
+            f"{kind:<8} asked {rate:,.0f}/s, done {done:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms, "
+            f"{used / len(sorted_) * 1000:.2f} ms of a processor each",
+            flush=True,
+        )
+
+
+def processor_time(process: int) -> float:
+    """Seconds that a process has taken of the processors, in user and kernel mode."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ suppressed. Copies elsewhere (backups, git history, the relay's log, mail alread
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, or_, select, update
 
 from newsletter.audience.address import address_key
 from newsletter.audience.events import Event, events_of
@@ -20,6 +20,19 @@ from newsletter.audience.suppression import Suppression, write_suppression
 from newsletter.audience.token import erased_key
 from newsletter.errors import NewsletterError
 from newsletter.state.schema import deliveries, events, issues, notices, signups, suppressions
+
+_CHUNK = 500
+_COLUMNS = (
+    suppressions.c.email,
+    suppressions.c.reason,
+    suppressions.c.source,
+    suppressions.c.created,
+    suppressions.c.issue,
+)
+_STOPPED = select(*_COLUMNS).where(
+    or_(suppressions.c.key == bindparam("key"), suppressions.c.key == bindparam("hidden"))
+)
+"""Made once: every page asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +57,25 @@ class Known:
 
 def was_erased(engine: Engine, secret: bytes, email: str) -> bool:
     """Was the person with this address erased?"""
-    query = select(suppressions.c.key).where(suppressions.c.key == erased_key(secret, email))
     with engine.connect() as connection:
-        return connection.execute(query).first() is not None
+        return bool(erased_among(connection, secret, [email]))
 
 
-def erased_among(engine: Engine, secret: bytes, emails: Iterable[str]) -> set[str]:
+def erased_among(connection: Connection, secret: bytes, emails: Sequence[str]) -> set[str]:
     """Those of these addresses whose people were erased: nothing is to be written down of them again."""
-    with engine.connect() as connection:
-        hidden = frozenset(connection.scalars(select(suppressions.c.key).where(suppressions.c.email.is_(None))))
-    return {email for email in emails if hidden and erased_key(secret, email) in hidden}
+    found: set[str] = set()
+    for start in range(0, len(emails), _CHUNK):
+        keys = {email: erased_key(secret, email) for email in emails[start : start + _CHUNK]}
+        there = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(keys.values()))))
+        found.update(email for email, key in keys.items() if key in there)
+    return found
 
 
 def stopped(engine: Engine, secret: bytes, email: str) -> Suppression | None:
     """Why `email` must not be mailed, or None if it may be; of somebody erased, without an address. One query."""
-    table = suppressions.c
-    columns = (table.email, table.reason, table.source, table.created, table.issue)
-    keys = (address_key(email), erased_key(secret, email))
+    keys = {"key": address_key(email), "hidden": erased_key(secret, email)}
     with engine.connect() as connection:
-        row = connection.execute(select(*columns).where(table.key.in_(keys))).first()
+        row = connection.execute(_STOPPED, keys).first()
     return Suppression(*row) if row else None
 
 
@@ -76,10 +89,9 @@ def return_erased(engine: Engine, secret: bytes, email: str) -> bool:
 def known(engine: Engine, roster: Roster, email: str) -> Known:
     """Everything about one address, to be shown to that person."""
     key = address_key(email)
-    table, delivery, notice = suppressions.c, deliveries.c, notices.c
-    columns = (table.email, table.reason, table.source, table.created, table.issue)
+    delivery, notice = deliveries.c, notices.c
     with engine.connect() as connection:
-        stopped = connection.execute(select(*columns).where(table.key == key)).first()
+        stopped = connection.execute(select(*_COLUMNS).where(suppressions.c.key == key)).first()
         waiting = connection.execute(
             select(signups.c.email, signups.c.name, signups.c.columns).where(signups.c.key == key)
         ).first()

@@ -145,7 +145,8 @@ def import_(
         note(f"{short_path(str(file))}:{line}: {what}")
     if problems:
         raise NewsletterError(f"{plural(len(problems), 'row')} without an address; fix the file, nothing was done")
-    erased = erased_among(engine, load_secret(load_config(context.obj)), [address for address, _ in rows])
+    with engine.connect() as connection:
+        erased = erased_among(connection, load_secret(load_config(context.obj)), [address for address, _ in rows])
     new = suppress_all(engine, [row for row in rows if row[0] not in erased], "import", time.time())
     say(f"{plural(new, 'address')} suppressed, {len(rows) - new:,} were already".replace("addresss", "addresses"))
 

@@ -5,18 +5,26 @@ page's own button also owes the reader one mail, with the way back in it, becaus
 passed on. The token names the issue, which is kept.
 """
 
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from newsletter.audience.address import address_key
-from newsletter.audience.erasure import stopped
-from newsletter.audience.events import record
+from newsletter.audience.erasure import erased_among, stopped
+from newsletter.audience.events import record, record_all
 from newsletter.audience.notices import owe, owed_lately
-from newsletter.audience.suppression import Suppression, suppressed, unsuppress, write_suppression
+from newsletter.audience.suppression import Suppression, suppressed, unsuppress, write_suppressions
+from newsletter.state.sqlite import begin_soon
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
+from newsletter.web.public.together import Together
 
 REASONS = ("often", "content", "never", "other")
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
@@ -24,6 +32,7 @@ ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
 def routes(public: Public) -> list[Route]:
     """The page's route."""
+    one_clicks = Together(partial(_one_click, public))
 
     async def page(request: Request) -> Response:
         reader = public.reader(request, "unsubscribe")
@@ -32,6 +41,10 @@ def routes(public: Public) -> list[Route]:
         if request.method != "POST":
             return _show(public, request, reader)
         form = await read_form(request)
+        if first(form, ONE_CLICK[0]).lower() == ONE_CLICK[1].lower():
+            if not is_test(reader):
+                await one_clicks.do(reader)
+            return PlainTextResponse("")
         return await run_in_threadpool(_post, public, request, reader, form)
 
     return [Route("/u/{token}", page, methods=["GET", "POST"])]
@@ -54,13 +67,9 @@ def _show(public: Public, request: Request, reader: tuple[str, str]) -> Response
 
 def _post(public: Public, request: Request, reader: tuple[str, str], form: Form) -> Response:
     email, issue = reader
-    one_click = first(form, ONE_CLICK[0]).lower() == ONE_CLICK[1].lower()
     path = f"/u/{request.path_params['token']}"
     if public.keeps_nothing(reader):
-        return PlainTextResponse("") if one_click else public.see(path)
-    if one_click:
-        leave(public, email, issue, "one-click")
-        return PlainTextResponse("")
+        return public.see(path)
     if first(form, "undo"):
         come_back(public, email, issue, "page")
         return public.see(f"{path}?back=1")
@@ -77,16 +86,35 @@ def _post(public: Public, request: Request, reader: tuple[str, str], form: Form)
 
 def leave(public: Public, email: str, issue: str, source: str, *, notice: bool = False) -> None:
     """Mail this reader nothing more; with `notice`, one last mail says so, once."""
-    key, now = address_key(email), public.clock()
+    key = address_key(email)
     with public.engine.begin() as connection:
-        if not write_suppression(connection, key, Suppression(email, "unsubscribe", source, now, issue or None)):
-            return
-        record(connection, key, "left", now, issue, form=source)
-        owes = notice and not owed_lately(connection, key, "goodbye", 0)
+        owes = _leave(connection, public, [(email, issue)], source) > 0 and notice
+        owes = owes and not owed_lately(connection, key, "goodbye", 0)
         if owes:
-            owe(connection, email, "goodbye", now, issue=issue)
+            owe(connection, email, "goodbye", public.clock(), issue=issue)
     if owes:
         public.owed()
+
+
+def _one_click(public: Public, readers: Sequence[tuple[str, str]]) -> None:
+    """Mail these readers nothing more, by what their mail programs ask for."""
+    with public.engine.begin() as connection:
+        if isinstance(own := connection.connection.driver_connection, sqlite3.Connection):
+            begin_soon(own, Path(public.engine.url.database or ""))
+        _leave(connection, public, readers, "one-click")
+
+
+def _leave(connection: Connection, public: Public, readers: Sequence[tuple[str, str]], source: str) -> int:
+    """Write down that these readers left, each over an issue; of how many that is news. Of the erased nothing."""
+    now, erased = public.clock(), erased_among(connection, public.secret, [email for email, _ in readers])
+    rows = {
+        address_key(email): Suppression(email, "unsubscribe", source, now, issue or None)
+        for email, issue in readers
+        if email not in erased
+    }
+    news = write_suppressions(connection, rows) if rows else set()
+    record_all(connection, "left", [(key, now, rows[key].issue, {"form": source}) for key in news])
+    return len(news)
 
 
 def come_back(public: Public, email: str, issue: str, source: str) -> bool:
