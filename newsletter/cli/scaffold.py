@@ -32,7 +32,7 @@ permalink = {permalink}
 url = ""                      # your relay: smtp://user@host:587, or smtps://user@host:465;
                               # its password: NEWSLETTER_SMTP__PASSWORD in the environment
 connections = 10
-rate = ""                     # "14/s", "200/m", "50000/d", or several
+rate = ""                     # "14/s", "200/m", "50000/d", or several; "ramp 500/d x1.5"
 
 [subscribers]
 source = "subscribers.csv"

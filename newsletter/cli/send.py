@@ -66,7 +66,9 @@ def send(
     connections: Annotated[
         int | None, typer.Option("--connections", metavar="N", min=1, max=1000, help="Open at once.")
     ] = None,
-    rate: Annotated[str | None, typer.Option("--rate", metavar="R", help='Such as 14/s or "14/s 50000/d".')] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="R", help='Such as 14/s, "14/s 50000/d", "ramp 500/d x1.5".')
+    ] = None,
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help='Wait until then: 18:30, "2026-05-04 09:00"; or now.')
     ] = None,
@@ -229,7 +231,8 @@ def send_issue(config: "Config", options: Options) -> int:
         if options.dry_run:
             _foresee(config, options, plan)
         answered = not config.unsubscribe.url or has_answered(config)
-        show_plan(plan, options, prepared, answered=answered)
+        by_day = {relay.name: ledger.sent_by_day(relay.name) for relay in options.relays if relay.has_ramp}
+        show_plan(plan, options, prepared, answered=answered, by_day=by_day)
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
         delivery = PlannedRun(config, options, retry, ledger, plan, prepared, lambda: plan_for(read(open_list(config))))

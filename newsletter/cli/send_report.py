@@ -1,7 +1,9 @@
 """What `send` says: the plan before, the report after, for people and for programs."""
 
 import shlex
+import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +42,17 @@ def name_rejected(plan: "Plan", path: object) -> None:
         note(f"and {plural(hidden, 'more row')} that can't be mailed; `newsletter subscribers check` names them")
 
 
-def show_plan(plan: "Plan", options: "Options", prepared: "Prepared | None", *, answered: bool) -> None:
+def show_plan(
+    plan: "Plan",
+    options: "Options",
+    prepared: "Prepared | None",
+    *,
+    answered: bool,
+    by_day: Mapping[str, dict[int, int]],
+) -> None:
     """Say what a run would do. Beside JSON only what may be amiss, on stderr; for cron only what resembles another.
 
-    `answered`: the address to unsubscribe by ever did.
+    `answered`: the address to unsubscribe by ever did. `by_day`: what each relay with a ramp was given on which day.
     """
     relays = () if options.dry_run else options.relays
     doubts = _doubts(plan, prepared, is_live=not options.dry_run)
@@ -56,7 +65,7 @@ def show_plan(plan: "Plan", options: "Options", prepared: "Prepared | None", *, 
                 note(f"{last}: {value}")
         return
     never = "" if answered else NEVER_ANSWERED.format(plan.issue.unsubscribe_url, _check(plan))
-    for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays), *moments):
+    for name, value in (*_rows(plan, relays), ("Unsubscribe", never), *doubts, *_work(plan, relays, by_day), *moments):
         if value:
             say_row(name, value)
 
@@ -124,9 +133,7 @@ def _rows(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
         )
         if count
     ]
-    through = "; ".join(
-        ", ".join((relay.name, plural(relay.connections, "connection"), *map(str, relay.rate))) for relay in relays
-    )
+    through = "; ".join(_relay(relay) for relay in relays)
     return [
         ("Subject", source_text(issue.subject)),
         ("From", issue.sender),
@@ -143,8 +150,34 @@ def _rows(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
     ]
 
 
-def _work(plan: "Plan", relays: "tuple[Relay, ...]") -> list[tuple[str, str]]:
-    return [("To send", f"{plan.to_send:,}"), ("Time", _time(relays, plan.to_send))]
+def _relay(relay: "Relay") -> str:
+    """Name, connections, rates, and for whom, if it is bound."""
+    bound = f"for {', '.join(sorted(relay.domains))} alone" if relay.domains else ""
+    return ", ".join(filter(None, (relay.name, plural(relay.connections, "connection"), *map(str, relay.rate), bound)))
+
+
+def _work(plan: "Plan", relays: "tuple[Relay, ...]", by_day: Mapping[str, dict[int, int]]) -> list[tuple[str, str]]:
+    rows = [("To send", f"{plan.to_send:,}"), ("Time", _time(relays, plan.to_send))]
+    return [*rows, *(("" if number else "Warm-up", line) for number, line in enumerate(_ramps(plan, relays, by_day)))]
+
+
+def _ramps(plan: "Plan", relays: "tuple[Relay, ...]", by_day: Mapping[str, dict[int, int]]) -> list[str]:
+    """What ramps leave of today, and on how many days all will have it."""
+    from newsletter.smtp.rate import DAY, Ramp, days_for
+
+    today = int(time.time() // DAY)
+    ramps = [
+        (relay, ramp, by_day.get(relay.name, {})) for relay in relays for ramp in relay.rate if isinstance(ramp, Ramp)
+    ]
+    lines = []
+    for relay, ramp, sent in ramps:
+        day = 1 + sum(1 for other, count in sent.items() if count and other < today)
+        used = f", {sent[today]:,} of them used" if sent.get(today) else ""
+        lines.append(f"{relay.name} takes {ramp.share(today, sent):,} today, on its day {day:,} of sending{used}")
+    if ramps and plan.to_send and len([ramp for _, ramp, _ in ramps]) == len(relays):
+        days = days_for(plan.to_send, today, [(ramp, sent) for _, ramp, sent in ramps])
+        lines.append("all of them today" if days == 1 else f"all of them within {days:,} days, if it goes on every day")
+    return lines
 
 
 def _time(relays: "tuple[Relay, ...]", count: int) -> str:

@@ -68,11 +68,12 @@ async def send_direct(
 ) -> list[tuple[str, Reply]]:
     """Send each once, in turn, over one connection; (address, reply) in the same order, code 0 where none came.
 
-    The first relay that can be reached is used. Raises NewsletterError where none can: with 75 where that may pass.
+    The first relay that can be reached is used, one that is bound to domains last. Raises NewsletterError where none
+    can: with 75 where that may pass.
     """
     limits = timeouts or Timeouts()
     troubles: list[RelayTrouble] = []
-    for relay in relays:
+    for relay in sorted(relays, key=lambda relay: bool(relay.domains)):
         try:
             session = await Connector(replace(relay, is_rehearsal=True)).connect(limits.connect)
         except RelayTrouble as error:

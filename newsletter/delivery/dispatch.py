@@ -7,16 +7,15 @@ The hot path is `next` and `settle`: a connection asks for a message, and brings
 """
 
 import asyncio
-import itertools
 import json
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.message.envelope import Envelope
+from newsletter.delivery.backlog import Backlog
 from newsletter.delivery.domains import Domains
 from newsletter.delivery.ledger.batch import Claimed
 from newsletter.delivery.ledger.journal import Journal
@@ -28,6 +27,8 @@ from newsletter.smtp.connection import Connection
 from newsletter.smtp.reply import Action, Reply, Verdict, verdict
 from newsletter.smtp.transaction import Transaction
 
+MOST_WAITING = 2000
+"""Claimed recipients above which no more are claimed, though a relay that is not bound to their domains has room."""
 DROPS = 3
 """Connections that may be lost under one message before it has to wait like a deferred one."""
 _ANSWERED = {
@@ -64,7 +65,8 @@ class Dispatcher:
         self._chance = chance
         self.tally = tally
         self.domains = Domains()
-        self.queue: deque[Transaction] = deque()  # claimed, not under way
+        self.queue = Backlog(pool.bound)  # claimed, not under way
+        self.set_aside = 0  # recipients whom no relay takes any more in this run
         self.under_way = 0
         self.batch = 50  # recipients to claim at once
         self.claiming = False
@@ -80,15 +82,16 @@ class Dispatcher:
     def next(self, connection: Connection) -> Transaction | None:
         """The next message for this connection."""
         route = self._pool.of[connection]
-        while self.queue and not (self.held or self._ending.asked or route.left_out):
+        queue, lanes = self.queue, route.lanes
+        while queue.depth(lanes) and not (self.held or self._ending.asked or route.left_out):
             now = self._loop.time()
             wait = route.pace.wait(now)
             if wait > 0:
                 self._wake_later(wait)
                 return None
-            transaction = self.queue.popleft()
-            if len(self.queue) < self.batch // 2 and not self.exhausted:
-                self.claim()
+            transaction = queue.take(lanes)
+            if queue.depth(lanes) < self.batch // 2:
+                self._claim_more()
             if not self._is_free(transaction, connection, now) or (
                 transaction.envelope is None and not self._write(transaction)
             ):
@@ -99,14 +102,14 @@ class Dispatcher:
                 self._ahead = True
                 self._loop.call_soon(self._write_ahead)
             return transaction
-        if not (self.queue or self.exhausted or self.held):
-            self.claim()
+        if not queue.depth(lanes):
+            self._claim_more()
         return None
 
     def _write_ahead(self) -> None:
         """Write the next messages, while those before them are on their way."""
         self._ahead = False
-        for transaction in list(itertools.islice(self.queue, self._pool.most)):
+        for transaction in self.queue.ahead(self._pool.most):
             if transaction.envelope is None and not self._write(transaction):
                 self.queue.remove(transaction)
 
@@ -237,7 +240,7 @@ class Dispatcher:
     def _give_back(self, transaction: Transaction, reply: Reply) -> None:
         """To the front of the queue, under another Transaction: a late word about the old one can't be taken for it."""
         self._journal.record(transaction, "pending", reply, "")
-        self.queue.appendleft(
+        self.queue.put_back(
             replace(
                 transaction,
                 envelope=None,
@@ -299,20 +302,31 @@ class Dispatcher:
             self._skipped(transaction)
         self.queue.extend(claimed.transactions)
         self._ending.changed.set()
-        if not (
-            self.queue or self.exhausted or self.held
-        ):  # all of them are suppressed: no connection may be open to ask on
-            self.claim()
+        self.drop_orphans()
+        if not self.queue:  # all of them are suppressed: no connection may be open to ask on
+            self._claim_more()
         self.wake()
+
+    def _claim_more(self) -> None:
+        """Claim on, unless so many wait for the relays that they are bound to that it would be of no use."""
+        if not (self.exhausted or self.held) and len(self.queue) < max(self.batch, MOST_WAITING):
+            self.claim()
+
+    def drop_orphans(self) -> None:
+        """Whoever waits for relays that are all left out stays as they are, for the next run."""
+        for transaction in self.queue.drain(self._pool.orphaned):
+            self.set_aside += 1
+            self.tally.count["deferred"] += transaction.deferred
+            self._journal.settled(transaction)
 
     def hold(self) -> None:
         """No further message. Once nobody is under way, who was claimed is given back: a long pause leaves no doubt."""
         self.held = True
         if self.under_way or self.claiming or not self.queue:
             return
-        untried = sum(not transaction.deferred for transaction in self.queue)
-        self.tally.count["deferred"] += len(self.queue) - untried
-        self.queue.clear()
+        waiting = self.queue.drain()
+        untried = sum(not transaction.deferred for transaction in waiting)
+        self.tally.count["deferred"] += len(waiting) - untried
         self.exhausted = False
         self._journal.release(untried)
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
 from newsletter.delivery.ledger.journal import Journal
 from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.pace import Pace, RetryPolicy
+from newsletter.delivery.pace import Pace, RetryPolicy, Used
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Progress, Report, Tally
 from newsletter.errors import Cancelled, NewsletterError, TooLate, TryAgainLater
 from newsletter.smtp.connection import Timeouts
+from newsletter.smtp.rate import Rate
 from newsletter.smtp.relay import Relay
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ SWITCH = 0.0001
 TICK = 0.25
 PAUSED, CANCELLED = "paused", "cancelled"
 """What may be asked of a running issue."""
+LONG = 60.0
+"""Seconds for which no relay takes anything above which whoever was claimed is given back."""
 KEPT_IDLE = 10.0
 """Seconds of waiting for a retry above which connections are closed meanwhile."""
 
@@ -114,8 +117,13 @@ async def deliver_plan(
 
 def _route(relay: Relay, ledger: Ledger, now: float) -> Route:
     """The relay, with what earlier runs took of its long rates."""
-    used = {rate: ledger.used(relay.name, rate, now) for rate in relay.rate if rate.seconds >= 3600}
-    return Route(relay, Pace(relay.rate, relay.connections, now, used))
+    windows = {
+        rate: ledger.used(relay.name, rate, now)
+        for rate in relay.rate
+        if isinstance(rate, Rate) and rate.seconds >= 3600
+    }
+    days = ledger.sent_by_day(relay.name) if relay.has_ramp else {}
+    return Route(relay, Pace(relay.rate, relay.connections, now, Used(windows, days, ledger.clock() - now)))
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:
@@ -159,7 +167,7 @@ class _Run:
             self._ending.ask(TooLate("its send_before has passed; who has not got it yet does not get it any more"))
         elif state == CANCELLED:
             self._ending.ask(Cancelled("the issue was cancelled; who was not mailed yet is skipped"))
-        elif state == PAUSED:
+        elif state == PAUSED or self._pool.wait() > LONG:
             dispatcher.hold()
             dispatcher.tally.progress.next_retry = None
             for connection in self._pool:
@@ -180,10 +188,13 @@ class _Run:
             while not (self._is_done() or stop.is_set() or abort.is_set()):
                 if not self._is_held():
                     self._look_at_retries()
-                    self._pool.open_connections(dispatcher, len(dispatcher.queue) + dispatcher.under_way)
+                    dispatcher.drop_orphans()
+                    self._pool.open_connections(dispatcher, self._work)
                     dispatcher.wake()
                 self._tick()
                 await self._wait_for_change(TICK)
+            if dispatcher.set_aside:
+                self._ending.error = self._ending.error or next(iter(self._pool.orphaned.values()))
             self._ending.ask()
             self._pool.quit()
             await self._drain(abort)
@@ -196,6 +207,12 @@ class _Run:
                 await asyncio.wait(lost, timeout=2.0)  # each gives back what it had
             await self._journal.stop()
         self._tick()
+
+    def _work(self, route: Route) -> int:
+        """How many messages there are for the connections of a relay."""
+        dispatcher = self._dispatcher
+        busy = len(route.connections) if self._pool.bound else dispatcher.under_way
+        return dispatcher.queue.depth(route.lanes) + busy
 
     def _is_done(self) -> bool:
         dispatcher = self._dispatcher

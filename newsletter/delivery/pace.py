@@ -6,12 +6,12 @@ shared by its connections; recipients' domains are delivery.domains' business.
 
 import math
 import re
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from newsletter.errors import NewsletterError
-from newsletter.smtp.rate import Rate
+from newsletter.smtp.rate import DAY, Limit, Ramp, Rate
 from newsletter.smtp.reply import Verdict
 
 IN_A_ROW = 5
@@ -69,15 +69,52 @@ class Quota:
             self._used.append((now, 1))
 
 
-def limits(rates: tuple[Rate, ...], now: float, used: dict[Rate, list[tuple[float, int]]]) -> list[Spacing | Quota]:
+class DayShare:
+    """What a ramp allows: a share of each day of UTC, larger on each further day on which something was sent.
+
+    `sent`: how many went on which day (since 1970). `wall`: what makes `now` seconds since 1970.
+    """
+
+    def __init__(self, ramp: Ramp, sent: Mapping[int, int], wall: float) -> None:
+        self._ramp = ramp
+        self._sent = Counter(sent)
+        self._wall = wall
+        self._today, self._share = -1, 0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next message may go; 0 or less: now."""
+        day, passed = divmod(now + self._wall, DAY)
+        if day != self._today:
+            self._today, self._share = int(day), self._ramp.share(int(day), self._sent)
+        return 0.0 if self._sent[self._today] < self._share else DAY - passed
+
+    def take(self, now: float) -> None:
+        """One goes now."""
+        self._sent[int((now + self._wall) // DAY)] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What earlier runs took of a relay's limits, by its ledger."""
+
+    windows: Mapping[Rate, list[tuple[float, int]]] = field(default_factory=dict)  # (when, how many), by a long rate
+    days: Mapping[int, int] = field(default_factory=dict)  # how many on which day, for a ramp
+    wall: float = 0.0  # what makes the loop's clock seconds since 1970
+
+
+def limits(rates: tuple[Limit, ...], now: float, used: Used) -> list[Spacing | Quota | DayShare]:
     """What keeps to `rates`: the shortest window of up to a minute is spaced evenly, the others are quotas.
 
-    So "14/s 50000/d" sends 14 a second until the day's share is used up, and "200/m" sends one every 0.3 s. `used`
-    holds what earlier runs took of each window: (when, how many).
+    So "14/s 50000/d" sends 14 a second until the day's share is used up, and "200/m" sends one every 0.3 s.
     """
     spaced = rates[0] if rates and rates[0].seconds <= 60 else None
-    found: list[Spacing | Quota] = [Spacing(spaced.count / spaced.seconds, now)] if spaced else []
-    return found + [Quota(rate, used.get(rate, [])) for rate in rates if rate is not spaced]
+    found: list[Spacing | Quota | DayShare] = [Spacing(spaced.count / spaced.seconds, now)] if spaced else []
+    for rate in rates:
+        if isinstance(rate, Ramp):
+            found.append(DayShare(rate, used.days, used.wall))
+        elif rate is not spaced:
+            found.append(Quota(rate, used.windows.get(rate, [])))
+    return found
 
 
 class Pace:
@@ -85,12 +122,12 @@ class Pace:
 
     def __init__(
         self,
-        rates: tuple[Rate, ...],
+        rates: tuple[Limit, ...],
         connections: int,
         now: float,
-        used: dict[Rate, list[tuple[float, int]]] | None = None,
+        used: Used | None = None,
     ) -> None:
-        self._limits = limits(rates, now, used or {})
+        self._limits = limits(rates, now, used or Used())
         self._most = connections
         self.connections = connections  # how many may be open now
         self.slowed: float | None = None  # messages a second while slowed
@@ -175,11 +212,13 @@ class Pace:
             self._spacing = Spacing(self.slowed, now)
 
 
-def time_at_rates(rates: Sequence[tuple[Rate, ...]], count: int) -> float:
+def time_at_rates(limits: Sequence[tuple[Limit, ...]], count: int) -> float:
     """Seconds that `count` messages take at the least over relays of these rates; 0 where one has none.
 
-    The shortest rate spaces the messages where it is in seconds or minutes; the others are quotas.
+    A ramp is counted in days (`smtp.rate.days_for`), not here. The shortest rate spaces the messages where it is in
+    seconds or minutes; the others are quotas.
     """
+    rates = [tuple(limit for limit in each if isinstance(limit, Rate)) for each in limits]
     if not count or not rates or not all(rates):
         return 0.0
 

@@ -7,9 +7,10 @@ the handler's business (delivery.dispatch).
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from newsletter.delivery.backlog import REST
 from newsletter.delivery.pace import Pace
 from newsletter.delivery.progress import Ending
 from newsletter.delivery.refusals import Refusals
@@ -53,6 +54,8 @@ class Route:
         self.failures = 0  # in a row: not reached, or closed without taking a message
         self.retry_at = 0.0
         self.trouble: RelayTrouble | None = None  # why it could not be reached
+        self.lanes = tuple(sorted(relay.domains)) or (REST,)  # whom it takes
+        self.down_since: float | None = None  # it fails, and has no connection
         self.left_out = False  # it has said something that is about us
         self.careful = 0  # messages whose final dot is still to be held back
 
@@ -87,6 +90,8 @@ class RelayPool:
         self._loop = asyncio.get_running_loop()
         self.all = routes
         self.of: dict[Connection, Route] = {}
+        self.bound = frozenset(domain for route in routes for domain in route.relay.domains)
+        self.orphaned: dict[str, NewsletterError] = {}  # lanes whose relays are all left out, and why
         self.most = sum(route.relay.connections for route in routes)
         self._ending = ending
         self._timeouts = timeouts
@@ -94,14 +99,13 @@ class RelayPool:
         self._no_wait = no_wait
         self._closing = False
         self._began = self._loop.time()
-        self._down_since: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self.of))
 
-    def open_connections(self, handler: Handler, work: int) -> None:
-        """Open connections for `work` messages of `handler`; close them where a relay wants fewer."""
+    def open_connections(self, handler: Handler, work: Callable[[Route], int]) -> None:
+        """Open connections for the messages that `handler` has for each; close them where a relay wants fewer."""
         now = self._loop.time()
         for route in self.all:
             if self._closing or route.left_out:
@@ -109,12 +113,12 @@ class RelayPool:
             allowed = route.pace.connections if route.reached else 1  # fifty wrong logins at once lock an account
             if route.failures:
                 allowed = 1 if now >= route.retry_at else 0
-            if route.pace.rests_until > now:
+            if (wait := route.pace.wait(now)) > KEPT_IDLE or route.pace.rests_until > now:
                 allowed = 0
-                if route.pace.rests_until > now + KEPT_IDLE:
+                if wait > KEPT_IDLE:
                     for connection in list(route.connections):
                         connection.quit()
-            for _ in range(min(allowed, work) - len(route.connections) - route.opening):
+            for _ in range(min(allowed, work(route)) - len(route.connections) - route.opening):
                 route.opening += 1
                 task = self._loop.create_task(self._open(handler, route))
                 self._tasks.add(task)
@@ -142,7 +146,7 @@ class RelayPool:
             route.opening -= 1
             self._ending.changed.set()
         route.reached = True
-        self._down_since = None
+        route.down_since = None
         careful = CAREFUL if route.careful else 0.0
         connection = Connection(handler, session, self._timeouts, careful)
         self.of[connection] = route
@@ -173,14 +177,16 @@ class RelayPool:
         route.failures += 1
         wait = min(self._timeouts.back_off * 2.0 ** min(route.failures - 1, 20), LONGEST_BACK_OFF)
         route.retry_at = now + wait * (0.8 + 0.4 * self._chance.random())
-        others = [other for other in self.all if not other.left_out]
+        route.down_since = now if route.down_since is None else route.down_since
+        others = [other for other in self.all if not other.left_out and {*other.lanes} & {*route.lanes}]
         if any(other.connections or not other.failures for other in others):
             return
-        self._down_since = now if self._down_since is None else self._down_since
+        since = max(other.down_since or now for other in others)
         enough = all(other.failures >= FIRST_TRIES for other in others) or now - self._began >= self._timeouts.connect
-        never = enough and not any(other.reached for other in self.all)
-        if never or now - self._down_since > PATIENCE or (self._no_wait and route.failures >= 5):
-            self._ending.ask(_away(route.trouble))
+        never = enough and not any(other.reached for other in self.all if {*other.lanes} & {*route.lanes})
+        if never or now - since > PATIENCE or (self._no_wait and route.failures >= 5):
+            for other in (route, *others):
+                self.leave_out(other, _away(other.trouble))
 
     def limit(self, route: Route, window: float, said: str) -> None:
         """The relay says that we have sent as much as we may: slower, or a rest until its `window` turns, or the end.
@@ -212,8 +218,12 @@ class RelayPool:
         route.left_out = True
         for connection in list(route.connections):
             connection.quit()
+        for lane in route.lanes:
+            if all(other.left_out for other in self.all if lane in other.lanes):
+                self.orphaned.setdefault(lane, error)
         if all(other.left_out for other in self.all):
             self._ending.ask(error)
+        self._ending.changed.set()
 
     def quit(self) -> None:
         """No further message; what is under way is finished."""
@@ -229,6 +239,11 @@ class RelayPool:
         for connection in self:
             connection.abort()
 
+    def wait(self) -> float:
+        """Seconds until some relay may take the next message; 0 or less: now."""
+        now = self._loop.time()
+        return min((route.pace.wait(now) for route in self.all if not route.left_out), default=0.0)
+
     def notes(self) -> list[str]:
         """What a user should know about the relays now."""
         now = self._loop.time()
@@ -238,7 +253,12 @@ class RelayPool:
             for route in self.all
             if route.pace.rests_until > now
         ]
-        return [*slowed, *resting] + [
+        full = [
+            f"{route.relay.name} has had its share, and goes on at {_clock(wait)}"
+            for route in self.all
+            if route.pace.rests_until <= now and not route.left_out and (wait := route.pace.wait(now)) > KEPT_IDLE
+        ]
+        return [*slowed, *resting, *full] + [
             str(route.trouble) for route in self.all if route.trouble and (route.failures or route.left_out)
         ]
 

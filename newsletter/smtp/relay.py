@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
-from newsletter.smtp.rate import Rate, parse_rate
+from newsletter.smtp.rate import Limit, Ramp, parse_rate
 
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 MAX_CONNECTIONS = 1000
 _FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,75}\Z")
+_DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}\Z")
 _OURS = frozenset(
     {
         "from", "to", "cc", "bcc", "subject", "date", "message-id", "reply-to", "sender", "return-path", "received",
@@ -32,17 +33,23 @@ class Relay:
     user: str = ""
     password: str = field(default="", repr=False)
     connections: int = 10
-    rate: tuple[Rate, ...] = ()
+    rate: tuple[Limit, ...] = ()
     ca_file: str = ""  # PEM; empty: the system's authorities
     headers: bytes = b""  # that this relay wants on each message, CRLF after each
     oauth: str = ""  # a command that prints an access token, in place of the password (XOAUTH2)
     folder: str = ""  # where that command is run; empty: where we are
+    domains: frozenset[str] = frozenset()  # of recipients that it is bound to; empty: whom no other is bound to
     is_rehearsal: bool = False  # the test inbox is what is meant
 
     @property
     def name(self) -> str:
         """host:port, as shown and recorded."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def has_ramp(self) -> bool:
+        """Whether a day's share grows from day to day."""
+        return any(isinstance(rate, Ramp) for rate in self.rate)
 
     @property
     def is_loopback(self) -> bool:
@@ -62,7 +69,7 @@ def parse_relay(
     connections: int = 10,
     rate: str = "",
 ) -> Relay:
-    """The relay that `smtp[s]://[user@]host[:port][?connections=N&rate=R]` names; the other arguments are the defaults.
+    """The relay of `smtp[s]://[user@]host[:port][?connections=N&rate=R&domains=D]`; the other arguments are defaults.
 
     Raises NewsletterError for what is no such URL. A password in it is refused: URLs end up in logs and histories.
     """
@@ -85,10 +92,10 @@ def parse_relay(
     if not host or port == 0 or any(char.isspace() or ord(char) < 33 for char in unquote(host)):
         raise NewsletterError(f"{shown!r} names no host; use smtp://user@host:587")
     if parts.path not in ("", "/") or parts.fragment:
-        raise NewsletterError(f"{shown!r}: nothing may follow the host but ?connections=…&rate=…")
+        raise NewsletterError(f"{shown!r}: nothing may follow the host but ?connections=…&rate=…&domains=…")
     options = parse_qs(parts.query, keep_blank_values=True)
-    if unknown := set(options) - {"connections", "rate"}:
-        raise NewsletterError(f"{shown!r}: unknown option {min(unknown)!r}; known: connections, rate")
+    if unknown := set(options) - {"connections", "rate", "domains"}:
+        raise NewsletterError(f"{shown!r}: unknown option {min(unknown)!r}; known: connections, rate, domains")
     if "connections" in options:
         text = options["connections"][-1]
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_CONNECTIONS:
@@ -102,7 +109,33 @@ def parse_relay(
         password=password if parts.username else "",
         connections=connections,
         rate=parse_rate(options["rate"][-1] if "rate" in options else rate),
+        domains=_domains(options["domains"][-1], shown) if "domains" in options else frozenset(),
     )
+
+
+def _domains(text: str, shown: str) -> frozenset[str]:
+    """Domains as they stand in addresses: in lower case and ASCII. Raises NewsletterError."""
+    found = set()
+    for word in filter(None, re.split(r"[,\s]+", text.strip().lower())):
+        try:
+            domain = word.removeprefix("@").encode("idna").decode("ascii")
+        except UnicodeError:
+            domain = ""
+        if not _DOMAIN.match(domain):
+            raise NewsletterError(f"{shown!r}: {word!r} is no domain; use domains=example.org,example.net")
+        found.add(domain)
+    if not found:
+        raise NewsletterError(f"{shown!r}: domains is empty; use domains=example.org,example.net, or take it out")
+    return frozenset(found)
+
+
+def refuse_bound(relays: Sequence[Relay]) -> None:
+    """Raise NewsletterError where every relay is bound to domains: somebody would be left without one."""
+    if relays and all(relay.domains for relay in relays):
+        bound = ", ".join(sorted({domain for relay in relays for domain in relay.domains})[:5])
+        raise NewsletterError(
+            f"every relay is bound to domains ({bound}), so nobody else could be sent to; leave `domains` out of one"
+        )
 
 
 def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, ...]:
@@ -117,6 +150,8 @@ def configured_relays(config: Config, urls: Sequence[str] = ()) -> tuple[Relay, 
             parse_relay(url, password=config.smtp_password(), connections=smtp.connections, rate=smtp.rate)
             for url in urls or smtp.urls
         ]
+    with contextlib.nullcontext() if urls else config.naming("smtp", "url"):
+        refuse_bound(relays)
     with config.naming("smtp", "headers"):
         headers = header_lines(smtp.headers)
     if smtp.oauth and not all(relay.user for relay in relays):

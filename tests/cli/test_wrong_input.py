@@ -251,3 +251,18 @@ def test_local_time_needs_a_timezone_for_each_reader_and_no_offset(folder: Path,
     (folder / "subscribers.csv").write_text("email,timezone\nada@example.org,Europe/Paris\n")
     passed = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1", "--at", "2020-01-02 18:00", "--local-time")
     assert "has passed by every reader's clock; give a time to come" in one_line(passed.stderr)
+
+
+def test_the_plan_says_what_a_warm_up_leaves_of_today_and_that_a_bound_relay_needs_another(
+    folder: Path, call_here: Call
+) -> None:
+    url = "smtp://127.0.0.1:1"
+    code, out, _ = call_here("send", "hello", "--smtp", url, "--rate", "ramp 2/d x1.5")
+    assert code == 2
+    assert "Relay        127.0.0.1:1, 10 connections, ramp 2/d x1.5\n" in out
+    assert "Warm-up      127.0.0.1:1 takes 2 today, on its day 1 of sending\n" in out
+    assert "             all of them within 2 days, if it goes on every day\n" in out
+    code, out, _ = call_here("send", "hello", "--smtp", url, "--smtp", f"{url}?domains=example.net,example.com")
+    assert "127.0.0.1:1, 10 connections, for example.com, example.net alone\n" in out
+    code, _, err = call_here("send", "hello", "--smtp", f"{url}?domains=example.net")
+    assert (code, err.split(",")[0]) == (2, "newsletter: every relay is bound to domains (example.net)")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.delivery.domains import PAUSE, Domains
-from newsletter.delivery.pace import IN_A_ROW, RECOVERY, Pace, RetryPolicy, parse_duration, time_at_rates
+from newsletter.delivery.pace import IN_A_ROW, RECOVERY, Pace, RetryPolicy, Used, parse_duration, time_at_rates
 from newsletter.errors import NewsletterError
-from newsletter.smtp.rate import Rate, parse_rate
+from newsletter.smtp.rate import Ramp, Rate, days_for, parse_rate
 from newsletter.smtp.reply import Action, Verdict
 
 WELL = Verdict(Action.SENT)
@@ -60,9 +60,34 @@ def test_a_daily_quota_is_used_at_once_and_never_exceeded() -> None:
 
 def test_a_quota_remembers_what_earlier_runs_took() -> None:
     rate = Rate(50, 86_400)
-    pace = Pace((rate,), 10, 1000.0, {rate: [(0.0, 30), (900.0, 15)]})
+    pace = Pace((rate,), 10, 1000.0, Used({rate: [(0.0, 30), (900.0, 15)]}))
     times = sent_until(pace, 1010.0, 0.5, now=1000.0)
     assert len(times) == 5
+
+
+def test_a_ramp_gives_each_day_of_sending_a_larger_share_and_remembers_the_earlier_ones() -> None:
+    [_, ramp] = parse_rate("14/s ramp 500/d x1.5")
+    assert isinstance(ramp, Ramp)
+    assert str(ramp) == "ramp 500/d x1.5"
+    assert [ramp.share(day, {1: 500, 2: 700, 4: 9}) for day in (1, 2, 3, 4, 5, 50)] == [
+        500,
+        750,
+        1125,
+        1125,
+        1687,
+        1687,
+    ]
+    assert ramp.share(9999, dict.fromkeys(range(9999), 1)) == 10**12
+    assert days_for(500, 1, [(ramp, {})]) == 1
+    assert days_for(501, 1, [(ramp, {})]) == 2
+    assert days_for(1251, 2, [(ramp, {1: 500, 2: 1})]) == 2
+    assert days_for(2000, 1, [(ramp, {}), (ramp, {})]) == 2
+    [small] = parse_rate("ramp 10/d x2")
+    times = sent_until(
+        Pace((small,), 10, 0.0, Used(days={-1: 10, 0: 5}, wall=43_200.0)), 100_000.0, 0.5
+    )  # from noon on
+    assert sum(moment < 43_200 for moment in times) == 15
+    assert sum(43_200 <= moment < 129_600 for moment in times) == 40
 
 
 @given(st.lists(st.floats(0, 5, allow_nan=False), max_size=200))

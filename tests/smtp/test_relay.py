@@ -39,6 +39,12 @@ def test_a_url_says_where_as_whom_and_how_much() -> None:
         ("smtp://mail.example.net?connections=many", "connections is 'many'"),
         ("smtp://mail.example.net?rate=fast", "is no rate"),
         ("smtp://mail.example.net?speed=9", "unknown option 'speed'"),
+        ("smtp://mail.example.net?rate=ramp+500/h+x1.5", "'ramp 500/h x1.5' is no ramp; use ramp 500/d x1.5"),
+        ("smtp://mail.example.net?rate=ramp+500/d+x1", "is no ramp"),
+        ("smtp://mail.example.net?rate=ramp", "'ramp' is no ramp"),
+        ("smtp://mail.example.net?rate=ramp+5/d+x2+ramp+5/d+x3", "has two ramps"),
+        ("smtp://mail.example.net?domains=", "domains is empty"),
+        ("smtp://mail.example.net?domains=example.com,nowhere", "'nowhere' is no domain"),
         ("smtp://[::1", "is no relay"),
     ],
 )

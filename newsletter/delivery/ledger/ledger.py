@@ -78,6 +78,9 @@ class Ledger(Protocol):
     def used(self, relay: str, rate: Rate, now: float) -> list[tuple[float, int]]:
         """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
 
+    def sent_by_day(self, relay: str) -> dict[int, int]:
+        """How many messages the relay was given on which day of UTC (since 1970), over all issues."""
+
     def commit(self, batch: Batch) -> None:
         """One transaction: the batch's words, if the issue is still ours."""
 

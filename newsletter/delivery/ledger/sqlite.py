@@ -63,6 +63,11 @@ SELECT cast((?1 - updated) / ?3 AS INTEGER) AS part, count(*) FROM deliveries
 WHERE relay = ?2 AND updated > ?1 - ?4 AND state IN ('sent', 'failed', 'unknown') GROUP BY part ORDER BY part DESC
 """
 
+_BY_DAY = """
+SELECT cast(updated / 86400 AS INTEGER) AS day, count(*) FROM deliveries
+WHERE relay = ? AND state IN ('sent', 'failed', 'unknown') GROUP BY day
+"""
+
 
 class SqliteLedger:
     """The state file as one sender uses it (`Ledger`); while a run's journal is open, its thread owns the connection.
@@ -303,6 +308,11 @@ class SqliteLedger:
         with explained(self.path):
             rows = self._db.execute(_USED, (self.clock(), relay, step, rate.seconds)).fetchall()
         return [(now - (part + 1) * step, count) for part, count in rows]
+
+    def sent_by_day(self, relay: str) -> dict[int, int]:
+        """How many messages the relay was given on which day of UTC (since 1970), over all issues."""
+        with explained(self.path):
+            return dict(self._db.execute(_BY_DAY, (relay,)).fetchall())
 
     def commit(self, batch: Batch) -> None:
         """One transaction: the batch's words, if the issue is still ours."""
