@@ -58,6 +58,7 @@ soak: install debian ## the long crash and load runs
 bench: install debian ## measure against peers, write bench/RESULTS.md
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/pages.py
+	$(BIN)/python bench/inbox.py
 
 docs: install ## write the pages that are generated from the code, and build the site in build/site
 	$(BIN)/python docs/generate.py

@@ -9,12 +9,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinks import ENV, HERE, WORK, Sink, need
+from sinks import ENV, HERE, WORK, Sink, build, need
 
 NEWSLETTER = str(Path(sys.executable).parent / "newsletter")
 
 NODEMAILER, MAILMERGE = "10.6.1", "2.3.0"
-"""The peers' newest versions. nodemailer before 10.1 leaves Nagle's algorithm on: 45 ms a message that are no rate."""
+GO_MAIL, LETTRE = "0.8.1", "0.11.23"
+"""The peers' newest versions (go-mail 0.8.2 wants Go 1.26.10). All run with Nagle's algorithm off (sinks/nodelay.c):
+45 ms a message are no rate.
+"""
 
 CONFIG = """
 [newsletter]
@@ -68,6 +71,10 @@ class Contender:
                 return ["node", str(HERE / "peers/nodemailer_pool.mjs"), port, lines, count, *mail]
             case "aiosmtplib pool":
                 return [sys.executable, str(HERE / "peers/aiosmtplib_pool.py"), port, lines, count, *mail]
+            case "smtplib threads":
+                return [sys.executable, str(HERE / "peers/smtplib_threads.py"), port, lines, count, *mail]
+            case "go-mail" | "lettre":
+                return [str(WORK / self.name), port, lines, count, *mail]
             case "smtplib":
                 return [sys.executable, str(HERE / "peers/smtplib_one.py"), port, count, *mail]
             case "mailmerge":
@@ -84,15 +91,18 @@ class Contender:
             make_mailmerge(folder, self.messages, sink.port)
         else:
             folder.mkdir(parents=True)
-        return timed([*sink.beside, *self.command(sink, connections)], folder, self.messages)
+        environment = ENV if self.name == "newsletter" else {**ENV, "LD_PRELOAD": str(WORK / "nodelay")}
+        return timed([*sink.beside, *self.command(sink, connections)], folder, self.messages, environment)
 
 
-def timed(command: list[str], folder: Path, messages: int) -> Run:
+def timed(command: list[str], folder: Path, messages: int, environment: dict[str, str] = ENV) -> Run:
     """Run a command to its end; its own CPU and memory, from the kernel's accounting."""
     log = WORK / "run.log"
     with log.open("wb") as out:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=ENV, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -137,6 +147,11 @@ def version(peer: str) -> str:
     return found.name.removesuffix(".dist-info").partition("-")[2]
 
 
+def is_here(name: str) -> bool:
+    """Could this peer be built on this machine?"""
+    return name not in ("lettre", "go-mail") or (WORK / name).exists()
+
+
 def prepare() -> None:
     """Install the peers, and write the one message that all contenders send."""
     need({"node": "nodejs", "npm": "npm"})
@@ -149,6 +164,13 @@ def prepare() -> None:
     if version("mailmerge") != MAILMERGE:
         subprocess.run([sys.executable, "-m", "venv", merge], check=True)
         subprocess.run([merge / "bin/pip", "install", "--quiet", f"mailmerge=={MAILMERGE}"], check=True)
+    build("nodelay", "-shared", "-fPIC", "-ldl")
+    if shutil.which("go"):
+        subprocess.run(["go", "build", "-o", WORK / "go-mail", "."], cwd=HERE / "peers/gomail", check=True)
+    if shutil.which("cargo"):
+        source = ["--manifest-path", HERE / "peers/lettre/Cargo.toml", "--target-dir", WORK / "cargo", "--locked"]
+        subprocess.run(["cargo", "build", "--release", "--quiet", *source], check=True)
+        shutil.copy(WORK / "cargo/release/peer", WORK / "lettre")
     print(f"nodemailer {version('nodemailer')}, mailmerge {version('mailmerge')}", file=sys.stderr)
     folder = WORK / "message"
     shutil.rmtree(folder, ignore_errors=True)

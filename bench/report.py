@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 
-from contenders import Run, version
+from contenders import GO_MAIL, LETTRE, Run, version
 from sinks import ENV
 
 HEADER = (
@@ -39,7 +39,7 @@ def versions() -> str:
     return (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, aiosmtplib {aio}, uvloop {uv}, "
         f"Postfix {postfix}, Node {out('node', '--version')}, "
-        f"nodemailer {version('nodemailer')}, mailmerge {version('mailmerge')}"
+        f"nodemailer {version('nodemailer')}, go-mail {GO_MAIL}, lettre {LETTRE}, mailmerge {version('mailmerge')}"
     )
 
 

@@ -10,22 +10,33 @@ import statistics
 import sys
 import time
 
-from contenders import Contender, Run, prepare
+from contenders import Contender, Run, is_here, prepare
+from crash import crashes
 from report import picture, table, versions
 from signing import measure
 from sinks import HERE, WORK, Sink, far_sink, has_namespaces, need, sink
 
 FAST, FAST_ALONE = 60_000, 10_000
 """Messages for smtp-source and newsletter; and over one connection, where each waits for its reply."""
-NODEMAILER, NODEMAILER_ALONE = 2_000, 200
+STRONG = {"lettre": 20_000, "go-mail": 20_000, "smtplib threads": 10_000, "nodemailer pool": 4_000}
+"""The peers that keep their connections, and how many messages each is given over ten of them."""
 OTHERS = [Contender("aiosmtplib pool", 1_000), Contender("smtplib", 1_000), Contender("mailmerge", 300)]
-FAR_MESSAGES = {10: (1_000, 3_000, 1_000), 50: (4_000, 15_000, 3_000), 200: (10_000, 30_000, 3_000)}
-"""Connections: messages for smtp-source, newsletter and nodemailer at 20 ms."""
+FAR_MESSAGES = {
+    10: {"smtp-source": 1_000, "newsletter": 3_000, "lettre": 1_000, "go-mail": 1_000, "nodemailer pool": 1_000},
+    50: {"smtp-source": 4_000, "newsletter": 15_000, "lettre": 4_000, "go-mail": 4_000, "nodemailer pool": 3_000},
+    200: {"smtp-source": 10_000, "newsletter": 30_000, "lettre": 10_000, "go-mail": 10_000, "nodemailer pool": 3_000},
+}
+"""Connections: messages for each at 20 ms."""
 
 
 def fast(messages: int) -> list[Contender]:
     """The limit, and ourselves."""
     return [Contender("smtp-source", messages), Contender("newsletter", messages)]
+
+
+def strong(part: int) -> list[Contender]:
+    """The strong peers that are here, each with its messages or a part of them."""
+    return [Contender(name, count // part) for name, count in STRONG.items() if is_here(name)]
 
 
 def compare(what: str, where: Sink, connections: int, contenders: list[Contender], rounds: int) -> dict[str, list[Run]]:
@@ -73,23 +84,24 @@ def main() -> None:
     for kind in ("fastsink", "smtp-sink"):
         for connections in (1, 10, 50):
             contenders = fast(FAST_ALONE if connections == 1 else FAST)
-            contenders.append(Contender("nodemailer pool", NODEMAILER_ALONE if connections == 1 else NODEMAILER))
+            contenders += strong(10 if connections == 1 else 1)
             contenders += OTHERS if connections == 10 else []
             with sink(kind) as where:
                 runs = compare(kind, where, connections, contenders, options.rounds)
             text += [f"## {kind}, {connections} connection{'s' * (connections > 1)}\n", table(runs), ""]
             if (kind, connections) == ("fastsink", 10):
-                rates = {name: statistics.median(run.rate for run in each) for name, each in runs.items()}
+                drawn = {"smtp-source", "newsletter", *STRONG}
+                rates = {name: statistics.median(one.rate for one in runs[name]) for name in runs if name in drawn}
                 (HERE.parent / "docs/images/bench.svg").write_text(picture(rates))
     if has_namespaces():
         for connections, counts in FAR_MESSAGES.items():
-            names = ("smtp-source", "newsletter", "nodemailer pool")
-            contenders = [Contender(name, count) for name, count in zip(names, counts, strict=True)]
+            contenders = [Contender(name, counts[name]) for name in counts if is_here(name)]
             with far_sink(0.020) as where:
                 runs = compare("20 ms", where, connections, contenders, options.rounds)
             text += [f"## fastsink at 20 ms round trip, {connections} connections\n", table(runs), ""]
     else:
         text += ["At 20 ms round trip: not measured, which needs root and network namespaces.\n"]
+    text += ["## Killed in the middle\n", *crashes(5), ""]
     text += ["## DKIM, on and off\n", *measure(), ""]
     text += ["## Size of the list (fastsink, 10 connections)\n", *sizes(3), ""]
     (HERE / "RESULTS.md").write_text("\n".join(text))

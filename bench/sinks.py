@@ -42,22 +42,22 @@ def need(programs: dict[str, str]) -> None:
     subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], env=quiet, check=True)
 
 
-def build(name: str) -> str:
+def build(name: str, *options: str) -> str:
     """Compile a C program of this folder; its path."""
     need({"cc": "gcc"})
     WORK.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cc", "-O2", "-w", "-o", WORK / name, HERE / f"sinks/{name}.c"], check=True)
+    subprocess.run(["cc", "-O2", "-w", *options, "-o", WORK / name, HERE / f"sinks/{name}.c"], check=True)
     return str(WORK / name)
 
 
 @contextmanager
-def sink(kind: str) -> Iterator[Sink]:
-    """`fastsink` or Postfix's `smtp-sink` on a free port of loopback."""
+def sink(kind: str, log: Path | None = None) -> Iterator[Sink]:
+    """`fastsink` or Postfix's `smtp-sink` on a free port of loopback; `log`, of fastsink, names who was sent to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     if kind == "fastsink":
-        command = [build("fastsink"), str(port)]
+        command = [build("fastsink"), str(port), *(["127.0.0.1", str(log)] if log else [])]
     else:
         command = ["smtp-sink", *(["-u", "nobody"] if os.geteuid() == 0 else []), f"127.0.0.1:{port}", "1000"]
     with _running(command):
