@@ -92,7 +92,7 @@ def add(
     from newsletter.audience.erasure import was_erased
     from newsletter.audience.events import record
     from newsletter.audience.roster import put, today
-    from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags
+    from newsletter.audience.subscriber import JOINED, TAGS, Subscriber, join_tags, split_tags
     from newsletter.audience.suppression import suppressed
     from newsletter.audience.token import load_secret
     from newsletter.config.settings import load_config
@@ -112,7 +112,9 @@ def add(
     columns = dict(there.columns) if there else {}
     columns.update(_columns(column or []))
     if tag:
-        columns[TAGS] = join_tags((*(there.tags if there else ()), *tag))
+        columns[TAGS] = join_tags(
+            (*(there.tags if there else ()), *(part for text in tag for part in split_tags(text)))
+        )
     if there is None:
         columns.setdefault(JOINED, today())
     person = Subscriber(there.email if there else address, name or (there.name if there else ""), columns)

@@ -112,3 +112,11 @@ def test_editors_that_come_at_once_lose_nothing(tmp_path: Path) -> None:
         pool.starmap(_add, [(path, number) for number in range(4)])
     rows = path.read_text().splitlines()[1:]
     assert len(rows) == len(set(rows)) == 40
+
+
+def test_what_a_killed_editor_left_is_gone_after_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "subscribers.csv"
+    path.write_text("email\nada@example.org\n")
+    (tmp_path / ".subscribers.csv-killed").write_text("email\nada@example.org\nzoe@exam")
+    edit_csv(path, lambda *_: None)
+    assert [file.name for file in tmp_path.iterdir()] == ["subscribers.csv"]

@@ -8,6 +8,7 @@ one, synced, and takes its name in one step. Whether the file can be read at all
 import contextlib
 import csv
 import fcntl
+import glob
 import io
 import os
 import re
@@ -98,6 +99,8 @@ def edit_csv(path: Path, change: Change | None, add: Additions | None = None, co
         shape = _Shape.of(path)
         there = {*shape.names, "name"} if shape.name != "name" else {*shape.names}
         wanted = [name for name in dict.fromkeys(columns) if name not in there]
+        for left in target.parent.glob(f".{glob.escape(path.name)}-*"):  # of a killed editor
+            left.unlink(missing_ok=True)
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=target.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:

@@ -23,6 +23,8 @@ EASY = 3
 BUSY = 10
 MOST = AN_HOUR
 """Sign-ups of a network in an hour: without a stamp, with one, and at all."""
+CROWD = 300
+"""Sign-ups of all networks in an hour, beyond which everybody is asked for a proof: a bomb comes from many networks."""
 BITS = 16
 """Leading zero bits of a proof: some 65,000 hashes, a second or two in a browser."""
 
@@ -35,6 +37,7 @@ class Limits:
     def __init__(self, most: int = 100_000) -> None:
         self._seen: OrderedDict[str, deque[float]] = OrderedDict()
         self._most = most
+        self._all: deque[float] = deque(maxlen=CROWD + 1)
 
     def count(self, network: str, now: float) -> int:
         """How many sign-ups this one makes within the hour, itself included."""
@@ -43,9 +46,14 @@ class Limits:
         while moments and moments[0] < now - 3600:
             moments.popleft()
         moments.append(now)
+        self._all.append(now)
         while len(self._seen) > self._most:
             self._seen.popitem(last=False)
         return len(moments)
+
+    def crowded(self, now: float) -> bool:
+        """Do more sign up within the hour than any form of ours is likely to bring?"""
+        return len(self._all) > CROWD and self._all[0] >= now - 3600
 
 
 def stamp(secret: bytes, now: float, email: str = "") -> str:
@@ -72,17 +80,19 @@ def proves(text: str, proof: str) -> bool:
     return int.from_bytes(found[:4], "big") >> (32 - BITS) == 0
 
 
-def admit(age: float | None, stamped: bool, done: bool, count: int) -> Admission:
+def admit(age: float | None, stamped: bool, done: bool, count: int, *, crowded: bool = False) -> Admission:
     """What becomes of a sign-up.
 
     `age` is its stamp's, None where it has none of ours; `done`: what it was asked for is done; `count` is its
-    network's within the hour.
+    network's within the hour; `crowded`, whether all networks together are too many.
     """
     if count > MOST:
         return "drop"
     fresh = age is not None and age <= FRESH
     if done and fresh:
         return "go"
+    if crowded:
+        return "prove"
     if age is not None and QUICKEST <= age <= FRESH:
         return "go" if count <= BUSY else "prove"
     forged = stamped and age is None

@@ -6,6 +6,7 @@ no page can be had under a name that is not the newsletter's.
 
 import ipaddress
 import logging
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -86,15 +87,19 @@ class PublicGuard:
         """With the network of the visitor in its state: the last that the proxy in front of us has seen."""
         client = scope["client"][0] if scope.get("client") else ""
         if self.proxy_headers:
-            forwarded = Headers(scope=scope).get("x-forwarded-for", "").rpartition(",")[2].strip()
-            client = forwarded or client
+            seen = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))  # some proxies add a line of their own
+            client = seen.rpartition(",")[2].strip() or client
         return {**scope, "state": {**scope.get("state", {}), "network": network_of(client)}}
 
 
 def network_of(client: str) -> str:
-    """The network that an address is counted under and kept as: a /24, or a /56 of IPv6; empty where it is none."""
+    """The network that an address is counted under and kept as: a /24, or a /56 of IPv6; empty where it is none.
+
+    Some proxies write the port behind it: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+    """
+    bare = re.sub(r"^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$", r"\1\2", client)
     try:
-        address = ipaddress.ip_address(client.partition("%")[0])
+        address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
         return ""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:

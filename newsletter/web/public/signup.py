@@ -83,7 +83,8 @@ def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, 
     done = challenged is not None and (proves(text, first(form, "proof")) or challenged >= PATIENCE)
     if challenged is not None:
         age = challenged if done else None  # what it was asked for is not done: as good as none
-    what = admit(age, bool(text), done, limits.count(network, now))
+    count = limits.count(network, now)
+    what = admit(age, bool(text), done, count, crowded=limits.crowded(now))
     if what == "prove":
         return _challenge(public, request, form, email, early=challenged is not None, is_json=is_json)
     if what == "go" and not first(form, TRAP):

@@ -9,7 +9,7 @@ import pytest
 from newsletter.audience.events import events_of
 from newsletter.audience.suppression import suppress, suppressed
 from newsletter.audience.token import TEST_EMAIL, TEST_ISSUE, make_token
-from newsletter.web.public.guard import network_of
+from newsletter.web.public.guard import PublicGuard, network_of
 from newsletter.web.public.words import FOLDER, LANGUAGES, read_words
 from tests.web.public.site import ADA, ONE_CLICK, Site, kinds, owed, public_site
 
@@ -200,9 +200,17 @@ async def test_a_network_behind_a_proxy_is_the_visitors(tmp_path: Path) -> None:
         assert event.detail["network"] == "203.0.113.0/24"
 
 
+def test_of_several_lines_that_name_the_visitor_the_proxys_counts() -> None:
+    guard = PublicGuard(lambda *_: None, "https://news.example.org", proxy_headers=True)  # type: ignore[arg-type]
+    lines = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-for", b"203.0.113.9:4711")]
+    scope = {"type": "http", "headers": lines, "client": ("127.0.0.1", 1)}
+    assert guard._scope(scope)["state"]["network"] == "203.0.113.0/24"
+
+
 @pytest.mark.parametrize(
     ("client", "network"),
     [("192.0.2.77", "192.0.2.0/24"), ("2001:db8:1:2ff::1", "2001:db8:1:200::/56"), ("::ffff:192.0.2.7", "192.0.2.0/24"),
+     ("192.0.2.77:4711", "192.0.2.0/24"), ("[2001:db8:1:2ff::1]:4711", "2001:db8:1:200::/56"),
      ("unix", ""), ("", "")],
 )  # fmt: skip
 def test_addresses_are_counted_by_network(client: str, network: str) -> None:

@@ -13,6 +13,7 @@ from newsletter.audience.suppression import suppress, suppressed
 from newsletter.audience.token import make_token
 from newsletter.delivery.notices import send_due
 from newsletter.smtp.relay import parse_relay
+from newsletter.web.public.challenge import CROWD, Limits, admit
 from newsletter.web.public.mails import Mails
 from tests.delivery.relay_server import RelayServer, serving
 from tests.web.public.site import ADA, ONE_CLICK, Site, owed, public_site
@@ -207,3 +208,14 @@ async def test_many_sign_ups_at_once_leave_the_list_whole(tmp_path: Path) -> Non
         rows = (tmp_path / "subscribers.csv").read_text().splitlines()
         assert rows[0].startswith("email,name,city,tags")
         assert sorted(row.partition(",")[0] for row in rows[1:]) == sorted([ADA, "grace@example.net", *people])
+
+
+def test_a_bomb_from_many_networks_must_prove_its_work() -> None:
+    limits = Limits()
+    for number in range(CROWD):
+        limits.count(f"10.{number // 250}.{number % 250}.0/24", 1000.0)
+    assert not limits.crowded(1000.0)
+    assert limits.count("192.0.2.0/24", 1000.0) == 1
+    assert admit(None, stamped=False, done=False, count=1, crowded=limits.crowded(1000.0)) == "prove"
+    assert admit(9.0, stamped=True, done=True, count=1, crowded=limits.crowded(1000.0)) == "go"
+    assert not limits.crowded(1000.0 + 3601)
