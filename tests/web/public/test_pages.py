@@ -3,8 +3,10 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.types import Scope
 
 from newsletter.audience.events import events_of
 from newsletter.audience.suppression import suppress, suppressed
@@ -200,11 +202,21 @@ async def test_a_network_behind_a_proxy_is_the_visitors(tmp_path: Path) -> None:
         assert event.detail["network"] == "203.0.113.0/24"
 
 
-def test_of_several_lines_that_name_the_visitor_the_proxys_counts() -> None:
-    guard = PublicGuard(lambda *_: None, "https://news.example.org", proxy_headers=True)  # type: ignore[arg-type]
+async def test_of_several_lines_that_name_the_visitor_the_proxys_counts() -> None:
+    networks = []
+
+    async def app(scope: Scope, *_: object) -> None:
+        networks.append(scope["state"]["network"])
+
     lines = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-for", b"203.0.113.9:4711")]
-    scope = {"type": "http", "headers": lines, "client": ("127.0.0.1", 1)}
-    assert guard._scope(scope)["state"]["network"] == "203.0.113.0/24"
+    scope = {"type": "http", "method": "GET", "path": "/", "scheme": "http", "client": ("127.0.0.1", 1)}
+    guard = PublicGuard(app, "https://news.example.org", proxy_headers=True)
+
+    async def nothing(*_: object) -> Any:
+        return {}
+
+    await guard({**scope, "headers": [(b"host", b"localhost"), *lines]}, nothing, nothing)
+    assert networks == ["203.0.113.0/24"]
 
 
 @pytest.mark.parametrize(
