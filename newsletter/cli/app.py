@@ -16,7 +16,7 @@ from typer import exceptions as typer_exceptions
 from typer._click.exceptions import NoArgsIsHelpError, UsageError
 
 from newsletter import __version__
-from newsletter.cli.console import INTERRUPTED, fail, say, short_path
+from newsletter.cli.console import EVENTS, INTERRUPTED, fail, say, short_path
 from newsletter.cli.usage import explain_usage
 from newsletter.errors import NewsletterError
 
@@ -92,6 +92,7 @@ def _options(
 
 def run(arguments: list[str]) -> int:
     """Run the command line `arguments`; the exit code."""
+    EVENTS.handlers = []  # until a command says otherwise, lines are for people
     called = _called(arguments)
     command = typer.main.get_command(build_app(called) if called else build_app())
     for stream in (sys.stdout, sys.stderr):

@@ -5,6 +5,7 @@ What a program reads goes to stdout; what a person reads beside it (progress, wa
 
 import contextlib
 import json
+import logging
 import os
 import re
 import select
@@ -17,6 +18,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+EVENTS = logging.getLogger("newsletter.events")
+"""Takes what is told on stderr, where programs read it (cli.log)."""
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped."""
 
@@ -44,6 +47,10 @@ def say_row(name: str, value: str) -> None:
 
 def note(text: str, hang: int = 0) -> None:
     """A line beside the output, on stderr."""
+    if EVENTS.handlers:  # --log-format json
+        if text.strip():
+            EVENTS.info("%s", text.strip())
+        return
     print(folded(text, sys.stderr, hang), file=sys.stderr)  # noqa: T201
 
 
@@ -96,6 +103,9 @@ def fail(text: str, code: int) -> int:
     """One line on stderr that says what went wrong; returns `code`."""
     if code == INTERRUPTED and sys.stderr.isatty():
         note("")  # below the terminal's ^C
+    if EVENTS.handlers:
+        EVENTS.error("%s", text, extra={"event": "error", "fields": {"code": code}})
+        return code
     with contextlib.suppress(OSError):  # nobody reads; the code still tells
         note(f"{paint('newsletter:', 'red', sys.stderr)} {text}", hang=2)
     return code

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from newsletter.cli.console import note
+from newsletter.cli.log import event, is_structured
 
 if TYPE_CHECKING:
     from newsletter.cli.progress_bar import Show
@@ -24,7 +25,7 @@ def progress(total: int, quiet: bool) -> "Iterator[Show]":
     """
     if quiet:
         yield lambda done, text, *, at_once=False: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not is_structured():
         from newsletter.cli.progress_bar import bar
 
         with bar(total) as show:
@@ -37,6 +38,9 @@ def progress(total: int, quiet: bool) -> "Iterator[Show]":
             if at_once or time.monotonic() - last >= wait:
                 wait = LINE_EVERY if done != shown else min(wait * 2, LONGEST)
                 last, shown = time.monotonic(), done
+                event("progress", done=done, total=total, message=text)
+                if is_structured():
+                    return
                 left = f", {total - done:,} left" if done < total else ""
                 note(f"{done:,} of {total:,}{left}" + (f": {text}" if text else ""))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.console import confirm, is_interactive, plural
+from newsletter.cli.log import LogAddressesOption, LogFormat, LogFormatOption, is_structured, log_as
 from newsletter.cli.send_options import Options, asked_moment, asked_relays
 from newsletter.cli.send_report import (
     name_rejected,
@@ -105,6 +106,8 @@ def send(
         bool, typer.Option("--require-clean", help="Refuse a post that is not as it was committed.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what went wrong, as cron likes it.")] = False,
+    log_format: LogFormatOption = LogFormat.text,
+    log_addresses: LogAddressesOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on stdout, nothing else; with --new, a list of them.")
     ] = False,
@@ -123,6 +126,7 @@ def send(
     """
     from newsletter.config.settings import load_config
 
+    log_as(log_format, addresses=log_addresses)
     config = load_config(context.obj)
     if dry_run + bool(to) + as_begun > 1:
         raise NewsletterError("--dry-run, --to and --as-begun can't go together; give one of them")
@@ -148,7 +152,7 @@ def send(
     options = Options(
         post or "", dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
         force, as_json, asked_moment(at, zone, local=local_time), asked_relays(config, smtp, connections, rate),
-        when_live=when_live, require_clean=require_clean, quiet=quiet, zone=zone,
+        when_live=when_live, require_clean=require_clean, quiet=quiet, is_logged=is_structured(), zone=zone,
     )  # fmt: skip
     if to:
         from newsletter.cli.send_to import send_to

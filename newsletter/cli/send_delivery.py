@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.cli.commit import git_commit
 from newsletter.cli.console import note, say
+from newsletter.cli.log import event
 from newsletter.cli.progress import progress
 from newsletter.cli.schedule import say_moment
 from newsletter.cli.send_options import Options
@@ -119,6 +120,10 @@ class PlannedRun:
             options.report(report_json(self.plan, report, rehearsal))
             if report.stopped is not None:
                 note(f"newsletter: {report.stopped}")
+        elif options.is_logged:
+            counted = report_json(self.plan, report, rehearsal)
+            replies = [{"reply": text, "count": count} for text, count in report.replies]
+            event("report", **{**counted, "rejected": len(counted["rejected"]), "replies": replies})
         elif self._show is None:
             note("stopped before anything was sent")
         elif not options.quiet or exit_code(self.plan, report):
@@ -153,7 +158,8 @@ class PlannedRun:
 
         if not quiet:
             moment = say_moment(datetime.fromtimestamp(starts, UTC).astimezone(self.options.zone()))
-            say(f"waiting until {moment}, in this terminal; Ctrl-C stops, `newsletter cancel {issue}` as well")
+            tell = note if self.options.is_logged else say
+            tell(f"waiting until {moment}, in this terminal; Ctrl-C stops, `newsletter cancel {issue}` as well")
         return await wait_until(self.ledger, starts, stop, on_state)
 
     def _plan_anew(self) -> "Plan":

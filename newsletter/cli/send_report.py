@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.console import human_seconds, human_size, note, paint, plural, say, say_row, short_path
+from newsletter.cli.log import event, is_structured
 
 if TYPE_CHECKING:
     from newsletter.cli.compose_process import Prepared
@@ -37,7 +38,10 @@ def progress_line(now: "Progress", issue: str) -> str:
 def name_rejected(plan: "Plan", path: object) -> None:
     """Name the first rows that can't be mailed, beside the output."""
     for line, _, what in plan.rejected[:SHOWN]:
-        note(f"{short_path(str(path))}:{line}: {what}")
+        if is_structured():
+            event("rejected", path=short_path(str(path)), line=line, reason=what.partition(" in ")[0])
+        else:
+            note(f"{short_path(str(path))}:{line}: {what}")
     if hidden := plan.bad_rows - min(SHOWN, len(plan.rejected)):
         note(f"and {plural(hidden, 'more row')} that can't be mailed; `newsletter subscribers check` names them")
 
@@ -57,7 +61,7 @@ def show_plan(
     relays = () if options.dry_run else options.relays
     doubts = _doubts(plan, prepared, is_live=not options.dry_run)
     moments = _moments(plan, options)
-    if options.is_silent:
+    if options.is_silent or options.is_logged:
         last = ""
         for name, value in (*doubts, *moments):
             last = name or last

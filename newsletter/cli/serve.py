@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli.console import note, say
+from newsletter.cli.log import LogAddressesOption, LogFormat, LogFormatOption, event, is_structured, log_as
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def serve(
     proxy_headers: Annotated[
         bool, typer.Option("--proxy-headers", help="A proxy of yours stands before it: believe X-Forwarded-For.")
     ] = False,
+    log_format: LogFormatOption = LogFormat.text,
+    log_addresses: LogAddressesOption = False,
 ) -> None:
     """Serve the public pages: sign-up, confirm, preferences, unsubscribe, view in browser, the archive.
 
@@ -42,6 +45,7 @@ def serve(
     from newsletter.cli.loop import run_async
     from newsletter.config.settings import load_config
 
+    log_as(log_format, addresses=log_addresses)
     run_async(_serve(load_config(context.obj), host, port, proxy_headers=proxy_headers))
 
 
@@ -66,6 +70,9 @@ async def _serve(config: "Config", host: str, port: int, *, proxy_headers: bool)
     _log_access()
 
     def ready(url: str) -> None:
+        if is_structured():
+            event("ready", url=f"{url.rstrip('/')}{public.prefix}/", base=public.base)
+            return
         say(f"public pages  {url.rstrip('/')}{public.prefix}/  for {public.base}")
         say("Ctrl-C stops it")
 
@@ -97,7 +104,7 @@ def _log_access() -> None:
     log = logging.getLogger("newsletter.access")
     log.setLevel(logging.INFO)
     log.propagate = False
-    if not log.handlers:
+    if not (log.handlers or is_structured()):
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         log.addHandler(handler)

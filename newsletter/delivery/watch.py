@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 
 from newsletter.delivery.ledger.report import issue_counts, reading
 from newsletter.smtp.reply import Reply
-from newsletter.state.schema import DEFERRED, FAILED, SENT, UNKNOWN, deliveries, issues
+from newsletter.state.schema import DEFERRED, FAILED, SENT, STATES, UNKNOWN, deliveries, issues
 
 LATELY = 10
 """Looks over which the rate is taken."""
@@ -60,6 +60,16 @@ def watch(
         if now["state"] == "done" or (now["state"] == "cancelled" and not now["sender"]):
             return
         pause(max(every, _SHARE * (clock() - began)))
+
+
+def count_newest(engine: Engine) -> dict[str, int]:
+    """How many recipients of the newest issue are in which state; for monitoring."""
+    with reading(engine) as connection:
+        newest = connection.execute(select(issues.c.id).order_by(issues.c.number.desc()).limit(1)).scalar()
+    if newest is None:
+        return {}
+    [now] = issue_counts(engine, newest)
+    return {state: now[state] for state in STATES}
 
 
 def _rate(history: "deque[tuple[float, Mapping[str, int]]]", relay: str) -> float:

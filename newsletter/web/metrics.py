@@ -1,4 +1,4 @@
-"""`/metrics` of the public pages, for Prometheus: requests by kind of page, how long they took, and what waits.
+"""`/metrics` for Prometheus: requests by kind of page and how long they took, and what is looked up when it asks.
 
 Counts alone, nothing of a reader's. By prometheus_client, which is an extra (`newsletter-press[metrics]`).
 """
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
 Measure = Callable[[], Iterable[tuple[str, str, Mapping[str, float]]]]
-"""Name, help and values by label of what is looked up when somebody asks; one value under "" has no label."""
+"""Name, help and values of what is looked up when somebody asks: one under "", or, as `name{label}`, by that label."""
 TEXT_FORMAT = "text/plain; version=0.0.4"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
@@ -41,10 +41,11 @@ class Metrics:
         """What is looked up now; asked by the registry."""
         from prometheus_client.core import GaugeMetricFamily
 
-        for name, help_, values in self._measure():
-            family = GaugeMetricFamily(name, help_, labels=[] if "" in values else ["reason"])
-            for label, value in values.items():
-                family.add_metric([label] if label else [], value)
+        for written, help_, values in self._measure():
+            name, _, label = written.rstrip("}").partition("{")
+            family = GaugeMetricFamily(name, help_, labels=[label] if label else [])
+            for one, value in values.items():
+                family.add_metric([one] if label else [], value)
             yield family
 
     def text(self) -> bytes:

@@ -261,3 +261,24 @@ async def test_a_scheduled_send_reads_the_list_again_when_its_hour_comes_and_goe
     assert rest.returncode == 0, rest.stderr
     assert "late@example.org" in server.counts
     assert "reader0@example.org" not in server.counts
+
+
+async def test_a_log_in_json_has_progress_and_report_and_no_address_unless_that_is_asked_for(
+    many: Path, run: Run
+) -> None:
+    with (many / "subscribers.csv").open("a") as file:
+        file.write("nobody.example.org,X\n")
+    async with serving(refusing("554 5.6.0 <reader11@example.com> is odd", after=9)) as server:
+        done = await send(run, server, "--log-format", "json")
+        failed = await send(run, server, "--log-format", "json", "--log-addresses", "--retry-failed")
+    assert (done.stdout, done.returncode) == ("", 1)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines if line["event"] != "progress"] == ["rejected", "note", "note", "report"]
+    assert lines[0].items() >= {"path": "subscribers.csv", "line": 14, "reason": "no '@'", "level": "info"}.items()
+    assert (lines[-1]["sent"], lines[-1]["failed"], lines[-1]["rejected"]) == (9, 3, 1)
+    assert lines[-1]["replies"] == [{"reply": "554 5.6.0 <***@example.com> is odd", "count": 3}]
+    assert "reader11@" not in done.stderr
+    assert "nobody" not in done.stderr
+    assert "<reader11@example.com> is odd" in failed.stderr
+    wrong = await asyncio.to_thread(run, "send", "hello", "--log-format", "json", "--yes", "--smtp", "x")
+    assert json.loads(wrong.stderr).items() >= {"event": "error", "level": "error", "code": 2}.items()

@@ -8,10 +8,10 @@ import pytest
 
 from newsletter.cli.watch import one_line
 from newsletter.delivery.ledger.sqlite import SqliteLedger
-from newsletter.delivery.watch import watch
+from newsletter.delivery.watch import count_newest, watch
 from newsletter.state import open_sqlite
 
-from .sending import execute, people, plan
+from .sending import an_issue, execute, people, plan
 
 
 @pytest.fixture
@@ -72,6 +72,14 @@ def test_looks_tell_the_rate_the_time_left_the_relays_and_the_most_frequent_refu
     ]  # fmt: skip
     assert one_line(seen[1]) == "stopped: 30 of 100 sent, 70 pending; 3.0/s, about 23 s left"
     assert one_line({**seen[1], "state": "paused"}) == "paused: 30 of 100 sent, 70 pending"
+
+
+def test_monitoring_is_told_of_the_newest_issue_alone(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        plan(ledger, people(3), an_issue("Another one", "newer"))
+    engine = open_sqlite(path)
+    assert {state: count for state, count in count_newest(engine).items() if count} == {"pending": 3}
+    engine.dispose()
 
 
 def test_a_cancelled_issue_is_watched_no_longer(path: Path) -> None:

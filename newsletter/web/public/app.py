@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from newsletter.audience.notices import waiting
 from newsletter.audience.signup import count_unconfirmed
 from newsletter.audience.suppression import count_suppressions
+from newsletter.delivery.watch import count_newest
 from newsletter.feedback.webhooks.providers import ReadPosted, providers
 from newsletter.web.metrics import metrics_or_none
 from newsletter.web.pages import FOLDER, static_files
@@ -67,7 +68,8 @@ def _measure(public: Public) -> list[tuple[str, str, dict[str, float]]]:
             {"": waiting(public.engine)},
         ),
         ("newsletter_unconfirmed", "Sign-ups that wait for an answer.", {"": count_unconfirmed(public.engine)}),
-        ("newsletter_suppressed", "Addresses that are not mailed.", dict(count_suppressions(public.engine))),
+        ("newsletter_suppressed{reason}", "Addresses that are not mailed.", dict(count_suppressions(public.engine))),
+        ("newsletter_recipients{state}", "Recipients of the newest issue.", dict(count_newest(public.engine))),
     ]
 
 

@@ -150,6 +150,7 @@ async def test_metrics_are_for_this_machine_alone_and_say_nothing_of_a_reader(tm
         assert answer.status == 200
         assert 'newsletter_requests_total{method="POST",page="/u",status="200"} 1.0' in answer.text
         assert 'newsletter_suppressed{reason="unsubscribe"} 1.0' in answer.text
+        assert "# TYPE newsletter_recipients gauge" in answer.text
         assert "grace" not in answer.text
         assert (await site.get("/metrics", X_Forwarded_For="192.0.2.1")).status == 404
         assert (await site.get("/metrics", Host="news.example.org")).status == 404
