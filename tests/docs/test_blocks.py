@@ -48,6 +48,7 @@ INSTALLERS = {
     "oauth2-token",
     "git",
     "docker",
+    "systemd-run",
 }
 """Programs of others, and what tests/test_wheel.py and tests/cli/test_sealed.py run."""
 ASKS = "there is nobody to ask"

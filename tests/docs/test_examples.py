@@ -10,8 +10,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import typer
 import yaml
 
+from newsletter.cli.app import build_app
 from tests.cli.test_send import EVERYBODY, Relay, relay
 from tests.docs.test_blocks import CONFIG
 from tests.test_weight import NEVER_USED
@@ -126,3 +128,38 @@ def test_the_dockerfile_says_what_it_needs() -> None:
     assert [set(step[3:]) for step in names] == [NEVER_USED]
     subprocess.run(["sh", "-n", "-c", steps[1]], check=True)
     assert f"pip uninstall --yes {' '.join(names[0][3:])}" in (ROOT / "docs/how-to/install.md").read_text()
+
+
+def parsed(words: list[str]) -> None:
+    """Let our command line read a command, and start nothing."""
+    command = typer.main.get_command(build_app(words[0])).commands[words[0]]  # type: ignore[attr-defined]
+    command.make_context(words[0], words[1:])
+
+
+@pytest.mark.parametrize("place", ["host"])
+def test_every_service_of_a_compose_file_is_a_command_of_ours_that_writes_below_its_folder_alone(place: str) -> None:
+    composed = yaml.safe_load((EXAMPLES / place / "compose.yml").read_text())
+    services = {name: one for name, one in composed["services"].items() if "image" not in one}
+    assert {"serve", "send", "inbox"} <= set(services)
+    for service in services.values():
+        parsed(service["command"])
+        assert service["read_only"] is True
+        assert service["volumes"] == ["./:/letter"]
+        assert int(service["stop_grace_period"].rstrip("s")) > 30
+        assert {*service["secrets"]} == {*composed["secrets"]}
+        healthcheck = service.get("healthcheck", {}).get("test", ["CMD", "python", "-c", "pass"])
+        compile(healthcheck[3], "healthcheck", "exec")
+    assert services["serve"]["ports"] == ["127.0.0.1:8000:8000"]  # the world comes by the proxy
+
+
+@pytest.mark.parametrize("unit", ["host/newsletter-serve.service"])
+def test_a_unit_runs_a_command_of_ours_and_systemd_takes_it(tmp_path: Path, unit: str) -> None:
+    text = (EXAMPLES / unit).read_text()
+    program = "/srv/newsletter/.venv/bin/newsletter"
+    [command] = re.findall(rf"^ExecStart={program} (.*)$", text, re.MULTILINE)
+    parsed(command.split())
+    if verifier := shutil.which("systemd-analyze"):
+        here = tmp_path / Path(unit).name
+        here.write_text(text.replace(program, str(PROGRAMS / "newsletter")))
+        told = subprocess.run([verifier, "verify", here], capture_output=True, text=True)
+        assert here.stem not in told.stderr
