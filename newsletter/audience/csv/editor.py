@@ -9,16 +9,15 @@ import contextlib
 import csv
 import fcntl
 import glob
-import io
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from newsletter.audience.address import address_key, normalize_address
 from newsletter.audience.csv.header import read_header
@@ -154,16 +153,25 @@ class _Shape:
 
     def cell(self, text: str) -> str:
         """`text` as a cell of this file."""
-        if self.quote_all or any(char in text for char in (self.delimiter, '"', "\n", "\r")) or text != text.strip():
-            return '"' + text.replace('"', '""') + '"'
-        return text
+        return '"' + text.replace('"', '""') + '"' if self.quote_all or self.needs_quotes(text) else text
 
-    def text(self, rows: Iterable[Sequence[str]]) -> str:
-        """Rows of this file, line ends within cells and all."""
-        quoting: Literal[0, 1] = csv.QUOTE_ALL if self.quote_all else csv.QUOTE_MINIMAL
-        text = io.StringIO(newline="")
-        csv.writer(text, delimiter=self.delimiter, quoting=quoting).writerows(rows)
-        return text.getvalue().replace("\r\n", self.end)
+    @cached_property
+    def needs_quotes(self) -> Callable[[str], object]:
+        """Whether a text holds what only quotes can hold."""
+        return re.compile(rf'[{re.escape(self.delimiter)}"\r\n]|\A\s|\s\Z').search
+
+    def lines(self, rows: Iterable[Sequence[str]]) -> str:
+        """Rows as they stand in this file, with their ends."""
+        columns = map(self._column, zip(*rows, strict=True))
+        return "".join(f"{line}{self.end}" for line in map(self.delimiter.join, zip(*columns, strict=True)))
+
+    def _column(self, texts: Sequence[str]) -> Sequence[str]:
+        """The cells of a column; most columns need no quotes, which is asked of all at once."""
+        text = "\n".join(texts)
+        special = any(mark in text for mark in (self.delimiter, '"', "\r", "\n ", " \n")) or text != text.strip(" ")
+        if self.quote_all or special or text.count("\n") >= len(texts):
+            return list(map(self.cell, texts))
+        return texts
 
 
 def _write(
@@ -202,8 +210,8 @@ def _write(
         write(_widened(raw, shape, empty, width) if wanted else raw)
     if add is not None:
         added = iter(add(names, shape.name))
-        while text := shape.text(islice(added, _CHUNK)):
-            write(text if ended else shape.end + text)
+        while lines := shape.lines(islice(added, _CHUNK)):
+            write(lines if ended else shape.end + lines)
             changed = ended = True
     return changed
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 
-from newsletter.audience.address import address_key, is_normal, normalize_address, split_mailbox
+from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address, split_mailbox
 from newsletter.audience.csv.formula import unguard
 from newsletter.audience.csv.header import name_parts
 from newsletter.audience.csv.reader import control_character
@@ -73,9 +73,12 @@ class People:
             cells = [list(map(unguard, column)) for column in cells]
         written = cells[self._email]
         emails, names = list(written), self._names(cells)
+        odd: list[int] = []
+        if not are_normal(written):
+            odd = [at for at, found in enumerate(map(is_normal, written)) if not found]
         keys: list[str | None] = [None] * len(emails)
         refused: dict[int, tuple[str, str]] = {}
-        for at in [at for at, found in enumerate(map(is_normal, written)) if not found]:
+        for at in odd:
             try:
                 emails[at], beside = _address(written[at])
             except (ValueError, NewsletterError) as error:
