@@ -107,6 +107,8 @@ class PlannedRun:
             done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
             is_news, state = now.state != state, now.state
             self._show(min(done, self.plan.to_send), progress_line(now, issue.id), at_once=is_news)
+            if is_news and options.is_silent:  # it may wait for long, and nobody would know what for
+                note(progress_line(now, issue.id) if state == "paused" else "goes on")
 
         with stop_on_signals(_STOPPING) as (stop, abort), contextlib.ExitStack() as shown:
             report = await deliver_plan(
@@ -153,8 +155,7 @@ class PlannedRun:
         issue, quiet = shlex.quote(self.plan.issue.id), self.options.is_silent
 
         def on_state(state: str) -> None:
-            if not quiet:
-                note(f"paused; `newsletter resume {issue}` goes on" if state == "paused" else "goes on")
+            note(f"paused; `newsletter resume {issue}` goes on" if state == "paused" else "goes on")
 
         if not quiet:
             moment = say_moment(datetime.fromtimestamp(starts, UTC).astimezone(self.options.zone()))

@@ -31,7 +31,8 @@ def progress_line(now: "Progress", issue: str) -> str:
     parts = [f"{now.rate:,.0f}/s"] if now.rate else []
     parts += [f"{count:,} {word}" for word in ("deferred", "failed", "unknown") if (count := getattr(now, word))]
     if now.next_retry is not None:
-        parts.append(f"next try in {human_seconds(now.next_retry)}; Ctrl-C is safe, the same command goes on")
+        what = "next try" if now.deferred else "the next readers' hour comes"
+        parts.append(f"{what} in {human_seconds(now.next_retry)}; Ctrl-C is safe, the same command goes on")
     return ", ".join([*parts, *now.notes[-1:]])
 
 
@@ -77,6 +78,7 @@ def show_plan(
 def _moments(plan: "Plan", options: "Options") -> list[tuple[str, str]]:
     """When it begins, and until when it may go."""
     from newsletter.cli.schedule import say_moment
+    from newsletter.delivery.pace import time_at_rates
 
     now = datetime.now(UTC)
     starts, until = (
@@ -88,6 +90,11 @@ def _moments(plan: "Plan", options: "Options") -> list[tuple[str, str]]:
         said: tuple[str, ...] = (f"{starts}, as it was scheduled; --at now sends at once",) if begun else ()
     else:
         said = options.at.local.in_words(now) if options.at.local else options.at.said
+    if until and plan.asked.send_before is not None:
+        begins = max(plan.asked.starts or 0.0, now.timestamp())
+        needs = time_at_rates([relay.rate for relay in options.relays], plan.to_send)
+        if begins + needs > plan.asked.send_before:
+            until += "; at this rate not everybody has it by then"
     return [*(("" if number else "At", line) for number, line in enumerate(said)), ("Not after", until)]
 
 

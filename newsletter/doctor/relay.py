@@ -15,6 +15,7 @@ from newsletter.doctor.identity import Identity
 from newsletter.doctor.known_domains import freemail
 from newsletter.doctor.profiles import Profile
 from newsletter.smtp.connect import Connector, RelayTrouble, Session
+from newsletter.smtp.rate import Ramp, days_for
 from newsletter.smtp.relay import Relay
 
 SECONDS = 15.0
@@ -125,6 +126,12 @@ def _known(relay: Relay, profile: Profile | None, recipients: int) -> list[Diagn
 def _quota(identity: Identity, recipients: int) -> Diagnosis:
     """How long the list takes at the configured rates."""
     rates = [relay.rate for relay in identity.relays]
+    ramps = [ramp for rate in rates for ramp in rate if isinstance(ramp, Ramp)]
+    if ramps:
+        days = days_for(recipients, 0, [(ramp, {}) for ramp in ramps])
+        named = ", ".join(map(str, ramps))
+        what = f"a warm-up, {named}: {recipients:,} on the list take {days:,} days, from the first on"
+        return Diagnosis("quota", "pass", what, "")
     seconds = time_at_rates(rates, recipients)
     if not seconds:
         what = "no [smtp] rate is set, so a send goes as fast as the relay takes it"

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.delivery.ledger.sqlite import SqliteLedger
 from tests.cli.conftest import Run
 from tests.cli.terminals import NEWSLETTER, terminal
+from tests.delivery.sending import people, plan
 
 ASKING = Path(__file__).parent / "asking.py"
 SEND = [NEWSLETTER, "send", "hello", "--smtp", "smtp://127.0.0.1:1"]
@@ -62,6 +64,17 @@ def test_yes_is_yes(folder: Path, keys: str) -> None:
 @pytest.mark.parametrize("keys", ["\n", "n\n", "yep\n", "\x04", "y\x04\x04"])
 def test_anything_else_is_no(folder: Path, keys: str) -> None:
     assert answered(folder, keys) == "False"
+
+
+def test_an_issue_is_cancelled_when_that_is_answered_with_yes(folder: Path, run: Run) -> None:
+    with SqliteLedger(folder / "newsletter.db") as ledger:
+        plan(ledger, people(2))
+    for key, words, code in (("n", "nothing was cancelled; the same command asks again", 2), ("y", "2 skipped", 0)):
+        with terminal(folder, NEWSLETTER, "cancel", "hello") as (process, keyboard, until):
+            assert "'hello' (running): 0 of 2 sent\r\nCancel it for 2 subscribers? " in until("[y/N]")
+            os.write(keyboard, f"{key}\n".encode())
+            assert process.wait(200) == code
+            until(words)
 
 
 def test_what_was_typed_before_the_question_is_no_answer(folder: Path) -> None:

@@ -18,6 +18,7 @@ from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.smtp.relay import parse_relay
 from tests.cli.conftest import Call
 from tests.cli.test_send import EVERYBODY, Relay, parse
+from tests.delivery.sending import an_issue, execute, people, plan
 
 __all__ = ["relay"]
 from tests.cli.test_send import relay
@@ -184,6 +185,23 @@ def test_of_two_runs_at_once_the_second_is_told_to_come_again(folder: Path, rela
     code, out, _ = call("send", "--new", "--yes", "--since", "2026-05-01", "--json", "--smtp", relay.url)
     assert (code, [(one["issue"], one["sent"]) for one in json.loads(out)]) == (0, [("hello", 3)])
     assert json.loads(call("send", "--new", "--yes", "--json", "--smtp", relay.url)[1]) == []
+
+
+def test_what_is_paused_scheduled_or_cancelled_is_left_and_the_others_go(
+    folder: Path, relay: Relay, call_here: Call
+) -> None:
+    state = folder / "newsletter.db"
+    for name in ("held", "later", "off"):
+        with SqliteLedger(state) as ledger:
+            plan(ledger, people(2), an_issue(f"The one that is {name}", name))
+    execute(state, "UPDATE issues SET state = 'paused' WHERE id = 'held'")
+    execute(state, "UPDATE issues SET starts = 4e9 WHERE id = 'later'")
+    execute(state, "UPDATE issues SET state = 'cancelled' WHERE id = 'off'")
+    code, out, err = call_here("send", "--new", "--yes", "--since", "2026-05-01", "--json", "--smtp", relay.url)
+    assert (code, [one["issue"] for one in json.loads(out)]) == (0, ["hello"])
+    assert "left: held: it is paused; `newsletter resume` goes on\n" in err
+    assert "left: later: it is scheduled for later\n" in err
+    assert "off" not in err
 
 
 def test_the_state_is_kept_where_it_is_said(folder: Path, relay: Relay, call: Call) -> None:

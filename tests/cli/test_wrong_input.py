@@ -228,6 +228,9 @@ def test_what_comes_after_its_send_before_is_not_sent(folder: Path, run: Run) ->
     in_time = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1")
     assert in_time.returncode == 75
     assert "Not after    Fri 2 January 2099, 18:00 (" in in_time.stdout
+    assert "not everybody" not in in_time.stdout
+    slow = run("send", "hello", "--smtp", "smtp://127.0.0.1:1", "--rate", "1/d", "--at", "2099-01-01 18:00")
+    assert "; at this rate not everybody has it by then\n" in slow.stdout
     post.write_text(POST.replace("title: Hello", "title: Hello\nsend_before: 2020-01-02"))
     said = "posts/2026-05-04-hello.md: its send_before has passed: it was Thu 2 January 2020, 00:00 ("
     for command in (("hello",), ("--new", "--since", "2026-01-01")):
