@@ -115,7 +115,7 @@ def _copy(root: Path, copy: Path) -> dict[str, str]:
         kept["baseurl"] = ADDRESS + "/"
     kept |= {
         "ignoreErrors": ["error-missing-instagram-accesstoken", "error-remote-getjson", "error-disqus"],
-        "disableKinds": ["home", "section", "taxonomy", "term", "RSS", "sitemap", "robotsTXT", "404"],
+        "disableKinds": ["home", "section", "taxonomy", "term", "sitemap", "robotsTXT", "404"],
         "security": {"http": {"urls": ["none"]}, "exec": {"allow": ["none"]}},
         "timeout": "300s",
         "publishDir": "made",
@@ -137,7 +137,15 @@ def _copy(root: Path, copy: Path) -> dict[str, str]:
 
 
 def _mend(copy: Path, said: str, failed: dict[str, str]) -> None:
-    """Put a stub in the place of a shortcode that isn't there or fails; leave out a page that can't be built."""
+    """Put a stub in the place of what isn't there or fails, a form of output or a shortcode; leave out pages that can't
+    be built."""
+    if formats := re.findall(r'OutputFormat with key "([^"]+)" not found', said):
+        config = json.loads((copy / "hugo.json").read_text())
+        own = {name: {"mediaType": "text/plain"} for name in formats}
+        (copy / "hugo.json").write_text(
+            json.dumps({**config, "outputFormats": {**config.get("outputFormats", {}), **own}})
+        )
+        return
     if missing := re.findall(r'template for shortcode "([^"]+)" not found', said):
         for name in missing:
             place = copy / f"layouts/shortcodes/{name}.html"

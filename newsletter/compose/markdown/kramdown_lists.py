@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
-from newsletter.compose.markdown.blocks import TIGHT
+from newsletter.compose.markdown.blocks import RAW, TIGHT
 from newsletter.compose.markdown.lines import RULE, lead, strip
 from newsletter.compose.markdown.raw_html import ends_paragraph
 
@@ -66,7 +66,7 @@ def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["ListIt
         element = SubElement(box, "li")
         _parts(reader, element, item)
         filled.append(element)
-    kinds = [[child.tag for child in element] for element in filled]
+    kinds = ["" if not len(element) or element[0].get(RAW) is not None else element[0].tag for element in filled]
     last: Element | None = None
     tights: list[bool] = []
     for number, element in enumerate(filled):
@@ -76,13 +76,9 @@ def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["ListIt
             continue
         final = number == len(filled) - 1
         tight = (
-            children[0].tag == "p"
+            kinds[number] == "p"
             and (len(children) < 2 or children[1].tag != BLANK or (final and len(children) == 2 and not ended))
-            and (
-                not final
-                or len(filled) == 1
-                or any(not kinds[n] or kinds[n][0] != "p" or tights[n] for n in range(len(filled) - 1))
-            )
+            and (not final or len(filled) == 1 or any(kinds[n] != "p" or tights[n] for n in range(len(filled) - 1)))
         )
         tights.append(tight)
         if tight:
