@@ -26,7 +26,7 @@ from newsletter.compose.markdown.convert import fit_for_mail
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 from newsletter.site.discover import find_posts
-from newsletter.site.load import read_site
+from newsletter.site.load import load_site, read_site
 from newsletter.site.page import Page, read_page
 from newsletter.site.site import Site
 
@@ -87,10 +87,13 @@ def compare(root: Path, most: int, seconds: float) -> tuple[str, Tally]:
     Raises subprocess.TimeoutExpired where the generator takes longer than `seconds`.
     """
     until = time.monotonic() + seconds
+    own = Config().at(root / "newsletter.toml", "")
     site = read_site(root)
+    if site.kind == "plain":
+        site = load_site(own)  # which knows where a plain folder has its posts
     config = {**site.config, "plugins": [], "gems": []} if site.kind == "jekyll" else site.config  # none of them is run
     site = replace(site, url=site.url or ADDRESS, config=config)
-    ours = {path.resolve(): path for path in find_posts(Config().at(root / "newsletter.toml", ""), site)}
+    ours = {path.resolve(): path for path in find_posts(own, site)}
     builders: dict[str, Callable[[], list[Built]]] = {
         "jekyll": lambda: build_jekyll(site.root, seconds),
         "hugo": lambda: build_hugo(root, seconds),
@@ -160,6 +163,8 @@ def _words(html: str, page: Page) -> list[str]:
         return found[2] if (address.partition("://")[2] or address) in shown else found[0]
 
     plain = page.site.kind == "plain"  # cmark-gfm sets no quotes, and GitHub gives headings their ids elsewhere
+    if plain:
+        html = html.replace(f'href="{page.url}#', 'href="#')
     return structure(_CODE.sub(r"\1", _ITSELF.sub(itself, html)), typography=not plain, anchors=not plain)
 
 

@@ -127,6 +127,11 @@ def test_zolas_taxonomies_and_languages(tmp_path):
     assert page_of(site, "content/blog/t.fr.md").path == "/fr/blog/t/"
 
 
+def test_astros_dashes_are_long(tmp_path):
+    files = {**ASTRO, "src/content/blog/d.md": '---\ntitle: D\n---\na -- b --- "c"\n'}
+    assert render_body(page_of(make(tmp_path, files), "src/content/blog/d.md")) == "<p>a — b --- “c”</p>"
+
+
 @pytest.mark.parametrize(("own", "body"), [("", "<p>Term\n: Text</p>"), ("definition_list = true\n", "<dl>")])
 def test_zola_makes_lists_of_definitions_where_it_is_told_to(tmp_path, own, body):
     files = {

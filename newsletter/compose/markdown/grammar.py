@@ -14,6 +14,15 @@ QUOTES = "‘’“”"
 SYMBOLS = {"mdash": "—", "ndash": "–", "hellip": "…", "laquo": "«", "raquo": "»",
            "laquo_space": "«\u00a0", "raquo_space": "\u00a0»"}  # fmt: skip
 """kramdown's names for what typography sets."""
+_ASTROS = (
+    ("ndash", "—"),
+    ("mdash", "---"),
+    ("laquo", "<<"),
+    ("raquo", ">>"),
+    ("laquo_space", "<< "),
+    ("raquo_space", " >>"),
+)
+"""remark-smartypants, as Astro sets it up: two hyphens are a long dash, three stay, and there are no guillemets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ def _other(generator: Generator) -> Grammar:
         linkify=generator.name == "astro",
         emoji=own.get("render_emoji") is True,
         typography="kramdown" if smart else "",
+        symbols=_ASTROS if generator.name == "astro" else (),
     )
 
 

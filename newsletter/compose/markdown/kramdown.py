@@ -96,6 +96,8 @@ class Kramdown(Blocks):
                 at = element.end
                 if element.rest:
                     lines[at] = element.rest
+                elif element.blank:
+                    SubElement(parent, BLANK)
             else:
                 at = self._block(parent, lines, at, first, text)
             if pending and len(parent) and parent[-1].tag not in {BLANK, END}:

@@ -89,6 +89,7 @@ class RawElement:
     spans: bool = False  # whether that is a line's Markdown, not blocks
     close: str = ""  # its closing tag
     unclosed: bool = False  # an element that never ends, its opening tag alone
+    blank: bool = False  # whether its line's end is a blank line to kramdown
 
 
 def ends_paragraph(text: str) -> bool:
@@ -124,13 +125,13 @@ def html_element(
     name = match[2].lower()
     if match[1] or name in _VOID:
         tag = re.match(r"<[^>]*>", text)
-        return _until(lines, at, text, tag[0], tag.end()) if tag else None
+        return replace(_until(lines, at, text, tag[0], tag.end()), blank=not match[1]) if tag else None
     source = "\n".join([text, *lines[at + 1 :]])
     opening = re.match(rf"<[A-Za-z_][\w:.-]*(?:{ATTRIBUTE})*\s*(/?)>", source)
     if opening is None:
         return None
     if opening[1]:
-        return _until(lines, at, source, opening[0], opening.end())
+        return replace(_until(lines, at, source, opening[0], opening.end()), blank=True)
     stop = _closing(source, name) if look_for_end else None
     if stop is None:
         return replace(_until(lines, at, source, opening[0], opening.end()), unclosed=True)
@@ -139,7 +140,7 @@ def html_element(
         found = _until(lines, at, source, _MARKDOWN.sub("", opening[0]), stop)
         spans = name in _SPANS or _SPAN_CONTENT.fullmatch(name) is not None
         return replace(found, inner=source[opening.end() : close], spans=spans, close=source[close:stop])
-    return _until(lines, at, source, source[:stop], stop)
+    return replace(_until(lines, at, source, source[:stop], stop), blank=name in {"script", "style"})
 
 
 def _until(lines: Sequence[str], at: int, source: str, html: str, stop: int) -> RawElement:
