@@ -249,7 +249,8 @@ class Staging:
         while rows := newcomers.fetchmany(_CHUNK):
             emails, persons, texts = zip(*rows, strict=True)
             columns = json.loads(f"[{','.join(texts)}]")  # at once, which halves the time
-            cells = {name: [known.get(name, "") for known in columns] for name in names}
+            further = (name for name in names if name not in ("email", "name"))
+            cells = {name: [known.get(name, "") for known in columns] for name in further}
             cells["email"] = list(emails)
             if whole in names:
                 there = cells[whole] if whole != "name" else [""] * len(rows)
