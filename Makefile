@@ -13,7 +13,7 @@ install: $(VENV)/.installed ## the environment alone; the command is .venv/bin/n
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,doctor]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev,doctor]'
 	$(BIN)/python -m compileall -q newsletter
 	touch $@
 
