@@ -306,7 +306,7 @@ def _ledger(config: "Config", options: Options) -> "Iterator[Ledger]":
 def _foresee(config: "Config", options: Options, plan: "Plan") -> None:
     """Say what a live send would refuse by what its ledger remembers."""
     from newsletter.cli.check import foretell
-    from newsletter.delivery.ledger.foresee import foresee_refusal
+    from newsletter.delivery.foresee import foresee_refusal
     from newsletter.state import database_of
 
     second = options.again is not None and not options.digest

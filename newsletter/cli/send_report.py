@@ -102,9 +102,7 @@ def _doubts(plan: "Plan", prepared: "Prepared | None", *, is_live: bool) -> list
     """What may be a mistake, for somebody to look at before the answer."""
     rows = []
     if plan.is_first and plan.is_new and is_live:
-        what = (
-            "no issue was sent from here before; if that is wrong, newsletter.db is missing, which knows who has what"
-        )
+        what = "no issue was sent from here before; if that is wrong, [state] url names another state than it should"
         rows.append(("First", what))
     if plan.resembles is not None:
         rows.append(("Resembles", f"{plan.resembles}; if it is the same post, don't send it"))

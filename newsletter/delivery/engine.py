@@ -278,4 +278,5 @@ class _Run:
         lost = len(self._journal.unsaved)
         unsaved = [f"{lost} replies could not be recorded; those recipients will be unknown"] if lost else []
         domains = [f"{domain} {note}" for domain, note in self._dispatcher.domains.notes.items()]
-        return (*self._pool.notes(), *unsaved, *domains)
+        waiting = [self._journal.note] if self._journal.note else []
+        return (*waiting, *self._pool.notes(), *unsaved, *domains)

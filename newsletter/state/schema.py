@@ -81,7 +81,9 @@ deliveries = Table(
     Column("command", Text),
     Column("relay", Text),  # host:port
     Column("updated", Double),
+    Column("chosen", Integer, nullable=False, server_default=text("1")),  # for the run planned last; PostgreSQL
     UniqueConstraint("issue", "key"),
+    postgresql_with={"fillfactor": 70},  # two updates a row find room on its page
 )
 Index("deliveries_issue", deliveries.c.issue, deliveries.c.id)
 Index(

@@ -140,6 +140,7 @@ CREATE TABLE deliveries (
   command TEXT,
   relay TEXT,
   updated DOUBLE,
+  chosen INTEGER DEFAULT 1 NOT NULL,
   CONSTRAINT deliveries_pk PRIMARY KEY (id),
   CONSTRAINT deliveries_issue_key_unique UNIQUE (issue, "key"),
   CONSTRAINT deliveries_issue_fk FOREIGN KEY(issue) REFERENCES issues (number)

@@ -18,10 +18,10 @@ from typing import Any
 from newsletter.delivery.ledger import journal, sqlite
 from newsletter.delivery.ledger.journal import Journal
 from newsletter.state.sqlite import connect
-from tests.delivery.sending import QUICK, people, send
+from tests.delivery.sending import QUICK, Place, people, send
 
 
-def run(path: Path, url: str, count: int, connections: int, domain: str = "example.org") -> None:
+def run(path: Place, url: str, count: int, connections: int, domain: str = "example.org") -> None:
     asyncio.run(send(path, url, people(count, domain), connections=connections, retry=QUICK))
 
 
@@ -60,10 +60,11 @@ def kill_at_each_statement(path: Path, url: str, count: int, connections: int) -
 
 if __name__ == "__main__":
     path, url, *numbers = sys.argv[1:]
+    place: Place = path if path.startswith("postgresql:") else Path(path)
     count, connections = map(int, numbers[:2])
     if numbers[2:] == ["each"]:
         print(kill_at_each_statement(Path(path), url, count, connections))
     else:
         if numbers[2:] == ["hasty"]:
             journal.SURE, sqlite.GRACE = 0.5, 1.0  # type: ignore[attr-defined]
-        run(Path(path), url, count, connections)
+        run(place, url, count, connections)

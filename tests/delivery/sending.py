@@ -14,18 +14,35 @@ from newsletter.compose.issue import Issue
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.engine import Report, deliver
 from newsletter.delivery.ledger.log import overlay
+from newsletter.delivery.ledger.open import open_ledger
 from newsletter.delivery.ledger.plan import Plan, make_plan
-from newsletter.delivery.ledger.sqlite import SqliteLedger
+from newsletter.delivery.ledger.sql import SqlLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import parse_relay
-from newsletter.state.sqlite import prepare
+from newsletter.state.database import Database
+from newsletter.state.sqlite import SqliteDatabase, prepare
+
+Place = Path | str
+"""Where a ledger is: a file, or an address of PostgreSQL's."""
 
 QUICK = RetryPolicy(first=0.2, most=1.0, give_up=30.0)
 SHORT = Timeouts(connect=2.0, command=0.4, data=0.4, dot=0.4, quit=0.2, back_off=0.05)
 """For servers that let us wait."""
 PATIENT = Timeouts(connect=20.0, command=20.0, data=20.0, dot=20.0, quit=0.2, back_off=0.05)
 """For servers that answer, on a busy machine too."""
+
+
+def database_at(place: Place) -> Database:
+    if isinstance(place, Path):
+        return SqliteDatabase(place)
+    from newsletter.state.postgres import PostgresDatabase
+
+    return PostgresDatabase(place)
+
+
+def ledger_at(place: Place, clock: Callable[[], float] = time.time) -> SqlLedger:
+    return open_ledger(database_at(place), clock)
 
 
 def an_issue(text: str = "Hello, you.", issue_id: str = "hello") -> Issue:
@@ -56,7 +73,7 @@ class PlainWriter:
 
 
 def plan(
-    ledger: SqliteLedger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any
+    ledger: SqlLedger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any
 ) -> Plan:
     """Hold the issue, plan, and freeze."""
     issue = issue or an_issue()
@@ -70,7 +87,7 @@ def plan(
 
 
 async def send(
-    path: Path,
+    path: Place,
     urls: str | Sequence[str],
     subscribers: Iterable[Subscriber] | None,
     *,
@@ -85,7 +102,7 @@ async def send(
     options.setdefault("retry", QUICK)
     options.setdefault("timeouts", PATIENT)
     options.setdefault("chance", random.Random(1))
-    with SqliteLedger(path, clock) as ledger:
+    with ledger_at(path, clock) as ledger:
         plan(ledger, subscribers, **(plan_options or {}))
         relays = [
             replace(parse_relay(url, connections=connections), **(relay_options or {}))
@@ -94,31 +111,42 @@ async def send(
         return await deliver(ledger, writer or PlainWriter(), relays, **options)
 
 
-def execute(path: Path, statement: str, *values: Any) -> list[Any]:
-    """Run one statement on the state file by SQLite alone, as another process would."""
+def execute(path: Place, statement: str, *values: Any) -> list[Any]:
+    """Run one statement on the state by its driver alone, as another process would."""
+    if isinstance(path, str):
+        import psycopg
+
+        with psycopg.connect(path, autocommit=True) as server:
+            cursor = server.execute(statement.replace("?1", "%s").replace("?", "%s"), values)
+            return cursor.fetchall() if cursor.description else []
     with contextlib.closing(sqlite3.connect(path, timeout=5)) as db, db:
         return db.execute(statement, values).fetchall()
 
 
-def suppress(path: Path, email: str) -> None:
+def suppress(path: Place, email: str) -> None:
     """Never mail this address again, says another process."""
-    prepare(path)
-    insert = "INSERT OR IGNORE INTO suppressions (key, email, reason, source, created)"
-    execute(path, f"{insert} VALUES (lower(?1), ?1, 'asked', 'test', 0)", email)
+    if isinstance(path, Path):
+        prepare(path)
+    insert = "INSERT INTO suppressions (key, email, reason, source, created) VALUES (?, ?, 'asked', 'test', 0)"
+    execute(path, f"{insert} ON CONFLICT (key) DO NOTHING", email.lower(), email)
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
+def rows(path: Place) -> list[dict[str, Any]]:
     """The ledger's deliveries, as the log has them."""
-    db = sqlite3.connect(path)
-    db.row_factory = sqlite3.Row
-    try:
+    query = "SELECT * FROM deliveries ORDER BY id"
+    if isinstance(path, str):
+        import psycopg
+        from psycopg.rows import dict_row
+
+        with psycopg.connect(path, row_factory=dict_row) as server:
+            return server.execute(query).fetchall()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
         overlay(db, path)
-        return [dict(row) for row in db.execute("SELECT * FROM deliveries ORDER BY id")]
-    finally:
-        db.close()
+        return [dict(row) for row in db.execute(query)]
 
 
-def by_state(path: Path) -> dict[str, set[str]]:
+def by_state(path: Place) -> dict[str, set[str]]:
     """Addresses by state."""
     found: dict[str, set[str]] = {}
     for row in rows(path):
@@ -126,9 +154,5 @@ def by_state(path: Path) -> dict[str, set[str]]:
     return found
 
 
-def suppressed(path: Path) -> set[str]:
-    db = sqlite3.connect(path)
-    try:
-        return {row[0] for row in db.execute("SELECT email FROM suppressions")}
-    finally:
-        db.close()
+def suppressed(path: Place) -> set[str]:
+    return {row[0] for row in execute(path, "SELECT email FROM suppressions")}

@@ -2,28 +2,21 @@
 
 import asyncio
 import time
-from pathlib import Path
 
 import pytest
 
 from newsletter.delivery.engine import deliver
 from newsletter.delivery.ledger.journal import LOOKED, Journal
-from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.progress import Progress
 from newsletter.smtp.connection import Timeouts
 from newsletter.smtp.relay import parse_relay
 
 from .relay_server import SWALLOW, RelayServer, Talk, once, serving
-from .sending import PlainWriter, by_state, people, plan, rows, send, suppress, suppressed
+from .sending import Place, PlainWriter, by_state, ledger_at, people, plan, rows, send, suppress, suppressed
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "newsletter.db"
-
-
-async def test_everybody_gets_one_message(path: Path) -> None:
+async def test_everybody_gets_one_message(path: Place) -> None:
     async with serving(RelayServer()) as server:
         report = await send(path, server.url, people(200))
     assert report.sent == 200
@@ -32,7 +25,7 @@ async def test_everybody_gets_one_message(path: Path) -> None:
     assert by_state(path) == {"sent": server.addresses}
 
 
-async def test_a_second_run_reaches_only_those_who_lack_it(path: Path) -> None:
+async def test_a_second_run_reaches_only_those_who_lack_it(path: Place) -> None:
     async with serving(RelayServer()) as server:
         await send(path, server.url, people(20))
         report = await send(path, server.url, people(25))
@@ -41,7 +34,7 @@ async def test_a_second_run_reaches_only_those_who_lack_it(path: Path) -> None:
     assert len(server.counts) == 25
 
 
-async def test_a_greylisted_recipient_is_deferred_and_sent_on_the_second_try(path: Path) -> None:
+async def test_a_greylisted_recipient_is_deferred_and_sent_on_the_second_try(path: Place) -> None:
     async with serving(RelayServer(script=once("RCPT", "450 4.2.0 greylisted, come back"))) as server:
         report = await send(path, server.url, people(4))
     assert report.sent == 4
@@ -49,7 +42,7 @@ async def test_a_greylisted_recipient_is_deferred_and_sent_on_the_second_try(pat
     assert {row["attempts"] for row in rows(path)} == {2}
 
 
-async def test_no_wait_leaves_the_deferred_for_the_next_run(path: Path) -> None:
+async def test_no_wait_leaves_the_deferred_for_the_next_run(path: Place) -> None:
     async with serving(RelayServer(script=once("RCPT", "450 4.2.0 greylisted, come back"))) as server:
         report = await send(path, server.url, people(4), no_wait=True)
         assert (report.sent, report.deferred) == (0, 4)
@@ -58,7 +51,7 @@ async def test_no_wait_leaves_the_deferred_for_the_next_run(path: Path) -> None:
     assert (report.sent, report.deferred) == (4, 0)
 
 
-async def test_who_is_always_deferred_fails_in_the_end(path: Path) -> None:
+async def test_who_is_always_deferred_fails_in_the_end(path: Place) -> None:
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
         return "452 4.2.2 mailbox is full for now" if command == "RCPT" else None
 
@@ -80,7 +73,7 @@ async def test_who_is_always_deferred_fails_in_the_end(path: Path) -> None:
         (".", "550 5.7.28 too much mail"),
     ],
 )
-async def test_what_is_about_us_stops_the_issue(path: Path, what: str, reply: str) -> None:
+async def test_what_is_about_us_stops_the_issue(path: Place, what: str, reply: str) -> None:
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
         return reply if command == what else None
 
@@ -97,7 +90,7 @@ async def test_what_is_about_us_stops_the_issue(path: Path, what: str, reply: st
     assert report.sent == 50
 
 
-async def test_relaying_denied_for_everybody_stops_the_issue(path: Path) -> None:
+async def test_relaying_denied_for_everybody_stops_the_issue(path: Place) -> None:
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
         return "554 5.7.1 relay access denied" if command == "RCPT" else None
 
@@ -108,7 +101,7 @@ async def test_relaying_denied_for_everybody_stops_the_issue(path: Path) -> None
     assert suppressed(path) == set()
 
 
-async def test_policy_refusals_pause_their_domain_and_no_other(path: Path) -> None:
+async def test_policy_refusals_pause_their_domain_and_no_other(path: Place) -> None:
     def script(_talk: Talk, command: str, argument: str) -> str | None:
         return "550 5.7.1 looks like spam" if command == "." and argument.endswith("example.com") else None
 
@@ -122,7 +115,7 @@ async def test_policy_refusals_pause_their_domain_and_no_other(path: Path) -> No
     assert suppressed(path) == set()
 
 
-async def test_a_full_mailbox_is_no_reason_to_suppress(path: Path) -> None:
+async def test_a_full_mailbox_is_no_reason_to_suppress(path: Place) -> None:
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
         return "552 5.2.2 mailbox full" if command == "RCPT" else None
 
@@ -133,7 +126,9 @@ async def test_a_full_mailbox_is_no_reason_to_suppress(path: Path) -> None:
     assert suppressed(path) == set()
 
 
-async def test_a_recipient_suppressed_during_the_run_is_not_mailed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_recipient_suppressed_during_the_run_is_not_mailed(
+    path: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [100.0]
 
     def suppress_the_last(count: int) -> None:
@@ -150,8 +145,8 @@ async def test_a_recipient_suppressed_during_the_run_is_not_mailed(path: Path, m
     assert by_state(path)["skipped"] == {"reader39@example.org"}
 
 
-async def test_a_run_whose_recipients_are_all_suppressed_before_it_begins_ends(path: Path) -> None:
-    with SqliteLedger(path, time.time) as ledger:
+async def test_a_run_whose_recipients_are_all_suppressed_before_it_begins_ends(path: Place) -> None:
+    with ledger_at(path, time.time) as ledger:
         plan(ledger, people(3))
         for one in people(3):
             suppress(path, one.email)
@@ -162,7 +157,7 @@ async def test_a_run_whose_recipients_are_all_suppressed_before_it_begins_ends(p
     assert (report.sent, report.skipped, server.connections) == (0, 3, 0)
 
 
-async def test_a_relay_that_was_never_there_is_said_at_once(path: Path) -> None:
+async def test_a_relay_that_was_never_there_is_said_at_once(path: Place) -> None:
     report = await send(path, "smtp://127.0.0.1:9", people(3))
     assert report.stopped is not None
     assert "127.0.0.1:9" in str(report.stopped)
@@ -170,7 +165,7 @@ async def test_a_relay_that_was_never_there_is_said_at_once(path: Path) -> None:
     assert report.pending == 3
 
 
-async def test_a_relay_that_goes_away_is_waited_for(path: Path) -> None:
+async def test_a_relay_that_goes_away_is_waited_for(path: Place) -> None:
     server = RelayServer()
     gone, missed = asyncio.Event(), asyncio.Event()
     server.on_message = lambda count: gone.set() if count == 20 else None
@@ -194,7 +189,7 @@ async def test_a_relay_that_goes_away_is_waited_for(path: Path) -> None:
     assert set(server.counts.values()) == {1}
 
 
-async def test_another_relay_takes_over_from_one_that_fails(path: Path) -> None:
+async def test_another_relay_takes_over_from_one_that_fails(path: Place) -> None:
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
         return "550 5.1.8 sender rejected" if command == "MAIL" else None
 
@@ -205,7 +200,7 @@ async def test_another_relay_takes_over_from_one_that_fails(path: Path) -> None:
     assert report.stopped is None
 
 
-async def test_stop_finishes_what_is_under_way_and_the_next_run_goes_on(path: Path) -> None:
+async def test_stop_finishes_what_is_under_way_and_the_next_run_goes_on(path: Place) -> None:
     stop = asyncio.Event()
     async with serving(RelayServer(on_message=lambda count: stop.set() if count == 50 else None)) as server:
         report = await send(path, server.url, people(300), stop=stop)
@@ -219,7 +214,7 @@ async def test_stop_finishes_what_is_under_way_and_the_next_run_goes_on(path: Pa
     assert len(server.counts) == 300
 
 
-async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Path) -> None:
+async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Place) -> None:
     stop, abort = asyncio.Event(), asyncio.Event()
 
     def script(_talk: Talk, command: str, _argument: str) -> str | None:
@@ -239,7 +234,7 @@ async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Path) -
     assert report.pending == 30 - report.unknown
 
 
-async def test_a_message_that_can_t_be_written_fails_alone(path: Path) -> None:
+async def test_a_message_that_can_t_be_written_fails_alone(path: Place) -> None:
     from newsletter.errors import NewsletterError
 
     class Writer(PlainWriter):

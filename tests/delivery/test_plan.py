@@ -10,20 +10,14 @@ from newsletter.audience.subscriber import Subscriber
 from newsletter.cli.status import FIELDS
 from newsletter.compose.issue import Slot
 from newsletter.delivery.ledger.plan import LEFT, make_plan
-from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.errors import NewsletterError, TryAgainLater
 
 from .relay_server import RelayServer, serving
-from .sending import an_issue, by_state, execute, people, plan, rows, send, suppress
+from .sending import Place, an_issue, by_state, database_at, execute, ledger_at, people, plan, rows, send, suppress
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "newsletter.db"
-
-
-def test_planning_changes_nothing(path: Path) -> None:
-    with SqliteLedger(path) as ledger:
+def test_planning_changes_nothing(path: Place) -> None:
+    with ledger_at(path) as ledger:
         ledger.hold("hello")
         made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(10), 2)))
         assert (made.recipients, made.to_send, made.is_new) == (10, 10, True)
@@ -31,10 +25,10 @@ def test_planning_changes_nothing(path: Path) -> None:
         assert execute(path, "SELECT count(*) FROM deliveries") == [(0,)]
 
 
-def test_freezing_writes_a_row_for_each_recipient_in_the_order_of_the_list(path: Path) -> None:
+def test_freezing_writes_a_row_for_each_recipient_in_the_order_of_the_list(path: Place) -> None:
     issue = replace(an_issue(), text=("Hello ", Slot("{{ subscriber.name }}", "email_templates/post.txt", 3)))
     listed = [Subscriber("Zoe@example.org", "Zoë", {"city": "Lyon"}), Subscriber("ada@example.org")]
-    with SqliteLedger(path) as ledger:
+    with ledger_at(path) as ledger:
         plan(ledger, listed, issue)
         assert ledger.frozen("hello") == issue
         assert ledger.frozen("nothing") is None
@@ -46,9 +40,9 @@ def test_freezing_writes_a_row_for_each_recipient_in_the_order_of_the_list(path:
     assert {row["state"] for row in found} == {"pending"}
 
 
-def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
+def test_bad_rows_and_suppressed_people_are_counted_apart(path: Place) -> None:
     suppress(path, "reader3@example.org")
-    with SqliteLedger(path) as ledger:
+    with ledger_at(path) as ledger:
         ledger.hold("hello")
         listed: list[tuple[int, Subscriber | Problem]] = [
             *enumerate(people(5), 2),
@@ -61,20 +55,20 @@ def test_bad_rows_and_suppressed_people_are_counted_apart(path: Path) -> None:
     assert by_state(path)["skipped"] == {"reader3@example.org"}
 
 
-def test_a_list_from_a_file_is_read_as_it_is(path: Path, tmp_path: Path) -> None:
+def test_a_list_from_a_file_is_read_as_it_is(path: Place, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("email,name,city\nada@example.org,Ada,Paris\nbad,,\nADA@example.org,,\n")
-    with SqliteLedger(path) as ledger:
+    with ledger_at(path) as ledger:
         ledger.hold("hello")
         made = make_plan(ledger, an_issue(), ledger.read_audience(read_csv(tmp_path / "list.csv")))
     assert (made.to_send, made.bad_rows) == (1, 2)
 
 
-def test_a_broken_list_leaves_nothing_behind(path: Path) -> None:
+def test_a_broken_list_leaves_nothing_behind(path: Place) -> None:
     def listed():
         yield from enumerate(people(5), 2)
         raise NewsletterError("a quote is never closed")
 
-    with SqliteLedger(path) as ledger:
+    with ledger_at(path) as ledger:
         ledger.hold("hello")
         with pytest.raises(NewsletterError, match="never closed"):
             make_plan(ledger, an_issue(), ledger.read_audience(listed()))
@@ -82,11 +76,11 @@ def test_a_broken_list_leaves_nothing_behind(path: Path) -> None:
     assert made.to_send == 2
 
 
-async def test_newcomers_join_and_leavers_are_skipped_on_the_next_run(path: Path) -> None:
+async def test_newcomers_join_and_leavers_are_skipped_on_the_next_run(path: Place) -> None:
     async with serving(RelayServer()) as server:
         await send(path, server.url, people(10), plan_options={"limit": 4})
         assert len(server.accepted) == 4
-        with SqliteLedger(path) as ledger:
+        with ledger_at(path) as ledger:
             made = plan(ledger, [*people(12)[:8], *people(12)[10:]])
         assert (made.newcomers, made.leavers, made.to_send, made.already_sent) == (2, 2, 6, 4)
         assert made.newcomer_names == ("reader10@example.org", "reader11@example.org")
@@ -100,7 +94,7 @@ async def test_newcomers_join_and_leavers_are_skipped_on_the_next_run(path: Path
     assert len(server.counts) == 12
 
 
-async def test_a_segment_leaves_the_others_pending(path: Path) -> None:
+async def test_a_segment_leaves_the_others_pending(path: Place) -> None:
     listed = [
         replace(person, columns={"city": "Lyon" if number % 2 else "Paris"}) for number, person in enumerate(people(10))
     ]
@@ -118,15 +112,15 @@ async def test_a_segment_leaves_the_others_pending(path: Path) -> None:
     assert len(server.counts) == 10
 
 
-async def test_what_was_frozen_is_sent_although_the_list_says_something_else_now(path: Path) -> None:
-    with SqliteLedger(path) as ledger:
+async def test_what_was_frozen_is_sent_although_the_list_says_something_else_now(path: Place) -> None:
+    with ledger_at(path) as ledger:
         plan(ledger, [Subscriber("ada@example.org", "Ada", {"city": "Paris"})])
         plan(ledger, [Subscriber("ada@example.org", "Ada Moreau", {"city": "Lyon"})])
     assert [(row["name"], row["columns"]) for row in rows(path)] == [("Ada", '{"city":"Paris"}')]
 
 
-def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Path) -> None:
-    with SqliteLedger(path) as ledger:
+def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Place) -> None:
+    with ledger_at(path) as ledger:
         plan(ledger, people(3))
         with pytest.raises(NewsletterError) as caught:
             make_plan(ledger, an_issue("Goodbye, you."), ledger.read_audience(enumerate(people(3), 2)))
@@ -138,7 +132,7 @@ def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Path)
     assert caught.value.exit_code == 2
 
 
-async def test_a_frozen_issue_is_finished_without_a_list(path: Path) -> None:
+async def test_a_frozen_issue_is_finished_without_a_list(path: Place) -> None:
     async with serving(RelayServer()) as server:
         await send(path, server.url, people(10), plan_options={"limit": 3})
         suppress(path, "reader9@example.org")
@@ -147,17 +141,17 @@ async def test_a_frozen_issue_is_finished_without_a_list(path: Path) -> None:
     assert set(server.counts.values()) == {1}
 
 
-async def test_who_is_no_longer_suppressed_is_sent_to_on_the_next_run(path: Path) -> None:
+async def test_who_is_no_longer_suppressed_is_sent_to_on_the_next_run(path: Place) -> None:
     suppress(path, "reader1@example.org")
     async with serving(RelayServer()) as server:
         assert (await send(path, server.url, people(3))).sent == 2
-        with SqliteLedger(path):
+        with ledger_at(path):
             execute(path, "DELETE FROM suppressions")
         assert (await send(path, server.url, people(3))).sent == 1
     assert set(server.counts.values()) == {1}
 
 
-async def test_the_failed_are_tried_again_when_asked(path: Path) -> None:
+async def test_the_failed_are_tried_again_when_asked(path: Place) -> None:
     def script(_talk: object, command: str, argument: str) -> str | None:
         return "550 5.3.0 not today" if command == "RCPT" and argument.startswith("reader1@") else None
 
@@ -169,8 +163,8 @@ async def test_the_failed_are_tried_again_when_asked(path: Path) -> None:
     assert set(server.counts.values()) == {1}
 
 
-def test_a_plan_is_not_frozen_by_who_has_lost_the_lease(path: Path) -> None:
-    with SqliteLedger(path) as ledger:
+def test_a_plan_is_not_frozen_by_who_has_lost_the_lease(path: Place) -> None:
+    with ledger_at(path) as ledger:
         ledger.hold("hello")
         made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(3), 2)))
         execute(path, "UPDATE leases SET epoch = epoch + 1")
@@ -179,28 +173,27 @@ def test_a_plan_is_not_frozen_by_who_has_lost_the_lease(path: Path) -> None:
     assert rows(path) == []
 
 
-def test_two_issues_do_not_mix(path: Path) -> None:
-    with SqliteLedger(path) as ledger:
+def test_two_issues_do_not_mix(path: Place) -> None:
+    with ledger_at(path) as ledger:
         plan(ledger, people(3))
-    with SqliteLedger(path) as ledger:
+    with ledger_at(path) as ledger:
         made = plan(ledger, people(5), an_issue(issue_id="again"))
         assert (made.is_new, made.to_send) == (True, 5)
         assert ledger.counts() == {"pending": 5}
 
 
-def test_status_and_deliveries_say_what_the_ledger_says(path: Path) -> None:
+def test_status_and_deliveries_say_what_the_ledger_says(path: Place) -> None:
     from newsletter.compose.message.writer import MessageWriter
     from newsletter.delivery.ledger.report import issue_counts, iter_deliveries
-    from newsletter.state import open_sqlite
 
-    with SqliteLedger(path) as ledger:
+    with ledger_at(path) as ledger:
         plan(ledger, people(3))
         execute(
             path,
             "UPDATE deliveries SET state = 'failed', attempts = 1, code = 550, status = '5.1.1', text = 'no such user',"
             " command = 'RCPT', relay = 'relay:25', updated = 86400 WHERE id = 2",
         )
-    engine = open_sqlite(path)
+    engine = database_at(path).engine()
     (one,) = issue_counts(engine)
     assert (one["issue"], one["recipients"], one["pending"], one["failed"]) == ("hello", 3, 2, 1)
     assert issue_counts(engine, "hello") == [one]

@@ -73,12 +73,18 @@ class Journal:
 
     async def stop(self) -> None:
         """Record what is left, give up the claims, and end the thread."""
+        self._ledger.stop_waiting()
         self._batch.last = True
         self._batch.done_claims += self._open_claims
         self._flush()
         await asyncio.to_thread(self._thread.join)
         if self._log is not None:
             self._log.close(settled=self._settled)
+
+    @property
+    def note(self) -> str:
+        """What a user should know about the ledger now."""
+        return self._ledger.note
 
     @property
     def unsaved(self) -> dict[int, Record]:
@@ -128,6 +134,8 @@ class Journal:
         """Record what became of it. `pending` gives it back: it stays claimed, and comes again under another."""
         said = (reply.code, reply.status, reply.text, reply.command) if reply else (None, None, reason or None, None)
         uncounted = int(reply is not None and not transaction.intended)  # refused before its body
+        if not transaction.intended:  # it asked whether it may go, and is gone itself
+            self._batch.asked = [ask for ask in self._batch.asked if ask[0] is not transaction]
         if state == "pending":
             not_before = transaction.moment
         self._write((transaction.id, state, *said, relay, not_before, self._ledger.clock(), uncounted))

@@ -1,8 +1,9 @@
 """The ledger: who is to get an issue, who may have it, and what became of it. This is what any ledger can do.
 
-ledger.sqlite keeps it in the state file. One sender at a time holds an issue. A lease says who; its *epoch*, counted up
-whenever the issue changes hands, fences every write: whoever was taken over writes nothing more. Failures come as
-NewsletterError; TryAgainLater where another sender holds the issue, or has taken it over.
+ledger.sqlite keeps it in the state file, ledger.postgres in a database of PostgreSQL's. One sender at a time holds an
+issue. A lease says who; its *epoch*, counted up whenever the issue changes hands, fences every write: whoever was taken
+over writes nothing more. Failures come as NewsletterError; TryAgainLater where another sender holds the issue, or has
+taken it over.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,10 @@ class Ledger(Protocol):
     """The ledger as one sender uses it. While a run's journal is open, its thread alone may call it."""
 
     clock: Callable[[], float]
+
+    @property
+    def note(self) -> str:
+        """What a user should know about the database now; mostly nothing."""
 
     def close(self) -> None:
         """Give the issue back."""
@@ -80,6 +85,9 @@ class Ledger(Protocol):
 
     def sent_by_day(self, relay: str) -> dict[int, int]:
         """How many messages the relay was given on which day of UTC (since 1970), over all issues."""
+
+    def stop_waiting(self) -> None:
+        """The run is to end: wait for a database that is away a moment longer, no more."""
 
     def commit(self, batch: Batch) -> None:
         """One transaction: the batch's words, if the issue is still ours."""

@@ -3,12 +3,18 @@
 import time
 from collections.abc import Callable
 
+from newsletter.delivery.ledger.sql import SqlLedger
 from newsletter.delivery.ledger.sqlite import SqliteLedger
 from newsletter.state.database import Database
 from newsletter.state.sqlite import SqliteDatabase
 
 
-def open_ledger(database: Database, clock: Callable[[], float] = time.time) -> SqliteLedger:
+def open_ledger(database: Database, clock: Callable[[], float] = time.time) -> SqlLedger:
     """The ledger in `database`, for one sender; a context manager that gives the issue back. Raises NewsletterError."""
-    assert isinstance(database, SqliteDatabase)
-    return SqliteLedger(database.path, clock)
+    if isinstance(database, SqliteDatabase):
+        return SqliteLedger(database.path, clock)
+    from newsletter.delivery.ledger.postgres.ledger import PostgresLedger  # with psycopg
+    from newsletter.state.postgres import PostgresDatabase
+
+    assert isinstance(database, PostgresDatabase)
+    return PostgresLedger(database, clock)

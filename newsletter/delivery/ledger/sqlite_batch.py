@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from newsletter.delivery.ledger.batch import Batch, Claimed, Record
+from newsletter.delivery.ledger.plan_sql import skip_cancelled
 from newsletter.smtp.transaction import Transaction
 
 UNCLAIM = "UPDATE deliveries SET not_before = ? WHERE issue = ? AND state = 'deferred' AND not_before IS NULL"
@@ -53,11 +54,6 @@ WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' A
 """
 
 _STATE = "SELECT state FROM issues WHERE number = ?"
-_SKIP_CANCELLED = """
-UPDATE deliveries SET state = 'skipped', text = 'cancelled', code = NULL, status = NULL, command = NULL,
-  not_before = NULL, updated = ?2
-WHERE issue = ?1 AND state IN ('pending', 'deferred') AND NOT EXISTS (SELECT 1 FROM claims WHERE issue = ?1)
-"""
 
 _SUPPRESSED = """
 SELECT d.id, s.reason FROM claims c, json_each(c.ids) AS one JOIN deliveries d ON d.id = one.value
@@ -115,7 +111,7 @@ def write_batch(db: sqlite3.Connection, batch: Batch, claims: Claims, now: float
     catch_up(db, batch, claims)
     if batch.last:
         db.execute(UNCLAIM, (now, claims.issue))
-        skip_cancelled(db, claims.issue, now)
+        skip_cancelled(lambda query, **named: db.execute(query, named), claims.issue, now)
 
 
 def catch_up(db: sqlite3.Connection, batch: Batch, claims: Claims) -> None:
@@ -125,12 +121,6 @@ def catch_up(db: sqlite3.Connection, batch: Batch, claims: Claims) -> None:
         claims.version = version
         batch.suppressed = {id_: f"suppressed: {reason}" for id_, reason in db.execute(_SUPPRESSED, (claims.issue,))}
         batch.state = db.execute(_STATE, (claims.issue,)).fetchone()[0]
-
-
-def skip_cancelled(db: sqlite3.Connection, issue: int, now: float) -> None:
-    """Who was not mailed yet is skipped, if the issue was cancelled and nobody is claimed any more."""
-    if db.execute(_STATE, (issue,)).fetchone() == ("cancelled",):
-        db.execute(_SKIP_CANCELLED, (issue, now))
 
 
 def record(db: sqlite3.Connection, rows: Iterable[Record]) -> None:

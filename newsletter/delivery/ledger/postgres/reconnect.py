@@ -1,0 +1,75 @@
+"""A sender's connection to PostgreSQL, which outlives the server's restarts: what failed with it is done once more.
+
+So whatever goes through `Reconnecting.again` must come to the same when it is done twice: the answer to the first time
+may have been lost after the server had done it.
+"""
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+
+from newsletter.errors import TryAgainLater
+from newsletter.state.postgres import PostgresDatabase
+
+PATIENCE = 600.0
+"""Seconds that a run waits for a server that is away."""
+LONGEST_PAUSE = 2.0
+_GONE = ("08", "57", "53300", "25006", "40")
+"""SQLSTATEs, or how they begin: no connection, the server is shutting down, full, not the primary, a deadlock."""
+_Answer = TypeVar("_Answer")
+
+
+class Reconnecting:
+    """A connection, made anew where it is lost. For one thread at a time."""
+
+    def __init__(self, database: PostgresDatabase, pause: Callable[[float], None]) -> None:
+        self.database = database
+        self.db = database.connect()
+        self.away = ""  # why the server can't be reached just now
+        self.patience = PATIENCE
+        self._pause = pause
+
+    def close(self) -> None:
+        self.db.close()
+
+    def execute(self, query: str, **named: Any) -> "psycopg.Cursor[tuple[Any, ...]]":
+        """Run a query with `:name` for each value."""
+        return self.db.execute(_pyformat(query), named)
+
+    def again(self, step: Callable[[], _Answer]) -> _Answer:
+        """Do `step`; where the server goes away meanwhile, wait for it and do it again. Raises NewsletterError."""
+        while True:
+            try:
+                return step()
+            except psycopg.Error as error:
+                state = error.sqlstate or ""
+                if not (self.db.closed or state.startswith(_GONE)):
+                    raise self.database.explain(error) from None
+                self.away = str(self.database.explain(error))
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Until the server is back, or `patience` ends. Raises TryAgainLater."""
+        began, pause = time.monotonic(), 0.05
+        self.db.close()
+        while True:
+            try:
+                self.db = self.database.connect()
+                self.away = ""
+                return
+            except TryAgainLater as error:
+                self.away = str(error)
+                if time.monotonic() - began > self.patience:
+                    raise
+            self._pause(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+@functools.cache
+def _pyformat(query: str) -> str:
+    """As psycopg wants it: `%(name)s` for `:name`, and a per cent sign twice."""
+    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", query.replace("%", "%%"))
