@@ -145,6 +145,7 @@ class Blocks(BlockParser):
         self.raw(parent, found.html)
         lines = inner.strip("\n").split("\n")
         margin = min((lead(text)[0] for text in lines if text.strip(" \t")), default=0)
+        line += found.html.count("\n") + len(inner) - len(inner.lstrip("\n"))
         self.read(parent, [strip(text, margin) for text in lines], line)
         self.raw(parent, found.close)
 

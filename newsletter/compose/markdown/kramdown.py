@@ -108,7 +108,7 @@ class Kramdown(Blocks):
     def _raw_around(self, parent: Element, html: str, line: int) -> None:
         """HTML as it is, around elements in it with markdown="1"."""
         at = 1  # the first of its tags is not asked
-        while opening := next(markdown_tags(html, at), 0):
+        while (opening := next(markdown_tags(html, at), -1)) >= 0:
             self.check(line)
             rest = html[opening:].split("\n")
             found = html_element(rest, 0, rest[0], look_for_end=True, in_html=True)
@@ -117,7 +117,7 @@ class Kramdown(Blocks):
                 line += html.count("\n", 0, opening)
                 self.raw(parent, html[:opening])
                 self.markdown_inside(parent, found, line)
-                html = "\n".join([found.rest, *rest[found.end + bool(found.rest) :]])
+                html = "\n".join([found.rest, *rest[found.end + 1 :]] if found.rest else rest[found.end :])
                 line, at = line + found.end, 0
         self.raw(parent, html)
 

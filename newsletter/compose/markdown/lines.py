@@ -128,6 +128,6 @@ class OpenParagraph:
         elif not self.open and width >= 4 and (inside or not self.listed):
             pass
         else:
-            within = width >= self.content or not self.listed  # else the line goes on lazily
+            within = self.content <= width < self.content + 4  # else the line goes on lazily
             self.rows = (self.rows and not inside) or (self.open and within and self.table(self.above, text))
             self.open, self.above = not self.rows, text
