@@ -16,6 +16,7 @@ from newsletter.audience.csv.header import name_parts
 from newsletter.audience.csv.reader import control_character
 from newsletter.audience.imports.houses import Fate, House, fate_of, split_any_tags, unpack
 from newsletter.audience.imports.moments import read_moment
+from newsletter.audience.opt_out import opt_out_column
 from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
 from newsletter.errors import NewsletterError
 
@@ -52,6 +53,7 @@ class People:
             [names.index(name) for name in wanted if name in names]
             for wanted in (house.unpacked, house.left, house.occasion, house.joined)
         )
+        self._left += [at for at, name in enumerate(names) if at not in self._left and opt_out_column(name) is not None]
         self._fate = fate_of(house, names, file_name)
         tags = first_of(house.tags, names)
         split = split_any_tags if house.marks else split_tags
@@ -112,7 +114,8 @@ class People:
             if fate == "subscriber":
                 yield person
                 continue
-            moment = next((read_moment(row[number]) for number in self._left if row[number]), None)
+            moments = (read_moment(row[number]) for number in self._left if row[number])
+            moment = next(filter(None, moments), None)
             why = next((row[number] for number in self._occasion if row[number]), "")
             outsiders.append((*person, fate, moment.timestamp() if moment else 0.0, why[:200]))
 
