@@ -129,7 +129,7 @@ def _copy(root: Path, copy: Path) -> dict[str, str]:
     markup.pop("defaultMarkdownHandler", None)  # goldmark, as in any Hugo of today
     parser = hugo.setting(markup, "goldmark", "parser", default={})
     if isinstance(parser, dict):  # a picture alone stands in a paragraph of ours, which no reader sees
-        parser.pop("wrapstandaloneimagewithinparagraph", None)
+        parser.pop("wrapStandAloneImageWithinParagraph", None)
     own = hugo.setting(markup, "goldmark", "extensions", default={})
     if isinstance(own, dict) and isinstance(own.get("typographer"), dict):  # 0.111 knows no more than on and off
         own["typographer"] = not own["typographer"].get("disable")
