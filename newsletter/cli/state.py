@@ -1,4 +1,4 @@
-"""`state`: keep the ledger, or the list, sealed where others can read it: in a branch, in a public repository."""
+"""`state`: seal the ledger, or the list, where others can read it; copy the state into another database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +14,13 @@ SEALED = "newsletter-state.age"
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     group = typer.Typer(
-        no_args_is_help=True, help="Seal the ledger or the list with age, for a place that others can read."
+        no_args_is_help=True,
+        help="Seal the ledger or the list with age, where others can read it; copy the state.",
     )
     group.command("key")(key)
     group.command("seal")(seal)
     group.command("open")(open_)
+    group.command("copy")(copy)
     app.add_typer(group, name="state")
 
 
@@ -98,3 +100,36 @@ def open_(
         return
     names = open_state_file(config, source, state_file(config, "`state open`"), replace=replace)
     note(f"opened {', '.join(names)}")
+
+
+def copy(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="FROM", help="As [state] url has it: sqlite:///newsletter.db")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="A state with nothing in it: postgresql://…")],
+) -> None:
+    """Copy the whole state into another database, a file or PostgreSQL's, and compare it afterwards.
+
+    All or nothing; FROM stays as it is, and TO must have nothing in it. Then name TO in [state] url. A password of
+    PostgreSQL's comes from PGPASSWORD or ~/.pgpass. The secret stands beside the state, and is not copied.
+
+    \b
+      newsletter state copy sqlite:///newsletter.db postgresql://newsletter@db.example.org/newsletter
+    """
+    from newsletter.config.settings import load_config
+    from newsletter.delivery.ledger.open import open_ledger
+    from newsletter.state.copy import copy_state, senders
+    from newsletter.state.open import database_at
+    from newsletter.state.postgres import has_password
+
+    root = load_config(context.obj).root
+    for url in (source, target):
+        if has_password(url):
+            what = "everybody on this machine sees a password that is typed; give it as PGPASSWORD, or in ~/.pgpass"
+            raise NewsletterError(what)
+    origin, copied = database_at(source, root), database_at(target, root)
+    for issue in senders(origin):  # of one that lives it is said so; what a dead one left is settled
+        with open_ledger(origin) as ledger:
+            ledger.hold(issue)
+    counts = copy_state(origin, copied)
+    said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    say(f"copied to {short_path(copied.name)}: {said or 'nothing, there was nothing'}")

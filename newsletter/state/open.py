@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 
 def database_of(config: "Config") -> Database:
     """Where the state is; nothing is opened yet. Raises NewsletterError for an URL that is no database."""
-    scheme, _, rest = config.state.url.partition("://")
+    with config.naming("state", "url"):
+        return database_at(config.state.url, config.root)
+
+
+def database_at(url: str, root: Path) -> Database:
+    """The database of an URL; a file is relative to `root`. Raises NewsletterError for an URL that is none."""
+    scheme, _, rest = url.partition("://")
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         from newsletter.state.postgres import PostgresDatabase
 
-        with config.naming("state", "url"):
-            return PostgresDatabase(config.state.url)
+        return PostgresDatabase(url)
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        what = f"[state] url: {config.state.url!r} is no database; use sqlite:///newsletter.db, or postgresql://…"
-        raise NewsletterError(what, **config.where("state", "url"))
-    return SqliteDatabase(config.root / rest.removeprefix("/"))  # relative to newsletter.toml
+        raise NewsletterError(f"{url!r} is no database; use sqlite:///newsletter.db, or postgresql://…")
+    return SqliteDatabase(root / rest.removeprefix("/"))
 
 
 def open_state(config: "Config") -> "Engine":

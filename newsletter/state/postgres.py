@@ -42,6 +42,11 @@ WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
 """Of one moment, while another process may be making them; not those that an extension has brought."""
 
 
+def has_password(url: str) -> bool:
+    """Does an address of PostgreSQL's hold a password?"""
+    return "password=" in url or re.search(r"://[^/@:]*:[^/@]+@", url) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresDatabase:
     """The state in the database at `url` (`state.database.Database`)."""
@@ -60,7 +65,7 @@ class PostgresDatabase:
             return dict(conninfo.conninfo_to_dict(self.url))
         except errors.Error as error:
             what = f"{str(error).strip()}; write it like postgresql://user@host/database"
-            raise NewsletterError(f"[state] url: {_hidden(what, self.url)}") from None
+            raise NewsletterError(_hidden(what, self.url)) from None
 
     @property
     def name(self) -> str:
@@ -168,7 +173,7 @@ def _psycopg() -> Any:
         import psycopg
         import psycopg.conninfo
     except ImportError:
-        what = "[state] url: PostgreSQL needs psycopg, which is not installed; "
+        what = "PostgreSQL needs psycopg, which is not installed; "
         raise NewsletterError(f"{what}`pip install 'newsletter-press[postgres]'` brings it") from None
     return psycopg
 
