@@ -165,3 +165,8 @@ def test_a_unit_runs_a_command_of_ours_and_systemd_takes_it(tmp_path: Path, unit
         here.write_text(text.replace(program, str(PROGRAMS / "newsletter")))
         told = subprocess.run([verifier, "verify", here], capture_output=True, text=True)
         assert here.stem not in told.stderr
+
+
+def test_what_is_to_come_is_said_to_be_as_long_as_it_is() -> None:
+    page = (ROOT / "docs/how-to/many-hosts.md").read_text()
+    assert ("`worker` and `--detach` are to come" in page) == ("worker" not in COMMANDS), "take that sentence out"
