@@ -74,6 +74,7 @@ class ClaimCursor:
     cursor: int = 0  # the last recipient without a moment of its own that was claimed for the first time
     timed: tuple[float, int] = (0.0, 0)  # the last one with such a moment: that, and its id
     number: int = 0  # of the last claim
+    state: str | None = None  # of the issue, as it was told last
     in_hand: set[int] = field(default_factory=set)  # claimed, and not settled
 
 

@@ -34,7 +34,8 @@ UPDATE deliveries d SET chosen = 1 - chosen WHERE issue = :issue AND state IN ('
 _CHOOSE_ALL = "UPDATE deliveries SET chosen = 1 WHERE issue = :issue AND chosen = 0"
 _LIMIT = """
 UPDATE deliveries SET chosen = 0 WHERE id IN (
-  SELECT id FROM deliveries WHERE issue = :issue AND state = 'pending' AND chosen = 1 ORDER BY id OFFSET :most)
+  SELECT id FROM deliveries WHERE issue = :issue AND state = 'pending' AND chosen = 1
+  ORDER BY not_before NULLS FIRST, id OFFSET :most)
 """
 _RECOVER = """
 UPDATE deliveries SET state = 'unknown', code = NULL, status = NULL, command = NULL, not_before = NULL,
@@ -171,7 +172,9 @@ class PostgresLedger(SqlLedger):
         """Fill in what others have changed: who of the claimed is suppressed, what is asked of the issue."""
         batch.suppressed = self._reconnecting.again(self._suppressed)
         query = "SELECT state FROM issues WHERE number = :number"
-        batch.state = self._reconnecting.again(lambda: self._execute(query, number=self._number).fetchone()[0])
+        state = self._reconnecting.again(lambda: self._execute(query, number=self._number).fetchone()[0])
+        if state != self._claims.state:
+            batch.state = self._claims.state = state
 
     def _unclaim(self, now: float) -> None:
         named = {"issue": self._number, "held": self.held, "epoch": self.epoch, "now": now}
