@@ -19,6 +19,7 @@ from newsletter.checks.sources import Sources, read_sources
 from newsletter.config.settings import Checks, Config
 from newsletter.css import computed, parse
 from newsletter.css.computed import ComputedStyle
+from newsletter.css.nesting import parse_page
 from newsletter.css.parse import Element, Rule, Sheet
 from newsletter.mime.message import Message, read_message
 from newsletter.mime.parse import Part
@@ -108,7 +109,7 @@ class Sample:
         parser = etree.HTMLParser(encoding="utf-8")  # stops at a depth of 256
         text = bounded(self.html.text)
         try:
-            return etree.fromstring(text.encode("utf-8", "replace"), parser)
+            return parse_page(text, parser)
         except (etree.ParserError, etree.XMLSyntaxError):
             return None
 

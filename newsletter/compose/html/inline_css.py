@@ -21,6 +21,7 @@ from lxml import etree
 from newsletter.compose.html.images import fit_to_columns
 from newsletter.compose.html.stylesheet import comment_css, head_css, is_untouched, promoted_css
 from newsletter.css.inlining import Inlining, decide
+from newsletter.css.nesting import parse_page
 from newsletter.css.parse import Declaration, Sheet, declarations, parse_sheet
 from newsletter.css.properties import holds_everywhere
 from newsletter.css.selectors import Element
@@ -105,7 +106,7 @@ def inline_css(html: str, absolute: Callable[[str], str] | None = None) -> str:
     if not html.strip():
         return ""
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
-    root = etree.fromstring(html.strip().encode("utf-8", "replace"), parser)
+    root = parse_page(html.strip(), parser)
     if root is None:
         return html
     if absolute is not None:

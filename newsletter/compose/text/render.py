@@ -19,6 +19,7 @@ from newsletter.compose.text.nodes import Item, Node, contents, has_block, is_co
 from newsletter.compose.text.tables import draw_table, is_layout, read_table
 from newsletter.compose.text.words import words_of
 from newsletter.compose.text.wrap import display_width, wrap
+from newsletter.css.nesting import parse_page
 
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~"}
 _MARGINS = {"p": 1, "figure": 1, "address": 1, "details": 1, "td": 1, "th": 1, "fieldset": 1}
@@ -38,9 +39,7 @@ def html_to_text(html: str, width: int = 72, is_value: Callable[[str], bool] = l
     if not source.strip():
         return ""
     parser = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
-    root = etree.fromstring(
-        f"<html><body>{source}</body></html>".encode() if "<body" not in source.lower() else source.encode(), parser
-    )
+    root = parse_page(source if "<body" in source.lower() else f"<html><body>{source}</body></html>", parser)
     if root is None or "Excessive depth" in str(parser.error_log):
         return "\n".join(wrap(words_of(source), width)).strip()
     inline = InlineText()
