@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 
-from newsletter.cli.app import COMMANDS, build_app
+from newsletter.cli.app import build_app
 from tests.cli.test_send import EVERYBODY, Relay, relay
 from tests.docs.test_blocks import CONFIG
 from tests.test_weight import NEVER_USED
@@ -132,13 +132,11 @@ def test_the_dockerfile_says_what_it_needs() -> None:
 
 def parsed(words: list[str]) -> None:
     """Let our command line read a command, and start nothing."""
-    if words[0] == "worker" and "worker" not in COMMANDS:
-        return
     command = typer.main.get_command(build_app(words[0])).commands[words[0]]  # type: ignore[attr-defined]
     command.make_context(words[0], words[1:])
 
 
-@pytest.mark.parametrize("place", ["host", "many"])
+@pytest.mark.parametrize("place", ["host", "postgresql"])
 def test_every_service_of_a_compose_file_is_a_command_of_ours_that_writes_below_its_folder_alone(place: str) -> None:
     composed = yaml.safe_load((EXAMPLES / place / "compose.yml").read_text())
     services = {name: one for name, one in composed["services"].items() if "image" not in one}
@@ -154,7 +152,7 @@ def test_every_service_of_a_compose_file_is_a_command_of_ours_that_writes_below_
     assert services["serve"]["ports"] == ["127.0.0.1:8000:8000"]  # the world comes by the proxy
 
 
-@pytest.mark.parametrize("unit", ["host/newsletter-serve.service", "many/newsletter-worker@.service"])
+@pytest.mark.parametrize("unit", ["host/newsletter-serve.service"])
 def test_a_unit_runs_a_command_of_ours_and_systemd_takes_it(tmp_path: Path, unit: str) -> None:
     text = (EXAMPLES / unit).read_text()
     program = "/srv/newsletter/.venv/bin/newsletter"
@@ -165,8 +163,3 @@ def test_a_unit_runs_a_command_of_ours_and_systemd_takes_it(tmp_path: Path, unit
         here.write_text(text.replace(program, str(PROGRAMS / "newsletter")))
         told = subprocess.run([verifier, "verify", here], capture_output=True, text=True)
         assert here.stem not in told.stderr
-
-
-def test_what_is_to_come_is_said_to_be_as_long_as_it_is() -> None:
-    page = (ROOT / "docs/how-to/many-hosts.md").read_text()
-    assert ("`worker` and `--detach` are to come" in page) == ("worker" not in COMMANDS), "take that sentence out"
