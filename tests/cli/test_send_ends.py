@@ -246,8 +246,11 @@ async def test_a_scheduled_send_reads_the_list_again_when_its_hour_comes_and_goe
     async with serving(RelayServer()) as server:
         sender = await started(many, server, "--at", at, "--limit", "5")
         assert sender.stdout is not None
-        while b"waiting until " not in await sender.stdout.readline():
-            pass
+        async for line in sender.stdout:
+            if b"waiting until " in line:
+                break
+        else:
+            pytest.fail("the send never waited")
         people = (many / "subscribers.csv").read_text().replace("reader0@", "late@")
         (many / "subscribers.csv").write_text(people)
         status = await asyncio.to_thread(run, "status")
