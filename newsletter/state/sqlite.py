@@ -181,19 +181,16 @@ def prepare(path: Path) -> None:
 
 
 def _version(connection: sqlite3.Connection) -> str | None:
-    """The revision that the file is at; None for an empty one."""
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return None
-        raise
+    """The revision that the file is at; None where it has none."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else None
 
 
 def _version_of_ours(connection: sqlite3.Connection, path: Path) -> str | None:
     """The revision that the file is at; None for an empty one. Another program's is refused, and left as it is."""
-    with transaction(connection, "DEFERRED"):  # one look: another process may be making the tables
+    with transaction(connection, "DEFERRED"):  # one look, from its first SELECT on: another may be making the tables
         found = _version(connection)
         if found is None and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise NewsletterError("is another program's database; see [state] url", path=path)
