@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.postgres import PostgresServer
 
 SLOW = [HealthCheck.too_slow]  # how fast a busy machine is says nothing of the code
-settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=SLOW)
-settings.register_profile("desk", deadline=None, suppress_health_check=SLOW)
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=SLOW)
+settings.register_profile("desk", deadline=None, max_examples=60, suppress_health_check=SLOW)
 settings.load_profile("ci" if os.environ.pop("CI", "") else "desk")  # a send in a CI job is another one: see cli.ci
 
 

@@ -61,7 +61,13 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE)
+_LONG = ("many rules and paragraphs", "attribute selectors", "each its style")  # of a kind that others are of too
+
+
+@pytest.mark.parametrize(
+    "html",
+    [pytest.param(html, id=name, marks=[pytest.mark.soak] * (name in _LONG)) for name, html in HOSTILE.items()],
+)
 def test_a_hostile_page_is_checked_within_bounds(html):
     before = time.process_time()
     sample = sample_of(message(html))

@@ -22,7 +22,7 @@ def test_a_cascade_computes_to_the_same_when_it_is_inlined(page: Page, name: str
     assert differences(page, whole(css, body), inline_css, views_of(css, body)) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_sheet_made_at_random_computes_to_the_same_when_it_is_inlined(page: Page, seed: int) -> None:
     css = random_sheet(seed)
     assert differences(page, whole(css, BODY), inline_css, views_of(css, BODY)) == [], css

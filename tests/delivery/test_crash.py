@@ -57,6 +57,7 @@ async def test_after_kills_at_random_moments_nobody_has_it_twice_and_nobody_is_l
     assert report.pending == 0
 
 
+@pytest.mark.soak
 async def test_killed_before_any_statement_of_the_journal_nobody_has_it_twice_and_nobody_is_lost(
     tmp_path: Path,
 ) -> None:

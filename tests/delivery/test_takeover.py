@@ -335,7 +335,7 @@ class Takeovers(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Takeovers.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+Takeovers.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 TestTakeovers = Takeovers.TestCase
 
 
