@@ -13,7 +13,7 @@ from newsletter.css.selectors import Element
 
 _UNKNOWN = "newsletter-"
 _NAMES = "a|b|big|font|i|s|small|span|strike|tt|u"
-_ATTRIBUTES = r"""(?:[^<>"']|"[^"]*"|'[^']*')*+"""
+_ATTRIBUTES = r"""(?:=\s*(?:"[^"]*"|'[^']*')|[^<>])*+"""  # quotes count behind `=` alone
 _TOKEN = re.compile(
     rf"""<!--(?:.*?-->|.*) | <(style|script|title|textarea)\b(?:.*?</\1\s*>|.*)  # holds no elements
     | <(/?)({_NAMES})(?=[\s/>])({_ATTRIBUTES}>) | </?[a-z]{_ATTRIBUTES}>""",
