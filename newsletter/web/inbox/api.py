@@ -25,7 +25,16 @@ from newsletter.inbox.server import InboxServer
 from newsletter.inbox.tags import MessageTags, clean_tag
 from newsletter.mime.message import Message
 from newsletter.mime.parse import Part
-from newsletter.web.inbox.context import download, find_message, find_raw, find_row, findings_of, inbox_of, whole_number
+from newsletter.web.inbox.context import (
+    download,
+    find_message,
+    find_raw,
+    find_row,
+    findings_of,
+    inbox_of,
+    part_of,
+    whole_number,
+)
 from newsletter.web.inbox.openapi import openapi
 
 PREFIX = "/api/v1"
@@ -291,13 +300,7 @@ async def _html(request: Request) -> Response:
 
 
 async def _part(request: Request) -> Response:
-    _, message = await find_message(request)
-    number = request.path_params["number"]
-    part = message.part("" if number == "0" else number)
-    if part is None:
-        raise HTTPException(404, "there is no such part; its message lists them")
-    content = await run_in_threadpool(part.content)
-    return download(content, part.content_type, part.filename or f"part-{number}")
+    return await part_of(request, request.path_params["number"])
 
 
 async def _findings(request: Request) -> Response:

@@ -41,6 +41,7 @@ from newsletter.web.inbox.context import (
     find_raw,
     findings_of,
     inbox_of,
+    part_of,
     whole_number,
 )
 from newsletter.web.inbox.health import METRICS, health_routes
@@ -313,11 +314,7 @@ async def _download(request: Request) -> Response:
     if number is None:
         row, data = await find_raw(request)
         return download(data, "message/rfc822", f"message-{row.id}.eml")
-    _, message = await find_message(request)
-    part = message.part("" if number == "0" else number)
-    if part is None:
-        raise HTTPException(404)
-    return download(await run_in_threadpool(part.content), part.content_type, part.filename or f"part-{number}")
+    return await part_of(request, number)
 
 
 async def _thumbnail(request: Request) -> Response:

@@ -138,6 +138,16 @@ UNTRUSTED = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 """For bytes of unknown hands."""
 
 
+async def part_of(request: Request, number: str) -> Response:
+    """A part's decoded content, as a file; `0` and empty are the message itself. 404 if there is no such part."""
+    _, message = await find_message(request)
+    part = message.part("" if number == "0" else number)
+    if part is None:
+        raise HTTPException(404, "there is no such part; its message lists them")
+    content = await run_in_threadpool(part.content)
+    return download(content, part.content_type, part.filename or f"part-{number or 0}")
+
+
 def download(content: bytes, content_type: str, filename: str) -> Response:
     """Bytes of unknown hands: saved, never shown as a page of ours."""
     plain = "".join(

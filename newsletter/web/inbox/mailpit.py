@@ -34,6 +34,7 @@ from newsletter.web.inbox.context import (
     find_message,
     find_raw,
     inbox_of,
+    part_of,
     whole_number,
 )
 from newsletter.web.local import LocalGuard
@@ -216,12 +217,7 @@ async def _raw(request: Request) -> Response:
 
 
 async def _part(request: Request) -> Response:
-    _, message = await find_message(request)
-    part = message.part(request.path_params["number"])
-    if part is None:
-        raise HTTPException(404, "Part not found")
-    content = await run_in_threadpool(part.content)
-    return download(content, part.content_type, part.filename or f"part-{part.number}")
+    return await part_of(request, request.path_params["number"])
 
 
 async def _text(request: Request) -> Response:
