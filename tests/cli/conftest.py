@@ -1,11 +1,13 @@
 """The command as a user runs it: in a folder of its own, as a process."""
 
 import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +106,23 @@ def call_here(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
         return code, said.out, said.err
 
     return call
+
+
+DATABASE = CONFIG + '\n[subscribers]\nsource = "database"\n'
+
+
+@pytest.fixture(params=["csv", "database"])
+def listed(request: pytest.FixtureRequest, folder: Path, call: Call) -> Path:
+    """The newsletter with its three subscribers, in the file or in the database."""
+    if request.param == "database":
+        (folder / "newsletter.toml").write_text(DATABASE)
+        code, _, err = call("subscribers", "import", "subscribers.csv", "--yes")
+        assert code == 0, err
+        (folder / "subscribers.csv").unlink()
+    return folder
+
+
+def people(call: Call, *arguments: str) -> dict[str, dict[str, Any]]:
+    code, out, err = call("subscribers", "list", "--json", *arguments)
+    assert code == 0, err
+    return {row["email"]: row for row in json.loads(out)}

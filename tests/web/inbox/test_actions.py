@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, expect
 
 from newsletter.config.settings import load_config
 from newsletter.inbox.index import drop_index
@@ -15,6 +16,7 @@ from newsletter.inbox.store import Store
 from newsletter.web.inbox.mailpit import mailpit_app
 from newsletter.web.local import bind_free
 from newsletter.web.server import serve_app
+from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
 
 from .site import PIXEL, Site, plain, rich, running
 
@@ -144,6 +146,39 @@ async def test_the_index_is_made_anew_and_messages_are_written_as_files(tmp_path
     with Store(tmp_path / "inbox") as store:
         assert {row.subject for row in store.search().rows} == {"One", "Two"}
         assert store.raw(1) == raw
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_release_is_asked_twice_and_a_tag_is_renamed(tmp_path: Path, browser: Browser) -> None:
+    async with with_relay(tmp_path) as (site, real):
+        tagged = plain("Tagged")
+        tagged["X-Tags"] = "spring"
+        await site.mail(tagged)
+        page = await browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await enter(page, site.entry)
+        await page.goto(f"{site.url}message/1")
+        await page.get_by_role("button", name="Release").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("To").fill("nobody")
+        await page.keyboard.press("Enter")
+        await expect(dialog.get_by_role("alert")).to_contain_text("give an address")
+        await dialog.get_by_label("To").fill("ben@example.net")
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_contain_text("Send “Tagged” to ben@example.net through 127.0.0.1")
+        await expect(dialog.get_by_role("button", name="Keep it here")).to_be_focused()
+        assert real.counts()["kept"] == 0
+        await dialog.get_by_role("button", name="Send it").click()
+        await expect(page.locator(".toast")).to_contain_text("Sent to ben@example.net")
+        assert real.counts()["kept"] == 1
+        await page.goto(f"{site.url}?q=tag:spring")
+        await page.get_by_role("button", name="Rename or remove the tag spring").click()
+        await dialog.get_by_label("Its name on all messages").fill("early spring")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/?q=tag*early*")
+        await expect(page.locator("#rows .row")).to_have_count(1)
+        await page.close()
 
 
 # Mailpit's API

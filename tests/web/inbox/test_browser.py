@@ -12,7 +12,6 @@ from playwright.async_api import Browser, Page, expect
 from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
 
 from .site import Site, plain, rich, running
-from .test_actions import with_relay
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
@@ -230,37 +229,6 @@ async def test_everything_goes_by_keyboard(site: Site, page: Page) -> None:
     await page.locator(".row a").first.focus()
     await page.keyboard.press("#")
     await expect(page.locator("#rows .row")).to_have_count(3)
-
-
-async def test_a_release_is_asked_twice_and_a_tag_is_renamed(tmp_path: Path, browser: Browser) -> None:
-    async with with_relay(tmp_path) as (site, real):
-        tagged = plain("Tagged")
-        tagged["X-Tags"] = "spring"
-        await site.mail(tagged)
-        page = await browser.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        await enter(page, site.entry)
-        await page.goto(f"{site.url}message/1")
-        await page.get_by_role("button", name="Release").click()
-        dialog = page.get_by_role("dialog")
-        await dialog.get_by_label("To").fill("nobody")
-        await page.keyboard.press("Enter")
-        await expect(dialog.get_by_role("alert")).to_contain_text("give an address")
-        await dialog.get_by_label("To").fill("ben@example.net")
-        await page.keyboard.press("Enter")
-        await expect(dialog).to_contain_text("Send “Tagged” to ben@example.net through 127.0.0.1")
-        await expect(dialog.get_by_role("button", name="Keep it here")).to_be_focused()
-        assert real.counts()["kept"] == 0
-        await dialog.get_by_role("button", name="Send it").click()
-        await expect(page.locator(".toast")).to_contain_text("Sent to ben@example.net")
-        assert real.counts()["kept"] == 1
-        await page.goto(f"{site.url}?q=tag:spring")
-        await page.get_by_role("button", name="Rename or remove the tag spring").click()
-        await dialog.get_by_label("Its name on all messages").fill("early spring")
-        await page.keyboard.press("Enter")
-        await page.wait_for_url("**/?q=tag*early*")
-        await expect(page.locator("#rows .row")).to_have_count(1)
-        await page.close()
 
 
 async def test_clearing_asks_first(site: Site, page: Page) -> None:
