@@ -14,15 +14,9 @@ import urllib.request
 from pathlib import Path
 
 from contenders import NEWSLETTER, make_newsletter, prepare
-from sinks import ENV, WORK, need
+from sinks import ENV, WORK, free_port, need
 
 MESSAGES = 20_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -50,12 +50,17 @@ def build(name: str, *options: str) -> str:
     return str(WORK / name)
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def sink(kind: str, log: Path | None = None) -> Iterator[Sink]:
     """`fastsink` or Postfix's `smtp-sink` on a free port of loopback; `log`, of fastsink, names who was sent to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     if kind == "fastsink":
         command = [build("fastsink"), str(port), *(["127.0.0.1", str(log)] if log else [])]
     else:
