@@ -29,9 +29,26 @@ class Reason:
     name: str  # as docs/reference/markdown.md says it
     dialects: str
     source: str  # a pattern that the source matches
-    undo: Callable[[str], str] | None = None  # of one mark or word of either side
+    undo: Callable[[list[str]], list[str]] | None = None  # of either side's marks and words
     without: Grammar | None = None  # by which we must read the source as the generator does
     # With neither, any difference counts.
+
+
+def _each(undo: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
+    return lambda words: [undo(word) for word in words]
+
+
+def _no_paragraphs(words: list[str]) -> list[str]:
+    kept: list[str] = []
+    opened: list[str] = []
+    for word in words:
+        if re.fullmatch(r"a:.*\(|[a-z][\w:]*\(", word):
+            opened.append(word)
+        elif word == ")" and opened and opened.pop() == "p(":
+            continue
+        if word != "p(":
+            kept.append(word)
+    return kept
 
 
 def _no_tags(word: str) -> str:
@@ -55,26 +72,34 @@ _EXTRAS = (
     "header"
 )
 REASONS: tuple[Reason, ...] = (
-    Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _no_tags),
+    Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _each(_no_tags)),
     Reason("an element that is never closed does not make the rest of the post raw", "jekyll",
            r"(?mi)^[ >]*<[a-z]|<(?!(?:br|hr|img|wbr|input)\b)([a-z][\w-]*)\b[^<>]*>(?!(?s:.*)</\1)"),
     Reason("a block's tag behind a line's first word is HTML", "jekyll",
            rf"(?m)^[^<\n]*[^\s<>*+-][^<\n]*(?:\n\s*)?</?(?:{BLOCKS})\b"),
-    Reason("a backslash in an address is undone", "jekyll", r"\\", _undone_address),
+    Reason("a backslash in an address is undone", "jekyll", r"\\", _each(_undone_address)),
     Reason("emphasis in a link is set in emphasis too", "jekyll", r"[*_].*\[[^\]]*[*_]"),
     Reason("emphasis does not reach out of a link's words", "jekyll", r"\[[^\]]*[*_][^\]]*\][(\[]"),
-    Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^[ >*+-]* {1,3}\t"),
-    Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", lambda word: unescape(word)),
-    Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _plain_alt),
+    Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^[ >\d.*+-]* +\t",
+           _no_paragraphs),
+    Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", _each(unescape)),
+    Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _each(_plain_alt)),
     Reason("dashes that go on lazily with an item's paragraph are dashes", "hugo",
            r"(?m)^[ >]*(?:[-+*]|\d+[.)])[ \t].*\n[ >]*-{2,}[ \t]*$"),
     Reason("a table stands behind the line that is above it", "hugo",
-           r"(?m)^[ >]*\|?[ \t]*:?-[-:| \t]*\n(?:[ >]*[^\s>].*\n)*[ >]*:[ \t]"),
+           r"(?m)^[ >]*\|?[ \t]*:?-[-:| \t]*\n(?:[ >]*[^\s>].*\n)*[ >]*(?::[ \t]|(?:=+|-+)[ \t]*$)"),
+    Reason("a note that only a second note of its name refers to is left out", "hugo",
+           r"(?s)\[\^([^\]\n]+)\]:.*\[\^\1\]:.*\[\^"),
+    Reason("a pipe behind a backslash is one at a row's end too", "hugo", r"(?m)\\\|[ \t]*$",
+           _each(lambda word: word.rstrip("|\\"))),
     Reason("no bare address is a link inside of a link", "plain hugo", r"<a\s[^>]*>[^<]*(?:://|www\.|@)"),
-    Reason("a link's definition above a table is one", "plain", r"(?m)^[ >\d.*+-]*\[[^\]\n]+\]:.*\n.*\n?.*[|:]"),
-    Reason("www. leads to https", "plain", r"www\.", lambda word: word.replace("a:https://www", "a:http://www")),
+    Reason("a link's definition above a table is one", "plain",
+           r"(?m)^[ >\d.*+-]*\[[^\]\n]+\]:.*\n(?:.*\S.*\n)*.*[|:]"),
+    Reason("a picture's description may begin with ^", "plain", r"!\[\^"),
+    Reason("www. leads to https", "plain", r"www\.",
+           _each(lambda word: word.replace("a:https://www", "a:http://www"))),
     Reason("typography leaves <kbd>, <samp>, <tt> and <var> alone", "jekyll hugo",
-           r"<(?:code|kbd|samp|tt|var)\b", _straight),
+           r"<(?:code|kbd|samp|tt|var)\b", _each(_straight)),
     Reason("comments are CommonMark 0.31's", "plain hugo jekyll", r"<!--|<!\[?[A-Z]|<\?"),
     Reason("mathematics is shown as written", "jekyll plain", r"\$\$"),
     Reason(_EXTRAS, "plain", r"(?m)\{:|^[ >\d.*+-]*:[ \t]|^[ \t>\d.*+-]*\|.*\|[ \t]*$|markdown=|\$\$",
@@ -145,7 +170,7 @@ class Judge:
         return Verdict(False, "", ours, theirs)
 
 
-def _joined(words: list[str], undone: list[Callable[[str], str]]) -> str:
+def _joined(words: list[str], undone: list[Callable[[list[str]], list[str]]]) -> str:
     for undo in undone:
-        words = [undo(word) for word in words]
+        words = undo(words)
     return " ".join(" ".join(" ".join(words).split()).replace("p( )", "").split())

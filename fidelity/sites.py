@@ -182,7 +182,7 @@ def _reason(page: Page, ours: list[str], theirs: list[str]) -> str:
             and re.search(reason.source, page.post.body)
         ):
             names.append(reason.name)
-            ours, theirs = ([reason.undo(mark) for mark in marks] for marks in (ours, theirs))
+            ours, theirs = (reason.undo(marks) for marks in (ours, theirs))
     return "; ".join(names) if _text(ours) == _text(theirs) else ""
 
 

@@ -8,6 +8,7 @@ on one rule has turned the order between two of the head.
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from newsletter.css.cascade import Strength
 from newsletter.css.parse import Declaration, Element, Rule
@@ -38,15 +39,13 @@ class KeptDeclaration:
 
     def needs_copy(self, element: Element) -> bool:
         """Whether this element needs it in a stronger copy."""
-        if element in self.loses:
-            return False
         if self.ids or self.classes or self.only_copied:
             return True
-        return bool(self.loses) and (self.item.important or element in self.wins)
+        return bool(self.loses) and element not in self.loses and (self.item.important or element in self.wins)
 
     def important_for(self, element: Element) -> bool:
         """Whether it is `!important` for this element, by the rule or by its copy."""
-        return self.important or (self.copied_important and self.needs_copy(element))
+        return self.important or (self.copied_important and element not in self.loses and self.needs_copy(element))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Copy:
     mark: str
     ids: int
     classes: int
+    loses: bool  # against the style attribute, and stands above another rule of the head all the same
     declarations: tuple[KeptDeclaration, ...]
 
 
@@ -224,15 +224,16 @@ def mark_copies(kept: Iterable[Kept], taken: set[str]) -> dict[Element, list[str
     found: dict[Element, list[str]] = {}
     number = 0
     for one in kept:
-        groups: dict[tuple[int, int, tuple[Element, ...]], list[KeptDeclaration]] = {}
-        for declared in one.declarations:
-            if meant := tuple(element for element in one.elements if declared.needs_copy(element)):
-                groups.setdefault((declared.ids, declared.classes, meant), []).append(declared)
-        for (ids, classes, meant), group in groups.items():
+        groups: dict[tuple[int, int, bool, tuple[Element, ...]], list[KeptDeclaration]] = {}
+        for declared, loses in product(one.declarations, (False, True)):
+            needing = (element for element in one.elements if declared.needs_copy(element))
+            if meant := tuple(element for element in needing if (element in declared.loses) == loses):
+                groups.setdefault((declared.ids, declared.classes, loses, meant), []).append(declared)
+        for (ids, classes, loses, meant), group in groups.items():
             number += 1
             while f"w{number}" in taken:
                 number += 1
-            one.copies.append(Copy(f"w{number}", ids, max(1, classes), tuple(group)))
+            one.copies.append(Copy(f"w{number}", ids, max(1, classes), loses, tuple(group)))
             for element in meant:
                 found.setdefault(element, []).append(f"w{number}")
     return found

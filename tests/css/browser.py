@@ -9,14 +9,14 @@ from playwright.sync_api import Page, sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 _READ = """() => {
   document.getAnimations().forEach(one => { one.pause(); one.currentTime = 0 });
+  const names = [...getComputedStyle(document.body)];  // cssText of a computed style is empty by CSSOM
   return [...document.querySelectorAll('html, body, body *:not(style, script)')].flatMap(element =>
     [null, '::before', '::after', '::first-line', '::marker'].map(part => {
       const style = getComputedStyle(element, part);
       if (['::before', '::after'].includes(part) && style.content == 'none') return '';
-      const told = part
-        ? ['content', 'color', 'background-color', 'font-size'].map(name => name + ': ' + style.getPropertyValue(name))
-        : style.cssText.split('; ');
-      return [element.localName + (part || ''), ...told].join('\\n');
+      const told = part ? ['content', 'color', 'background-color', 'font-size'] : names;
+      const values = told.map(name => name + ': ' + style.getPropertyValue(name));
+      return [element.localName + (part || ''), ...values].join('\\n');
     }));
   }"""
 

@@ -22,6 +22,12 @@ def test_a_cascade_computes_to_the_same_when_it_is_inlined(page: Page, name: str
     assert differences(page, whole(css, body), inline_css, views_of(css, body)) == []
 
 
+def test_the_judge_sees_what_has_changed(page: Page) -> None:
+    html = whole("p { color: red }", "<p>a</p>")
+    told = differences(page, html, lambda html: html.replace("red", "blue"), views_of("", ""))
+    assert any(" p: " in one for one in told)
+
+
 @pytest.mark.parametrize("seed", range(16))
 def test_a_sheet_made_at_random_computes_to_the_same_when_it_is_inlined(page: Page, seed: int) -> None:
     css = random_sheet(seed)

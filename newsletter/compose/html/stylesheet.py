@@ -87,7 +87,7 @@ def _pieces(item: Rule | Verbatim, kept: Mapping[Rule, Sequence[Kept]]) -> Itera
 def _copies(kept: Kept) -> Iterator[str]:
     for copy in kept.copies:
         text = kept.selector.text + f".{copy.mark}" * copy.classes + ":not(#_)" * copy.ids
-        yield _rule([text], [(each.item, each.copied_important) for each in copy.declarations])
+        yield _rule([text], [(each.item, each.copied_important and not copy.loses) for each in copy.declarations])
 
 
 def _rule(selectors: Sequence[str], items: Iterable[tuple[Declaration, bool]]) -> str:

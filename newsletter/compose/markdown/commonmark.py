@@ -40,7 +40,7 @@ class CommonMark(Blocks):
     """The reader of Hugo's posts and of plain ones."""
 
     parted: Element | None = None  # what the last footnote stands behind
-    footnoted = False  # whether the last block was a footnote
+    forgotten = False  # whether goldmark forgets the blank line before the last block: tables, definitions, footnotes
 
     def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
         at, spread, blank, any_before = 0, False, False, False
@@ -49,15 +49,11 @@ class CommonMark(Blocks):
                 blank, at = any_before, at + 1
                 continue
             self.check(first + at)
-            before, self.footnoted = len(parent), False
+            self.forgotten = False
             at = self._block(parent, lines, at, first, base)
-            spread = spread or (blank and not (self.md.grammar.goldmark and self._forgets(parent, before)))
+            spread = spread or (blank and not (self.md.grammar.goldmark and self.forgotten))
             blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t"), True
         return spread
-
-    def _forgets(self, parent: Element, before: int) -> bool:
-        """Whether goldmark forgets the blank line before what was just read: a table, or a footnote's text."""
-        return parent[before].tag == "table" if len(parent) > before else self.footnoted
 
     def _block(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
         """Read the block on line `at`; the line that follows it."""
@@ -208,6 +204,7 @@ class CommonMark(Blocks):
         return (
             self.interrupts(text)
             or ITEM.match(text) is not None
+            or (not self.md.grammar.goldmark and text[0] == "<" and html_block([text], 0, text) > 0)
             or (self.md.grammar.kramdown and ATTRIBUTES.match(text) is not None)
         )
 
@@ -229,7 +226,9 @@ class CommonMark(Blocks):
             table = headless_table(lines, at)
         if table is None:
             return 0
+        before = len(parent)
         self._end_paragraph(parent, texts, line)
+        self.forgotten = len(parent) == before
         breaks = self._ends_table if self.md.grammar.goldmark else self.breaks_off
         end = at + table.lines
         for number in range(at + 1, at + table.lines):  # another block ends it

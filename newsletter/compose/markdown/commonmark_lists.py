@@ -103,7 +103,7 @@ def read_footnote(
         state.feed(inner[-1])
         end += 1
     reader.footnote(match[1], inner, first + at)
-    reader.footnoted = True
+    reader.forgotten = True
     reader.parted = parent[-1] if len(parent) else None  # a footnote parts two lists of definitions
     return end
 
@@ -142,7 +142,10 @@ def read_definitions(
             inner.pop()
         body = SubElement(box, "dd")
         reader.read(body, inner, first + at, (base + content) % 4)
-        if not apart and len(body) and body[0].tag == "p":
-            body[0].set(TIGHT, TIGHT)
+        early = body if reader.md.grammar.goldmark else body[:1]  # goldmark takes the first paragraph, wherever
+        opening = next((child for child in early if child.tag == "p" and not child.attrib), None)
+        if not apart and opening is not None:
+            opening.set(TIGHT, TIGHT)
         apart, at = trailing, end
+    reader.forgotten = True
     return at

@@ -4,11 +4,12 @@ Written after kramdown 2.4's parser/kramdown/list.rb (MIT); `kramdown` reads wha
 """
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from newsletter.compose.markdown.blocks import RAW, TIGHT
-from newsletter.compose.markdown.lines import RULE, lead, strip
+from newsletter.compose.markdown.lines import RULE, lead
 from newsletter.compose.markdown.raw_html import ends_paragraph
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def read_definitions(reader: "Kramdown", parent: Element, lines: list[str], at: 
         elif line.rstrip() == "^":
             break
         elif items[-1][0].takes(line) or (not blank and line.strip(" \t") and not _ends_item(line, indent)):
-            items[-1][0].parts[-1].append(strip(line, indent))
+            items[-1][0].parts[-1].append(items[-1][0].outdented(line)[0])
             apart = blank = False
         elif not line.strip(" \t"):
             items[-1][0].parts[-1].append("")
@@ -177,12 +178,17 @@ class ListItem:
 
     def takes(self, line: str) -> bool:
         """Whether `line` is indented far enough."""
-        return bool(line.strip(" \t")) and lead(line)[0] >= self.indent
+        return _indented(self.indent).match(line) is not None
+
+    def outdented(self, line: str) -> tuple[str, bool]:
+        """`line` without the item's indent, and whether it had that: a tab counts at its very start alone."""
+        text = line.lstrip("\t")
+        text = "    " * (len(line) - len(text)) + text
+        inside = text.startswith(" " * self.indent)
+        return (text[self.indent :] if inside else text), inside
 
     def add(self, line: str) -> None:
-        width = lead(line)[0]
-        inside = width >= self.indent
-        text = strip(line, self.indent) if inside else line
+        text, inside = self.outdented(line)
         starts = UL.match(text) or OL.match(text)
         if starts and inside and not self.nested:
             self.parts.append([])
@@ -194,6 +200,14 @@ class ListItem:
     def blank(self) -> None:
         self.nested = True
         self.parts[-1].append("")
+
+
+@cache
+def _indented(columns: int) -> re.Pattern[str]:
+    """Lines that an item takes which begins in column `columns`: tabs count where a step of four begins."""
+    steps, rest = divmod(columns, 4)
+    step = r"(?:\t| {4})"
+    return re.compile(rf"(?:{step}{{{steps}}} {{{rest}}}|{step}{{{steps + 1}}})[ \t]*[^ \t]")
 
 
 def _ends_item(line: str, indent: int) -> bool:

@@ -109,19 +109,15 @@ class OpenParagraph:
                 width -= min(width, 3)
             else:
                 break
+        near = width < 4 + (self.content if width >= self.content else 0)  # else it is code, or goes on
         if not text:
             self.open = self.html = self.rows = False
         elif self.fence:
             if closes(text, self.fence):
                 self.fence = ""
-        elif fence := opens_fence(text):
+        elif near and (fence := opens_fence(text)):
             self.fence, self.open = fence[1], False
-        elif (
-            self.html
-            or ATX.match(text)
-            or RULE.match(text)
-            or (self.open and width < 4 + (self.content if width >= self.content else 0) and SETEXT.match(text))
-        ):
+        elif self.html or (near and (ATX.match(text) or RULE.match(text) or (self.open and SETEXT.match(text)))):
             self.open = False
         elif width < 4 and html_block([text], 0, text, in_paragraph=self.open):
             self.html, self.open = True, False
