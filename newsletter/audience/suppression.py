@@ -57,17 +57,20 @@ def write_suppression(connection: Connection, key: str, suppression: Suppression
 
 def write_suppressions(connection: Connection, rows: Mapping[str, Suppression]) -> set[str]:
     """`write_suppression` for some hundreds at once, by their keys; those that are new."""
-    there = set(connection.scalars(select(suppressions.c.key).where(suppressions.c.key.in_(rows))))
-    for key in there:
-        write_suppression(connection, key, rows[key])
+    table = suppressions.c
+    there = connection.execute(select(table.key, table.reason).where(table.key.in_(rows))).all()
+    known = {key for key, _ in there}
+    for key, reason in there:
+        if reason == "bounce":
+            write_suppression(connection, key, rows[key])
     fresh = [
         {"key": key, "email": row.email, "reason": row.reason, "source": row.source, "created": row.created,
          "issue": row.issue}
-        for key, row in rows.items() if key not in there
+        for key, row in rows.items() if key not in known
     ]  # fmt: skip
     if fresh:
         connection.execute(insert(suppressions), fresh)
-    return rows.keys() - there
+    return rows.keys() - known
 
 
 def unsuppress(engine: Engine, email: str) -> bool:

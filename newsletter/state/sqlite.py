@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.state.database import NEWER, VERSION, explaining
 from newsletter.state.private import private_file
+from newsletter.state.turn import BUSY, begin_in_turn
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-BUSY = 30.0
-"""Seconds to wait for another writer; planning a million recipients holds the file for several."""
+_WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,27 @@ def open_sqlite(path: Path) -> "Engine":
 
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "before_cursor_execute", _begin_first)
     return explaining(engine, SqliteDatabase(path))
 
 
 def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
     configure(connection)
+
+
+def _begin_first(connection: "Connection", _cursor: Any, statement: str, *_context: Any) -> None:
+    """A transaction begins in turn, before the first statement that writes."""
+    if statement.startswith(_WRITES):
+        hold(connection)
+
+
+def hold(connection: "Connection") -> None:
+    """Let nobody else write until the transaction of `connection` ends, where the state is a file. In turn."""
+    own = connection.connection.driver_connection
+    if isinstance(own, sqlite3.Connection) and not own.in_transaction:
+        path = Path(connection.engine.url.database or "")
+        with explained(path):
+            begin_in_turn(own, path)
 
 
 def configure(connection: sqlite3.Connection) -> None:
@@ -100,9 +116,17 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
-    """All or nothing: what is done inside is committed at the end, and taken back where anything goes wrong."""
-    connection.execute(f"BEGIN {kind}")
+def transaction(
+    connection: sqlite3.Connection, kind: str = "IMMEDIATE", *, turn: Path | None = None
+) -> Iterator[sqlite3.Connection]:
+    """All or nothing: what is done inside is committed at the end, and taken back where anything goes wrong.
+
+    Whoever writes to the state file `turn` again and again lets others write in between.
+    """
+    if turn is None:
+        connection.execute(f"BEGIN {kind}")
+    else:
+        begin_in_turn(connection, turn)
     try:
         yield connection
         connection.execute("COMMIT")
@@ -111,28 +135,6 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
             with contextlib.suppress(sqlite3.Error):  # what went wrong first is what is said
                 connection.execute("ROLLBACK")
         raise
-
-
-def begin_soon(connection: sqlite3.Connection, path: Path) -> None:
-    """BEGIN IMMEDIATE, asked for each millisecond.
-
-    SQLite's own waiting sleeps up to a tenth of a second between two looks; a sender that writes all the time is
-    there first then, again and again.
-    """
-    deadline = time.monotonic() + BUSY
-    with explained(path):
-        connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            while True:
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                    return
-                except sqlite3.OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.001)
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ class SqliteLedger(SqlLedger):
         return explained(self.path)
 
     def _transaction(self, issue_id: str) -> AbstractContextManager[object]:
-        return transaction(self._db)
+        return transaction(self._db, turn=self.path)
 
     def _load(self, rows: Iterable[Listed]) -> None:
         self._db.execute("DROP TABLE IF EXISTS temp.audience")

@@ -56,9 +56,10 @@ WHERE key = (SELECT key FROM deliveries WHERE id = ?1) AND status LIKE '5.2.%' A
 _STATE = "SELECT state FROM issues WHERE number = ?"
 
 _SUPPRESSED = """
-SELECT d.id, s.reason FROM claims c, json_each(c.ids) AS one JOIN deliveries d ON d.id = one.value
-JOIN suppressions s ON s.key = d.key WHERE c.issue = ?
+SELECT d.id, s.reason FROM claims c CROSS JOIN json_each(c.ids) AS one CROSS JOIN deliveries d ON d.id = one.value
+CROSS JOIN suppressions s ON s.key = d.key WHERE c.issue = ?
 """
+"""In this order, which SQLite keeps for a CROSS JOIN: by its own choice it reads all deliveries, half a second."""
 
 
 @dataclass(slots=True)

@@ -15,11 +15,15 @@ _MOST = 200
 
 
 class Together(Generic[T]):
-    """Collects what comes while the last lot is being done; `work` does a lot, whole or not at all, in a thread."""
+    """Collects what comes while the last lot is being done; `work` does a lot, whole or not at all, in a thread.
 
-    def __init__(self, work: Callable[[Sequence[T]], None]) -> None:
+    It asks for the lot when it can do it, in its transaction: whoever comes while it waits for that goes with it.
+    """
+
+    def __init__(self, work: Callable[[Callable[[], Sequence[T]]], None]) -> None:
         self._do = work
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
+        self._lot: list[tuple[T, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def do(self, one: T) -> None:
@@ -32,9 +36,8 @@ class Together(Generic[T]):
 
     async def _run(self) -> None:
         while self._waiting:
-            lot, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-            failures = await run_in_threadpool(self._try, [one for one, _ in lot])
-            for (_, done), failure in zip(lot, failures, strict=True):
+            failures = await run_in_threadpool(self._try)
+            for (_, done), failure in zip(self._lot, failures, strict=True):
                 if done.done():  # whoever asked is gone
                     continue
                 if failure is None:
@@ -42,10 +45,26 @@ class Together(Generic[T]):
                 else:
                     done.set_exception(failure)
 
-    def _try(self, lot: Sequence[T]) -> list[Exception | None]:
-        """What became of each; where a lot fails, each is tried by itself."""
+    def _take(self) -> list[T]:
+        """The next lot; what comes at the same time is in it, or behind it."""
+        self._lot = self._waiting[:_MOST]
+        del self._waiting[: len(self._lot)]
+        return [one for one, _ in self._lot]
+
+    def _try(self) -> list[Exception | None]:
+        """What became of each of a lot; where it fails, each is tried by itself."""
+        self._lot = []
         try:
-            self._do(lot)
+            self._do(self._take)
         except Exception as error:
-            return [error] if len(lot) == 1 else [failure for one in lot for failure in self._try([one])]
-        return [None] * len(lot)
+            if not self._lot:  # it was not even begun
+                return [error] * len(self._take())
+            return [error] if len(self._lot) == 1 else [self._try_one(one) for one, _ in self._lot]
+        return [None] * len(self._lot)
+
+    def _try_one(self, one: T) -> Exception | None:
+        try:
+            self._do(lambda: [one])
+        except Exception as error:
+            return error
+        return None

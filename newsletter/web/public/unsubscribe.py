@@ -5,10 +5,8 @@ page's own button also owes the reader one mail, with the way back in it, becaus
 passed on. The token names the issue, which is kept.
 """
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +19,7 @@ from newsletter.audience.erasure import erased_among, stopped
 from newsletter.audience.events import record, record_all
 from newsletter.audience.notices import owe, owed_lately
 from newsletter.audience.suppression import Suppression, suppressed, unsuppress, write_suppressions
-from newsletter.state.sqlite import begin_soon
+from newsletter.state.sqlite import hold
 from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
 from newsletter.web.public.together import Together
@@ -96,11 +94,11 @@ def leave(public: Public, email: str, issue: str, source: str, *, notice: bool =
         public.owed()
 
 
-def _one_click(public: Public, readers: Sequence[tuple[str, str]]) -> None:
-    """Mail these readers nothing more, by what their mail programs ask for."""
+def _one_click(public: Public, waiting: Callable[[], Sequence[tuple[str, str]]]) -> None:
+    """Mail those nothing more who wait by then, by what their mail programs ask for."""
     with public.engine.begin() as connection:
-        if isinstance(own := connection.connection.driver_connection, sqlite3.Connection):
-            begin_soon(own, Path(public.engine.url.database or ""))
+        hold(connection)
+        readers = waiting()
         _leave(connection, public, readers, "one-click")
 
 
