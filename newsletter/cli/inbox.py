@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from newsletter.config.settings import Config
-    from newsletter.inbox.describe import Unindexed
-    from newsletter.inbox.index import IndexRow
+    from newsletter.inbox.indexing import Unindexed
     from newsletter.inbox.server import InboxServer
     from newsletter.inbox.store import Store
     from newsletter.inbox.tls import Demand, Tls
@@ -106,8 +105,8 @@ def inbox(
     if rebuild:
         drop_index(folder / "inbox")
     with (
-        contextlib.closing(_Described(folder / "inbox")) as describer,  # forked before there are threads
-        Store(folder / "inbox", limit=keep, max_age=max_age, describer=describer) as store,
+        contextlib.closing(_ForkedIndexer(folder / "inbox")) as indexer,  # forked before there are threads
+        Store(folder / "inbox", limit=keep, max_age=max_age, indexer=indexer) as store,
     ):
         if dump is not None:
             written = store.dump(dump)
@@ -120,34 +119,45 @@ def inbox(
         run_async(_serve(store, server, site, config, token, ports, open_api=open_api, browser=not no_open))
 
 
-class _Described:
-    """Describes messages in a process of its own: the interpreter here is for conversations and pages (`Describer`)."""
+class _ForkedIndexer:
+    """Indexes in a process of its own (`Indexer`)."""
 
     def __init__(self, folder: Path) -> None:
         from newsletter.cli.forked import Forked
 
-        self._process = Forked(_describe, folder)
+        self._process = Forked(_index, folder)
 
     def ask(self, batch: "Sequence[Unindexed]") -> None:
         self._process.ask(batch)
 
-    def receive(self) -> "list[IndexRow]":
-        rows: list[IndexRow] = self._process.receive("the process that takes messages apart has ended")
-        return rows
+    def receive(self) -> list[int]:
+        ids: list[int] | Exception = self._process.receive("the process that indexes messages has ended")
+        if isinstance(ids, Exception):
+            raise ids
+        return ids
 
     def close(self) -> None:
         self._process.close()
 
 
-def _describe(send_back: "Callable[[Any], None]", asked: "Callable[[], Any]", folder: Path) -> None:
-    """In the process of its own: rows for batches, until nobody asks."""
-    from newsletter.inbox.describe import describe_files
+def _index(send_back: "Callable[[Any], None]", asked: "Callable[[], Any]", folder: Path) -> None:
+    """In the process of its own: batches into the index, until nobody asks."""
+    import sqlite3
+
+    from newsletter.inbox.index import open_index
+    from newsletter.inbox.indexing import index_files
     from newsletter.inbox.maildir import Maildir
 
-    maildir = None
+    index = None
     while (batch := asked()) is not None:
-        maildir = maildir or Maildir(folder)
-        send_back(describe_files(maildir, batch))
+        if index is None:
+            maildir, index = Maildir(folder), open_index(folder)
+        try:
+            send_back(index_files(maildir, index, batch))
+        except sqlite3.Error as error:
+            send_back(error)
+    if index is not None:
+        index.close()
 
 
 def _secret(config: "Config | None", name: Literal["token", "login"]) -> str:

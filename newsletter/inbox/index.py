@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS arrivals (
   key TEXT PRIMARY KEY, mail_from TEXT NOT NULL, rcpt_tos TEXT NOT NULL, received REAL NOT NULL
 )
 """
+_MERGE = "INSERT INTO words (words, rank) VALUES ('automerge', 8)"
+"""Of as many batches' lists of words FTS5 makes one; the fewer, the more often it copies them."""
 _COLUMNS = [
     "key", "folder", "flags", "unread", "mail_from", "rcpt_tos", "sender", "recipients", "subject", "date", "received",
     "size", "attachments", "snippet", "message_id",
@@ -114,6 +116,7 @@ class Index:
         database = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; most are written again before
         database.execute("PRAGMA cache_size = -16000")
         return database
 
@@ -381,5 +384,6 @@ def unusable(path: Path, error: OSError | sqlite3.Error) -> NewsletterError:
 def _make_words(database: sqlite3.Connection) -> None:
     try:
         database.execute(WORDS)
+        database.execute(_MERGE)
     except sqlite3.OperationalError:  # this SQLite has no FTS5
         database.execute("CREATE TABLE words (subject TEXT, sender TEXT, recipients TEXT, body TEXT)")

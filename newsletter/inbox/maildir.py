@@ -43,7 +43,8 @@ class Maildir:
         private_folder(path)
         for folder in ("tmp", "new", "cur"):
             private_folder(path / folder)
-        self._tmp, self._new = str(path / "tmp") + "/", str(path / "new") + "/"
+        self._folder = f"{path}/"  # of names that are put together for every message
+        self._tmp, self._new = self._folder + "tmp/", self._folder + "new/"
 
     def name(self) -> Entry:
         """The entry of a message to come; there is no file yet."""
@@ -73,11 +74,12 @@ class Maildir:
 
     def read(self, entry: Entry) -> bytes | None:
         """The message's bytes, or None if somebody took it away."""
-        found = self.find(entry)
-        if found is None:
-            return None
         try:
-            return (self.path / found.folder / found.name).read_bytes()
+            return _read(f"{self._folder}{entry.folder}/{entry.name}")
+        except FileNotFoundError:
+            found = self.find(entry)
+        try:
+            return _read(f"{self._folder}{found.folder}/{found.name}") if found else None
         except FileNotFoundError:
             return None
 
@@ -125,6 +127,11 @@ class Maildir:
             return os.stat(f"{self.path}/{entry.folder}/{entry.name}").st_mtime
         except OSError:
             return 0.0
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def _unlink(path: str) -> bool:

@@ -8,7 +8,7 @@ import itertools
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class RehearsalStore:
         self._received += 1
         return entry
 
-    def flush(self, limit: int | None = None) -> int:
+    def flush(self, limit: int | None = None, progress: Callable[[], None] = lambda: None) -> int:
         """Nothing waits for the index."""
         return 0
 

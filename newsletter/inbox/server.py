@@ -7,7 +7,7 @@ It runs in the caller's event loop, bounds what is under way, and brings what ca
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -24,11 +24,10 @@ MAX_UNFINISHED = 100_000_000
 """Bytes of all messages that are under way; a message that would need more is refused with 452, and may come again."""
 MAX_CONNECTIONS = 500
 """More are turned away with 421: each holds a buffer and a file descriptor."""
-QUIET = 0.05
-"""Seconds without a new message before the waiting ones are indexed."""
-AT_LEAST_EVERY = 1.0
-"""Seconds after which some are indexed even while more keep coming."""
-_WHILE_BUSY = 25
+PAUSE = 0.05
+"""Seconds in which messages gather before they are indexed: a commit for each would cost more than they do."""
+FULL_DISK = 1.0
+"""Seconds until what could not be indexed is tried again."""
 MOST_WAITING = 300
 """Messages that wait for the index at most; while there are more, those that come get their 250 later. So whoever asks
 finds all that were accepted, and waits for no more than these."""
@@ -44,8 +43,8 @@ class Keeping(Protocol):
     def add(self, mail_from: str, rcpt_tos: Sequence[str], message: bytes) -> Entry:
         """Keep a message and its envelope. Raises OSError if it can't be written."""
 
-    def flush(self, limit: int | None = None) -> int:
-        """Bring up to `limit` waiting messages into the index; how many."""
+    def flush(self, limit: int | None = None, progress: Callable[[], None] = lambda: None) -> int:
+        """Bring up to `limit` waiting messages into the index; how many. `progress` is called now and then."""
 
 
 class InboxServer:
@@ -158,30 +157,28 @@ class InboxServer:
         await self._room.wait()
 
     async def _index(self) -> None:
-        """Index what has arrived when it is quiet, and a little now and then while it is not."""
+        """Index what has arrived, a little after it has."""
         loop = asyncio.get_running_loop()
+
+        def progress() -> None:
+            loop.call_soon_threadsafe(self._look_for_room)
+
         while True:
+            self._arrived.clear()
             if not self.store.waiting:
                 await self._arrived.wait()
-            due = loop.time() + AT_LEAST_EVERY
-            quiet = False
-            while not quiet and loop.time() < due and self._room.is_set():
-                self._arrived.clear()
-                try:
-                    async with asyncio.timeout(QUIET):
-                        await self._arrived.wait()
-                except TimeoutError:
-                    quiet = True
-            busy = not quiet and self._room.is_set()
+            if self._room.is_set():
+                await asyncio.sleep(PAUSE)
             try:
-                await asyncio.to_thread(self.store.flush, _WHILE_BUSY if busy else 500)
+                await asyncio.to_thread(self.store.flush, None, progress)
             except Exception:  # a full disk; the messages wait, and are tried again
                 self._room.set()  # they are files already, and nobody should wait for a disk to be cleared
-                await asyncio.sleep(AT_LEAST_EVERY)
-            if self.store.waiting <= self.most_waiting:
-                self._room.set()
-            if not self.store.waiting:
-                self._arrived.clear()
+                await asyncio.sleep(FULL_DISK)
+            self._look_for_room()
+
+    def _look_for_room(self) -> None:
+        if self.store.waiting <= self.most_waiting:
+            self._room.set()
 
 
 def _is_loopback(host: str) -> bool:

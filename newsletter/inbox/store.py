@@ -11,7 +11,6 @@ Methods may be called from any thread; those that read many messages take a whil
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.describe import Describer, OwnDescriber, Unindexed, describe_files
 from newsletter.inbox.index import Arrival, IndexRow, open_index, unusable
+from newsletter.inbox.indexing import Indexer, IndexQueue, OwnIndexer, Unindexed
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.search import compile_search
 from newsletter.inbox.tags import MessageTags
@@ -28,8 +27,6 @@ from newsletter.mime.message import Message, read_message
 
 LIMIT = 1_000
 """Messages kept unless more are asked for: enough to look at a rehearsal."""
-BATCH = 200
-"""Messages in one commit of the index."""
 MAX_BYTES = 2_000_000_000
 """Bytes of all messages kept, unless another bound is asked for."""
 YOUNG = 3.0
@@ -58,13 +55,13 @@ class Store:
     """The messages in the folder `path`, made where it is missing.
 
     `limit` is how many are kept, `max_bytes` how much of them in all, `max_age` for how many seconds (for ever if
-    None); `describer` describes them, in another process perhaps; `clock` gives seconds since 1970. Raises
+    None); `indexer` brings them into the index, in another process perhaps; `clock` gives seconds since 1970. Raises
     NewsletterError if the folder can't be used.
     """
 
     def __init__(
         self, path: Path, *, limit: int = LIMIT, max_bytes: int = MAX_BYTES, max_age: float | None = None,
-        describer: Describer | None = None, clock: Callable[[], float] = time.time,
+        indexer: Indexer | None = None, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         if limit < 1:
             raise NewsletterError(f"the inbox can't keep {limit} messages; give a limit of at least 1")
@@ -75,10 +72,9 @@ class Store:
         except OSError as error:
             raise unusable(path, error) from None
         self._index = open_index(path)
-        self._describer: Describer = describer or OwnDescriber(self._maildir)
-        self._taken = 0  # messages that are being described
+        own = OwnIndexer(self._maildir, self._index)
+        self._queue = IndexQueue(indexer or own, lambda: own, self._tell)
         self.tags = MessageTags(self._index, lambda ids: self._tell("changed", ids))
-        self._waiting: deque[Unindexed] = deque()
         self._lock, self._flush_lock = threading.Lock(), threading.Lock()
         self._files_lock = threading.Lock()  # held while files and index differ by our own doing
         self._listeners: list[Callable[[StoreChange], None]] = []
@@ -106,8 +102,8 @@ class Store:
         """Keep a message and its envelope. Raises OSError if it can't be written."""
         entry = self._maildir.name()
         self._maildir.write(entry, message)
+        self._queue.put([Unindexed(entry, mail_from, tuple(rcpt_tos), self._clock())])
         with self._lock:
-            self._waiting.append(Unindexed(entry, mail_from, tuple(rcpt_tos), self._clock()))
             self._counts["received"] += 1
             self._untrimmed += 1
             full = self._untrimmed > max(10, self.limit // 10)
@@ -118,30 +114,12 @@ class Store:
     @property
     def waiting(self) -> int:
         """Messages that are kept and not yet in the index."""
-        return len(self._waiting) + self._taken
+        return len(self._queue)
 
-    def flush(self, limit: int | None = None) -> int:
-        """Bring up to `limit` waiting messages into the index; how many."""
-        done = 0
+    def flush(self, limit: int | None = None, progress: Callable[[], None] = lambda: None) -> int:
+        """Bring up to `limit` waiting messages into the index; how many. `progress` is called after each batch."""
         with self._flush_lock:
-            left = len(self._waiting) if limit is None else limit
-            batch = self._ask(left)
-            while batch:
-                following: list[Unindexed] = []
-                try:
-                    rows = self._receive(batch)
-                    left -= len(batch)
-                    following = self._ask(left)
-                    ids = tuple(number for number in self._index.add(rows) if number)
-                except BaseException:
-                    if following:
-                        self._receive(following)  # asked for, and not wanted any more
-                    self._put_back([*batch, *following])
-                    raise
-                self._taken -= len(batch)
-                done += len(batch)
-                self._tell("new", ids)
-                batch = following
+            done = self._queue.run(len(self._queue) if limit is None else limit, progress)
         self.trim()
         with self._lock:
             counts, self._counts = self._counts, {"received": 0, "dropped": 0}
@@ -152,57 +130,27 @@ class Store:
                 self._index.count_up(name, value)
         return done
 
-    def _ask(self, most: int) -> list[Unindexed]:
-        """Have some of the waiting described; which."""
-        with self._lock:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, most, len(self._waiting)))]
-            self._taken += len(batch)
-        if batch:
-            self._describer.ask(batch)
-        return batch
-
-    def _receive(self, batch: Sequence[Unindexed]) -> list[IndexRow]:
-        try:
-            return self._describer.receive()
-        except NewsletterError:  # the process that described them is gone
-            self._describer = OwnDescriber(self._maildir)
-            return describe_files(self._maildir, batch)
-
-    def _put_back(self, batch: Sequence[Unindexed]) -> None:
-        """What could not be written waits again."""
-        with self._lock:
-            self._waiting.extendleft(reversed(batch))
-            self._taken -= len(batch)
-
     def trim(self) -> None:
         """Let go of the oldest beyond the bounds."""
         with self._lock:
             self._untrimmed = 0
         born = None if self.max_age is None else self._clock() - self.max_age
-        excess = max(0, self._index.total() + len(self._waiting) - self.limit)
+        excess = max(0, self._index.total() + len(self._queue) - self.limit)
         gone = self._index.oldest(max(excess, self._index.beyond(self.max_bytes, born)))
         if not excess and not gone:
             return
         self._forget(gone)
-        dropped = len(gone)
-        with self._lock:
-            dropped += self._let_go(excess - dropped)
-        with self._lock:
-            self._counts["dropped"] += dropped
-
-    def _let_go(self, count: int) -> int:
-        """Let go of the oldest that wait for the index; how many. With the lock held."""
-        gone = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
-        for one in gone:
+        unindexed = self._queue.take(max(0, excess - len(gone)))
+        for one in unindexed:
             self._maildir.remove(one.entry)
-        return len(gone)
+        with self._lock:
+            self._counts["dropped"] += len(gone) + len(unindexed)
 
     def sync(self, young: float = YOUNG) -> bool:
         """Make the index agree with the Maildir; whether anything differed. Files new to it wait for `flush`, those
         younger than `young` seconds for the next time."""
         with self._flush_lock, self._files_lock:
-            with self._lock:
-                waiting = {one.entry.key for one in self._waiting}
+            waiting = self._queue.keys()
             # Rows first: a file that comes in between is found, and added once more at worst, which changes nothing.
             noted = self._index.arrivals()
             rows = {entry.key: (number, entry) for number, entry in self._index.all()}
@@ -220,13 +168,7 @@ class Store:
             born = self._clock() - young if young else float("inf")
             fresh = {one.key for one in came if one.received > born and one.key not in noted}
             came = sorted((one for one in came if one.key not in fresh), key=lambda one: (one.received, one.key))
-            with self._lock:
-                present = {one.entry.key for one in self._waiting}
-                self._waiting.extend(
-                    Unindexed(files[one.key], one.mail_from, one.rcpt_tos, one.received)
-                    for one in came
-                    if one.key not in present
-                )
+            self._queue.put(Unindexed(files[one.key], one.mail_from, one.rcpt_tos, one.received) for one in came)
         self._settle()
         if fresh:
             self._seen = None
@@ -357,9 +299,8 @@ class Store:
     def clear(self) -> int:
         """Delete everything; how many there were. The counters begin again."""
         with self._flush_lock, self._files_lock:
+            gone = [one.entry for one in self._queue.take(len(self._queue))]
             with self._lock:
-                gone = [one.entry for one in self._waiting]
-                self._waiting.clear()
                 self._counts = {"received": 0, "dropped": 0}
             gone += [entry for _, entry in self._index.all()]
             self._index.clear()

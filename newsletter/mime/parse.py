@@ -31,6 +31,9 @@ MAX_KEPT = 500
 _DOUBLED = b"\r\r\n"
 _LINE_END = re.compile(rb"\r*\n|\r+")
 _FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
+_NAME = re.compile(r"[!-9;-~]+")
+_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_FOR_TEXT = {"idna", "punycode", "undefined", "mbcs", "oem", "unicode_escape", "raw_unicode_escape"}
 """Codecs that are quadratic, or that no mail is written in."""
@@ -96,7 +99,8 @@ class Part:
 
     def text(self, limit: int | None = None) -> str:
         """The content as text, in its own charset or the likeliest, with line ends as \\n."""
-        return decode_text(self.content(limit), self.charset).replace("\r\n", "\n")
+        cut = limit is not None and self.end - self.body > limit
+        return decode_text(self.content(limit), self.charset, cut=cut).replace("\r\n", "\n")
 
 
 def parse(data: bytes) -> tuple[Part, list[str]]:
@@ -140,14 +144,18 @@ def _word(piece: bytes | str, charset: str | None) -> str:
     return decode_text(piece, charset) if charset else piece.decode("raw-unicode-escape", "replace")
 
 
-def decode_text(content: bytes, charset: str) -> str:
-    """Bytes as text: in `charset` if that can be, else UTF-8, else Windows-1252, which is what mislabelled mail is."""
+def decode_text(content: bytes, charset: str, *, cut: bool = False) -> str:
+    """Bytes as text: in `charset` if that can be, else UTF-8, else Windows-1252, which is what mislabelled mail is.
+
+    `cut`: where UTF-8 may end amid a character, which is left out then."""
     for name in (charset.strip().lower(), "utf-8"):
         try:
             codec = codecs.lookup(name or "utf-8").name
             if codec not in _NOT_FOR_TEXT:
+                if codec == "utf-8":
+                    return codecs.utf_8_decode(content, "strict", not cut)[0]
                 text = content.decode("cp1252" if codec in {"iso8859-1", "ascii"} else codec)
-                return text if codec == "utf-8" or text.isascii() else _SURROGATES.sub("\ufffd", text)  # UTF-8 has none
+                return text if text.isascii() else _SURROGATES.sub("\ufffd", text)  # which UTF-8 never has
         except (LookupError, ValueError, OverflowError):
             continue
     return content.decode("cp1252", errors="replace")
@@ -157,8 +165,8 @@ def _parse_part(
     data: bytes, start: int, end: int, number: str, depth: int, default: str, budget: list[int], defects: list[str]
 ) -> Part:
     budget[0] -= 1
-    body, lines = _header(data, start, end, defects)
-    part = Part(data, number, start, body, end, tuple(_fields(lines, defects)))
+    body, header = _header(data, start, end, defects)
+    part = Part(data, number, start, body, end, tuple(_fields(header, defects)))
     _describe(part, default)
     nested = part.content_type.startswith("multipart/")
     if not nested and part.content_type != "message/rfc822":
@@ -194,16 +202,16 @@ def _once(defects: list[str], text: str) -> None:
         defects.append(text)
 
 
-def _header(data: bytes, start: int, end: int, defects: list[str]) -> tuple[int, list[bytes]]:
+def _header(data: bytes, start: int, end: int, defects: list[str]) -> tuple[int, bytes]:
     """Where the body begins, and the header's lines."""
     if data[start : start + 1] == b"\n":
-        return start + 1, []
+        return start + 1, b""
     if data[start : start + 2] == b"\r\n":
-        return start + 2, []
+        return start + 2, b""
     if not _FIELD_NAME.match(data, start, end):
         if start < end:
             _once(defects, "a part without a header")
-        return start, []
+        return start, b""
     stop, body = end, end
     for mark in (b"\n\r\n", b"\n\n"):  # the one that comes first
         if (at := data.find(mark, start, stop)) >= 0:
@@ -211,29 +219,30 @@ def _header(data: bytes, start: int, end: int, defects: list[str]) -> tuple[int,
     if stop - start > MAX_HEADER:
         _once(defects, f"a header over {MAX_HEADER:,} bytes: the rest of it is ignored")
         stop = start + MAX_HEADER
-    return body, data[start:stop].split(b"\n")
+    return body, data[start:stop]
 
 
-def _fields(lines: list[bytes], defects: list[str]) -> Iterator[tuple[str, str]]:
-    name, values, count = "", [""], 0
-    for raw in lines:
-        line = raw.rstrip(b"\r")
-        if line[:1] in {b" ", b"\t"}:
-            values.append(_field_text(line))
-            continue
-        if not (match := _FIELD_NAME.match(line)):
-            if line:
-                _once(defects, "a line in a header that is no field")
-            continue
-        if name:
-            yield name, "".join(values).strip()
-            count += 1
+def _fields(header: bytes, defects: list[str]) -> Iterator[tuple[str, str]]:
+    unfolded = _header_text(header).replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", "\t")
+    count = 0
+    for line in unfolded.split("\n"):
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        if colon and _NAME.fullmatch(name):
             if count >= MAX_FIELDS:
                 _once(defects, f"more than {MAX_FIELDS} header fields: the rest is left out")
                 return
-        name, values = match[0][:-1].decode("ascii").strip(), [_field_text(line[match.end() :])]
-    if name:
-        yield name, "".join(values).strip()
+            yield name, value.strip()
+            count += 1
+        elif line.strip("\r"):
+            _once(defects, "a line in a header that is no field")
+
+
+def _header_text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "\n".join(_field_text(line) for line in raw.split(b"\n"))
 
 
 def _field_text(raw: bytes) -> str:
@@ -246,20 +255,19 @@ def _field_text(raw: bytes) -> str:
 def _describe(part: Part, default: str) -> None:
     """Content-Type, disposition, file name, encoding and id. The standard library knows RFC 2231; it is given short
     ASCII values only, since it is slow on long ones and raises on odd ones."""
-    part.by_name = {key.lower(): value for key, value in reversed(part.fields)}
-    mine = {key: value[:4000] for key, value in part.by_name.items() if key.startswith("content-")}
+    part.by_name = named = {key.lower(): value for key, value in reversed(part.fields)}
     part.content_type = default
-    if "content-type" in mine:
-        kind = mine["content-type"].partition(";")[0].strip().lower()
-        part.content_type = kind if re.fullmatch(r"[\w.+-]+/[\w.+-]+", kind) else "text/plain"
-        part.parameters = _parameters(mine["content-type"])
-    disposition = mine.get("content-disposition", "")
+    if kind := named.get("content-type", "")[:4000]:
+        part.parameters = _parameters(kind)
+        kind = kind.partition(";")[0].strip().lower()
+        part.content_type = kind if _TYPE.fullmatch(kind) else "text/plain"
+    disposition = named.get("content-disposition", "")[:4000]
     kind = disposition.partition(";")[0].strip().lower()
     part.disposition = kind if kind in {"inline", "attachment"} else ("attachment" if kind else "")
-    name = _parameters(disposition).get("filename") or part.parameters.get("name", "")
-    part.filename = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", "", decode_words(name)).replace("\\", "/").rpartition("/")[2]
-    part.encoding = mine.get("content-transfer-encoding", "7bit").partition(";")[0].strip().lower()
-    part.content_id = decode_words(mine.get("content-id", "")).strip("<> ")
+    if name := _parameters(disposition).get("filename") or part.parameters.get("name", ""):
+        part.filename = _CONTROLS.sub("", decode_words(name)).replace("\\", "/").rpartition("/")[2]
+    part.encoding = named.get("content-transfer-encoding", "7bit")[:4000].partition(";")[0].strip().lower()
+    part.content_id = decode_words(named.get("content-id", "")[:4000]).strip("<> ")
 
 
 def _parameters(value: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import NewsletterError
-from newsletter.inbox.describe import OwnDescriber, Unindexed
-from newsletter.inbox.index import INDEX_NAME, Index, IndexRow
+from newsletter.inbox.index import INDEX_NAME, Index, open_index
+from newsletter.inbox.indexing import OwnIndexer, Unindexed
 from newsletter.inbox.maildir import Entry, Maildir
 from newsletter.inbox.store import Store, StoreChange
 from newsletter.mime.parse import MAX_PARTS
@@ -257,24 +257,24 @@ def test_messages_go_by_age_and_by_what_they_weigh_in_all(tmp_path: Path) -> Non
 
 
 class Elsewhere:
-    """Describes as another process does, until it is gone."""
+    """Indexes as another process does, until it is gone."""
 
-    def __init__(self, maildir: Maildir, batches: int) -> None:
-        self._own, self._left = OwnDescriber(maildir), batches
+    def __init__(self, path: Path, batches: int) -> None:
+        self._own, self._left = OwnIndexer(Maildir(path), open_index(path)), batches
 
     def ask(self, batch: Sequence[Unindexed]) -> None:
         self._own.ask(list(batch))
 
-    def receive(self) -> list[IndexRow]:
+    def receive(self) -> list[int]:
         if not self._left:
             raise NewsletterError("it has ended")
         self._left -= 1
         return self._own.receive()
 
 
-def test_what_describes_elsewhere_may_end_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.inbox.store.BATCH", 3)
-    with Store(tmp_path, describer=Elsewhere(Maildir(tmp_path), 2)) as store:
+def test_what_indexes_elsewhere_may_end_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("newsletter.inbox.indexing.BATCH", 3)
+    with Store(tmp_path, indexer=Elsewhere(tmp_path, 2)) as store:
         fill(store, 20)
         assert store.waiting == 20
         assert store.flush(4) == 4
@@ -283,8 +283,8 @@ def test_what_describes_elsewhere_may_end_and_nothing_is_lost(tmp_path: Path, mo
 
 
 def test_what_could_not_be_indexed_is_indexed_later_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.inbox.store.BATCH", 3)
-    with Store(tmp_path, describer=Elsewhere(Maildir(tmp_path), 99)) as store:
+    monkeypatch.setattr("newsletter.inbox.indexing.BATCH", 3)
+    with Store(tmp_path, indexer=Elsewhere(tmp_path, 99)) as store:
         fill(store, 10)
         with monkeypatch.context() as patched:
             patched.setattr(Index, "add", full)

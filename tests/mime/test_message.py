@@ -55,6 +55,14 @@ def test_no_bytes_raise(data: bytes) -> None:
         [part.content() for part in message.parts]
 
 
+def test_first_words_are_read_wherever_the_few_that_are_looked_at_end() -> None:
+    head = b"Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\n\r\n" + b"oaks " * 500
+    for filling in range(3):
+        source = "<body>" + "." * filling + "Ä€ß " * 2000
+        rich = b"\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + source.encode() + b"\r\n--a--\r\n"
+        assert searched_words(read_message(head + rich))[1] == source[6:166]
+
+
 def test_tags_are_taken_out_and_what_they_say_stays() -> None:
     assert strip_tags("<style>p{a:b}</style><p title='a>b'>one</p><script>x<y</script>two &amp; <b>three").split() == [
         "b'>one", "two", "&", "three",
