@@ -7,7 +7,8 @@ message costs one failed dict lookup.
 from collections import deque
 from dataclasses import dataclass, field
 
-from newsletter.delivery.pace import IN_A_ROW, RECOVERY, SETTLE, SLOWEST, Spacing
+from newsletter.delivery.limits.windows import Spacing
+from newsletter.delivery.pace import IN_A_ROW, RECOVERY, SETTLE, SLOWEST
 from newsletter.smtp.reply import Verdict
 
 START = 5.0

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
 from newsletter.delivery.ledger.journal import Journal
 from newsletter.delivery.ledger.ledger import Ledger
-from newsletter.delivery.pace import Pace, RetryPolicy, Used
+from newsletter.delivery.limits.share import Share, Sharing
+from newsletter.delivery.limits.windows import Used
+from newsletter.delivery.pace import Pace, RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Progress, Report, Tally
 from newsletter.errors import Cancelled, NewsletterError, TooLate, TryAgainLater
@@ -68,7 +70,9 @@ async def deliver(
     ending = Ending()
     waiting = ledger.begin(retry.most)
     tally = Tally(total, loop.time(), deferred=waiting.get("deferred", 0))
-    routes = [_route(relay, ledger, loop.time()) for relay in relays]
+    table = ledger.limits()
+    routes = [_route(relay, ledger, loop.time(), is_shared=table is not None) for relay in relays]
+    sharing = Sharing(table, ending.changed.set, ending.ask) if table is not None else None
     pool = RelayPool(routes, ending, timeouts=timeouts, chance=chance, no_wait=no_wait)
     journal = Journal(ledger)
     dispatcher = Dispatcher(writer, journal, pool, tally, ending, retry, clock=ledger.clock, chance=chance)
@@ -78,7 +82,13 @@ async def deliver(
     )  # fmt: skip
     stop, abort = stop or asyncio.Event(), abort or asyncio.Event()
     with _taking_short_turns():
-        await run.deliver(stop, abort)
+        if sharing is not None:
+            sharing.start(route.pace.share for route in routes if route.pace.share is not None)
+        try:
+            await run.deliver(stop, abort)
+        finally:
+            if sharing is not None:
+                await sharing.stop()
     if journal.bug is not None:
         raise journal.bug
     states = _counts(ledger)
@@ -115,15 +125,13 @@ async def deliver_plan(
                 ledger.forget()
 
 
-def _route(relay: Relay, ledger: Ledger, now: float) -> Route:
+def _route(relay: Relay, ledger: Ledger, now: float, *, is_shared: bool) -> Route:
     """The relay, with what earlier runs took of its long rates."""
-    windows = {
-        rate: ledger.used(relay.name, rate, now)
-        for rate in relay.rate
-        if isinstance(rate, Rate) and rate.seconds >= 3600
-    }
-    days = ledger.sent_by_day(relay.name) if relay.has_ramp else {}
-    return Route(relay, Pace(relay.rate, relay.connections, now, Used(windows, days, ledger.clock() - now)))
+    long = [rate for rate in relay.rate if isinstance(rate, Rate) and rate.seconds >= 3600]
+    windows = {rate: ledger.used(relay.name, rate, 0.0 if is_shared else now) for rate in long}
+    used = Used(windows, ledger.sent_by_day(relay.name) if relay.has_ramp else {}, ledger.clock() - now)
+    share = Share(relay.account, relay.rate, relay.connections, used, now) if is_shared else None
+    return Route(relay, Pace(relay.rate, relay.connections, now, used, share))
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:

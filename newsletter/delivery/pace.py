@@ -1,17 +1,19 @@
 """How fast, and when again: the rates that were asked for, slowing down when a relay asks us to, and retry times.
 
 Pure: the clock is an argument (`now`, monotonic seconds), chance too, nothing sleeps. `Pace` is for one relay and
-shared by its connections; recipients' domains are delivery.domains' business.
+shared by its connections; recipients' domains are delivery.domains' business, what is shared with other senders that of
+delivery.limits.
 """
 
 import math
 import re
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from newsletter.delivery.limits.share import Share
+from newsletter.delivery.limits.windows import Spacing, Used, Window, windows_of
 from newsletter.errors import NewsletterError
-from newsletter.smtp.rate import DAY, Limit, Ramp, Rate
+from newsletter.smtp.rate import Limit, Rate
 from newsletter.smtp.reply import Verdict
 
 IN_A_ROW = 5
@@ -24,101 +26,11 @@ SLOWEST = 0.2
 """Messages a second below which nothing is slowed."""
 
 
-class Spacing:
-    """Messages at even distances; lateness of up to LATE seconds is made up for, so the rate is met over time."""
-
-    LATE = 0.15
-
-    def __init__(self, per_second: float, now: float) -> None:
-        self.interval = 1 / per_second
-        self._next = now
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next message may go; 0 or less: now."""
-        return self._next - now
-
-    def take(self, now: float) -> None:
-        """One goes now."""
-        self._next = max(self._next, now - self.LATE) + self.interval
-
-
-class Quota:
-    """A number of messages in any window of time, counted in sixtieths of the window: never more, hardly less."""
-
-    def __init__(self, rate: Rate, used: list[tuple[float, int]] = []) -> None:  # noqa: B006 (read only)
-        self._rate = rate
-        self._step = rate.seconds / 60
-        self._used: deque[tuple[float, int]] = deque(used)  # (when the part began, messages), oldest first
-        self._total = sum(count for _, count in used)
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next message may go; 0 or less: now."""
-        while self._used and self._used[0][0] + self._step + self._rate.seconds <= now:
-            self._total -= self._used.popleft()[1]
-        if self._total < self._rate.count:
-            return 0.0
-        return self._used[0][0] + self._step + self._rate.seconds - now
-
-    def take(self, now: float) -> None:
-        """One goes now."""
-        self._total += 1
-        if self._used and now < self._used[-1][0] + self._step:
-            start, count = self._used[-1]
-            self._used[-1] = (start, count + 1)
-        else:
-            self._used.append((now, 1))
-
-
-class DayShare:
-    """What a ramp allows: a share of each day of UTC, larger on each further day on which something was sent.
-
-    `sent`: how many went on which day (since 1970). `wall`: what makes `now` seconds since 1970.
-    """
-
-    def __init__(self, ramp: Ramp, sent: Mapping[int, int], wall: float) -> None:
-        self._ramp = ramp
-        self._sent = Counter(sent)
-        self._wall = wall
-        self._today, self._share = -1, 0
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next message may go; 0 or less: now."""
-        day, passed = divmod(now + self._wall, DAY)
-        if day != self._today:
-            self._today, self._share = int(day), self._ramp.share(int(day), self._sent)
-        return 0.0 if self._sent[self._today] < self._share else DAY - passed
-
-    def take(self, now: float) -> None:
-        """One goes now."""
-        self._sent[int((now + self._wall) // DAY)] += 1
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What earlier runs took of a relay's limits, by its ledger."""
-
-    windows: Mapping[Rate, list[tuple[float, int]]] = field(default_factory=dict)  # (when, how many), by a long rate
-    days: Mapping[int, int] = field(default_factory=dict)  # how many on which day, for a ramp
-    wall: float = 0.0  # what makes the loop's clock seconds since 1970
-
-
-def limits(rates: tuple[Limit, ...], now: float, used: Used) -> list[Spacing | Quota | DayShare]:
-    """What keeps to `rates`: the shortest window of up to a minute is spaced evenly, the others are quotas.
-
-    So "14/s 50000/d" sends 14 a second until the day's share is used up, and "200/m" sends one every 0.3 s.
-    """
-    spaced = rates[0] if rates and rates[0].seconds <= 60 else None
-    found: list[Spacing | Quota | DayShare] = [Spacing(spaced.count / spaced.seconds, now)] if spaced else []
-    for rate in rates:
-        if isinstance(rate, Ramp):
-            found.append(DayShare(rate, used.days, used.wall))
-        elif rate is not spaced:
-            found.append(Quota(rate, used.windows.get(rate, [])))
-    return found
-
-
 class Pace:
-    """How fast one relay is served: the rates asked for, and what it makes of our mail."""
+    """How fast one relay is served: the rates asked for, and what it makes of our mail.
+
+    With a `share` it is that which keeps to rates and connections, together with other senders.
+    """
 
     def __init__(
         self,
@@ -126,10 +38,13 @@ class Pace:
         connections: int,
         now: float,
         used: Used | None = None,
+        share: Share | None = None,
     ) -> None:
-        self._limits = limits(rates, now, used or Used())
-        self._most = connections
-        self.connections = connections  # how many may be open now
+        self.share = share
+        self._limits: list[Window] | list[Share] = windows_of(rates, now, used or Used())
+        if share is not None:
+            self._limits = [share] if rates else []
+        self._most = self._own = connections
         self.slowed: float | None = None  # messages a second while slowed
         self._spacing: Spacing | None = None
         self._before = 0.0  # the rate before it was first slowed
@@ -138,6 +53,11 @@ class Pace:
         self._counted = (now, 0)
         self._observed = 0.0
         self.rests_until = 0.0
+
+    @property
+    def connections(self) -> int:
+        """How many may be open now."""
+        return self._own if self.share is None else min(self._own, self.share.connections)
 
     @property
     def is_free(self) -> bool:
@@ -174,6 +94,11 @@ class Pace:
         else:
             self._counted = (start, count + 1)
 
+    def use(self, wanted: int, open_: int, now: float) -> None:
+        """So many connections could be used now, so many are open or will be in a moment."""
+        if self.share is not None:
+            self.share.use(min(wanted, self._own), open_, now)
+
     def went_well(self) -> None:
         """A message was taken."""
         self._row = 0
@@ -193,7 +118,7 @@ class Pace:
         if self.slowed is None:
             self._before = rate
         self.slowed = max(rate / 2, slowest)
-        self.connections = max(1, self.connections // 2)
+        self._own = max(1, self.connections // 2)
         self._spacing = Spacing(self.slowed, now)
         self._changed = now
         self._row = 0
@@ -205,8 +130,8 @@ class Pace:
             return
         self._changed = now
         self.slowed *= 1.25
-        self.connections = min(self._most, self.connections + 1 + self.connections // 4)
-        if self.slowed >= self._before and self.connections == self._most:
+        self._own = min(self._most, self._own + 1 + self._own // 4)
+        if self.slowed >= self._before and self._own == self._most:
             self.slowed = self._spacing = None
         else:
             self._spacing = Spacing(self.slowed, now)

@@ -110,15 +110,19 @@ class RelayPool:
         for route in self.all:
             if self._closing or route.left_out:
                 continue
-            allowed = route.pace.connections if route.reached else 1  # fifty wrong logins at once lock an account
+            wanted = work(route)
+            route.pace.use(wanted, len(route.connections) + route.opening, now)
+            allowed = route.pace.connections
             if route.failures:
-                allowed = 1 if now >= route.retry_at else 0
+                allowed = min(allowed, 1) if now >= route.retry_at else 0
+            elif not route.reached:
+                allowed = min(allowed, 1)  # fifty wrong logins at once lock an account
             if (wait := route.pace.wait(now)) > KEPT_IDLE or route.pace.rests_until > now:
                 allowed = 0
                 if wait > KEPT_IDLE:
                     for connection in list(route.connections):
                         connection.quit()
-            for _ in range(min(allowed, work(route)) - len(route.connections) - route.opening):
+            for _ in range(min(allowed, wanted) - len(route.connections) - route.opening):
                 route.opening += 1
                 task = self._loop.create_task(self._open(handler, route))
                 self._tasks.add(task)
@@ -258,7 +262,12 @@ class RelayPool:
             for route in self.all
             if route.pace.rests_until <= now and not route.left_out and (wait := route.pace.wait(now)) > KEPT_IDLE
         ]
-        return [*slowed, *resting, *full] + [
+        crowded = [
+            f"{route.relay.name}: other senders have all its {route.relay.connections} connections"
+            for route in self.all
+            if route.pace.share is not None and route.pace.share.waits
+        ]
+        return [*slowed, *resting, *full, *crowded] + [
             str(route.trouble) for route in self.all if route.trouble and (route.failures or route.left_out)
         ]
 

@@ -1,6 +1,7 @@
 """A relay: the SMTP server that we submit to. Its URL, limits, login and headers; connecting is smtp.connect's."""
 
 import contextlib
+import hashlib
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,12 @@ class Relay:
     def name(self) -> str:
         """host:port, as shown and recorded."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def account(self) -> str:
+        """What its limits are counted by: its name, and a digest of who logs in."""
+        user = hashlib.sha256(self.user.encode()).hexdigest()[:16] if self.user else ""
+        return f"{self.name.lower()} {user}".strip()
 
     @property
     def has_ramp(self) -> bool:

@@ -119,6 +119,15 @@ leases = Table(
     Column("log_mark", Integer),  # the mark of the log before which all is in the rows; null: nothing but rows
 )
 
+limits = Table(
+    "limits",
+    metadata,
+    Column("relay", Text, primary_key=True),  # host:port, and a digest of the user; PostgreSQL
+    Column("version", _LARGE, nullable=False),  # counted up by each write: who read an older one reads again
+    Column("windows", Text, nullable=False),  # what all senders took of its rates, JSON; times are the server's
+    Column("slots", Text, nullable=False),  # who holds how many of its connections, and until when; JSON
+)
+
 suppressions = Table(
     "suppressions",
     metadata,

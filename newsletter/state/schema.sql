@@ -52,6 +52,14 @@ CREATE TABLE leases (
   CONSTRAINT leases_pk PRIMARY KEY (issue)
 );
 
+CREATE TABLE limits (
+  relay TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  windows TEXT NOT NULL,
+  slots TEXT NOT NULL,
+  CONSTRAINT limits_pk PRIMARY KEY (relay)
+);
+
 CREATE TABLE marks (
   name TEXT NOT NULL,
   moment DOUBLE NOT NULL,

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.delivery.domains import PAUSE, Domains
-from newsletter.delivery.pace import IN_A_ROW, RECOVERY, Pace, RetryPolicy, Used, parse_duration, time_at_rates
+from newsletter.delivery.limits.windows import Used
+from newsletter.delivery.pace import IN_A_ROW, RECOVERY, Pace, RetryPolicy, parse_duration, time_at_rates
 from newsletter.errors import NewsletterError
 from newsletter.smtp.rate import Ramp, Rate, days_for, parse_rate
 from newsletter.smtp.reply import Action, Verdict

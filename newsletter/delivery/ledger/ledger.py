@@ -18,6 +18,7 @@ from newsletter.smtp.rate import Rate
 if TYPE_CHECKING:
     from newsletter.delivery.ledger.log import Log
     from newsletter.delivery.ledger.plan import Audience, Plan, Standing
+    from newsletter.delivery.limits.share import Table
 
 
 class Ledger(Protocol):
@@ -85,6 +86,9 @@ class Ledger(Protocol):
 
     def sent_by_day(self, relay: str) -> dict[int, int]:
         """How many messages the relay was given on which day of UTC (since 1970), over all issues."""
+
+    def limits(self) -> "Table | None":
+        """Where this sender's limits are shared with others; None: they are its own."""
 
     def stop_waiting(self) -> None:
         """The run is to end: wait for a database that is away a moment longer, no more."""

@@ -22,6 +22,7 @@ from newsletter.delivery.ledger.batch import Asked, Batch
 from newsletter.delivery.ledger.lease import GRACE, Process, refuse_if_alive
 from newsletter.delivery.ledger.log import Log
 from newsletter.delivery.ledger.plan import Audience, Listed, Plan, Standing
+from newsletter.delivery.limits.share import Table
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
 
@@ -282,11 +283,16 @@ class SqlLedger(ABC):
                 latest=self.clock() + 2 * longest_wait, issue=self._number,
             )  # fmt: skip
 
+    def limits(self) -> Table | None:
+        """As `Ledger` has it: a file is one sender's."""
+        return None
+
     def used(self, relay: str, rate: Rate, now: float) -> list[tuple[float, int]]:
         """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
         step = rate.seconds / 60
+        query = _USED.format(part=self._WHOLE.format("(:now - updated) / :step"))
         with self._explained():
-            rows = self._execute(_USED, now=self.clock(), step=step, relay=relay, window=float(rate.seconds)).fetchall()
+            rows = self._execute(query, now=self.clock(), step=step, relay=relay, window=float(rate.seconds)).fetchall()
         return [(now - (int(part) + 1) * step, count) for part, count in rows]
 
     def sent_by_day(self, relay: str) -> dict[int, int]:

@@ -18,6 +18,7 @@ from newsletter.delivery.ledger.batch import Batch, Claimed, Record
 from newsletter.delivery.ledger.lease import Process
 from newsletter.delivery.ledger.plan import Listed, Plan
 from newsletter.delivery.ledger.postgres import batch as sql
+from newsletter.delivery.ledger.postgres.limits import LimitTable
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
 from newsletter.delivery.ledger.sql import SqlLedger
 from newsletter.state.postgres import PostgresDatabase
@@ -126,6 +127,9 @@ class PostgresLedger(SqlLedger):
             self._execute("UPDATE leases SET log_mark = 0 WHERE issue = :issue", issue=self.held)
         self._claims, self._serial = sql.ClaimCursor(self._number), 0
         return self.counts()
+
+    def limits(self) -> LimitTable:
+        return LimitTable(self._reconnecting.database, self._here)
 
     def open_log(self) -> None:
         """There is none."""
