@@ -159,10 +159,9 @@ def test_what_a_slow_sender_does_not_use_goes_by_the_others() -> None:
 
 
 def test_a_quota_and_a_ramp_are_used_up_together_and_not_exceeded_and_the_ledger_comes_first() -> None:
-    rates = parse_rate("500/h ramp 100/d x2")
-    before = Used({rates[0]: [(-600.0, 200)]}, {0: 0})
+    before = {Rate(500, 3600): [(-600.0, 200)]}
     house = House("500/h", skew=50.0)
-    senders = [house.join(100.0, Used(before.windows)) for _ in range(3)]
+    senders = [house.join(100.0, Used(before)) for _ in range(3)]
     house.run(30.0)
     assert house.went(0.0, house.now) == 300
     assert all(one.share.wait(house.now) > 2900 for one in senders), "until the first hour has passed"
