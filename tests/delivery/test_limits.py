@@ -16,7 +16,7 @@ from newsletter.delivery.ledger.lease import Process
 from newsletter.delivery.ledger.postgres.limits import LimitTable
 from newsletter.delivery.limits.share import INTERVAL, SOON, Share
 from newsletter.delivery.limits.shared import Answer, Ask, settle
-from newsletter.delivery.limits.slots import LEASE, Slots, allot, share_out
+from newsletter.delivery.limits.slots import LEASE, HeldSlots, allot, share_out
 from newsletter.delivery.limits.windows import Used
 from newsletter.smtp.rate import Rate, parse_rate
 from newsletter.smtp.relay import parse_relay
@@ -234,19 +234,19 @@ def test_a_sender_that_comes_waits_for_the_slots_it_gets_and_a_dead_one_gives_it
     assert allowed == 3
     allowed, slots = allot(slots, "b", 10, 3, 10, 5.0 + LEASE)
     assert (allowed, set(slots)) == (10, {"b"})
-    assert allot({"a": Slots(10, 0, 99.0)}, "a", 10, 10, 0, 0.0)[0] == 10, "what nobody else wants stays open"
+    assert allot({"a": HeldSlots(10, 0, 99.0)}, "a", 10, 10, 0, 0.0)[0] == 10, "what nobody else wants stays open"
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), max_size=60))
 def test_no_relay_ever_has_more_connections_than_it_takes(steps: list[tuple[int, int]]) -> None:
-    slots: dict[str, Slots] = {}
+    slots: dict[str, HeldSlots] = {}
     open_: Counter[str] = Counter()
     for moment, (number, wants) in enumerate(steps):
         name = str(number)
         allowed, slots = allot(slots, name, 7, open_[name], wants, moment / 10)
         open_[name] = min(open_[name], allowed) if wants % 2 else max(open_[name] - 1, allowed)
         assert allowed <= 7
-        slots[name] = Slots(max(slots[name].holds, open_[name]), wants, slots[name].until)
+        slots[name] = HeldSlots(max(slots[name].holds, open_[name]), wants, slots[name].until)
         assert sum(open_.values()) <= 7
 
 

@@ -18,7 +18,7 @@ from newsletter.smtp.rate import Rate
 if TYPE_CHECKING:
     from newsletter.delivery.ledger.log import Log
     from newsletter.delivery.ledger.plan import Audience, Plan, Standing
-    from newsletter.delivery.limits.share import Table
+    from newsletter.delivery.limits.share import LimitStore
 
 
 class Ledger(Protocol):
@@ -87,7 +87,7 @@ class Ledger(Protocol):
     def sent_by_day(self, relay: str) -> dict[int, int]:
         """How many messages the relay was given on which day of UTC (since 1970), over all issues."""
 
-    def limits(self) -> "Table | None":
+    def limits(self) -> "LimitStore | None":
         """Where this sender's limits are shared with others; None: they are its own."""
 
     def stop_waiting(self) -> None:

@@ -22,7 +22,7 @@ from newsletter.delivery.ledger.batch import Asked, Batch
 from newsletter.delivery.ledger.lease import GRACE, Process, refuse_if_alive
 from newsletter.delivery.ledger.log import Log
 from newsletter.delivery.ledger.plan import Audience, Listed, Plan, Standing
-from newsletter.delivery.limits.share import Table
+from newsletter.delivery.limits.share import LimitStore
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
 
@@ -283,7 +283,7 @@ class SqlLedger(ABC):
                 latest=self.clock() + 2 * longest_wait, issue=self._number,
             )  # fmt: skip
 
-    def limits(self) -> Table | None:
+    def limits(self) -> LimitStore | None:
         """As `Ledger` has it: a file is one sender's."""
         return None
 

@@ -40,7 +40,7 @@ Settle = Callable[[str, str, float], tuple[str, str, Answer]]
 """(windows, slots, the server's clock) -> both as they are to be, and the answer."""
 
 
-class Table(Protocol):
+class LimitStore(Protocol):
     """Where shared limits are kept: `limits` of a state that several senders can reach. Blocking; one at a time."""
 
     me: str  # this sender
@@ -168,7 +168,9 @@ class Sharing:
     `changed` is called when there is something to go on with, `trouble` when the state can't be used at all.
     """
 
-    def __init__(self, table: Table, changed: Callable[[], None], trouble: Callable[[NewsletterError], None]) -> None:
+    def __init__(
+        self, table: LimitStore, changed: Callable[[], None], trouble: Callable[[NewsletterError], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._table = table
         self._changed = changed

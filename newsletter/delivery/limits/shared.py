@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
-from newsletter.delivery.limits.slots import Slots, allot
+from newsletter.delivery.limits.slots import HeldSlots, allot
 from newsletter.delivery.limits.windows import DayShare, Quota, Spacing, Used, Window, spaced_of
 from newsletter.smtp.rate import Limit, Ramp
 
@@ -53,7 +53,7 @@ class Answer:
 
 def settle(windows: str, slots: str, ask: Ask, now: float) -> tuple[str, str, Answer]:
     """Both columns of the relay's row as they are after `ask`, and the answer to it."""
-    held = {name: Slots(*values) for name, values in json.loads(slots or "{}").items()}
+    held = {name: HeldSlots(*values) for name, values in json.loads(slots or "{}").items()}
     if ask.leaves:
         held = {name: theirs for name, theirs in held.items() if name != ask.me and theirs.until > now}
         answer = Answer()

@@ -16,7 +16,7 @@ TURN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class HeldSlots:
     """One sender's: how many connections it may have open, how many it could use, and until when that holds."""
 
     holds: int
@@ -41,8 +41,8 @@ def share_out(total: int, wants: Mapping[str, int], turn: int) -> dict[str, int]
 
 
 def allot(
-    slots: Mapping[str, Slots], me: str, total: int, holds: int, wants: int, now: float
-) -> tuple[int, dict[str, Slots]]:
+    slots: Mapping[str, HeldSlots], me: str, total: int, holds: int, wants: int, now: float
+) -> tuple[int, dict[str, HeldSlots]]:
     """How many of `total` connections `me` may have now, and what everybody has then.
 
     `holds`: how many it may have open at this moment. It keeps what nobody else wants.
@@ -53,7 +53,7 @@ def allot(
     spare = total - sum(fair.values())
     room = total - sum(theirs.holds for theirs in others.values())
     allowed = max(min(max(fair[me], min(holds, fair[me] + spare)), room), 0)
-    mine = Slots(max(allowed, holds), wants, now + LEASE)
+    mine = HeldSlots(max(allowed, holds), wants, now + LEASE)
     before = slots.get(me)
     if before is not None and (before.holds, before.wants) == (mine.holds, wants) and before.until > now + KEPT:
         mine = before

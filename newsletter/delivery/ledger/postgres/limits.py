@@ -30,7 +30,7 @@ _TRIES = 50
 
 
 class LimitTable:
-    """`delivery.limits.share.Table` in PostgreSQL, over a connection of its own."""
+    """`delivery.limits.share.LimitStore` in PostgreSQL, over a connection of its own."""
 
     def __init__(self, database: PostgresDatabase, here: Process) -> None:
         self._database = database
