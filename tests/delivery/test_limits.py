@@ -15,7 +15,7 @@ from newsletter.delivery.engine import Progress, Report
 from newsletter.delivery.ledger.lease import Process
 from newsletter.delivery.ledger.postgres.limits import LimitTable
 from newsletter.delivery.limits.share import INTERVAL, SOON, Share
-from newsletter.delivery.limits.shared import Answer, Ask, settle
+from newsletter.delivery.limits.shared import Ask, Grant, settle
 from newsletter.delivery.limits.slots import LEASE, HeldSlots, allot, share_out
 from newsletter.delivery.limits.windows import Used
 from newsletter.smtp.rate import Rate, parse_rate
@@ -304,7 +304,7 @@ def test_what_a_sender_that_died_here_held_is_free_at_once_and_elsewhere_when_it
     table = LimitTable(database, here)
     ask = Ask(table.me, (), 10, wants=10)
 
-    def answer() -> Answer:
+    def answer() -> Grant:
         return table.exchange("relay:25", lambda windows, slots, now: settle(windows, slots, ask, now))
 
     with contextlib.closing(table):

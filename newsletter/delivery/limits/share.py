@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from newsletter.delivery.limits.shared import AHEAD, Answer, Ask, settle
+from newsletter.delivery.limits.shared import AHEAD, Ask, Grant, settle
 from newsletter.delivery.limits.windows import Used
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Limit
@@ -36,7 +36,7 @@ MOST = 10_000
 GOODBYE = 5.0
 """Seconds that the end of a run waits for the state, to give its share back."""
 
-Settle = Callable[[str, str, float], tuple[str, str, Answer]]
+Settle = Callable[[str, str, float], tuple[str, str, Grant]]
 """(windows, slots, the server's clock) -> both as they are to be, and the answer."""
 
 
@@ -45,7 +45,7 @@ class LimitStore(Protocol):
 
     me: str  # this sender
 
-    def exchange(self, relay: str, settle: Settle) -> Answer:
+    def exchange(self, relay: str, settle: Settle) -> Grant:
         """Read what is there of a relay, settle, write it if nobody else has meanwhile; else again.
 
         Raises TryAgainLater where the state is away.
@@ -137,7 +137,7 @@ class Share:
             messages=self._target if is_open else 0, held=held, unspent=unspent, used=self._used,
         )  # fmt: skip
 
-    def answered(self, ask: Ask, answer: Answer, now: float) -> None:
+    def answered(self, ask: Ask, answer: Grant, now: float) -> None:
         """What the state says."""
         self._used = None
         self.waits = ask.wants > 0 and not answer.connections
@@ -225,7 +225,7 @@ class Sharing:
         self._leases[share] = self._loop.call_at(asked + answer.lease - MARGIN, self._expire, share)
         self._changed()
 
-    async def _exchange(self, share: Share, ask: Ask) -> Answer:
+    async def _exchange(self, share: Share, ask: Ask) -> Grant:
         return await asyncio.to_thread(
             self._table.exchange, share.key, lambda windows, slots, now: settle(windows, slots, ask, now)
         )

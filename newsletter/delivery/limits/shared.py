@@ -40,7 +40,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Grant:
     """What it may do."""
 
     connections: int = 0
@@ -51,15 +51,15 @@ class Answer:
     wait: float = 0.0  # seconds until it is worth asking again, where there are none
 
 
-def settle(windows: str, slots: str, ask: Ask, now: float) -> tuple[str, str, Answer]:
+def settle(windows: str, slots: str, ask: Ask, now: float) -> tuple[str, str, Grant]:
     """Both columns of the relay's row as they are after `ask`, and the answer to it."""
     held = {name: HeldSlots(*values) for name, values in json.loads(slots or "{}").items()}
     if ask.leaves:
         held = {name: theirs for name, theirs in held.items() if name != ask.me and theirs.until > now}
-        answer = Answer()
+        answer = Grant()
     else:
         allowed, held = allot(held, ask.me, ask.connections, ask.holds, ask.wants, now)
-        answer = Answer(allowed, held[ask.me].until - now)
+        answer = Grant(allowed, held[ask.me].until - now)
     taken = Taken(windows, ask.rates, now)
     if ask.used is not None:
         taken.seed(ask.used, now)
@@ -105,7 +105,7 @@ class Taken:
             for window in self._windows.values():
                 window.give_back(count)
 
-    def grant(self, answer: Answer, ask: Ask, sharers: int, now: float) -> Answer:
+    def grant(self, answer: Grant, ask: Ask, sharers: int, now: float) -> Grant:
         """`answer`, with as many messages as there are for one of so many senders.
 
         Of what is spaced nobody holds more than its part, so that all who can use theirs have it.

@@ -10,7 +10,7 @@ import secrets
 from newsletter.delivery.ledger.lease import Process
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
 from newsletter.delivery.limits.share import Settle
-from newsletter.delivery.limits.shared import Answer
+from newsletter.delivery.limits.shared import Grant
 from newsletter.errors import TryAgainLater
 from newsletter.state.postgres import PostgresDatabase
 
@@ -38,7 +38,7 @@ class LimitTable:
         self.me = "|".join((here.host, here.boot, str(here.pid), here.mark, secrets.token_hex(4)))
         self._connection: Reconnecting | None = None
 
-    def exchange(self, relay: str, settle: Settle) -> Answer:
+    def exchange(self, relay: str, settle: Settle) -> Grant:
         if self._connection is None:
             self._connection = Reconnecting(self._database, lambda _: None)
             self._connection.patience = 0.0  # whoever asks comes again
@@ -49,7 +49,7 @@ class LimitTable:
         if self._connection is not None:
             self._connection.close()
 
-    def _settle(self, connection: Reconnecting, relay: str, settle: Settle) -> Answer:
+    def _settle(self, connection: Reconnecting, relay: str, settle: Settle) -> Grant:
         for _ in range(_TRIES):
             version, windows, slots, now = connection.execute(_READ, relay=relay).fetchone() or ()
             new_windows, new_slots, answer = settle(windows, self._living(slots), now)
