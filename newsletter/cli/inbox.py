@@ -120,40 +120,49 @@ def inbox(
 
 
 class _ForkedIndexer:
-    """Indexes in a process of its own (`Indexer`)."""
+    """Indexes in two processes of their own (`Indexer`): one describes its batch while the other writes."""
 
     def __init__(self, folder: Path) -> None:
         from newsletter.cli.forked import Forked
 
-        self._process = Forked(_index, folder)
+        self._processes = (Forked(_index, folder), Forked(_index, folder))
+        self._idle, self._busy = list(self._processes), list[Forked]()
 
     def ask(self, batch: "Sequence[Unindexed]") -> None:
-        self._process.ask(batch)
+        self._busy.append(self._idle.pop(0))
+        self._busy[-1].ask(batch)
 
     def receive(self) -> list[int]:
-        ids: list[int] | Exception = self._process.receive("the process that indexes messages has ended")
+        process = self._busy.pop(0)
+        process.ask("write")
+        ids: list[int] | Exception = process.receive("the process that indexes messages has ended")
+        self._idle.append(process)
         if isinstance(ids, Exception):
             raise ids
         return ids
 
     def close(self) -> None:
-        self._process.close()
+        for process in reversed(self._processes):  # the second has the first one's pipe open too
+            process.close()
 
 
 def _index(send_back: "Callable[[Any], None]", asked: "Callable[[], Any]", folder: Path) -> None:
-    """In the process of its own: batches into the index, until nobody asks."""
+    """In a process of its own: describe a batch, and write it when its turn has come; until nobody asks."""
     import sqlite3
 
     from newsletter.inbox.index import open_index
-    from newsletter.inbox.indexing import index_files
+    from newsletter.inbox.indexing import describe_files
     from newsletter.inbox.maildir import Maildir
 
     index = None
     while (batch := asked()) is not None:
         if index is None:
             maildir, index = Maildir(folder), open_index(folder)
+        rows = describe_files(maildir, batch)
+        if asked() is None:
+            break
         try:
-            send_back(index_files(maildir, index, batch))
+            send_back(index.add(rows))
         except sqlite3.Error as error:
             send_back(error)
     if index is not None:

@@ -161,7 +161,7 @@ class Index:
     # Writing
 
     def add(self, rows: Sequence[IndexRow]) -> list[int]:
-        """Write rows in one commit; their ids, 0 for those that are there already."""
+        """Write rows in one commit; the ids of those that were not there already."""
         names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
         ids: list[int] = []
         with self.transaction() as database:
@@ -177,7 +177,6 @@ class Index:
                     if row.rcpt_tos:
                         envelope = (row.mail_from, json.dumps(row.rcpt_tos), row.entry.key)
                         database.execute("UPDATE messages SET mail_from = ?, rcpt_tos = ? WHERE key = ?", envelope)
-                    ids.append(0)
                     continue
                 number = done.lastrowid or 0
                 ids.append(number)

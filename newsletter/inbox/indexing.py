@@ -1,7 +1,7 @@
-"""Bring messages that are files into the index, batch by batch: here, or in a process of its own.
+"""Bring messages that are files into the index, batch by batch: here, or in processes of their own.
 
-To take messages apart and to index their words is most of what the inbox does for them. A process of its own (`Indexer`
-stands for it) leaves the interpreter to the conversations, and the index to another processor.
+To take messages apart and to index their words is most of what the inbox does for them. Processes of their own
+(`Indexer` stands for them) leave the interpreter to the conversations, and the index to other processors.
 """
 
 import itertools
@@ -19,7 +19,9 @@ from newsletter.inbox.tags import tags_brought
 from newsletter.mime.message import read_message, searched_words
 
 BATCH = 100
-"""Messages in one commit of the index."""
+"""Messages in one commit of the index, at most."""
+ENOUGH = 40
+"""Messages that are worth a batch of their own while another is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class Unindexed:
 
 
 class Indexer(Protocol):
-    """Takes batches: after `ask`, sooner or later, `receive`; the next may be asked for in between."""
+    """Takes batches: after `ask`, sooner or later, `receive`; one more may be asked for in between."""
 
     def ask(self, batch: Sequence[Unindexed]) -> None:
         """Begin with these."""
 
     def receive(self) -> list[int]:
-        """The ids of the batch that was asked for first, without those that were in the index, or have no file.
+        """Write the batch that was asked for first; the ids of those that were not in the index, and have a file.
 
         Raises NewsletterError where the other process is gone, sqlite3.Error where it can't write; nothing of the
         batch is in the index then."""
@@ -56,16 +58,15 @@ class OwnIndexer:
         self._asked.append(batch)
 
     def receive(self) -> list[int]:
-        return index_files(self._maildir, self._index, self._asked.popleft())
+        return self._index.add(describe_files(self._maildir, self._asked.popleft()))
 
 
-def index_files(maildir: Maildir, index: Index, batch: Sequence[Unindexed]) -> list[int]:
-    """Index messages in one commit; their ids, without those that were there already, or whose files are gone."""
+def describe_files(maildir: Maildir, batch: Sequence[Unindexed]) -> list[IndexRow]:
+    """The rows of messages, without those whose files are gone."""
     found = ((one, maildir.read(one.entry)) for one in batch)
-    rows = [
+    return [
         describe(one.entry, one.mail_from, one.rcpt_tos, one.received, data) for one, data in found if data is not None
     ]
-    return [number for number in index.add(rows) if number]
 
 
 def describe(entry: Entry, mail_from: str, rcpt_tos: tuple[str, ...], received: float, data: bytes) -> IndexRow:
@@ -130,26 +131,29 @@ class IndexQueue:
         """
         done = 0
         try:
-            while self._ask(limit):
-                limit -= len(self._in_hand[-1])
-                if len(self._in_hand) > 1:  # so that the indexer never waits for us
+            while True:
+                # A second batch, to be described while the first is written, where it is worth it.
+                if (not self._in_hand or (len(self._in_hand) == 1 and len(self._waiting) >= ENOUGH)) and (
+                    asked := self._ask(limit)
+                ):
+                    limit -= asked
+                elif self._in_hand:
                     done += self._receive()
                     progress()
-            while self._in_hand:
-                done += self._receive()
-                progress()
+                else:
+                    return done
         except BaseException:
             self._put_back()
             raise
-        return done
 
-    def _ask(self, most: int) -> bool:
+    def _ask(self, most: int) -> int:
+        """Have some described; how many."""
         batch = self.take(min(BATCH, most))
         if batch:
             with self._lock:
                 self._in_hand.append(batch)
             self._indexer.ask(batch)
-        return bool(batch)
+        return len(batch)
 
     def _receive(self) -> int:
         """Wait for the first batch in hand, which is done then; how many it had."""

@@ -26,6 +26,8 @@ MAX_CONNECTIONS = 500
 """More are turned away with 421: each holds a buffer and a file descriptor."""
 PAUSE = 0.05
 """Seconds in which messages gather before they are indexed: a commit for each would cost more than they do."""
+AT_ONCE = 1_000
+"""Messages that are indexed before the oldest are let go."""
 FULL_DISK = 1.0
 """Seconds until what could not be indexed is tried again."""
 MOST_WAITING = 300
@@ -170,7 +172,7 @@ class InboxServer:
             if self._room.is_set():
                 await asyncio.sleep(PAUSE)
             try:
-                await asyncio.to_thread(self.store.flush, None, progress)
+                await asyncio.to_thread(self.store.flush, AT_ONCE, progress)
             except Exception:  # a full disk; the messages wait, and are tried again
                 self._room.set()  # they are files already, and nobody should wait for a disk to be cleared
                 await asyncio.sleep(FULL_DISK)
