@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev,doctor]'
-	$(BIN)/python -m compileall -q newsletter
+	$(BIN)/python -m compileall -qq -j 0 -x '/(pip|setuptools|mypy)/' $(VENV)/lib newsletter  # else each start does it, where bytecode may not be written
 	touch $@
 
 debian: ## what the tests need from Debian (as root; elsewhere it says what is missing)
