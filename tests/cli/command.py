@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PATIENCE = 200.0
@@ -19,12 +19,14 @@ _PROCESSES.set_forkserver_preload(["tests.cli.loaded"])
 
 
 def run_command(
-    arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], umask: int = 0o022
 ) -> "subprocess.CompletedProcess[str]":
     """Run `newsletter` with `arguments` to its end, with nothing on stdin."""
     with tempfile.TemporaryDirectory() as place:
         streams = Path(place, "stdout"), Path(place, "stderr")
-        process = _PROCESSES.Process(target=_be_newsletter, args=(arguments, folder, dict(environment), *streams))
+        process = _PROCESSES.Process(
+            target=_be_newsletter, args=(arguments, folder, dict(environment), umask, *streams)
+        )
         process.start()
         process.join(PATIENCE)
         if process.exitcode is None:
@@ -38,7 +40,7 @@ def run_command(
 
 
 def _be_newsletter(
-    arguments: tuple[str, ...], folder: Path, environment: dict[str, str], stdout: Path, stderr: Path
+    arguments: Sequence[str], folder: Path, environment: dict[str, str], umask: int, stdout: Path, stderr: Path
 ) -> None:
     """What the installed script does, in the forked process."""
     from newsletter.cli import main
@@ -51,6 +53,7 @@ def _be_newsletter(
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, number)
         os.close(opened)
+    os.umask(umask)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
     sys.argv = ["newsletter", *arguments]
     main()

@@ -12,6 +12,7 @@ import pytest
 from newsletter.inbox.store import Store
 from newsletter.state import open_sqlite
 from newsletter.state.private import private_folder
+from tests.cli.command import run_command
 
 CONFIG = """\
 [newsletter]
@@ -49,28 +50,26 @@ def make(root: Path) -> Path:
     return root
 
 
-def start(root: Path, command: str, umask: int) -> "subprocess.Popen[str]":
-    environment = {name: value for name, value in os.environ.items() if name != "CI" and "NEWSLETTER" not in name}
-    return subprocess.Popen(
-        [sys.executable, "-m", "newsletter", *command.split()], cwd=root, umask=umask, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "CI" and "NEWSLETTER" not in name}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=["umask 000", "umask 077"])
 @pytest.mark.parametrize("command", FIRST)
 def test_what_a_command_makes_first_is_closed_to_others(tmp_path: Path, command: str, umask: int) -> None:
-    run = start(make(tmp_path), command, umask)
-    said, _ = run.communicate(timeout=100)
-    assert "Traceback" not in said
-    assert wrong(tmp_path) == {}, said
+    done = run_command(command.split(), make(tmp_path), environment(), umask)
+    assert "Traceback" not in done.stderr
+    assert wrong(tmp_path) == {}, done.stdout + done.stderr
     if command.startswith(("send hello --dry", "render")):
         assert ".newsletter/secret" in modes(tmp_path)
 
 
 @pytest.mark.parametrize("command", SERVERS)
 def test_what_a_server_makes_first_is_closed_to_others_while_it_runs(tmp_path: Path, command: str) -> None:
-    run = start(make(tmp_path), command, 0)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "newsletter", *command.split()], cwd=make(tmp_path), umask=0, env=environment(),
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
     assert run.stdout is not None
     lines = []
     for line in run.stdout:
