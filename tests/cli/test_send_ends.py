@@ -242,7 +242,7 @@ async def test_a_scheduled_send_reads_the_list_again_when_its_hour_comes_and_goe
     many: Path, run: Run
 ) -> None:
     assert run("status").returncode == 0  # what runs commands is ready by then
-    at = f"{datetime.now(UTC) + timedelta(seconds=10):%Y-%m-%dT%H:%M:%S+00:00}"
+    at = f"{datetime.now(UTC) + timedelta(seconds=15):%Y-%m-%dT%H:%M:%S+00:00}"
     async with serving(RelayServer()) as server:
         sender = await started(many, server, "--at", at, "--limit", "5")
         assert sender.stdout is not None
