@@ -39,6 +39,7 @@ COMMANDS = {
     "doctor": "doctor",
     "dkim": "dkim",
     "serve": "serve",
+    "worker": "worker",
     "state": "state",
     "completion": "completion",
     "archive": "archive",

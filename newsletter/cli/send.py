@@ -77,6 +77,9 @@ def send(
         bool, typer.Option("--local-time", help="With --at: when each reader's own clock shows it.")
     ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave deferred recipients to the next run.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Queue it for the workers, and return; --smtp, --connections bind nobody.")
+    ] = False,
     resend_unknown: Annotated[
         bool, typer.Option("--resend-unknown", help="Also to those who may have it: they may get it twice.")
     ] = False,
@@ -140,6 +143,12 @@ def send(
         raise NewsletterError("--local-time goes with --at; say when")
     if new and (to or as_begun or again or limit or at):
         raise NewsletterError("--new can't go with --to, --as-begun, --again, --limit or --at; name a post for those")
+    if detach and (dry_run or to or no_wait):
+        raise NewsletterError("--detach can't go with --dry-run, --to or --no-wait; workers send what is live")
+    if detach:
+        from newsletter.cli.worker import shared_state
+
+        shared_state(config, "--detach")
     if at_commit is not None and (to or as_begun):
         raise NewsletterError("--at-commit can't go with --to or --as-begun")
 
@@ -152,7 +161,8 @@ def send(
     options = Options(
         post or "", dry_run, where, limit, yes, no_wait, as_begun, resend_unknown, retry_failed, again, excepted, first,
         force, as_json, asked_moment(at, zone, local=local_time), asked_relays(config, smtp, connections, rate),
-        when_live=when_live, require_clean=require_clean, quiet=quiet, is_logged=is_structured(), zone=zone,
+        when_live=when_live, require_clean=require_clean, quiet=quiet, detach=detach,
+        is_logged=is_structured(), zone=zone,
     )  # fmt: skip
     if to:
         from newsletter.cli.send_to import send_to
@@ -178,6 +188,7 @@ def send_issue(config: "Config", options: Options) -> int:
     from newsletter.cli.loop import run_async
     from newsletter.cli.rehearsal import rehearsing
     from newsletter.cli.send_delivery import PlannedRun, scheduled
+    from newsletter.cli.send_shared import queueing
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import database_of
     from newsletter.state.unsubscribe_answer import has_answered
@@ -241,7 +252,8 @@ def send_issue(config: "Config", options: Options) -> int:
             _ask(options, plan)
         delivery = PlannedRun(config, options, retry, ledger, plan, prepared, lambda: plan_for(read(open_list(config))))
         if not options.dry_run:
-            return run_async(delivery.run(options.relays))
+            ledger.queueing = queueing(config, options, plan)
+            return run_async(delivery.detach() if options.detach else delivery.run(options.relays))
         with rehearsing(config) as rehearsal:
             connections = options.relays[0].connections if options.relays else config.smtp.connections
             return run_async(delivery.run((rehearsal.relay(config, connections),), rehearsal))

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from newsletter.cli.commit import git_commit
-from newsletter.cli.console import note, say
+from newsletter.cli.console import INTERRUPTED, note, say
 from newsletter.cli.log import event
 from newsletter.cli.progress import progress
 from newsletter.cli.schedule import say_moment
 from newsletter.cli.send_options import Options
 from newsletter.cli.send_report import exit_code, progress_line, report_json, show_report
+from newsletter.cli.send_shared import overall, say_queued
 from newsletter.errors import TooLate
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from newsletter.delivery.ledger.ledger import Ledger
     from newsletter.delivery.ledger.plan import Plan
     from newsletter.delivery.pace import RetryPolicy
+    from newsletter.delivery.workers.overall import Overall
     from newsletter.smtp.relay import Relay
 
 _STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
@@ -91,6 +93,7 @@ class PlannedRun:
     prepared: "Prepared | None"
     replan: "Callable[[], Plan]"
     _show: "Show | None" = field(default=None, init=False)  # how far it is; None: it has not begun
+    _overall: "Overall | None" = field(default=None, init=False)  # where other workers send it too
 
     async def run(self, relays: "Sequence[Relay]", rehearsal: "Rehearsal | None" = None) -> int:
         """Deliver and report; the exit code."""
@@ -104,6 +107,7 @@ class PlannedRun:
         def on_progress(now: "Progress") -> None:
             nonlocal state
             assert self._show is not None
+            now = self._overall.progress(now) if self._overall is not None else now
             done = now.sent + now.deferred + now.failed + now.unknown + now.skipped
             is_news, state = now.state != state, now.state
             self._show(min(done, self.plan.to_send), progress_line(now, issue.id), at_once=is_news)
@@ -117,6 +121,8 @@ class PlannedRun:
                 on_progress=on_progress, stop=stop, abort=abort, retry=self.retry,
                 no_wait=options.no_wait or options.dry_run,
             )  # fmt: skip
+        if self._overall is not None:
+            report = await asyncio.to_thread(self._overall.report, report)
         arrived = rehearsal.end() if rehearsal is not None else None
         if options.as_json:
             options.report(report_json(self.plan, report, rehearsal))
@@ -146,8 +152,27 @@ class PlannedRun:
 
             if not await wait_live(self.config, self.plan.issue, stop, quiet=options.is_silent):
                 return None
+        if not options.dry_run:
+            self._overall = await asyncio.to_thread(overall, self.config, self.plan)
+        if self._overall is not None:
+            watching = asyncio.create_task(self._overall.watch())
+            shown.callback(watching.cancel)
         self._show = shown.enter_context(progress(self.plan.to_send, quiet=options.is_silent))
         return self.plan
+
+    async def detach(self) -> int:
+        """Queue it for the workers; the exit code."""
+        options, plan = self.options, self.plan
+        if options.when_live or self.config.posts.live:
+            from newsletter.cli.live import wait_live
+            from newsletter.cli.loop import stop_on_signals
+
+            with stop_on_signals() as (stop, _):
+                if not await wait_live(self.config, plan.issue, stop, quiet=options.is_silent):
+                    note("stopped before anything was queued")
+                    return INTERRUPTED
+        self.ledger.freeze(plan, git_commit=options.commit or git_commit(self.config.root))
+        return say_queued(self.config, options, plan)
 
     async def _wait(self, starts: float, stop: asyncio.Event) -> bool:
         from newsletter.delivery.waiting import wait_until

@@ -48,6 +48,7 @@ class Options:
     when_live: bool = False
     require_clean: bool = False
     quiet: bool = False
+    detach: bool = False
     is_logged: bool = False  # as JSON, for programs
     zone: Callable[[], tzinfo | None] = lambda: None  # the newsletter's, asked where it is needed; None: the machine's
     source: "Config | None" = None  # to compose from, where a commit is named

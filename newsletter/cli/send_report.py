@@ -227,6 +227,14 @@ def report_json(plan: "Plan", report: "Report", rehearsal: "Rehearsal | None") -
     }
 
 
+def queued_json(plan: "Plan") -> dict[str, Any]:
+    """What `--detach --json` says: nothing was sent yet, so many are queued."""
+    from newsletter.delivery.progress import Tally
+
+    report = Tally(0, 0.0).report(0.0, {"pending": plan.to_send}, (), None, False)
+    return {**report_json(plan, report, None), "queued": plan.to_send}
+
+
 def show_report(
     plan: "Plan",
     report: "Report",

@@ -18,7 +18,7 @@ from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.backlog import Backlog
 from newsletter.delivery.domains import Domains
 from newsletter.delivery.ledger.batch import Claimed
-from newsletter.delivery.ledger.journal import Journal
+from newsletter.delivery.ledger.journal import HELD, Journal
 from newsletter.delivery.pace import RetryPolicy
 from newsletter.delivery.pool import RelayPool, Route
 from newsletter.delivery.progress import Ending, Tally
@@ -246,6 +246,7 @@ class Dispatcher:
                 envelope=None,
                 deferred=False,
                 intended=False,
+                withdrawn="",
                 refused=None,
                 attempts=transaction.attempts + 1,
             )
@@ -273,8 +274,11 @@ class Dispatcher:
         self._ending.changed.set()
 
     def withdrawn(self, connection: Connection, transaction: Transaction) -> None:
-        """Suppressed since it was claimed."""
+        """Suppressed since it was claimed; or the issue does not run just now."""
         self.under_way -= 1
+        if transaction.withdrawn == HELD:
+            self._give_back(transaction, Reply(0, "", "", ""))
+            return
         self._finish(transaction, "skipped", None, reason=transaction.withdrawn)
 
     def _skipped(self, transaction: Transaction) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, ScalarSelect, func, select
 
 from newsletter.delivery.ledger.report import issue_counts, reading
 from newsletter.smtp.reply import Reply
@@ -40,7 +40,7 @@ def watch(
     while True:
         began = clock()
         [now] = issue_counts(engine, issue_id)
-        relays, refusals = _replies(engine, issue_id)
+        relays = _relays(engine, issue_id)
         history.append((began, {name: counts.get(SENT, 0) for name, counts in relays.items()}))
         rates = {name: _rate(history, name) for name in relays}
         rate, to_go = sum(rates.values()), now["pending"] + now["sending"]
@@ -55,7 +55,7 @@ def watch(
                 }
                 for name, counts in relays.items()
             ],
-            "refusals": refusals,
+            "refusals": refusals(engine, issue_id),
         }  # fmt: skip
         if now["state"] == "done" or (now["state"] == "cancelled" and not now["sender"]):
             return
@@ -78,29 +78,39 @@ def _rate(history: "deque[tuple[float, Mapping[str, int]]]", relay: str) -> floa
     return max(after.get(relay, 0) - before.get(relay, 0), 0) / (now - then) if now > then else 0.0
 
 
-def _replies(engine: Engine, issue_id: str) -> tuple[dict[str, dict[str, int]], list[dict[str, Any]]]:
-    """What the relays made of an issue: how many by relay and state, and the most frequent refusals."""
-    table, number = deliveries.c, select(issues.c.number).where(issues.c.id == issue_id).scalar_subquery()
+def _number(issue_id: str) -> ScalarSelect[int]:
+    return select(issues.c.number).where(issues.c.id == issue_id).scalar_subquery()
+
+
+def _relays(engine: Engine, issue_id: str) -> dict[str, dict[str, int]]:
+    """How many of an issue are in which state, by relay."""
+    table = deliveries.c
     by_relay = (
         select(table.relay, table.state, func.count())
-        .where(table.issue == number, table.relay.is_not(None), table.relay != "")
+        .where(table.issue == _number(issue_id), table.relay.is_not(None), table.relay != "")
         .group_by(table.relay, table.state)
         .order_by(table.relay)
-    )
-    refused = (
-        select(table.code, table.status, table.text, func.count().label("times"))
-        .where(table.issue == number, table.state.in_((DEFERRED, FAILED, UNKNOWN)))
-        .group_by(table.code, table.status, table.text)
-        .order_by(func.count().desc(), table.text)
-        .limit(NAMED)
     )
     relays: dict[str, dict[str, int]] = {}
     with reading(engine) as connection:
         for relay, state, count in connection.execute(by_relay):
             relays.setdefault(relay, {})[state] = count
+    return relays
+
+
+def refusals(engine: Engine, issue_id: str) -> list[dict[str, Any]]:
+    """What was said of an issue's recipients who are refused or in doubt, the most frequent first: `reply, count`."""
+    table = deliveries.c
+    refused = (
+        select(table.code, table.status, table.text, func.count().label("times"))
+        .where(table.issue == _number(issue_id), table.state.in_((DEFERRED, FAILED, UNKNOWN)))
+        .group_by(table.code, table.status, table.text)
+        .order_by(func.count().desc(), table.text)
+        .limit(NAMED)
+    )
+    with reading(engine) as connection:
         rows = connection.execute(refused).all()
-    replies = [
+    return [
         {"reply": str(Reply(code or 0, status or "", text or "", "")), "count": count}
         for code, status, text, count in rows
     ]
-    return relays, replies

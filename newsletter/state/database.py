@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.engine import ExceptionContext
 
-VERSION = "0010"
+VERSION = "0011"
 """The newest revision in migrations/versions."""
 
 NEWER = "was written by a newer version (schema {}); update newsletter"

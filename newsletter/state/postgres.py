@@ -75,12 +75,14 @@ class PostgresDatabase:
         port = f":{fields['port']}" if host and "," not in host and fields.get("port", "5432") != "5432" else ""
         return f"postgresql://{host}{port}/{fields.get('dbname') or fields.get('user') or ''}"
 
+    def parameters(self) -> dict[str, Any]:
+        """What a connection is made with."""
+        return _DEFAULTS | self._fields()
+
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection of one's own, each statement a transaction unless one is begun. Raises NewsletterError."""
         try:
-            db: psycopg.Connection[tuple[Any, ...]] = _psycopg().connect(
-                self.url, autocommit=True, **(_DEFAULTS | self._fields())
-            )
+            db: psycopg.Connection[tuple[Any, ...]] = _psycopg().connect(autocommit=True, **self.parameters())
         except _psycopg().Error as error:
             raise self.explain(error) from None
         return db
@@ -103,7 +105,7 @@ class PostgresDatabase:
         return engine
 
     def _connect_plain(self) -> Any:
-        return _pooled().connect(self.url, **(_DEFAULTS | self._fields()))
+        return _pooled().connect(**self.parameters())
 
     def query(self, sql: str, *values: Any) -> list[Any]:
         with self._looking() as db:

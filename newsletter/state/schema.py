@@ -60,6 +60,8 @@ issues = Table(
     Column("state", Text, nullable=False, server_default=text("'running'")),  # what was asked of it: RUNNING, PAUSED, …
     Column("starts", Double),  # when it is to begin (`--at`); NULL: at once
     Column("send_before", Double),  # nobody gets it after that; NULL: no such moment
+    Column("queued", Double),  # since when workers may take its shards; NULL: they are not to, or all is settled
+    Column("secret", Text),  # a keyed digest of the secret that its tokens are made with: a worker's must be the same
 )
 
 deliveries = Table(
@@ -127,6 +129,34 @@ limits = Table(
     Column("windows", Text, nullable=False),  # what all senders took of its rates, JSON; times are the server's
     Column("slots", Text, nullable=False),  # who holds how many of its connections, and until when; JSON
 )
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("number", Integer, primary_key=True),  # whoever takes shards just now; PostgreSQL
+    Column("host", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("heartbeat", Double, nullable=False),  # by the database's clock, as `since`
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("number", _LARGE, primary_key=True),  # a part of an issue that one worker holds at a time; PostgreSQL
+    Column("issue", Integer, ForeignKey("issues.number"), nullable=False),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),  # counted up whenever it changes hands
+    Column("worker", Integer),  # workers.number; NULL: it is free
+    Column("first", _LARGE, nullable=False),  # deliveries.id: its recipients are among those from here …
+    Column("last", _LARGE, nullable=False),  # … to here:
+    Column("due", Double),  # who was to be tried again, or waited for a moment, by then; NULL: who was not tried yet
+    Column("job", _LARGE),  # of the queue; NULL: it waits for the issue to run
+    Column("serial", Integer, nullable=False, server_default=text("0")),  # of the last batch: none is written twice
+    postgresql_with={"fillfactor": 50},
+)
+Index("shards_issue", shards.c.issue)
 
 suppressions = Table(
     "suppressions",

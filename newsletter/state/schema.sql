@@ -33,6 +33,8 @@ CREATE TABLE issues (
   state TEXT DEFAULT 'running' NOT NULL,
   starts DOUBLE,
   send_before DOUBLE,
+  queued DOUBLE,
+  secret TEXT,
   CONSTRAINT issues_pk PRIMARY KEY (number),
   CONSTRAINT issues_id_unique UNIQUE (id)
 );
@@ -122,6 +124,17 @@ CREATE TABLE suppressions (
   CONSTRAINT suppressions_pk PRIMARY KEY ("key")
 );
 
+CREATE TABLE workers (
+  number INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  boot TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  process TEXT NOT NULL,
+  since DOUBLE NOT NULL,
+  heartbeat DOUBLE NOT NULL,
+  CONSTRAINT workers_pk PRIMARY KEY (number)
+);
+
 CREATE TABLE claims (
   number INTEGER NOT NULL,
   issue INTEGER NOT NULL,
@@ -157,3 +170,19 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (issue, not_before) WHERE not_before IS NOT NULL;
 
 CREATE INDEX deliveries_issue ON deliveries (issue, id);
+
+CREATE TABLE shards (
+  number INTEGER NOT NULL,
+  issue INTEGER NOT NULL,
+  epoch INTEGER DEFAULT 0 NOT NULL,
+  worker INTEGER,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  due DOUBLE,
+  job INTEGER,
+  serial INTEGER DEFAULT 0 NOT NULL,
+  CONSTRAINT shards_pk PRIMARY KEY (number),
+  CONSTRAINT shards_issue_fk FOREIGN KEY(issue) REFERENCES issues (number)
+);
+
+CREATE INDEX shards_issue ON shards (issue);

@@ -21,7 +21,7 @@ from tests.postgres import PostgresServer, programs, running
 from .relay_server import RelayServer, serving
 from .sending import PATIENT, QUICK, PlainWriter, by_state, execute, ledger_at, people, plan, rows, send
 
-_ITS_SENDER_DIED = "UPDATE leases SET pid = 99999999"
+_ITS_SENDER_DIED = "WITH gone AS (UPDATE workers SET pid = 99999999) UPDATE leases SET pid = 99999999"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
@@ -125,10 +125,11 @@ def test_a_word_whose_answer_was_lost_is_written_once(
     with ledger_at(place) as ledger:
         plan(ledger, people(1))
         ledger.begin(60.0)
+        ledger.commit(Batch(claim=1))
         monkeypatch.setattr(Reconnecting, "execute", execute_and_lose)
         ledger.commit(Batch({1: (1, "sending", None, None, None, None, None, None, 5.0, 1)}))
-    assert lost
-    assert [(row["state"], row["attempts"]) for row in rows(place)] == [("sending", 1)]
+        assert lost
+        assert [(row["state"], row["attempts"]) for row in rows(place)] == [("sending", 1)]
 
 
 async def test_who_was_taken_over_writes_nothing_more_and_sends_no_further_body(postgres: PostgresServer) -> None:
@@ -136,12 +137,12 @@ async def test_who_was_taken_over_writes_nothing_more_and_sends_no_further_body(
 
     def take_over(got: int) -> None:
         if got == taken:
-            execute(place, "UPDATE leases SET epoch = epoch + 1, owner = 'another'")
+            execute(place, "UPDATE shards SET epoch = epoch + 1")
 
     async with serving(RelayServer(on_message=take_over)) as relay:
         report = await send(place, relay.url, people(400), connections=3)
         assert isinstance(report.stopped, TryAgainLater)
-        assert "another sender has taken over" in str(report.stopped)
+        assert "another worker has taken over" in str(report.stopped)
         assert len(relay.accepted) <= taken + 2 * 3
         execute(place, _ITS_SENDER_DIED)
         again = await send(place, relay.url, None, connections=3)

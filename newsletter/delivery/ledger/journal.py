@@ -32,6 +32,8 @@ ROWS = 0.2
 """Seconds after which the rows have what the log has, at the latest."""
 LOOKED = 0.8
 """Seconds for which nobody else is taken to have been suppressed."""
+HELD = "held"
+"""Why a body does not go now, and the message is given back: the issue was paused or cancelled."""
 IDLE = 1.0
 """Seconds between two looks at what others have changed, while there is nothing to write."""
 
@@ -106,6 +108,9 @@ class Journal:
         """
         if transaction.id in self.suppressed:
             transaction.withdrawn = self.suppressed[transaction.id]
+        elif self._log is None and not transaction.intended and self.state not in ("", "running"):
+            transaction.withdrawn = HELD  # its intent was not recorded
+        if transaction.withdrawn:
             return False
         if not transaction.intended and self._log is not None:
             now = self._ledger.clock()

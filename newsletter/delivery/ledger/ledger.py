@@ -17,7 +17,7 @@ from newsletter.smtp.rate import Rate
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger.log import Log
-    from newsletter.delivery.ledger.plan import Audience, Plan, Standing
+    from newsletter.delivery.ledger.plan import Audience, Plan, Queueing, Standing
     from newsletter.delivery.limits.share import LimitStore
 
 
@@ -25,6 +25,7 @@ class Ledger(Protocol):
     """The ledger as one sender uses it. While a run's journal is open, its thread alone may call it."""
 
     clock: Callable[[], float]
+    queueing: "Queueing"  # set before `freeze`, where other workers are to help
 
     @property
     def note(self) -> str:

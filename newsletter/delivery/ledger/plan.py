@@ -92,6 +92,15 @@ class Plan:
         return self.asked.state == "paused"
 
 
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """How an issue is shared with other workers, where the ledger can do that."""
+
+    rate: float | None = None  # messages a second that all relays take together; None: as fast as it goes
+    secret: str = ""  # a keyed digest of the secret: a worker's must be the same
+    waits: bool = False  # the sender waits first, and begins by queueing; else it is queued with the plan
+
+
 class Audience:
     """The list as it was read; the rows themselves are in the ledger."""
 

@@ -23,10 +23,13 @@ from newsletter.state.schema import (
     PENDING,
     SENDING,
     STATES,
+    UNKNOWN,
     deliveries,
     issues,
     leases,
+    shards,
     suppressions,
+    workers,
 )
 from newsletter.state.sqlite import explained
 
@@ -59,6 +62,8 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
                 "state": "", "starts": _iso(row.starts) if row.starts is not None else None,
                 "send_before": _iso(row.send_before) if row.send_before is not None else None, "sender": None,
             }  # fmt: skip
+            if engine.dialect.name == "postgresql":
+                found[row.number]["workers"] = []
         for number, state, count in connection.execute(counts):
             if number in found:
                 found[number][state] = count
@@ -76,7 +81,35 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
             owner = Process(row.host, row.boot, row.pid, row.process)
             if row.issue in by_id and is_alive(owner, row.heartbeat, here, time.time()):
                 by_id[row.issue]["sender"] = {"host": row.host, "pid": row.pid, "since": _iso(row.since)}
+        if engine.dialect.name == "postgresql":
+            for number, worker in _workers(connection, here):
+                if number in found:
+                    found[number]["workers"].append(worker)
     return list(found.values())
+
+
+def _workers(connection: Connection, here: Process) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Who of the living workers has how many shards, by the number of the issue."""
+    table = workers.c
+    process = (table.host, table.boot, table.pid, table.process)
+    query = (
+        select(shards.c.issue, func.count(), table.since, table.heartbeat, *process)
+        .join(shards, shards.c.worker == table.number)
+        .group_by(shards.c.issue, table.number)
+        .order_by(shards.c.issue, table.number)
+    )
+    for issue, count, since, heartbeat, *owner in connection.execute(query):
+        one = Process(*owner)
+        if is_alive(one, heartbeat, here, time.time()):
+            yield issue, {"host": one.host, "pid": one.pid, "since": _iso(since), "shards": count}
+
+
+def unknown_names(engine: Engine, issue_id: str, most: int) -> tuple[str, ...]:
+    """The first of those who may have an issue."""
+    number = select(issues.c.number).where(issues.c.id == issue_id).scalar_subquery()
+    query = select(deliveries.c.email).where(deliveries.c.issue == number, deliveries.c.state == UNKNOWN)
+    with reading(engine) as connection:
+        return tuple(connection.execute(query.order_by(deliveries.c.id).limit(most)).scalars())
 
 
 def frozen_hashes(engine: Engine) -> dict[str, str]:

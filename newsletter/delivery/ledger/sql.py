@@ -21,7 +21,7 @@ from newsletter.delivery.ledger import plan_sql
 from newsletter.delivery.ledger.batch import Asked, Batch
 from newsletter.delivery.ledger.lease import GRACE, Process, refuse_if_alive
 from newsletter.delivery.ledger.log import Log
-from newsletter.delivery.ledger.plan import Audience, Listed, Plan, Standing
+from newsletter.delivery.ledger.plan import Audience, Listed, Plan, Queueing, Standing
 from newsletter.delivery.limits.share import LimitStore
 from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.rate import Rate
@@ -82,6 +82,7 @@ class SqlLedger(ABC):
         self.epoch = 0  # of our lease
         self._number = 0  # issues.number, once frozen
         self._plan: Plan | None = None  # that was frozen
+        self.queueing = Queueing()
 
     def __enter__(self) -> Self:
         return self

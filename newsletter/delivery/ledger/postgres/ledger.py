@@ -1,8 +1,9 @@
-"""The ledger in PostgreSQL: one sender's, who holds the issue by its lease.
+"""The ledger in PostgreSQL: planning, for one sender at a time, and runs, of as many processes as there are.
 
-There is no log beside it: each intent is written into its row, with those of the same moment, before the body goes. A
-server that is away is waited for (ledger.postgres.reconnect) while no body goes, because nothing says that one may.
-What every ledger in a database does is ledger.sql's business; the statements of a run stand in ledger.postgres.batch.
+There is no log beside it: each intent is written into its row, with those of the same moment, before the body goes.
+A server that is away is waited for (ledger.postgres.reconnect) while no body goes, because nothing says that one may.
+What every ledger in a database does is ledger.sql's business; who may send to whom, ledger.postgres.shards'; the
+statements of a run stand in ledger.postgres.batch.
 """
 
 import contextlib
@@ -14,12 +15,15 @@ from typing import Any
 import psycopg
 
 from newsletter.delivery.ledger import plan_sql
-from newsletter.delivery.ledger.batch import Batch, Claimed, Record
+from newsletter.delivery.ledger.batch import Batch, Claimed
 from newsletter.delivery.ledger.lease import Process
 from newsletter.delivery.ledger.plan import Listed, Plan
 from newsletter.delivery.ledger.postgres import batch as sql
+from newsletter.delivery.ledger.postgres import queue, shards
+from newsletter.delivery.ledger.postgres.hand import Hand
 from newsletter.delivery.ledger.postgres.limits import LimitTable
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
+from newsletter.delivery.ledger.postgres.shards import Shard
 from newsletter.delivery.ledger.sql import SqlLedger
 from newsletter.state.postgres import PostgresDatabase
 
@@ -27,6 +31,10 @@ LOOK = 0.2
 """Seconds between two questions who of the claimed was suppressed meanwhile."""
 HURRY = 10.0
 """Seconds that the end of a run waits for a server that is away."""
+OTHERS = 1.0
+"""Seconds after which is looked again, while other workers are at the last of an issue."""
+SWEEP = 15.0
+"""Seconds between two looks for workers that have died."""
 
 _CHOOSE = f"""
 UPDATE deliveries d SET chosen = 1 - chosen WHERE issue = :issue AND state IN ('pending', 'deferred')
@@ -39,13 +47,16 @@ UPDATE deliveries SET chosen = 0 WHERE id IN (
   ORDER BY not_before NULLS FIRST, id OFFSET :most)
 """
 _RECOVER = """
-UPDATE deliveries SET state = 'unknown', code = NULL, status = NULL, command = NULL, not_before = NULL,
-  text = 'no reply recorded: the sender died', updated = :now WHERE issue = :issue AND state = 'sending'
+UPDATE deliveries d SET state = 'unknown', code = NULL, status = NULL, command = NULL, not_before = NULL,
+  text = 'no reply recorded: the sender died', updated = :now
+WHERE issue = :issue AND state = 'sending' AND NOT EXISTS (
+  SELECT 1 FROM shards s WHERE s.issue = :issue AND s.worker IS NOT NULL AND d.id BETWEEN s.first AND s.last)
 """
+_UNCLAIM = "UPDATE deliveries SET not_before = :now WHERE issue = :issue AND state = 'deferred' AND not_before IS NULL"
 
 
 class PostgresLedger(SqlLedger):
-    """The state in PostgreSQL as one sender uses it (`Ledger`)."""
+    """The state in PostgreSQL as one sender uses it (`Ledger`): it plans, and takes shards beside the workers."""
 
     _WHOLE = "floor({})"
     _TIMEZONE = "columns::json ->> 'timezone'"
@@ -60,15 +71,19 @@ class PostgresLedger(SqlLedger):
         super().__init__(database.name, clock, here, pause)
         database.engine().dispose()  # made, or brought up to date
         self._reconnecting = Reconnecting(database, pause)
-        self._claims = sql.ClaimCursor(0)
-        self._serial = 0
-        self._looked = 0.0
+        self._hand = Hand(self._reconnecting)
+        self._worker = 0
+        self._looked = self._swept = 0.0
+        self._state: str | None = None  # of the issue, as it was told last
+        self._is_queued = False
 
     @property
     def note(self) -> str:
         return self._reconnecting.away and f"waiting: {self._reconnecting.away}"
 
     def close(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            self._leave()
         if not self._reconnecting.db.closed:
             self._skip_cancelled()
         with contextlib.suppress(psycopg.Error):
@@ -77,6 +92,13 @@ class PostgresLedger(SqlLedger):
                 issue=self.held, epoch=self.epoch,
             )  # fmt: skip
         self._reconnecting.close()
+
+    def _leave(self) -> None:
+        """Hold no shard any more, and be no worker."""
+        if self._worker:
+            with self._reconnecting.db.transaction():
+                shards.give_back(self._reconnecting.db, self._execute, self._hand.let_go(), self.clock())
+                shards.leave(self._execute, self._worker)
 
     def _execute(self, query: str, **named: Any) -> Any:
         return self._reconnecting.execute(query, **named)
@@ -107,25 +129,57 @@ class PostgresLedger(SqlLedger):
 
     def _recover(self) -> None:
         now = self.clock()
+        queue.prepare(self._reconnecting.db)
+        shards.sweep(self._reconnecting.db, self._execute, self._here, now, is_sure=True)
         self._execute(_RECOVER, issue=self._number, now=now)
-        self._execute(sql.UNCLAIM, issue=self._number, now=now, held=self.held, epoch=self.epoch)
+        self._execute(_UNCLAIM, issue=self._number, now=now)
         plan_sql.skip_cancelled(self._execute, self._number, now)
 
     def _planned(self, plan: Plan) -> None:
-        """Mark who is chosen for this run: workers have no list."""
+        """Mark who is chosen for this run, and queue their shards: workers have no list."""
         super()._planned(plan)
         if not plan.is_new:
             self._execute(_CHOOSE if plan.listed else _CHOOSE_ALL, issue=self._number)
         if plan.limit is not None:
             self._execute(_LIMIT, issue=self._number, most=plan.limit)
+        queue.prepare(self._reconnecting.db)
+        shards.drop_free(self._reconnecting.db, self._execute, self._number)
+        self._execute(
+            "UPDATE issues SET queued = NULL, secret = :secret WHERE number = :issue",
+            secret=self.queueing.secret, issue=self._number,
+        )  # fmt: skip
+        self._is_queued = not self.queueing.waits
+        if self._is_queued:
+            self._enqueue()
+
+    def _enqueue(self) -> None:
+        """Queue the issue's shards, in the transaction that is open."""
+        count = self._plan.to_send if self._plan is not None else 0
+        size = shards.size_for(self.queueing.rate, count)
+        self._execute("UPDATE issues SET queued = :now WHERE number = :issue", now=self.clock(), issue=self._number)
+        shards.make(self._reconnecting.db, self._execute, self._number, size)
+
+    def forget(self) -> bool:
+        """Take back an issue that nobody was sent and nobody may have, if no worker is at it."""
+        with self._writing():
+            shards.drop_free(self._reconnecting.db, self._execute, self._number)
+            held = "SELECT 1 FROM shards WHERE issue = :issue"
+            if self._execute(held, issue=self._number).fetchone() is not None:
+                return False
+            return plan_sql.forget_issue(self._execute, self._number)
 
     # During a run
 
     def begin(self, longest_wait: float) -> dict[str, int]:
         self._reach_retries(longest_wait)
-        with self._writing():
-            self._execute("UPDATE leases SET log_mark = 0 WHERE issue = :issue", issue=self.held)
-        self._claims, self._serial = sql.ClaimCursor(self._number), 0
+        if not self._is_queued:
+            with self._writing():
+                queue.prepare(self._reconnecting.db)
+                self._enqueue()
+            self._is_queued = True
+        with self._explained():
+            self._worker = self._worker or shards.register(self._execute, self._here)
+        self._hand = Hand(self._reconnecting)
         return self.counts()
 
     def limits(self) -> LimitTable:
@@ -148,51 +202,51 @@ class PostgresLedger(SqlLedger):
         )
         if ours is None:
             raise self._taken_over()
+        if self._worker:
+            self._reconnecting.again(lambda: shards.beat(self._execute, self._worker))
+            self._hand.check()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept > SWEEP:
+            is_sure, self._swept = self._swept > 0, time.monotonic()
+            self._reconnecting.together(lambda: self._swept_once(is_sure))
+
+    def _swept_once(self, is_sure: bool) -> None:
+        shards.sweep(self._reconnecting.db, self._execute, self._here, self.clock(), is_sure=is_sure)
 
     def commit(self, batch: Batch) -> None:
-        """The batch's words, each part once, if the issue is still ours."""
+        """The batch's words, each part once, if the shards are still ours."""
         now = self.clock()
         intents = [one for one, _ in batch.asked if not one.intended]
-        records = list(batch.records.values())
-        records += [(one.id, "sending", None, None, None, None, None, None, now, 1) for one in intents]
-        self._write(records)
-        for one in intents:
-            one.intended = True
-        self._claims.in_hand.difference_update(id_ for id_, state, *_ in records if state not in ("sending", "pending"))
+        is_whole = self._hand.write(batch.records.values(), intents, now)
         for id_, reason, only_full in batch.suppress:
             self._reconnecting.again(lambda: self._suppress(id_, reason, only_full))  # noqa: B023 (done at once)
         if batch.release is not None:
-            self._unclaim(now)
-            self._claims = sql.ClaimCursor(self._number, number=self._claims.number)
+            self._give_back(now)
         if batch.claim is not None:
             batch.claimed = self._claim(batch.claim)
-        if batch.claim is not None or time.monotonic() - self._looked > LOOK:
+        if not is_whole or batch.claim is not None or time.monotonic() - self._looked > LOOK:
             self.catch_up(batch)
+        if not is_whole and self._state == "running":
+            for one in intents:
+                if not one.intended:
+                    one.withdrawn = "taken out meanwhile"
         if batch.last:
-            self._unclaim(now)
+            self._give_back(now)
             self._reconnecting.again(lambda: plan_sql.skip_cancelled(self._execute, self._number, now))
+
+    def _give_back(self, now: float) -> None:
+        held = self._hand.let_go()
+        self._reconnecting.together(lambda: shards.give_back(self._reconnecting.db, self._execute, held, now))
 
     def catch_up(self, batch: Batch) -> None:
         """Fill in what others have changed: who of the claimed is suppressed, what is asked of the issue."""
         batch.suppressed = self._reconnecting.again(self._suppressed)
         query = "SELECT state FROM issues WHERE number = :number"
         state = self._reconnecting.again(lambda: self._execute(query, number=self._number).fetchone()[0])
-        if state != self._claims.state:
-            batch.state = self._claims.state = state
-
-    def _unclaim(self, now: float) -> None:
-        named = {"issue": self._number, "held": self.held, "epoch": self.epoch, "now": now}
-        self._reconnecting.again(lambda: self._execute(sql.UNCLAIM, **named))
-
-    def _write(self, records: list[Record]) -> None:
-        """Write what became of recipients; at least that the issue is still ours is learnt."""
-        self._serial += 1
-        named = {"now": self.clock(), "serial": self._serial, "held": self.held, "epoch": self.epoch}
-        rows = sql.rows_of(records)
-        if not self._reconnecting.again(lambda: self._execute(sql.WRITE, rows=rows, **named).fetchone()[0]):
-            query = "SELECT 1 FROM leases WHERE issue = :held AND epoch = :epoch AND log_mark = :serial"
-            if self._reconnecting.again(lambda: self._execute(query, **named).fetchone()) is None:
-                raise self._taken_over()
+        if state != self._state:
+            batch.state = self._state = state
 
     def _suppress(self, id_: int, reason: str, only_full: bool) -> None:
         if not only_full or self._execute(sql.STAYS_FULL, id=id_).fetchone()[0]:
@@ -200,37 +254,41 @@ class PostgresLedger(SqlLedger):
 
     def _suppressed(self) -> dict[int, str]:
         self._looked = time.monotonic()
-        rows = self._execute(sql.SUPPRESSED, ids=list(self._claims.in_hand)).fetchall()
+        rows = self._execute(sql.SUPPRESSED, ids=self._hand.ids()).fetchall()
         return {id_: f"suppressed: {reason}" for id_, reason in rows}
 
     def _claim(self, count: int) -> Claimed:
-        """The next recipients or fewer: first who is due again, then whose own moment has come, then the others."""
-        claims, again = self._claims, self._reconnecting.again
-        named = {"issue": claims.issue, "now": self.clock()}
-        due = again(lambda: self._execute(sql.NEXT_DUE, count=count, **named).fetchall())
-        if due:
-            ids = [row[0] for row in due]
-            again(lambda: self._execute(sql.CLAIM_DUE, ids=ids, held=self.held, epoch=self.epoch))
-        after, last = claims.timed
-        timed = again(
-            lambda: self._execute(sql.NEXT_TIMED, count=count - len(due), after=after, last=last, **named).fetchall()
-        )
-        if timed:
-            claims.timed = timed[-1][6], timed[-1][0]
-        left = count - len(due) - len(timed)
-        pending = again(
-            lambda: self._execute(sql.NEXT_PENDING, count=left, last=claims.cursor, issue=claims.issue).fetchall()
-        )
-        if pending:
-            claims.cursor = pending[-1][0]
-        if not (due or timed or pending):
-            return Claimed([], [], again(lambda: self._execute(sql.FIRST_DUE, **named).fetchone()[0]))
-        claims.number += 1
-        found = sql.transactions_of(due, [*timed, *pending], claims.number)
-        claims.in_hand.update(one.id for one in found.transactions)
-        if found.skipped:
-            now = self.clock()
-            self._write(
-                [(one.id, "skipped", None, None, one.withdrawn, None, None, None, now, 0) for one in found.skipped]
-            )
-        return found
+        """The next recipients or fewer, of the shards that are held, and of others that are taken for it."""
+        found = self._hand.claim(count, self.clock())
+        while not (found.transactions or found.skipped) and (shard := self._next_shard()) is not None:
+            self._hand.hold(shard)
+            found = self._hand.claim(count, self.clock())
+        if found.transactions or found.skipped:
+            return found
+        return Claimed([], [], self._next_moment())
+
+    def _next_shard(self) -> Shard | None:
+        """A further shard of the issue, if there is one to be had."""
+        return self._reconnecting.together(self._pull)
+
+    def _pull(self) -> Shard | None:
+        db, held = self._reconnecting.db, [one.shard.number for one in self._hand.held]
+        if (shard := shards.pull(db, self._execute, self._worker, self._number, held)) is not None:
+            return shard
+        shards.gather(db, self._execute, shards.MOST, self.clock(), self._number)
+        return shards.pull(db, self._execute, self._worker, self._number, held)
+
+    def _next_moment(self) -> float | None:
+        """When there may be somebody to send to again: whoever is due first, or what other workers leave."""
+        now = self.clock()
+        first = self._reconnecting.again(lambda: self._execute(sql.FIRST_DUE, issue=self._number).fetchone()[0])
+        others = self._reconnecting.again(
+            lambda: self._execute(
+                "SELECT 1 FROM shards WHERE issue = :issue AND number <> ALL(:held) LIMIT 1",
+                issue=self._number, held=[one.shard.number for one in self._hand.held],
+            ).fetchone()
+        )  # fmt: skip
+        if others is not None:
+            return min(now + OTHERS, first) if first is not None else now + OTHERS
+        self._reconnecting.again(lambda: shards.settle(self._execute, self._number))
+        return float(first) if first is not None else None

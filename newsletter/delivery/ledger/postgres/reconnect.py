@@ -52,6 +52,15 @@ class Reconnecting:
                 self.away = str(self.database.explain(error))
             self._reconnect()
 
+    def together(self, step: Callable[[], _Answer]) -> _Answer:
+        """Do `step` in one transaction, and again as above."""
+
+        def transaction() -> _Answer:
+            with self.db.transaction():
+                return step()
+
+        return self.again(transaction)
+
     def _reconnect(self) -> None:
         """Until the server is back, or `patience` ends. Raises TryAgainLater."""
         began, pause = time.monotonic(), 0.05

@@ -1,0 +1,98 @@
+"""`worker`: deliver what is queued, beside as many others as there are."""
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newsletter.cli.console import note, say
+from newsletter.cli.log import LogAddressesOption, LogFormat, LogFormatOption, event, is_structured, log_as
+from newsletter.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from newsletter.config.settings import Config
+    from newsletter.state.postgres import PostgresDatabase
+
+_STOPPING = "stopping: what is under way is finished, 30 s at most, the rest given back; Ctrl-C again stops at once"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command()(worker)
+
+
+def worker(
+    context: typer.Context,
+    smtp: Annotated[
+        list[str] | None, typer.Option("--smtp", metavar="URL", help="This relay, instead of the configured one.")
+    ] = None,
+    connections: Annotated[
+        int | None, typer.Option("--connections", metavar="N", min=1, max=1000, help="Open at once.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="R", help='Such as 14/s, "14/s 50000/d", "ramp 500/d x1.5".')
+    ] = None,
+    log_format: LogFormatOption = LogFormat.text,
+    log_addresses: LogAddressesOption = False,
+) -> None:
+    """Deliver what `send` has queued, beside any number of other workers, on any host; needs PostgreSQL.
+
+    A worker takes a part of an issue, sends it, and takes the next. It needs [state] url, a relay and the secret
+    (NEWSLETTER_SECRET), not the list and not the posts. Workers join and leave at any time: Ctrl-C or SIGTERM finishes
+    what is under way and gives the rest back; what a dead one had is taken over within a minute.
+
+    \b
+      newsletter worker
+      newsletter worker --smtp smtps://user@relay.example.org:465 --connections 20
+    """
+    from newsletter.cli.loop import run_async
+    from newsletter.cli.send_options import asked_relays
+    from newsletter.config.settings import load_config
+    from newsletter.smtp.relay import no_relay
+
+    log_as(log_format, addresses=log_addresses)
+    config = load_config(context.obj)
+    database = shared_state(config, "worker")
+    relays = asked_relays(config, smtp, connections, rate)
+    if not relays:
+        raise no_relay(config)
+
+    async def run() -> None:
+        from newsletter.cli.loop import stop_on_signals
+        from newsletter.delivery.pace import RetryPolicy
+        from newsletter.delivery.workers.worker import Worker
+
+        with config.naming("delivery"):
+            retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
+        one = Worker(config, database, relays, retry, _tell)
+        with stop_on_signals(_STOPPING) as (stop, abort):
+            if is_structured():
+                event("ready", worker=one.number)
+            else:
+                say(f"worker {one.number} waits for what is queued in {database.name}; Ctrl-C stops it")
+            await one.run(stop, abort)
+
+    run_async(run())
+
+
+def shared_state(config: "Config", what: str) -> "PostgresDatabase":
+    """The state that workers share. Raises NewsletterError where it is in a file."""
+    from newsletter.state import database_of
+
+    database = database_of(config)
+    with contextlib.suppress(ImportError):
+        from newsletter.state.postgres import PostgresDatabase
+
+        if isinstance(database, PostgresDatabase):
+            return database
+    raise NewsletterError(
+        f"{what} needs a state that hosts can share; set [state] url to postgresql://… (`newsletter state copy` moves "
+        "what is there)"
+    )
+
+
+def _tell(text: str) -> None:
+    if is_structured():
+        event("worker", message=text)
+    else:
+        note(text)

@@ -1,0 +1,1 @@
+"""Delivering an issue from many processes, on any number of hosts."""

@@ -1,0 +1,254 @@
+"""A worker: takes shards from the queue, on whichever host, and sends them with the same engine as everybody.
+
+One issue at a time, so that connections and pace are those of one run; its next shard is taken while the last is on its
+way. What can't be finished is given back: at a stop, where a relay refuses us, where the issue is paused. A database
+that is away is waited for. Who holds which shard is the ledger's business (delivery.ledger.postgres).
+"""
+
+import asyncio
+import contextlib
+import queue
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from newsletter.compose.composer import issue_writer
+from newsletter.compose.issue import Issue
+from newsletter.config.settings import Config
+from newsletter.delivery.dispatch import Writer
+from newsletter.delivery.engine import deliver
+from newsletter.delivery.ledger.postgres import shards
+from newsletter.delivery.ledger.postgres.hand import ShardLost
+from newsletter.delivery.ledger.postgres.queue import QUEUE, listening
+from newsletter.delivery.ledger.postgres.shards import Shard
+from newsletter.delivery.ledger.postgres.worker import Keeper, WorkerLedger
+from newsletter.delivery.pace import RetryPolicy
+from newsletter.delivery.progress import Progress, Report
+from newsletter.delivery.workers.secret import secret_digest
+from newsletter.errors import Cancelled, NewsletterError, TooLate, TryAgainLater
+from newsletter.smtp.relay import Relay
+from newsletter.state.postgres import PostgresDatabase
+
+COUNTED = ("sent", "deferred", "failed", "unknown", "skipped")
+AHEAD = 2
+"""Shards in hand: the next is there when one is done."""
+LOOK = 2.0
+"""Seconds between two looks for who is due again, and in the queue where its word was lost."""
+GRACE = 45.0
+"""Seconds that the queue waits for what is in hand; the engine has given it back before that."""
+FIRST_REST, LONGEST_REST = 5.0, 60.0
+"""Seconds without a shard after a relay that took nothing, or a queue that failed; doubled each time."""
+
+
+@dataclass(eq=False)
+class IssueRun:
+    """The run of one issue, as long as there are shards of it."""
+
+    number: int  # issues.number
+    given: "queue.SimpleQueue[Shard]" = field(default_factory=queue.SimpleQueue)
+    rid: dict[int, asyncio.Event] = field(default_factory=dict)  # by shard: it is out of our hands
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give(self, shard: Shard) -> asyncio.Event:
+        """Have a shard sent; the event is set when it is finished or given back."""
+        event = self.rid[shard.number] = asyncio.Event()
+        self.given.put(shard)
+        return event
+
+    def done(self, shard: Shard) -> None:
+        if (event := self.rid.pop(shard.number, None)) is not None:
+            event.set()
+
+
+class Worker:
+    """A worker of the newsletter whose state is in `database`; `tell` is told what happens, in words."""
+
+    def __init__(
+        self, config: Config, database: PostgresDatabase, relays: Sequence[Relay], retry: RetryPolicy,
+        tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._database = database
+        self._relays = relays
+        self._retry = retry
+        self._tell = tell
+        self._keeper = Keeper(database, shards.size_for(None, shards.MOST * 64))
+        self._run: IssueRun | None = None
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._waiting = 0  # shards of other issues that wait for the run to end
+        self._rest = 0.0  # seconds, after the last trouble
+        self._trouble = asyncio.Event()  # no shard is taken just now
+        self._fatal: Exception | None = None  # what ends the worker
+        self._told = ""
+        self.totals = Counter[str]()  # by state, of the runs that have ended
+        self.progress: Progress | None = None  # of the run that goes
+
+    @property
+    def number(self) -> int:
+        """What this worker is called among the workers."""
+        return self._keeper.number
+
+    @property
+    def shards_in_hand(self) -> int:
+        """So many shards are ours."""
+        return len(self._run.rid) if self._run is not None else 0
+
+    async def run(self, stop: asyncio.Event, abort: asyncio.Event) -> None:
+        """Deliver until `stop`, which gives what is under way 30 seconds; `abort` ends it at once.
+
+        Raises NewsletterError where the secret is not the one that an issue was planned with.
+        """
+        self._stop, self._abort = stop, abort
+        keeping = asyncio.create_task(self._keep())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            if (newest := await asyncio.to_thread(self._keeper.newest)) is not None:
+                self._check_secret(*newest)
+            while not stop.is_set() and self._fatal is None:
+                await self._listen(stopping)
+                if not stop.is_set() and self._fatal is None:
+                    if self._trouble.is_set():
+                        self._rest = min(max(self._rest * 2, FIRST_REST), LONGEST_REST)
+                    await asyncio.wait([stopping], timeout=self._rest if self._trouble.is_set() else LOOK)
+                    self._trouble.clear()
+        finally:
+            self._keeper.hurry()
+            for task in (keeping, stopping):
+                task.cancel()
+            await asyncio.gather(keeping, *self._deliveries, return_exceptions=True)
+            with contextlib.suppress(NewsletterError):
+                await asyncio.to_thread(self._keeper.leave)
+        if self._fatal is not None:
+            raise self._fatal
+
+    async def _listen(self, stopping: "asyncio.Task[bool]") -> None:
+        """Do what is queued, until we are to stop, the queue fails, or a relay has taken nothing."""
+        trouble = asyncio.create_task(self._trouble.wait())
+        try:
+            app = await asyncio.to_thread(listening, self._database, self._send)
+            async with app.open_async():
+                working = asyncio.create_task(
+                    app.run_worker_async(
+                        queues=[QUEUE], concurrency=AHEAD, fetch_job_polling_interval=LOOK, delete_jobs="successful",
+                        shutdown_graceful_timeout=GRACE, install_signal_handlers=False,
+                    )
+                )  # fmt: skip
+                await asyncio.wait([working, stopping, trouble], return_when=asyncio.FIRST_COMPLETED)
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+        except Exception as error:  # whatever the queue's connections say of a server that is away
+            self._say(f"waiting: {self._database.explain(error)}")
+        finally:
+            trouble.cancel()
+
+    async def _keep(self) -> None:
+        """Look after the worker's own row, and after others'."""
+        while True:
+            try:
+                await asyncio.to_thread(self._keeper.look_after)
+            except NewsletterError as error:
+                self._say(f"waiting: {error}")
+            await asyncio.sleep(LOOK)
+
+    async def _send(self, number: int, job: int) -> None:
+        """A job of the queue: take the shard and have it sent; back when it is out of our hands."""
+        shard = await asyncio.to_thread(self._keeper.take, number, job)
+        if shard is None:
+            return
+        run = None if self._stop.is_set() or self._trouble.is_set() else await self._turn(shard.issue)
+        if run is None or self._stop.is_set() or self._trouble.is_set():
+            await asyncio.to_thread(self._keeper.give_back, [shard])
+            return
+        await run.give(shard).wait()
+
+    async def _turn(self, issue: int) -> IssueRun:
+        """The run of an issue: the one that goes, if no other issue waits, else the next one."""
+        before = self._run
+        if before is not None and before.number == issue and not self._waiting:
+            return before
+        self._waiting += 1
+        try:
+            while (run := self._run) is not None and (run is before or run.number != issue):
+                await run.ended.wait()
+        finally:
+            self._waiting -= 1
+        if run is None:
+            run = self._run = IssueRun(issue)
+            task = asyncio.create_task(self._deliver(run))
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+        return run
+
+    async def _deliver(self, run: IssueRun) -> None:
+        """Send what the run is given, until there is nothing more."""
+        loop = asyncio.get_running_loop()
+
+        def done(shard: Shard) -> None:
+            loop.call_soon_threadsafe(run.done, shard)
+
+        await asyncio.sleep(0)  # whoever has asked for the run gives it a shard
+        try:
+            issue_id, frozen, secret = await asyncio.to_thread(self._keeper.issue, run.number)
+            self._check_secret(issue_id, secret or "")
+            writer = issue_writer(self._config, Issue.loads(frozen, self._database.name))
+            while not (run.given.empty() or self._stop.is_set() or self._trouble.is_set()):
+                ledger = await asyncio.to_thread(WorkerLedger, self._database, run.number, run.given, done)
+                with contextlib.closing(ledger):
+                    self._ended(issue_id, await self._deliver_once(ledger, writer))
+        except TryAgainLater as error:
+            self._say(str(error))
+            self._trouble.set()
+        except Exception as error:  # what a user can mend, or a bug: both end the worker, once all is given back
+            self._fatal = self._fatal or error
+            self._trouble.set()
+        finally:
+            self._run = None
+            run.ended.set()
+            left = []
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    left.append(run.given.get_nowait())
+            with contextlib.suppress(NewsletterError):
+                if left:
+                    await asyncio.to_thread(self._keeper.give_back, left)
+            for event in run.rid.values():
+                event.set()
+
+    async def _deliver_once(self, ledger: WorkerLedger, writer: Writer) -> Report:
+        """One run of the engine."""
+        stop = asyncio.Event()
+
+        def on_progress(now: Progress) -> None:
+            self.progress = now
+            if self._stop.is_set() or now.state == "paused":
+                stop.set()
+
+        return await deliver(
+            ledger, writer, self._relays, on_progress=on_progress, stop=stop, abort=self._abort, retry=self._retry,
+            no_wait=True,
+        )  # fmt: skip
+
+    def _ended(self, issue_id: str, report: Report) -> None:
+        """Count what a run did; one that a relay has ended is followed by a rest."""
+        now, self.progress = self.progress, None
+        counts = {state: getattr(now, state) for state in COUNTED} if now is not None else {}
+        self.totals.update(counts)
+        said = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "nobody sent to"
+        self._tell(f"{issue_id}: {said}" + (f"; {report.stopped}" if report.stopped is not None else ""))
+        if report.stopped is None:
+            self._rest = 0.0
+        elif not isinstance(report.stopped, Cancelled | TooLate | ShardLost):
+            self._trouble.set()
+
+    def _check_secret(self, issue_id: str, secret: str) -> None:
+        if secret != secret_digest(self._config, issue_id):
+            raise NewsletterError(
+                f"this worker's secret is not the one that {issue_id!r} was planned with; set NEWSLETTER_SECRET to the "
+                "same on every host"
+            )
+
+    def _say(self, what: str) -> None:
+        """Say it once."""
+        if what != self._told:
+            self._told = what
+            self._tell(what)
