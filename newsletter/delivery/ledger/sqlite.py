@@ -18,7 +18,7 @@ from newsletter.delivery.ledger.lease import Process, boot_id
 from newsletter.delivery.ledger.log import Log, Opening, changes, logs, overlay, read
 from newsletter.delivery.ledger.plan import Listed, Plan
 from newsletter.delivery.ledger.sql import SqlLedger
-from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, catch_up, record, write_batch
+from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, alike, catch_up, record, write_batch
 from newsletter.state.database import Database
 from newsletter.state.questions import read_suppressions
 from newsletter.state.sqlite import SqliteDatabase, connect, explained, looking, prepare, transaction
@@ -166,12 +166,13 @@ class SqliteLedger(SqlLedger):
     def commit(self, batch: Batch) -> None:
         """One transaction: the batch's words, if the issue is still ours."""
         self._claims.set_durability(self._db, batch)
-        db = self._db
+        db, words = self._db, alike(batch.records.values())
         with self._writing():
-            write_batch(db, batch, self._claims, self.clock())
+            found = write_batch(db, batch, words, self._claims, self.clock())
             if batch.mark is not None:
                 mark = None if batch.last else batch.mark
                 db.execute("UPDATE leases SET log_mark = ? WHERE issue = ?", (mark, self.held))
+        batch.claimed = found.claimed() if found is not None else None
 
 
 def _who_has(live: Database, issue_id: str) -> tuple[list[Any], list[Any]]:

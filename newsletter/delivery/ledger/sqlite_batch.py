@@ -1,13 +1,16 @@
 """What one transaction of a run writes into the state file: intents, replies, claims.
 
-The driver directly, and rows as one JSON array through json_each: the interpreter is free while SQLite works. The
-transaction itself, and whether the issue is still ours, is ledger.sqlite's business.
+The driver directly, and rows as one JSON array each way: the interpreter is free while SQLite works, and is not given
+away once a row, which would cost more than the work while other threads want it too. What can be done before and after
+is not done in the transaction, for others wait for it to end. The transaction itself, and whether the issue is still
+ours, is ledger.sqlite's business.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from newsletter.delivery.ledger.batch import Batch, Claimed, Record
 from newsletter.delivery.ledger.plan_sql import skip_cancelled
@@ -16,16 +19,16 @@ from newsletter.smtp.transaction import Transaction
 UNCLAIM = "UPDATE deliveries SET not_before = ? WHERE issue = ? AND state = 'deferred' AND not_before IS NULL"
 
 _RECORD = """
-UPDATE deliveries SET state = r.value ->> 1, code = r.value ->> 2, status = r.value ->> 3, text = r.value ->> 4,
-  command = r.value ->> 5, relay = r.value ->> 6, not_before = r.value ->> 7, updated = r.value ->> 8,
-  attempts = attempts + (r.value ->> 9),
-  first_attempt = CASE WHEN r.value ->> 9 THEN coalesce(first_attempt, r.value ->> 8) ELSE first_attempt END
-FROM json_each(?1) AS r WHERE deliveries.id = r.value ->> 0
+UPDATE deliveries SET state = :state, code = :code, status = :status, command = :command, relay = :relay,
+  text = r.value ->> 1, not_before = r.value ->> 2, updated = r.value ->> 3, attempts = attempts + :uncounted,
+  first_attempt = CASE WHEN :uncounted THEN coalesce(first_attempt, r.value ->> 3) ELSE first_attempt END
+FROM json_each(:rows) AS r WHERE deliveries.id = r.value ->> 0
 """
+"""For those of whom the same is said: half the time, for what is taken out of JSON is what costs."""
 
 _ROW = """
 SELECT id, email, name, columns, attempts, first_attempt, not_before,
-  (SELECT reason FROM suppressions WHERE suppressions.key = deliveries.key) FROM deliveries
+  (SELECT reason FROM suppressions WHERE suppressions.key = deliveries.key) AS reason FROM deliveries
 """
 _NEXT_DUE = (
     _ROW + "WHERE issue = ?1 AND state = 'deferred' AND not_before <= ?2 {selected} ORDER BY not_before LIMIT ?3"
@@ -34,9 +37,10 @@ _NEXT_TIMED = _ROW + (
     "WHERE issue = ?1 AND state = 'pending' AND not_before <= ?2 AND (not_before, id) > (?4, ?5) {selected}"
     " ORDER BY not_before, id LIMIT ?3"
 )
-_NEXT_PENDING = _ROW + (
-    "WHERE issue = ?1 AND id > ?2 AND state = 'pending' AND not_before IS NULL {selected} ORDER BY id LIMIT ?3"
-)
+_NEXT_PENDING = f"""
+SELECT json_group_array(json_array(id, email, name, columns, attempts, first_attempt, NULL, reason)) FROM ({_ROW}
+  WHERE issue = ?1 AND id > ?2 AND state = 'pending' AND not_before IS NULL {{selected}} ORDER BY id LIMIT ?3)
+"""  # noqa: S608
 _FIRST_DUE = """
 SELECT min(not_before) FROM deliveries WHERE issue = ?1 AND not_before IS NOT NULL
   AND (state = 'deferred' OR state = 'pending' AND not_before > ?2 AND ?3) {selected}
@@ -94,10 +98,34 @@ class Claims:
         return template.format(selected=_SELECTED if self.restricted else "")
 
 
-def write_batch(db: sqlite3.Connection, batch: Batch, claims: Claims, now: float) -> None:
-    """What became of recipients, new claims, and who of the claimed was suppressed by another process meanwhile."""
-    if batch.records:
-        record(db, list(batch.records.values()))
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Recipients as their rows are: first `due` of them that were tried before, all claimed under `number`."""
+
+    rows: list[Any]
+    due: int = 0
+    number: int = 0
+    first_due: float | None = None
+
+    def claimed(self) -> Claimed:
+        """As the run takes them."""
+        claimed = Claimed([], [], self.first_due)
+        for at, (id_, email, name, columns, attempts, first_attempt, moment, suppressed) in enumerate(self.rows):
+            is_deferred = at < self.due
+            transaction = Transaction(
+                id_, email, name, columns, attempts, first_attempt, deferred=is_deferred,
+                moment=None if is_deferred else moment, claim=self.number, withdrawn=_withdrawn(suppressed),
+            )  # fmt: skip
+            (claimed.skipped if transaction.withdrawn else claimed.transactions).append(transaction)
+        return claimed
+
+
+def write_batch(db: sqlite3.Connection, batch: Batch, words: "Words", claims: Claims, now: float) -> Found | None:
+    """What became of recipients, new claims, and who of the claimed was suppressed by another process meanwhile.
+
+    `words` are the batch's records (`alike`). What was claimed, where that was asked for.
+    """
+    write_words(db, words)
     for id_, reason, only_full in batch.suppress:
         if not only_full or db.execute(_STAYS_FULL, (id_,)).fetchone()[0]:
             db.execute(_SUPPRESS, (id_, reason, now))
@@ -107,12 +135,12 @@ def write_batch(db: sqlite3.Connection, batch: Batch, claims: Claims, now: float
         )
     if batch.release is not None:
         claims.rewind(db, batch.release, now)
-    if batch.claim is not None:
-        batch.claimed = _claim(db, claims, batch.claim, now)
+    found = _claim(db, claims, batch.claim, now) if batch.claim is not None else None
     catch_up(db, batch, claims)
     if batch.last:
         db.execute(UNCLAIM, (now, claims.issue))
         skip_cancelled(lambda query, **named: db.execute(query, named), claims.issue, now)
+    return found
 
 
 def catch_up(db: sqlite3.Connection, batch: Batch, claims: Claims) -> None:
@@ -124,16 +152,36 @@ def catch_up(db: sqlite3.Connection, batch: Batch, claims: Claims) -> None:
         batch.state = db.execute(_STATE, (claims.issue,)).fetchone()[0]
 
 
-def record(db: sqlite3.Connection, rows: Iterable[Record]) -> None:
+Words = list[dict[str, Any]]
+"""What is said of recipients, those alike together: the values of one _RECORD each."""
+
+
+def alike(rows: Iterable[Record]) -> Words:
+    """What became of recipients, ready to be written."""
+    groups: dict[Any, list[Any]] = {}
+    for id_, state, code, status, text, command, relay, not_before, updated, uncounted in rows:
+        said = (state, code, status, command, relay, uncounted)
+        groups.setdefault(said, []).append((id_, text, not_before, updated))
+    names = ("state", "code", "status", "command", "relay", "uncounted")
+    return [dict(zip(names, said, strict=True)) | {"rows": json.dumps(own)} for said, own in groups.items()]
+
+
+def write_words(db: sqlite3.Connection, words: Words) -> None:
     """Write what became of recipients."""
-    db.execute(_RECORD, (json.dumps(list(rows)),))
+    for said in words:
+        db.execute(_RECORD, said)
 
 
-def _skip(db: sqlite3.Connection, transactions: list[Transaction], now: float) -> None:
-    record(db, [(one.id, "skipped", None, None, one.withdrawn, None, None, None, now, 0) for one in transactions])
+def record(db: sqlite3.Connection, rows: Iterable[Record]) -> None:
+    """Write what became of recipients, where nobody waits."""
+    write_words(db, alike(rows))
 
 
-def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Claimed:
+def _withdrawn(suppressed: str | None) -> str:
+    return "" if suppressed is None else f"suppressed: {suppressed}"
+
+
+def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Found:
     """The next recipients or fewer: first who is due again, then who was not tried yet.
 
     Of these first whose own moment has come: it stays in their rows, and the place in its order is what is remembered.
@@ -148,7 +196,8 @@ def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Cl
     timed = db.execute(claims.query(_NEXT_TIMED), (claims.issue, now, wanted, *claims.timed)).fetchall()
     if timed:
         claims.timed = timed[-1][6], timed[-1][0]
-    pending = db.execute(claims.query(_NEXT_PENDING), (claims.issue, claims.cursor, wanted - len(timed))).fetchall()
+    [found] = db.execute(claims.query(_NEXT_PENDING), (claims.issue, claims.cursor, wanted - len(timed))).fetchone()
+    pending = json.loads(found)
     if pending:
         claims.cursor = pending[-1][0]
     rows = due + timed + pending
@@ -156,21 +205,13 @@ def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Cl
         claims.limit -= len(timed) + len(pending)
     if not rows:
         first = db.execute(claims.query(_FIRST_DUE), (claims.issue, now, claims.limit != 0)).fetchone()[0]
-        return Claimed([], [], first)
+        return Found([], first_due=first)
     number = db.execute(
         "INSERT INTO claims (issue, boot, ids) VALUES (?, ?, ?)",
         (claims.issue, claims.boot, json.dumps([row[0] for row in rows])),
     ).lastrowid
     assert number is not None
-    found = Claimed([], [])
-    for at, (id_, email, name, columns, attempts, first_attempt, moment, suppressed) in enumerate(rows):
-        is_deferred = at < len(due)
-        transaction = Transaction(
-            id_, email, name, columns, attempts, first_attempt, deferred=is_deferred,
-            moment=None if is_deferred else moment, claim=number,
-            withdrawn="" if suppressed is None else f"suppressed: {suppressed}",
-        )  # fmt: skip
-        (found.skipped if transaction.withdrawn else found.transactions).append(transaction)
-    if found.skipped:
-        _skip(db, found.skipped, now)
-    return found
+    skipped = [(row[0], _withdrawn(row[7])) for row in rows if row[7] is not None]
+    if skipped:
+        record(db, [(id_, "skipped", None, None, why, None, None, None, now, 0) for id_, why in skipped])
+    return Found(rows, len(due), number)
