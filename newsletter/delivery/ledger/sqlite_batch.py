@@ -99,7 +99,7 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClaimedRows:
     """Recipients as their rows are: first `due` of them that were tried before, all claimed under `number`."""
 
     rows: list[Any]
@@ -120,7 +120,7 @@ class Found:
         return claimed
 
 
-def write_batch(db: sqlite3.Connection, batch: Batch, words: "Words", claims: Claims, now: float) -> Found | None:
+def write_batch(db: sqlite3.Connection, batch: Batch, words: "Said", claims: Claims, now: float) -> ClaimedRows | None:
     """What became of recipients, new claims, and who of the claimed was suppressed by another process meanwhile.
 
     `words` are the batch's records (`alike`). What was claimed, where that was asked for.
@@ -152,11 +152,11 @@ def catch_up(db: sqlite3.Connection, batch: Batch, claims: Claims) -> None:
         batch.state = db.execute(_STATE, (claims.issue,)).fetchone()[0]
 
 
-Words = list[dict[str, Any]]
+Said = list[dict[str, Any]]
 """What is said of recipients, those alike together: the values of one _RECORD each."""
 
 
-def alike(rows: Iterable[Record]) -> Words:
+def alike(rows: Iterable[Record]) -> Said:
     """What became of recipients, ready to be written."""
     groups: dict[Any, list[Any]] = {}
     for id_, state, code, status, text, command, relay, not_before, updated, uncounted in rows:
@@ -166,7 +166,7 @@ def alike(rows: Iterable[Record]) -> Words:
     return [dict(zip(names, said, strict=True)) | {"rows": json.dumps(own)} for said, own in groups.items()]
 
 
-def write_words(db: sqlite3.Connection, words: Words) -> None:
+def write_words(db: sqlite3.Connection, words: Said) -> None:
     """Write what became of recipients."""
     for said in words:
         db.execute(_RECORD, said)
@@ -181,7 +181,7 @@ def _withdrawn(suppressed: str | None) -> str:
     return "" if suppressed is None else f"suppressed: {suppressed}"
 
 
-def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Found:
+def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> ClaimedRows:
     """The next recipients or fewer: first who is due again, then who was not tried yet.
 
     Of these first whose own moment has come: it stays in their rows, and the place in its order is what is remembered.
@@ -205,7 +205,7 @@ def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Fo
         claims.limit -= len(timed) + len(pending)
     if not rows:
         first = db.execute(claims.query(_FIRST_DUE), (claims.issue, now, claims.limit != 0)).fetchone()[0]
-        return Found([], first_due=first)
+        return ClaimedRows([], first_due=first)
     number = db.execute(
         "INSERT INTO claims (issue, boot, ids) VALUES (?, ?, ?)",
         (claims.issue, claims.boot, json.dumps([row[0] for row in rows])),
@@ -214,4 +214,4 @@ def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> Fo
     skipped = [(row[0], _withdrawn(row[7])) for row in rows if row[7] is not None]
     if skipped:
         record(db, [(id_, "skipped", None, None, why, None, None, None, now, 0) for id_, why in skipped])
-    return Found(rows, len(due), number)
+    return ClaimedRows(rows, len(due), number)
