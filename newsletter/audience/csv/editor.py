@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -32,6 +32,7 @@ PATIENCE = 60.0
 """Seconds to wait for others; a million rows are read and written in less."""
 
 _CHUNK = 500  # rows that are written at once
+_SAMPLE = 4096  # of different cells that are remembered
 
 KEEP: Fields = {}
 """What a `Change` answers for a row that stays as it is."""
@@ -170,8 +171,13 @@ class _Shape:
         text = "\n".join(texts)
         special = any(mark in text for mark in (self.delimiter, '"', "\r", "\n ", " \n")) or text != text.strip(" ")
         if self.quote_all or special or text.count("\n") >= len(texts):
-            return list(map(self.cell, texts))
+            return list(map(self._known_cell, texts))
         return texts
+
+    @cached_property
+    def _known_cell(self) -> Callable[[str], str]:
+        """`cell`, remembering what comes again: tags and cities do."""
+        return lru_cache(_SAMPLE)(self.cell)
 
 
 def _write(
