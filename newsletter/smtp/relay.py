@@ -49,9 +49,9 @@ class Relay:
 
     @property
     def account(self) -> str:
-        """What its limits are counted by: its name, and a digest of who logs in."""
-        user = hashlib.sha256(self.user.encode()).hexdigest()[:16] if self.user else ""
-        return f"{self.name.lower()} {user}".strip()
+        """What its limits are counted by: its name, and a digest of who logs in and of the domains it is bound to."""
+        marks = (self.user, ",".join(sorted(self.domains)))
+        return " ".join([self.name.lower(), *(hashlib.sha256(one.encode()).hexdigest()[:16] for one in marks if one)])
 
     @property
     def has_ramp(self) -> bool:

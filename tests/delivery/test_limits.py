@@ -255,6 +255,8 @@ def test_a_relay_s_limits_are_an_account_s_and_hold_no_name() -> None:
     assert one.account != two.account
     assert one.account.startswith("mail.example.org:587 ")
     assert not any(word in one.account for word in ("ada", "secret"))
+    bound = parse_relay("smtp://ada@mail.example.org:587?domains=example.net")
+    assert bound.account.startswith(one.account + " "), "its rate is its own"
     assert parse_relay("smtp://mail.example.org:25").account == "mail.example.org:25"
 
 

@@ -60,6 +60,7 @@ class Share:
 
     def __init__(self, key: str, rates: tuple[Limit, ...], most: int, used: Used | None, now: float) -> None:
         self.key = key
+        self.number = 0  # among this sender's: the same relay may be named twice
         self.rates = rates
         self.connections = 0  # how many may be open
         self.is_short = True  # more is needed
@@ -182,6 +183,8 @@ class Sharing:
 
     def start(self, shares: Iterable[Share]) -> None:
         self._shares = list(shares)
+        for number, share in enumerate(self._shares):
+            share.number = number
         self._task = self._loop.create_task(self._run())
 
     async def stop(self) -> None:
@@ -193,7 +196,7 @@ class Sharing:
                     await asyncio.shield(self._task)
                 for share in self._shares:
                     with contextlib.suppress(NewsletterError):
-                        await self._exchange(share, share.leave(self._table.me))
+                        await self._exchange(share, share.leave(self._me(share)))
                 await asyncio.to_thread(self._table.close)
         for timer in self._leases.values():
             timer.cancel()
@@ -213,7 +216,7 @@ class Sharing:
 
     async def _refill(self, share: Share) -> None:
         asked = self._loop.time()
-        ask = share.ask(self._table.me, asked)
+        ask = share.ask(self._me(share), asked)
         try:
             answer = await self._exchange(share, ask)
         except TryAgainLater:
@@ -224,6 +227,9 @@ class Sharing:
             self._leases.pop(share).cancel()
         self._leases[share] = self._loop.call_at(asked + answer.lease - MARGIN, self._expire, share)
         self._changed()
+
+    def _me(self, share: Share) -> str:
+        return f"{self._table.me}.{share.number}"
 
     async def _exchange(self, share: Share, ask: Ask) -> Grant:
         return await asyncio.to_thread(

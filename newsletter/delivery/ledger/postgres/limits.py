@@ -66,7 +66,7 @@ class LimitTable:
         if not slots:
             return slots
         held = json.loads(slots)
-        dead = [name for name in held if name != self.me and _process(name).lives(self._here) is False]
+        dead = [name for name in held if _process(name).lives(self._here) is False]
         return json.dumps({name: theirs for name, theirs in held.items() if name not in dead}) if dead else slots
 
 
