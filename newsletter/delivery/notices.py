@@ -16,7 +16,7 @@ from newsletter.audience.notices import Notice, forget_notices, next_due, recove
 from newsletter.audience.signup import forget_unconfirmed
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.direct import send_direct
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.relay import Relay
 from newsletter.smtp.reply import Reply
 
@@ -84,18 +84,23 @@ async def keep_sending(
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Send whatever becomes due, until cancelled; `owed` is set when there may be something."""
-    recover(engine, clock())  # one server runs at a time
-    told, tidied = "", 0.0
+    begun, told, tidied = False, "", 0.0
     while True:
-        if clock() - tidied > TIDY_EVERY:
-            tidied = clock()
-            forget_notices(engine, tidied - KEPT)
-            forget_unconfirmed(engine, tidied - KEPT)
         owed.clear()
-        outcome = await send_due(engine, relays, write, clock)
-        if outcome.trouble and outcome.trouble != told:
-            on_trouble(outcome.trouble)
-        told = outcome.trouble
+        try:
+            if not begun:
+                recover(engine, clock())  # one server runs at a time
+                begun = True
+            if clock() - tidied > TIDY_EVERY:
+                forget_notices(engine, clock() - KEPT)
+                forget_unconfirmed(engine, clock() - KEPT)
+                tidied = clock()
+            trouble = (await send_due(engine, relays, write, clock)).trouble
+        except TryAgainLater as error:  # the state is away
+            trouble = str(error)
+        if trouble and trouble != told:
+            on_trouble(trouble)
+        told = trouble
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(owed.wait(), LOOK_EVERY)
 

@@ -50,6 +50,8 @@ def explaining(engine: "Engine", database: Database) -> "Engine":
 
     def explain(context: "ExceptionContext") -> None:
         error = context.sqlalchemy_exception
+        if context.is_pre_ping:  # a connection of before a restart: the pool makes another
+            return
         if error is not None and not isinstance(error, DataError | IntegrityError | ProgrammingError):
             raise database.explain(context.original_exception) from None
 

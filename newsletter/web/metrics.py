@@ -6,6 +6,8 @@ Counts alone, nothing of a reader's. By prometheus_client, which is an extra (`n
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from newsletter.errors import NewsletterError
+
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
@@ -41,7 +43,11 @@ class Metrics:
         """What is looked up now; asked by the registry."""
         from prometheus_client.core import GaugeMetricFamily
 
-        for written, help_, values in self._measure():
+        try:
+            found = list(self._measure())
+        except NewsletterError:  # the state is away; what was counted here is known all the same
+            return
+        for written, help_, values in found:
             name, _, label = written.rstrip("}").partition("{")
             family = GaugeMetricFamily(name, help_, labels=[label] if label else [])
             for one, value in values.items():

@@ -1,5 +1,6 @@
 """Put the public pages together: routes, guards, the style sheet, what is said when something fails."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,6 +15,7 @@ from newsletter.audience.notices import waiting
 from newsletter.audience.signup import count_unconfirmed
 from newsletter.audience.suppression import count_suppressions
 from newsletter.delivery.watch import count_newest
+from newsletter.errors import TryAgainLater
 from newsletter.feedback.webhooks.providers import ReadPosted, providers
 from newsletter.web.metrics import metrics_or_none
 from newsletter.web.pages import FOLDER, static_files
@@ -52,6 +54,7 @@ def public_app(public: Public, *, proxy_headers: bool = False, known: dict[str, 
             404: _answer(public, "error.not_found", 404),
             405: _answer(public, "error.not_found", 405),
             TooLarge: _answer(public, "error.too_large", 413),
+            TryAgainLater: _away(public),
             500: _answer(public, "error.failed", 500),
         },
     )
@@ -71,6 +74,22 @@ def _measure(public: Public) -> list[tuple[str, str, dict[str, float]]]:
         ("newsletter_suppressed{reason}", "Addresses that are not mailed.", dict(count_suppressions(public.engine))),
         ("newsletter_recipients{state}", "Recipients of the newest issue.", dict(count_newest(public.engine))),
     ]
+
+
+def _away(public: Public) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The state is away: programs come again, people are asked to."""
+    said = ""
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        nonlocal said
+        if str(error) != said:
+            said = str(error)
+            logging.getLogger("newsletter.access").warning("%s", error)
+        response = public.message("error.failed", 503)
+        response.headers["Retry-After"] = "30"
+        return response
+
+    return answer
 
 
 def _answer(public: Public, key: str, status: int) -> Callable[[Request, Exception], Awaitable[Response]]:

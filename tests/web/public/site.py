@@ -96,11 +96,12 @@ class Site:
 @asynccontextmanager
 async def public_site(
     folder: Path, *, source: str = "subscribers.csv", path: str = "", newsletter: str = "", subscribers: str = "",
-    proxy_headers: bool = False, known: dict[str, ReadPosted] | None = None,
+    proxy_headers: bool = False, known: dict[str, ReadPosted] | None = None, state: str = "sqlite:///newsletter.db",
 ) -> AsyncIterator[Site]:  # fmt: skip
     """Serve a newsletter of two subscribers while the block runs."""
     (folder / "newsletter.toml").write_text(
         CONFIG.format(path=path, source=source, newsletter=newsletter, subscribers=subscribers)
+        + f'[state]\nurl = "{state}"\n'
     )
     if source != "database" and not (folder / source).exists():
         (folder / source).write_text(LIST)
