@@ -145,8 +145,11 @@ class Blocks(BlockParser):
         self.raw(parent, found.html)
         lines = inner.strip("\n").split("\n")
         margin = min((lead(text)[0] for text in lines if text.strip(" \t")), default=0)
-        line += found.html.count("\n") + len(inner) - len(inner.lstrip("\n"))
-        self.read(parent, [strip(text, margin) for text in lines], line)
+        if self.md.grammar.name == "commonmark":
+            lines = [strip(text, margin) for text in lines]
+        inside = Element(parent.tag)
+        self.read(inside, lines, line + found.html.count("\n") + len(inner) - len(inner.lstrip("\n")))
+        parent.extend(inside)
         self.raw(parent, found.close)
 
     def row(self, parent: Element, cells: Sequence[str], tag: str, aligns: Sequence[str], line: int) -> None:
@@ -160,7 +163,7 @@ class Blocks(BlockParser):
     def footnote(self, label: str, lines: list[str], first: int) -> None:
         """The text of a footnote, kept until python-markdown puts them together."""
         text = "\n".join(lines).rstrip()
-        if label not in self.md.footnotes.footnotes:
+        if label not in self.md.footnotes.footnotes or self.md.grammar.name == "kramdown":  # where the last one counts
             self.md.footnotes.setFootnote(label, text)
             self.md.footnote_lines[text] = first
 

@@ -50,8 +50,9 @@ class CommonMark(Blocks):
                 continue
             self.check(first + at)
             self.forgotten = False
+            ruled = len(parent) > 0 and parent[-1].tag == "hr"  # cmark-gfm forgets the blank line behind a rule
             at = self._block(parent, lines, at, first, base)
-            spread = spread or (blank and not (self.md.grammar.goldmark and self.forgotten))
+            spread = spread or (blank and not (self.forgotten if self.md.grammar.goldmark else ruled))
             blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t"), True
         return spread
 

@@ -31,7 +31,7 @@ from newsletter.compose.markdown.kramdown_lists import (
     read_list,
 )
 from newsletter.compose.markdown.lines import RULE, lead, strip
-from newsletter.compose.markdown.raw_html import RawElement, ends_paragraph, html_element, markdown_tags
+from newsletter.compose.markdown.raw_html import RawElement, element_at, ends_paragraph, html_element, markdown_tags
 from newsletter.compose.markdown.tables import kramdown_table
 
 MOST_UNCLOSED = 100
@@ -64,9 +64,7 @@ class Kramdown(Blocks):
         self.parse(parent, lines, first)
         if self.depth == 1:  # what a name stands for may be said further down
             self._assign()
-        for child in list(parent):
-            if child.tag in {BLANK, END}:
-                parent.remove(child)
+        parent[:] = [child for child in parent if child.tag not in {BLANK, END}]
         return False
 
     def parse(self, parent: Element, lines: list[str], first: int) -> None:
@@ -107,19 +105,23 @@ class Kramdown(Blocks):
 
     def _raw_around(self, parent: Element, html: str, line: int) -> None:
         """HTML as it is, around elements in it with markdown="1"."""
-        at = 1  # the first of its tags is not asked
-        while (opening := next(markdown_tags(html, at), -1)) >= 0:
+        done = counted = unclosed = 0
+        for start in markdown_tags(html, 1):  # the first of its tags is not asked
+            if start < done:
+                continue
             self.check(line)
-            rest = html[opening:].split("\n")
-            found = html_element(rest, 0, rest[0], look_for_end=True, in_html=True)
-            at = opening + 1
+            found = element_at(html, start, look_for_end=unclosed < MOST_UNCLOSED)
             if found is not None and found.inner is not None:
-                line += html.count("\n", 0, opening)
-                self.raw(parent, html[:opening])
+                self.raw(parent, html[done:start])
+                line, counted = line + html.count("\n", counted, start), start
                 self.markdown_inside(parent, found, line)
-                html = "\n".join([found.rest, *rest[found.end + 1 :]] if found.rest else rest[found.end :])
-                line, at = line + found.end, 0
-        self.raw(parent, html)
+                done = found.stop
+                while html[done : done + 1] in {" ", "\t"}:
+                    done += 1
+                done += html[done : done + 1] == "\n"
+            elif found is not None:
+                unclosed += found.unclosed
+        self.raw(parent, html[done:])
 
     def _element(self, lines: list[str], at: int, text: str, look_for_end: bool) -> RawElement | None:
         inside = self.md.grammar.markdown_in_html

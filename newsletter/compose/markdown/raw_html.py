@@ -38,7 +38,8 @@ _VOID = frozenset({
     "area", "base", "br", "col", "command", "embed", "hr", "img", "input", "keygen", "link", "meta", "param",
     "source", "track", "wbr",
 })  # fmt: skip
-_SPAN_CONTENT = re.compile(r"p|h[1-6]|dt|td|th|summary|legend|figcaption|caption|label|button|address")
+_SPAN_CONTENT = re.compile(r"p|h[1-6]|dt|th|legend|caption|label|button")
+_ON_ONE_LINE = {"td", "summary", "figcaption", "address"}  # hold blocks, and spans where they begin on the tag's line
 _BLOCK_CONTENT = frozenset({
     "address", "applet", "article", "aside", "blockquote", "body", "dd", "details", "div", "dl", "fieldset", "figure",
     "figcaption", "footer", "form", "header", "hgroup", "iframe", "li", "main", "map", "menu", "nav", "noscript",
@@ -51,7 +52,11 @@ _INLINE_CONTENT = frozenset({
 })  # fmt: skip
 _TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]*)")
 _TAGS = re.compile(r"<[A-Za-z][^<>]*>")
-_MARKDOWN = re.compile(r"\smarkdown\s*=\s*[\"']?(?:1|block|span)[\"']?", re.IGNORECASE)
+_WHOLE_TAG = re.compile(r"<[^>\n]*>")
+_OPENING = re.compile(rf"<[A-Za-z_][\w:.-]*(?:{ATTRIBUTE})*\s*(/?)>")
+_PARAGRAPHS_END = re.compile(r"</p\s*>|\n[ \t]*\n", re.IGNORECASE)
+_FIRST_LINES = 8  # in which an element's end is looked for, before it is in all
+_MARKDOWN = re.compile(r"\smarkdown\s*=\s*[\"']?(1|block|span)\b[\"']?", re.IGNORECASE)
 
 
 def markdown_tags(html: str, start: int) -> Iterator[int]:
@@ -83,7 +88,8 @@ class RawElement:
     """An element of raw HTML at a line's start, in kramdown."""
 
     html: str  # as written; with `inner`, the opening tag; empty for a comment
-    end: int  # the line (from 0) that follows, or that `rest` is on
+    stop: int = 0  # where it ends in the text that it was found in
+    end: int = 0  # the line (from 0) that follows, or that `rest` is on
     rest: str = ""  # what stands behind it on its last line
     inner: str | None = None  # Markdown inside an element with markdown="1"
     spans: bool = False  # whether that is a line's Markdown, not blocks
@@ -104,50 +110,60 @@ def is_raw(name: str) -> bool:
 
 
 def html_element(
-    lines: Sequence[str],
-    at: int,
-    text: str,
-    *,
-    look_for_end: bool,
-    markdown_inside: bool = False,
-    in_html: bool = False,
+    lines: Sequence[str], at: int, text: str, *, look_for_end: bool, markdown_inside: bool = False
 ) -> RawElement | None:
     """The raw HTML on line `at`, which is `text` without its indentation; None where there is none.
 
     Without `look_for_end` an element is taken for one that never ends. With `markdown_inside` there is Markdown in all
-    that may hold some. `in_html`, spans are elements like others.
+    that may hold some.
     """
     if text.startswith("<!--"):
         return _comment(lines, at)
     match = _TAG.match(text)
-    if match is None or (match[2].lower() in _SPANS and not in_html):
+    if match is None or match[2].lower() in _SPANS:
+        return None
+    count = _FIRST_LINES
+    while True:  # most elements are short, and a post may hold thousands
+        source = "\n".join([text, *lines[at + 1 : at + count]])
+        found = element_at(source, 0, look_for_end=look_for_end, markdown_inside=markdown_inside)
+        settled = found is not None and found.stop < len(source) and not (found.unclosed and look_for_end)
+        if settled or at + count >= len(lines):
+            break
+        count *= 8
+    if found is None:
+        return None
+    end = at + source.count("\n", 0, found.stop)
+    rest = source[found.stop :].partition("\n")[0].lstrip()
+    return replace(found, end=end, rest=rest) if rest.strip(" \t") else replace(found, end=end + 1)
+
+
+def element_at(source: str, start: int, *, look_for_end: bool, markdown_inside: bool = False) -> RawElement | None:
+    """The element that begins in `source` at `start`, whatever its name; see `html_element`."""
+    match = _TAG.match(source, start)
+    if match is None:
         return None
     name = match[2].lower()
     if match[1] or name in _VOID:
-        tag = re.match(r"<[^>]*>", text)
-        return replace(_until(lines, at, text, tag[0], tag.end()), blank=not match[1]) if tag else None
-    source = "\n".join([text, *lines[at + 1 :]])
-    opening = re.match(rf"<[A-Za-z_][\w:.-]*(?:{ATTRIBUTE})*\s*(/?)>", source)
+        tag = _WHOLE_TAG.match(source, start)
+        return RawElement(tag[0], tag.end(), blank=not match[1]) if tag else None
+    opening = _OPENING.match(source, start)
     if opening is None:
         return None
     if opening[1]:
-        return replace(_until(lines, at, source, opening[0], opening.end()), blank=True)
-    stop = _closing(source, name) if look_for_end else None
+        return RawElement(opening[0], opening.end(), blank=True)
+    stop = _closing(source, start, name) if look_for_end else None
     if stop is None:
-        return replace(_until(lines, at, source, opening[0], opening.end()), unclosed=True)
-    if _MARKDOWN.search(opening[0]) or (markdown_inside and (name in _BLOCK_CONTENT or name in _INLINE_CONTENT)):
-        close = source.rindex("<", 0, stop)
-        found = _until(lines, at, source, _MARKDOWN.sub("", opening[0]), stop)
+        return RawElement(opening[0], opening.end(), unclosed=True)
+    told = _MARKDOWN.search(opening[0])
+    if told or (markdown_inside and (name in _BLOCK_CONTENT or name in _INLINE_CONTENT)):
+        close = source.rindex("<", start, stop)
+        html, inner = _MARKDOWN.sub("", opening[0]), source[opening.end() : close]
         spans = name in _SPANS or _SPAN_CONTENT.fullmatch(name) is not None
-        return replace(found, inner=source[opening.end() : close], spans=spans, close=source[close:stop])
-    return replace(_until(lines, at, source, source[:stop], stop), blank=name in {"script", "style"})
-
-
-def _until(lines: Sequence[str], at: int, source: str, html: str, stop: int) -> RawElement:
-    """`html`, which ends at offset `stop` of `source`, the text from line `at` on."""
-    end = at + source.count("\n", 0, stop)
-    rest = source[stop:].partition("\n")[0].lstrip()
-    return RawElement(html, end, rest) if rest.strip(" \t") else RawElement(html, end + 1)
+        spans = spans or (name in _ON_ONE_LINE and not inner.lstrip(" \t").startswith("\n"))
+        if told and told[1] != "1":
+            spans = told[1].lower() == "span"
+        return RawElement(html, stop, inner=inner, spans=spans, close=source[close:stop])
+    return RawElement(source[start:stop], stop, blank=name in {"script", "style"})
 
 
 def _comment(lines: Sequence[str], at: int) -> RawElement | None:
@@ -155,16 +171,16 @@ def _comment(lines: Sequence[str], at: int) -> RawElement | None:
     if end is None:
         return None
     after = lines[end][lines[end].index("-->") + 3 :].strip(" \t")
-    return RawElement("", end, after) if after else RawElement("", end + 1)
+    return RawElement("", end=end, rest=after) if after else RawElement("", end=end + 1)
 
 
-def _closing(source: str, name: str) -> int | None:
-    """Where the element that `source` starts with ends: behind its closing tag; None where it is never closed."""
+def _closing(source: str, start: int, name: str) -> int | None:
+    """Where the element that begins at `start` ends: behind its closing tag; None where it is never closed."""
     depth = 0
     if name == "p":  # may be closed by what follows
-        match = re.search(r"</p\s*>|\n[ \t]*\n", source, re.IGNORECASE)
+        match = _PARAGRAPHS_END.search(source, start)
         return (match.end() if match[0].startswith("<") else match.start()) if match else len(source)
-    for match in re.finditer(rf"<(/?){re.escape(name)}(?=[\s/>])[^>]*>", source, re.IGNORECASE):
+    for match in re.compile(rf"<(/?){re.escape(name)}(?=[\s/>])[^>]*>", re.IGNORECASE).finditer(source, start):
         if match[0].endswith("/>"):
             continue
         depth += -1 if match[1] else 1

@@ -17,6 +17,7 @@ _SEPARATOR = re.compile(r"[+|: \t-]*?-[+|: \t-]*\Z")
 _FOOT = re.compile(r"[+|: \t=]*?=[+|: \t=]*\Z")
 _PIPED = re.compile(r"\||.*?[^\\\n]\|")
 _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)|<code.*?>.*?</code>")
+_CODE_OVER_LINES = re.compile(_CODE.pattern, re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ def gfm_table(lines: list[str], at: int, *, lax: bool) -> Table | None:
     """The table whose header is on line `at`; it ends at a blank line, or where the caller sees another block."""
     if at + 1 >= len(lines) or "-" not in lines[at + 1] or not _DELIMITER.match(lines[at + 1]):
         return None
-    if not lines[at + 1].strip(" \t-") or (not lax and lead(lines[at + 1])[0] > 3):
+    if not lines[at + 1].strip(" \t-") or lead(lines[at + 1])[0] > 3:
         return None
     head, marks = cells(lines[at].replace(LAZY, ""), _LAX_PIPE, lax=lax), cells(lines[at + 1])
     if lax:  # goldmark fills a short header up
@@ -92,7 +93,7 @@ def cells(line: str, pipe: re.Pattern[str] = _PIPE, *, lax: bool = False) -> lis
 
 
 def kramdown_table(lines: list[str], at: int) -> Table | None:
-    """The table that starts on line `at`, as kramdown reads it; None where a line has its pipes in code alone."""
+    """The table that starts on line `at`, as kramdown reads it; None where there is none."""
     leading = lines[at].lstrip().startswith("|")
     end = at
     groups: list[tuple[str, list[list[str]]]] = []
@@ -115,14 +116,14 @@ def kramdown_table(lines: list[str], at: int) -> Table | None:
             footed = True
             continue
         found = _kramdown_cells(line)
-        if found is None:
-            return None
         if leading and found and not found[0].strip(" \t"):
             found = found[1:]
         if found and not found[-1].strip(" \t"):
             found = found[:-1]
         rows.append([cell.strip(" \t") for cell in found])
     if end < len(lines) and lines[end].strip(" \t") and not re.match(r" {0,3}(?:\{:|\^\s*\Z)", lines[end]):
+        return None
+    if not _piped("\n".join(lines[at:end])):
         return None
     if rows:
         groups.append(("foot" if footed else "body", rows))
@@ -134,20 +135,35 @@ def kramdown_table(lines: list[str], at: int) -> Table | None:
     return Table(end - at, parts["head"], parts["body"], aligns or [], parts["foot"])
 
 
-def _kramdown_cells(line: str) -> list[str] | None:
-    """A row's cells, pipes in code left alone; None where no pipe stands outside of code."""
-    found, start, piped = [""], 0, False
+def _kramdown_cells(line: str) -> list[str]:
+    """A row's cells, pipes in code left alone."""
+    found, start = [""], 0
     for code in [*_CODE.finditer(line), None]:
         text = line[start : code.start() if code else len(line)]
-        parts = re.split(r"(?<!\\)\|", text)
-        piped = piped or len(parts) > 1
-        parts = [part.replace("\\|", "|") for part in parts]
+        parts = [part.replace("\\|", "|") for part in re.split(r"(?<!\\)\|", text)]
         found[-1] += parts[0]
         found.extend(parts[1:])
         if code:
             found[-1] += code[0]
             start = code.end()
-    return found if piped else None
+    return found
+
+
+def _piped(rows: str) -> bool:
+    """Whether the rows have pipes outside of code, which may reach over a line's end, as kramdown asks it."""
+    piped, start = False, 0
+    for code in [*_CODE_OVER_LINES.finditer(rows), None]:
+        lines = rows[start : code.start() if code else len(rows)].rstrip("\n").split("\n")
+        if len(lines) > 1 and not piped and not _PIPED.match(lines[0]):
+            return False
+        piped = (piped and len(lines) == 1) or _PIPED.match(lines[-1]) is not None
+        if code and code[1]:
+            reach = code[0].count("\n")
+            if reach > 1 or (reach and not piped):
+                return piped
+            piped = piped and not reach
+        start = code.end() if code else start
+    return piped
 
 
 def _align(mark: str) -> str:

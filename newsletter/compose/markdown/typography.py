@@ -93,6 +93,8 @@ class _TextBlock:
             opening, closing = _MARKS.get(element.tag, ("", ""))
             if element.tag == "br":
                 self.source += "\n"
+            elif element.get("class") == "footnote-backref":
+                pass  # the text ends before it
             elif element.tag in {"code", "img"} or isinstance(element.text, AtomicString):
                 self.source += "`x`" if element.tag == "code" else element.text or "![x](x)"
             else:

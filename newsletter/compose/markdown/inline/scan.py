@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
+from markdown.extensions.footnotes import NBSP_PLACEHOLDER
 from markdown.inlinepatterns import InlineProcessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
@@ -53,15 +54,21 @@ class InlineMarkdown(Treeprocessor):
     def run(self, root: Element) -> None:
         """Parse the text of every element that holds inline Markdown; take tight paragraphs' tags away."""
         self.patterns = _by_mark(self.md)
-        for element in list(root.iter()):
-            if element in self.md.line_of and not isinstance(element.text, AtomicString):
+        elements = [element for element in root.iter() if element in self.md.line_of]
+        if self.md.grammar.goldmark and self.md.footnotes.footnotes:  # it numbers notes as they come in the source
+            elements.sort(key=self.md.line_of.__getitem__)
+        for element in elements:
+            if not isinstance(element.text, AtomicString):
                 text, element.text = element.text or "", None
                 if element.tag[0] == "h":
                     self.md.headings[element] = text
                 self.md.parser.check(self.md.line_of[element])
-                behind = list(element)  # a footnote's way back
-                for child in behind:
+                behind: list[str | Element] = list(element)  # a footnote's way back
+                for child in list(element):
                     element.remove(child)
+                if text.endswith(NBSP_PLACEHOLDER):  # letters, which would end no emphasis
+                    text = text.removesuffix(NBSP_PLACEHOLDER)
+                    behind.insert(0, NBSP_PLACEHOLDER)
                 _fill(element, [*self.parse(text, self.md.line_of[element]), *behind])
                 if len(text) > 2 * DEEPEST_MARKS and _is_deeper(element, DEEPEST_MARKS):
                     what = f"marks stand more than {DEEPEST_MARKS} deep in one another here; write it simpler"
