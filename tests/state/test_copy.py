@@ -13,7 +13,7 @@ from newsletter.state.database import Database
 from newsletter.state.postgres import PostgresDatabase
 from newsletter.state.schema import deliveries, events, marks, metadata, subscriber_columns, subscribers
 from newsletter.state.sqlite import SqliteDatabase
-from tests.delivery.sending import an_issue, people, plan
+from tests.delivery.sending import Place, an_issue, database_at, ledger_at, people, plan
 from tests.postgres import PostgresServer
 
 
@@ -58,12 +58,18 @@ def test_what_is_copied_there_and_back_is_what_it_was(
     server, back = PostgresDatabase(postgres.database()), SqliteDatabase(tmp_path / "back.db")
     counts = copy_state(filled, server)
     assert counts["deliveries"] == 2505
-    assert copy_state(server, back) == counts
+    other = PostgresDatabase(postgres.database())
+    assert copy_state(server, other) == copy_state(other, back) == counts
     was = content(filled)
     was["deliveries"] = [
         tuple("no such user" if one == "no\0 such user" else one for one in row) for row in was["deliveries"]
     ]
-    assert content(server) == content(back) == {name: sorted(rows, key=repr) for name, rows in was.items()}
+    assert (
+        content(server)
+        == content(other)
+        == content(back)
+        == {name: sorted(rows, key=repr) for name, rows in was.items()}
+    )
     for database in (server, back):  # and numbers go on where they were
         engine = database.engine()
         with engine.begin() as connection:
@@ -83,12 +89,17 @@ def test_a_target_that_knows_something_is_left_as_it_is(filled: SqliteDatabase, 
     assert content(server) == before
 
 
-def test_a_state_that_is_sent_from_is_not_copied(filled: SqliteDatabase, tmp_path: Path) -> None:
-    with SqliteLedger(filled.path) as ledger:
-        ledger.hold("hello")
-        assert senders(filled) == ["hello"]
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_state_that_is_sent_from_is_not_copied(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
+    place: Place = tmp_path / "newsletter.db"
+    if kind == "postgresql":
+        place = request.getfixturevalue("postgres").ready()
+    with ledger_at(place) as ledger:
+        plan(ledger, people(3))
+        assert senders(database_at(place)) == ["hello"]
         with pytest.raises(NewsletterError, match="'hello' is being sent"):
-            copy_state(filled, SqliteDatabase(tmp_path / "other.db"))
+            copy_state(database_at(place), SqliteDatabase(tmp_path / "other.db"))
+    assert copy_state(database_at(place), SqliteDatabase(tmp_path / "other.db"))["deliveries"] == 3
 
 
 @pytest.mark.parametrize("target", ["same", "none"])
