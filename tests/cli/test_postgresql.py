@@ -33,6 +33,15 @@ def test_a_newsletter_whose_state_is_in_postgresql_begins_goes_on_forgets_and_mo
     code, _, err = call("state", "seal")
     assert (code, "pg_dump" in err) == (2, True)
     assert call("subscribers", "remove", "--erase", "--yes", "ada@example.org")[0] == 0
+    monkeypatch.setenv("NEWSLETTER_SUBSCRIBERS__SOURCE", "database")
+    for text, counts in (("", (1, 0, 0)), ("", (0, 0, 1)), ("yan@example.org,,\nzoe@example.org,Z,\n", (1, 1, 0))):
+        (folder / "more.csv").write_text(
+            "email,name,city\n" + (text or "zoe@example.org,Zoe,Lyon\nada@example.org,A,\n")
+        )
+        said = json.loads(call("subscribers", "import", "more.csv", "--yes", "--json")[1])
+        assert tuple(said[name] for name in ("added", "updated", "unchanged")) == counts
+    assert "Z,Lyon" in call("subscribers", "export")[1]
+    monkeypatch.delenv("NEWSLETTER_SUBSCRIBERS__SOURCE")
     assert "ada@example.org" not in json.dumps(call("suppress", "list", "--json")[1])
     code, out, err = call("state", "copy", place, "sqlite:///moved.db")
     assert code == 0, err

@@ -143,6 +143,16 @@ def test_a_mail_to_the_address_of_list_unsubscribe_leaves(letter: Letter) -> Non
     assert letter.suppressed() == {"ada@example.org": "unsubscribe"}
     again = letter.run("send", "hello", "--yes", "--again", "hello-2", "--smtp", "smtp://127.0.0.1:9", "--json")
     assert "ada@example.org" not in again.stdout
+    letter.run("subscribers", "remove", "ada@example.org", "--erase", "--yes")
+    late = letter.feedback(
+        mail + "later\n", letter.bounce("ada@example.org"), arf("abuse", returned=letter.header("ada@example.org"))
+    )
+    assert {entry["action"] for entry in late} == {"none"}
+    with sqlite3.connect(letter.folder / "newsletter.db") as state:
+        rows = [
+            row for table in ("suppressions", "events", "deliveries") for row in state.execute(f"SELECT * FROM {table}")
+        ]
+    assert "ada@example.org" not in str(rows)
 
 
 def test_a_subscriber_leaves_from_the_own_address_and_a_stranger_does_not(letter: Letter) -> None:

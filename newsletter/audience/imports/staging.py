@@ -4,9 +4,14 @@ Every row of the file is put down once; comparing says of each whether it is new
 Nothing outside the scratch file is touched here. A list in SQLite's own tables reads it from there.
 """
 
+import contextlib
+import fcntl
 import json
+import os
+import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
@@ -17,6 +22,8 @@ from newsletter.audience.imports.reader import listed
 from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags, pack_columns
 
 _CHUNK = 250
+_PREFIX = "newsletter-import-"
+_YOUNG = 60  # seconds: who makes a folder may not hold it yet
 _PERSON = "(line INTEGER PRIMARY KEY, other_key TEXT, email TEXT, name TEXT, columns TEXT"
 _KEY = "key TEXT AS (coalesce(other_key, email)))"
 _SCHEMA = f"""
@@ -79,7 +86,9 @@ class Staging:
     """A file's people in a scratch database; a context manager that throws it away."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="newsletter-")
+        _remove_left()
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
+        self._held = _hold(Path(self._folder.name))
         self.path = Path(self._folder.name) / "import.db"
         self._db = sqlite3.connect(self.path, isolation_level=None)
         self._db.executescript(_SCHEMA)
@@ -92,6 +101,7 @@ class Staging:
     def __exit__(self, *_: object) -> None:
         self._db.close()
         self._folder.cleanup()
+        os.close(self._held)
 
     def load(self, blocks: Iterable[Block]) -> None:
         """Put every row down. Of two rows with one address the first counts, unless a later one says that it left."""
@@ -289,6 +299,28 @@ class Staging:
         return self._db.execute(
             f"SELECT key, email, fate, moment, occasion FROM incoming WHERE fate IN {_GONE} ORDER BY line"  # noqa: S608
         )
+
+
+def _hold(folder: Path) -> int:
+    """A handle that says, by its lock, that the folder is in use. Raises OSError where it is."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _remove_left() -> None:
+    """What an import that was killed has left: it holds people's addresses."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            stat = left.lstat()
+            if stat.st_uid == os.geteuid() and time.time() - stat.st_mtime > _YOUNG:
+                handle = _hold(left)
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(handle)
 
 
 def _digest(people: Sequence[Subscribed]) -> bytes:

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import re
+import sqlite3
 from pathlib import Path
 
+from newsletter.audience.erasure import erase
 from newsletter.audience.events import events_of
 from newsletter.audience.notices import next_due, take
 from newsletter.audience.signup import ask
@@ -52,13 +54,16 @@ async def test_somebody_joins_by_form_and_confirmation(site: Site) -> None:
 
 async def test_all_get_the_same_answer(site: Site) -> None:
     suppress(site.public.engine, "bad@example.org", "complaint", "feedback", 1)
+    erase(site.public.engine, site.public.roster, site.public.secret, "quixote@example.org", 1)
     stamp = await form_of(site)
     answers = {
         (await site.post("/subscribe", {"email": email, "stamp": stamp})).text
-        for email in (ADA, "bad@example.org", "new@example.org", "new@example.org")
+        for email in (ADA, "bad@example.org", "Quixote@example.org", "new@example.org", "new@example.org")
     }
     assert len(answers) == 1
     assert [notice.email for notice in owed(site)] == ["new@example.org"]
+    with sqlite3.connect(site.folder / "newsletter.db") as state:
+        assert "quixote" not in "".join(state.iterdump()).lower(), "of who was erased nothing is written down"
 
 
 async def test_an_address_is_asked_once_a_day(site: Site) -> None:
