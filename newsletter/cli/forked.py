@@ -61,7 +61,7 @@ def _run(ours: Connection, pipe: Connection, work: Callable[..., None], args: tu
     def asked() -> Any:
         try:
             return pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the latter if it left what we sent back unread
             return None
 
     try:
