@@ -16,7 +16,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "bench"
-ENV = {**os.environ, "CI": "", "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "NODE_HOME": str(WORK / "node")}
+ENV = {
+    **os.environ,
+    "CI": "",
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
+    "NODE_HOME": str(WORK / "node"),
+}
 
 NEAR, FAR = "newsletter-near", "newsletter-far"
 NEAR_IP, FAR_IP = "127.1.0.1", "127.1.0.2"  # loopback's numbers: nothing can leave by mistake

@@ -7,6 +7,7 @@ the server offers STARTTLS. RelayTrouble says whether trying again helps.
 
 import asyncio
 import contextlib
+import functools
 import os
 import re
 import socket
@@ -63,9 +64,15 @@ class Connector:
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        self._context = _tls_context(relay)
+        if relay.ca_file:
+            _ = self._context  # so that a bad one is told before anything is sent
         self._tokens = TokenSource(relay.oauth, relay.folder) if relay.oauth else None
         self._asked_for_tls = False  # once is enough: a slow relay may take offence
+
+    @functools.cached_property
+    def _context(self) -> ssl.SSLContext:
+        """Made when it is needed: to read the system's authorities takes 30 ms."""
+        return _tls_context(self.relay)
 
     async def connect(self, patience: float) -> Session:
         """Open a connection that may carry mail. Raises RelayTrouble; `patience` in seconds for each step."""
@@ -75,7 +82,7 @@ class Connector:
             port=relay.port,
             use_tls=relay.tls,
             start_tls=False,
-            tls_context=self._context,
+            tls_context=self._context if relay.tls else None,
             timeout=patience,
             local_hostname=helo_name(socket.gethostname()),
         )

@@ -7,10 +7,10 @@ was taken off a list must not be mailed, and joins again if put back.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from pathlib import Path
 
 from newsletter.audience.address import address_key
@@ -116,7 +116,6 @@ class Audience:
     def values(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None) -> Iterator[Listed]:
         """The rows that can be mailed, as the ledger takes them; the others are counted."""
         tally: StatusTally | None = None
-        dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
         for line, row in rows:
             if isinstance(row, Problem):
                 self.bad += 1
@@ -131,13 +130,18 @@ class Audience:
                     next((why for word, why in _LEFT_OUT.items() if row.what.startswith(word)), row.what)
                 ] += 1
                 continue
-            columns = dumps(dict(row.columns)) if row.columns else "{}"
+            columns = _as_json(row.columns)
             key = address_key(row.email)
             self.hash.update(f"{key}\0{row.name}\0{columns}\n".encode())
             chosen = where is None or where(row)
             self.chosen += chosen
             yield key, row.email, row.name, columns, chosen
         self.status = tally.columns() if tally is not None else ()
+
+
+def _as_json(columns: Mapping[str, str]) -> str:
+    """A JSON object without white space; `json.dumps` takes four times as long for a few texts."""
+    return "{" + ",".join([f"{encode_basestring(name)}:{encode_basestring(columns[name])}" for name in columns]) + "}"
 
 
 def make_plan(
