@@ -42,6 +42,8 @@ def pause(context: typer.Context, issue: _Issue) -> None:
     before = control.pause(engine, issue)
     said = f"{issue!r} is paused already" if before["state"] == "paused" else f"paused {issue!r}"
     sender = "its sender waits" if before["sender"] else "nobody sends it now"
+    if workers := before.get("workers"):
+        sender = f"{plural(len(workers), 'worker')} stop"
     say(f"{said}: {_progress(before)}; {sender}; `newsletter resume {shlex.quote(issue)}` goes on")
 
 
@@ -58,7 +60,11 @@ def resume(context: typer.Context, issue: _Issue) -> None:
     engine, issue = _open(context, issue)
     before = control.resume(engine, issue)
     said = f"{issue!r} goes on" if before["state"] == "paused" else f"{issue!r} is not paused"
-    next_step = "" if before["sender"] else f"; nobody sends it now: run `{send_command(before)}` to go on"
+    next_step = f"; nobody sends it now: run `{send_command(before)}` to go on"
+    if before.get("queued"):
+        next_step = "; no worker is there: run `newsletter worker` to go on"
+    if before["sender"] or before.get("workers"):
+        next_step = ""
     say(f"{said}: {_progress(before)}{next_step}")
 
 
@@ -116,7 +122,7 @@ def _open(context: typer.Context, typed: str) -> "tuple[Engine, str]":
 def _settled(now: Mapping[str, Any], look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
     """How a cancelled issue stands once its sender has ended, or after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
-    while now["sender"] and time.monotonic() < deadline:
+    while (now["sender"] or any(one["shards"] for one in now.get("workers", ()))) and time.monotonic() < deadline:
         time.sleep(0.1)
         now = look()
     return now

@@ -10,7 +10,7 @@ import typer
 
 from newsletter.cli.console import say, say_json, table
 from newsletter.cli.posts import find_issue
-from newsletter.cli.watch import show_looks, state_word
+from newsletter.cli.watch import say_workers, show_looks, state_word
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -107,6 +107,9 @@ def status(
     ]  # fmt: skip
     say(table(rows, ["issue", "created", "state", "recipients", *shown], right=range(3, 4 + len(shown))))
     _say_schedule(config, counts)
+    for one in counts:
+        if workers := say_workers(one):
+            say(f"{one['issue']}: {workers}")
 
 
 def _moving(engine: "Engine") -> str:
@@ -168,7 +171,7 @@ def _say_schedule(config: "Config", counts: list[dict[str, Any]]) -> None:
     waiting = [one for one in counts if one["state"] == "scheduled"]
     zone = newsletter_zone(config) if waiting else None
     for one in waiting:
-        unattended = "" if one["sender"] else "; nobody waits for it: run its `send` again"
+        unattended = "" if one["sender"] or one.get("queued") else "; nobody waits for it: run its `send` again"
         say(f"{one['issue']} begins {say_moment(datetime.fromisoformat(one['starts']).astimezone(zone))}{unattended}")
 
 

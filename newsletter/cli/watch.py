@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.console import human_seconds, json_text, say
+from newsletter.cli.console import human_seconds, json_text, plural, say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _COUNTED = ("sent", "pending", "sending", "deferred", "failed", "unknown", "skipped")
+_NAMED = 8
+"""So many workers are named; the rest is counted."""
 _COLOURS = {"sent": "green", "deferred": "yellow", "failed": "red", "unknown": "red"}
 _STEADY = (*_COUNTED, "state", "sender")
 """What makes a new line, where there is no terminal."""
@@ -37,12 +39,27 @@ def one_line(now: Mapping[str, Any]) -> str:
     """`running: 40 of 60 sent, 20 pending; 4.0/s, about 5.0 s`."""
     counts = [f"{now[state]:,} {state}" for state in _COUNTED[1:] if now[state]]
     counts.insert(0, f"{now['sent']:,} of {now['recipients']:,} sent")
+    if workers := now.get("workers"):
+        counts.append(plural(len(workers), "worker"))
     return f"{state_word(now)}: {', '.join(counts)}" + (f"; {_pace(now)}" if _pace(now) else "")
 
 
 def state_word(issue: Mapping[str, Any]) -> str:
-    """The issue's state; "stopped" where nobody sends what is to be sent."""
-    return "stopped" if issue["state"] == "running" and not issue["sender"] else str(issue["state"])
+    """The issue's state; "stopped" where nobody sends what is to be sent, "queued" where no worker is there yet."""
+    if issue["state"] == "running" and not (issue["sender"] or issue.get("workers")):
+        return "queued" if issue.get("queued") else "stopped"
+    return str(issue["state"])
+
+
+def say_workers(issue: Mapping[str, Any]) -> str:
+    """`3 workers: db1 (412, 2 shards), db2 (97)`; empty where there are none."""
+    workers = issue.get("workers") or []
+    named = [
+        f"{one['host']} ({one['pid']}{', ' + plural(one['shards'], 'shard') if one['shards'] else ''})"
+        for one in workers[:_NAMED]
+    ]
+    more = f" and {len(workers) - _NAMED} more" if len(workers) > _NAMED else ""
+    return f"{plural(len(workers), 'worker')}: {', '.join(named)}{more}" if workers else ""
 
 
 def _pace(now: Mapping[str, Any]) -> str:
@@ -80,6 +97,8 @@ def _picture(now: Mapping[str, Any]) -> "RenderableType":
     parts: list[RenderableType] = [head, bar, counts]
     if hint := _hint(now):
         parts.append(Text(hint, "dim"))
+    if workers := say_workers(now):
+        parts += ["", Text(workers)]
     if now["relays"]:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("relay", overflow="fold")
@@ -107,6 +126,8 @@ def _hint(now: Mapping[str, Any]) -> str:
     if now["state"] == "scheduled":
         moment = datetime.fromisoformat(now["starts"]).astimezone()
         return f"begins {moment:%a} {moment.day} {moment:%B %Y, %H:%M}" + (
-            "" if now["sender"] else "; nobody waits for it"
+            "" if now["sender"] or now.get("queued") else "; nobody waits for it"
         )
+    if state_word(now) == "queued":
+        return "no worker is there; `newsletter worker` sends it, on any host"
     return f"nobody sends it; `newsletter send {issue}` goes on" if state_word(now) == "stopped" else ""

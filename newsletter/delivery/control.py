@@ -6,10 +6,11 @@ where none lives, by whoever cancels it.
 """
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, select, update
 
 from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.ledger.report import issue_counts
@@ -44,4 +45,16 @@ def _ask(engine: Engine, issue_id: str, wanted: str, verb: str) -> Mapping[str, 
     with engine.begin() as connection:
         ours = update(issues).where(issues.c.id == issue_id, issues.c.state != CANCELLED)
         connection.execute(ours.values(state=wanted))
+        if wanted == RUNNING and connection.dialect.name == "postgresql":
+            _wake_workers(connection, issue_id)
     return found
+
+
+def _wake_workers(connection: Connection, issue_id: str) -> None:
+    """Queue the shards of an issue that waited for it to go on."""
+    from newsletter.delivery.ledger.postgres import queue, reconnect, shards  # with psycopg
+
+    db: Any = connection.connection.driver_connection
+    queue.prepare(db)
+    number = connection.execute(select(issues.c.number).where(issues.c.id == issue_id)).scalar_one()
+    shards.requeue(db, functools.partial(reconnect.execute_on, db), number)

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from newsletter.config.settings import Config, load_config
+from newsletter.delivery import control
 from newsletter.delivery.ledger.plan import Queueing, make_plan
+from newsletter.delivery.ledger.postgres.worker import Keeper
 from newsletter.delivery.workers.secret import secret_digest
 from newsletter.delivery.workers.worker import Worker
 from newsletter.errors import NewsletterError
@@ -18,7 +20,7 @@ from newsletter.state.postgres import PostgresDatabase
 from tests.cli.conftest import CONFIG
 from tests.postgres import PostgresServer
 
-from .relay_server import RelayServer, serving
+from .relay_server import RelayServer, Talk, once, serving
 from .sending import QUICK, an_issue, by_state, execute, ledger_at, people
 
 
@@ -40,11 +42,13 @@ def queue(config: Config, place: str, count: int, send_before: float | None = No
 
 
 @contextlib.asynccontextmanager
-async def working(config: Config, place: str, url: str, connections: int = 3) -> AsyncIterator[Worker]:
+async def working(
+    config: Config, place: str, url: str, connections: int = 3, said: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Worker]:
     """A worker, stopped in good order at the end."""
-    stop, said = asyncio.Event(), list[str]()
+    stop = asyncio.Event()
     relays = [parse_relay(url, connections=connections)]
-    worker = await asyncio.to_thread(Worker, config, PostgresDatabase(place), relays, QUICK, said.append)
+    worker = await asyncio.to_thread(Worker, config, PostgresDatabase(place), relays, QUICK, said)
     running = asyncio.create_task(worker.run(stop, asyncio.Event()))
     try:
         yield worker
@@ -87,3 +91,109 @@ async def test_a_worker_with_another_secret_sends_nothing(
     worker = await asyncio.to_thread(Worker, other, PostgresDatabase(place), relays, QUICK, print)
     with pytest.raises(NewsletterError, match="'hello' was planned with; set NEWSLETTER_SECRET"):
         await worker.run(asyncio.Event(), asyncio.Event())
+
+
+async def test_a_worker_that_has_lost_its_shards_sends_nothing_more_of_them(
+    postgres: PostgresServer, config: Config
+) -> None:
+    """As one that was frozen finds them when it wakes: each has another epoch, and who was under way is unknown."""
+    place, connections = postgres.ready(), 3
+    queue(config, place, 300)
+    stolen, lost = list[int](), asyncio.Event()
+
+    def said(what: str) -> None:
+        if "another worker has taken over" in what:
+            lost.set()
+
+    def steal(got: int) -> None:
+        if got == 30:
+            execute(place, "UPDATE deliveries SET state = 'unknown' WHERE state = 'sending'")
+            execute(place, "UPDATE shards SET epoch = epoch + 1, worker = 0, job = NULL")
+            stolen.append(len(relay.accepted))
+
+    async with serving(RelayServer(on_message=steal)) as relay:
+        async with working(config, place, relay.url, connections, said):
+            await lost.wait()
+        assert len(relay.accepted) <= stolen[0] + connections
+    assert set(relay.counts.values()) == {1}
+
+
+async def test_pause_gives_shards_back_resume_queues_them_and_cancel_leaves_nothing(
+    postgres: PostgresServer, config: Config
+) -> None:
+    place = postgres.ready()
+    queue(config, place, 2000)
+    engine = PostgresDatabase(place).engine()
+    async with serving(RelayServer()) as relay:
+        paused = reaching(relay, 60)
+        async with working(config, place, relay.url):
+            await paused.wait()
+            await asyncio.to_thread(control.pause, engine, "hello")
+        [(left, held)] = execute(place, "SELECT count(*), count(worker) FROM shards")
+        before = len(relay.accepted)
+        assert (left > 5, held) == (True, 0)
+        goal = reaching(relay, before + 60)
+        async with working(config, place, relay.url):
+            await asyncio.to_thread(control.resume, engine, "hello")
+            await goal.wait()
+            with ledger_at(place) as ledger:
+                control.cancel(engine, ledger, "hello")
+    states = by_state(place)
+    assert states.keys() == {"sent", "skipped"}
+    assert states["sent"] == relay.addresses
+    assert set(relay.counts.values()) == {1}
+    assert execute(place, "SELECT 1 FROM shards WHERE worker IS NOT NULL") == []
+    engine.dispose()
+
+
+async def test_who_is_deferred_is_tried_again_by_whichever_worker_and_all_is_settled(
+    postgres: PostgresServer, config: Config
+) -> None:
+    place = postgres.ready()
+    queue(config, place, 120)
+    greylisting = once("RCPT", "450 4.2.0 come back")
+
+    def some(talk: Talk, command: str, argument: str) -> str | None:
+        return greylisting(talk, command, argument) if "7@" in argument else None
+
+    async with serving(RelayServer(script=some)) as relay:
+        all_sent = reaching(relay, 120)
+        async with working(config, place, relay.url), working(config, place, relay.url):
+            await all_sent.wait()
+    assert set(relay.counts.values()) == {1}
+    assert by_state(place).keys() == {"sent"}
+    assert execute(place, "SELECT queued FROM issues") == [(None,)]
+
+
+def test_what_comes_too_late_is_not_taken(postgres: PostgresServer, config: Config) -> None:
+    place = postgres.ready()
+    queue(config, place, 10, send_before=1.0)
+    [(number, job)] = execute(place, "SELECT number, job FROM shards")
+    keeper = Keeper(PostgresDatabase(place), 100)
+    assert keeper.take(number, job) is None
+    keeper.leave()
+    assert execute(place, "SELECT worker, job FROM shards") == [(None, None)]
+
+
+def test_a_dead_worker_s_shard_is_queued_anew_and_who_was_being_sent_to_is_unknown(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = postgres.ready()
+    queue(config, place, 150)
+    (number, job), _ = execute(place, "SELECT number, job FROM shards ORDER BY number")
+    dead = Keeper(PostgresDatabase(place), 100)
+    assert dead.take(number, job) is not None
+    execute(place, "UPDATE deliveries SET state = 'sending' WHERE id = (SELECT min(id) FROM deliveries)")
+    execute(place, "UPDATE workers SET pid = 99999999")
+    monkeypatch.setattr("newsletter.delivery.ledger.postgres.worker.BEAT", 0.0)
+    monkeypatch.setattr("newsletter.delivery.ledger.postgres.worker.SWEEP", 0.0)
+    living = Keeper(PostgresDatabase(place), 100)
+    living.look_after()
+    [(epoch, worker, anew)] = execute(place, f"SELECT epoch, worker, job FROM shards WHERE number = {number}")
+    assert (epoch, worker) == (2, None)
+    assert anew not in (None, job)
+    assert len(by_state(place)["unknown"]) == 1
+    assert living.take(number, job) is None  # a job of before tells nothing
+    assert living.take(number, anew) is not None
+    living.leave()
+    dead.leave()

@@ -42,7 +42,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
     Raises NewsletterError where there is no such issue.
     """
     columns = (issues.c.number, issues.c.id, issues.c.post, issues.c.subject, issues.c.created, issues.c.git_commit)
-    query = select(*columns, issues.c.state, issues.c.starts, issues.c.send_before)
+    query = select(*columns, issues.c.state, issues.c.starts, issues.c.send_before, issues.c.queued)
     owners = select(leases).where(leases.c.owner != "")
     counts = select(deliveries.c.issue, deliveries.c.state, func.count()).group_by(
         deliveries.c.issue, deliveries.c.state
@@ -63,7 +63,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
                 "send_before": _iso(row.send_before) if row.send_before is not None else None, "sender": None,
             }  # fmt: skip
             if engine.dialect.name == "postgresql":
-                found[row.number]["workers"] = []
+                found[row.number] |= {"queued": row.queued is not None, "workers": []}
         for number, state, count in connection.execute(counts):
             if number in found:
                 found[number][state] = count
@@ -82,26 +82,27 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
             if row.issue in by_id and is_alive(owner, row.heartbeat, here, time.time()):
                 by_id[row.issue]["sender"] = {"host": row.host, "pid": row.pid, "since": _iso(row.since)}
         if engine.dialect.name == "postgresql":
-            for number, worker in _workers(connection, here):
-                if number in found:
-                    found[number]["workers"].append(worker)
+            for one in found.values():
+                one["workers"] = _workers(connection, one["issue"], here) if one["queued"] else []
     return list(found.values())
 
 
-def _workers(connection: Connection, here: Process) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Who of the living workers has how many shards, by the number of the issue."""
+def _workers(connection: Connection, issue_id: str, here: Process) -> list[dict[str, Any]]:
+    """The living workers, with how many shards of an issue each holds just now."""
     table = workers.c
-    process = (table.host, table.boot, table.pid, table.process)
-    query = (
-        select(shards.c.issue, func.count(), table.since, table.heartbeat, *process)
-        .join(shards, shards.c.worker == table.number)
-        .group_by(shards.c.issue, table.number)
-        .order_by(shards.c.issue, table.number)
+    held = (
+        select(func.count())
+        .select_from(shards.join(issues))
+        .where(shards.c.worker == table.number, issues.c.id == issue_id)
+        .scalar_subquery()
     )
-    for issue, count, since, heartbeat, *owner in connection.execute(query):
-        one = Process(*owner)
+    found = []
+    query = select(held, table.since, table.heartbeat, table.host, table.boot, table.pid, table.process)
+    for count, since, heartbeat, *process in connection.execute(query.order_by(table.number)):
+        one = Process(*process)
         if is_alive(one, heartbeat, here, time.time()):
-            yield issue, {"host": one.host, "pid": one.pid, "since": _iso(since), "shards": count}
+            found.append({"host": one.host, "pid": one.pid, "since": _iso(since), "shards": count})
+    return found
 
 
 def unknown_names(engine: Engine, issue_id: str, most: int) -> tuple[str, ...]:

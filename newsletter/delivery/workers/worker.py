@@ -233,8 +233,10 @@ class Worker:
         now, self.progress = self.progress, None
         counts = {state: getattr(now, state) for state in COUNTED} if now is not None else {}
         self.totals.update(counts)
-        said = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "nobody sent to"
-        self._tell(f"{issue_id}: {said}" + (f"; {report.stopped}" if report.stopped is not None else ""))
+        said = [", ".join(f"{count:,} {state}" for state, count in counts.items() if count)]
+        said += [str(report.stopped)] if report.stopped is not None else []
+        if any(said):
+            self._tell(f"{issue_id}: {'; '.join(filter(None, said))}")
         if report.stopped is None:
             self._rest = 0.0
         elif not isinstance(report.stopped, Cancelled | TooLate | ShardLost):

@@ -38,7 +38,7 @@ class Reconnecting:
 
     def execute(self, query: str, **named: Any) -> "psycopg.Cursor[tuple[Any, ...]]":
         """Run a query with `:name` for each value."""
-        return self.db.execute(_pyformat(query), named)
+        return execute_on(self.db, query, **named)
 
     def again(self, step: Callable[[], _Answer]) -> _Answer:
         """Do `step`; where the server goes away meanwhile, wait for it and do it again. Raises NewsletterError."""
@@ -76,6 +76,13 @@ class Reconnecting:
                     raise
             self._pause(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def execute_on(
+    db: "psycopg.Connection[tuple[Any, ...]]", query: str, **named: Any
+) -> "psycopg.Cursor[tuple[Any, ...]]":
+    """Run a query with `:name` for each value on a connection of somebody else's."""
+    return db.execute(_pyformat(query), named)
 
 
 @functools.cache

@@ -92,6 +92,12 @@ def enqueue(db: queue.QueueConnection, execute: Execute, issue: int, numbers: Se
         )  # fmt: skip
 
 
+def requeue(db: queue.QueueConnection, execute: Execute, issue: int) -> None:
+    """Queue the shards that wait for an issue to run, now that it does."""
+    query = "SELECT number FROM shards WHERE issue = :issue AND worker IS NULL AND job IS NULL FOR UPDATE"
+    enqueue(db, execute, issue, [row[0] for row in execute(query, issue=issue).fetchall()])
+
+
 def drop_free(db: queue.QueueConnection, execute: Execute, issue: int) -> None:
     """Delete the shards of an issue that nobody has taken, and their jobs."""
     rows = execute("DELETE FROM shards WHERE issue = :issue AND worker IS NULL RETURNING job", issue=issue).fetchall()
@@ -99,14 +105,18 @@ def drop_free(db: queue.QueueConnection, execute: Execute, issue: int) -> None:
 
 
 def take(execute: Execute, worker: int, number: int, job: int, held: Collection[int]) -> Shard | None:
-    """Take the shard that a job is about; None where it is no longer to be had, or its issue is not to run."""
+    """Take the shard that a job is about; None where it is no longer to be had, or its issue does not run just now."""
     query = (
         f"UPDATE shards s SET epoch = epoch + 1, worker = :worker, serial = 0 WHERE number = :number AND job = :job"
         f" AND {_MINE} AND EXISTS (SELECT 1 FROM issues i WHERE i.number = s.issue AND i.state = 'running'"
         f" AND (i.send_before IS NULL OR i.send_before > {_NOW})) RETURNING {_COLUMNS}"
     )
     row = execute(query, worker=worker, number=number, job=job, held=list(held)).fetchone()
-    return Shard(*row) if row is not None else None
+    if row is None:  # its job ends here; `requeue` makes another one
+        waits = "UPDATE shards SET job = NULL WHERE number = :number AND job = :job AND worker IS NULL"
+        execute(waits, number=number, job=job)
+        return None
+    return Shard(*row)
 
 
 def pull(db: queue.QueueConnection, execute: Execute, worker: int, issue: int, held: Collection[int]) -> Shard | None:
@@ -214,6 +224,10 @@ def sweep(db: queue.QueueConnection, execute: Execute, here: Process, now: float
         "SELECT number FROM shards WHERE worker IS NOT NULL AND worker NOT IN (SELECT number FROM workers) FOR UPDATE"
     ).fetchall()
     _let_go(db, execute, [row[0] for row in orphans], now)
+    for (issue,) in execute(
+        "SELECT DISTINCT s.issue FROM shards s JOIN issues i ON i.number = s.issue WHERE i.state = 'cancelled'"
+    ).fetchall():
+        drop_free(db, execute, issue)
     free = execute(
         "SELECT s.number, s.issue, s.job FROM shards s JOIN issues i ON i.number = s.issue WHERE s.worker IS NULL"
         " AND i.state = 'running' AND i.queued IS NOT NULL AND coalesce(i.send_before, :now + 1) > :now"

@@ -16,6 +16,7 @@ from newsletter.delivery.ledger.postgres.hand import Hand
 from newsletter.delivery.ledger.postgres.ledger import HURRY, SWEEP, PostgresLedger
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
 from newsletter.delivery.ledger.postgres.shards import Shard
+from newsletter.errors import TryAgainLater
 from newsletter.state.postgres import PostgresDatabase
 
 BEAT = 10.0
@@ -34,6 +35,7 @@ class Keeper:
         self._reconnecting = Reconnecting(database, time.sleep)
         self._reconnecting.patience = float("inf")
         self._lock = threading.Lock()
+        self._has_left = False
         self._beaten = self._swept = time.monotonic()
         self._together(lambda: queue.prepare(self._reconnecting.db))
         self.number = self._together(lambda: shards.register(self._reconnecting.execute, self._here))
@@ -49,6 +51,8 @@ class Keeper:
 
     def _together(self, step: Callable[[], _Step]) -> _Step:
         with self._lock:
+            if self._has_left:
+                raise TryAgainLater("this worker has left")
             return self._reconnecting.together(step)
 
     def take(self, number: int, job: int) -> Shard | None:
@@ -92,8 +96,12 @@ class Keeper:
 
     def leave(self) -> None:
         """Be a worker no longer. What it holds must be given back before."""
-        self._together(lambda: shards.leave(self._reconnecting.execute, self.number))
-        self._reconnecting.close()
+        try:
+            self._together(lambda: shards.leave(self._reconnecting.execute, self.number))
+        finally:
+            with self._lock:  # whoever is looked after last is done by then
+                self._has_left = True
+                self._reconnecting.close()
 
 
 class WorkerLedger(PostgresLedger):
