@@ -43,11 +43,13 @@ EXPORTS = {
     ),
     "substack": Export(
         {
+            "email_list_new.csv": "Email,Name,Stripe plan,Cancel date,Start date,Paid upgrade date,Activity,Type\n"
+            "cleo@example.org,Cleo,,2025-05-01T00:00:00.000Z,2025-02-01T00:00:00.000Z,2025-03-01T00:00:00.000Z,3,Free\n",
             "email_list.csv": "email,active_subscription,expiry,plan,email_disabled,digest_enabled,created_at,first_payment_at\n"
             "zoe@example.org,false,,other,false,false,2023-01-02T03:04:05.000Z,\n"
-            "gone@example.org,false,,other,true,false,2023-01-01T00:00:00.000Z,\n"
+            "gone@example.org,false,,other,true,false,2023-01-01T00:00:00.000Z,\n",
         },
-        {"zoe@example.org": ("", [], "2023-01-02T03:04:05Z")},
+        {"zoe@example.org": ("", [], "2023-01-02T03:04:05Z"), "cleo@example.org": ("Cleo", [], "2025-02-01")},
         {"gone@example.org": "unsubscribe"},
     ),
     "ghost": Export(
@@ -111,11 +113,11 @@ EXPORTS = {
     ),
     "brevo": Export(
         {
-            "brevo.csv": "CONTACT ID;EMAIL;LASTNAME;FIRSTNAME;SMS;BLACKLISTED;DOUBLE_OPT-IN;ADDED_TIME;MODIFIED_TIME\n"
-            "1;zoe@example.org;Graz;Zoe;;No;Yes;2023-01-01 10:00:00;2023-02-01 10:00:00\n"
-            "2;gone@example.org;Gone;;;Yes;Yes;2023-01-01 10:00:00;2023-02-01 10:00:00\n"
+            "brevo.csv": "CONTACT ID;EMAIL;LASTNAME;FIRSTNAME;SMS;EMAIL_BLACKLISTED;SMS_BLACKLISTED;DOUBLE_OPT-IN;ADDED_TIME;MODIFIED_TIME\n"
+            "1;zoe@example.org;Graz;Zoe;;No;Yes;Yes;18-06-2024 09:30;13-07-2024 10:00\n"
+            "2;gone@example.org;Gone;;;Yes;No;Yes;18-06-2024;28-01-2026\n",
         },
-        {"zoe@example.org": ("Zoe Graz", [], "2023-01-01T10:00:00Z")},
+        {"zoe@example.org": ("Zoe Graz", [], "2024-06-18T09:30:00Z")},
         {"gone@example.org": "unsubscribe"},
     ),
 }

@@ -35,6 +35,7 @@ class House:
     states: Mapping[str, Mapping[str, Fate]] = field(default_factory=dict)  # column: its value in lower case: fate
     filled: Mapping[str, Fate] = field(default_factory=dict)  # column: fate where it is not empty
     file_names: Mapping[str, Fate] = field(default_factory=dict)  # what the file is called, where that alone tells
+    day_first: bool = False  # its days are written like 18-06-2024
     guarded: bool = True  # an apostrophe may keep a spreadsheet from taking a cell for a formula
 
 
@@ -110,7 +111,7 @@ HOUSES: dict[str, House] = {
     "buttondown": House(
         marks=_marks("subscriber_type", "unsubscription_date", "type creation_date"),
         joined=("creation_date", "created_at"),
-        left=("unsubscription_date", "churn_date"),
+        left=("unsubscription_date", "undeliverability_date", "churn_date"),
         occasion=("unsubscription_reason",),
         unpacked=("metadata",),
         dropped=frozenset(("id", "secondary_id", "ip_address", "avatar_url")),
@@ -158,6 +159,7 @@ HOUSES: dict[str, House] = {
         ),
         joined=("added_time", "createdat", "created_at"),
         left=("unsubscribed_at", "modified_time"),
+        day_first=True,
         dropped=frozenset(("contact_id", "id", "modified_time", "_listids", "listids")),
         states={
             **{name: {**_all(_TRUE, "unsubscribe"), **_STATES} for name in _BLOCKED},

@@ -7,7 +7,7 @@ each column in one go. Which rows a file has is `reader`'s business, what the co
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from json.encoder import encode_basestring as quoted
 
 from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address, split_mailbox
@@ -59,7 +59,8 @@ class People:
         split = split_any_tags if house.marks else split_tags
         self._tags = names.index(tags) if tags is not None else None
         self._tag_cell = lru_cache(_SAMPLE)(lambda text: quoted(join_tags(split(text))))
-        self._day_cell = lru_cache(_SAMPLE)(lambda text: quoted(_day(text)))
+        self._moment = partial(read_moment, day_first=house.day_first)
+        self._day_cell = lru_cache(_SAMPLE)(lambda text: quoted(self._day(text)))
         special = {"", "email", "name", TAGS, JOINED}
         self._kept = [number for number, name in enumerate(mapping) if name not in special]
         packed = [*(mapping[number] for number in self._kept)]
@@ -114,7 +115,7 @@ class People:
             if fate == "subscriber":
                 yield person
                 continue
-            moments = (read_moment(row[number]) for number in self._left if row[number])
+            moments = (self._moment(row[number]) for number in self._left if row[number])
             moment = next(filter(None, moments), None)
             why = next((row[number] for number in self._occasion if row[number]), "")
             outsiders.append((*person, fate, moment.timestamp() if moment else 0.0, why[:200]))
@@ -127,6 +128,17 @@ class People:
             return list(map(" ".join, map(str.split, cells[self._parts[0]])))
         parts = zip(*(cells[part] for part in self._parts), strict=True)
         return list(map(" ".join, map(str.split, map(" ".join, parts))))
+
+    def _day(self, text: str) -> str:
+        """When somebody joined, as ISO 8601: a day where the file says no more; as written where it is no moment."""
+        if len(text) == 10 and text[4] == text[7] == "-":
+            return text
+        moment = self._moment(text)
+        if moment is None:
+            return text
+        if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
+            return f"{moment:%Y-%m-%d}"
+        return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def _columns(self, cells: Sequence[list[str]]) -> list[str]:
         """The further columns, as JSON objects."""
@@ -161,15 +173,3 @@ def _address(written: str) -> tuple[str, str]:
             name, address = split_mailbox(written)
             return address, name
         raise
-
-
-def _day(text: str) -> str:
-    """When somebody joined, as ISO 8601: a day where the file says no more; as written where it is no moment."""
-    if len(text) == 10 and text[4] == text[7] == "-":
-        return text
-    moment = read_moment(text)
-    if moment is None:
-        return text
-    if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
-        return f"{moment:%Y-%m-%d}"
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
