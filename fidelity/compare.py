@@ -38,17 +38,27 @@ def _each(undo: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
     return lambda words: [undo(word) for word in words]
 
 
-def _no_paragraphs(words: list[str]) -> list[str]:
-    kept: list[str] = []
-    opened: list[str] = []
-    for word in words:
-        if re.fullmatch(r"a:.*\(|[a-z][\w:]*\(", word):
-            opened.append(word)
-        elif word == ")" and opened and opened.pop() == "p(":
-            continue
-        if word != "p(":
-            kept.append(word)
-    return kept
+def _without(*marks: str) -> Callable[[list[str]], list[str]]:
+    """Takes these elements away and leaves what is in them."""
+
+    def undo(words: list[str]) -> list[str]:
+        kept: list[str] = []
+        opened: list[str] = []
+        for word in words:
+            if re.fullmatch(r"a:.*\(|[a-z][\w:]*\(", word):
+                opened.append(word)
+            elif word == ")" and opened and opened.pop() in marks:
+                continue
+            if word not in marks:
+                kept.append(word)
+        return kept
+
+    return undo
+
+
+def _plain_alerts(words: list[str]) -> list[str]:
+    named = (re.sub(r"\[!(\w+)\]", lambda kind: kind[1].capitalize(), word) for word in words)
+    return _without("blockquote(", "p(")(list(named))
 
 
 def _no_tags(word: str) -> str:
@@ -83,7 +93,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("emphasis in a link is set in emphasis too", "jekyll", r"[*_].*\[[^\]]*[*_]"),
     Reason("emphasis does not reach out of a link's words", "jekyll", r"\[[^\]]*[*_][^\]]*\][(\[]"),
     Reason("a line that begins with a blank and a tab is a paragraph", "jekyll", r"(?m)^[ >\d.*+-]* +\t",
-           _no_paragraphs),
+           _without("p(")),
     Reason("characters have HTML5's names", "jekyll", r"&(?:#X|[A-Za-z])", _each(unescape)),
     Reason("a picture's description has its words apart and its quotes decoded", "hugo", r"!\[", _each(_plain_alt)),
     Reason("dashes that go on lazily with the paragraph of an item or a meaning are dashes", "hugo",
@@ -107,7 +117,11 @@ REASONS: tuple[Reason, ...] = (
     Reason(_EXTRAS, "plain", r"(?m)\{:|^[ >\d.*+-]*:[ \t]|^[ \t>\d.*+-]*\|.*\|[ \t]*$|markdown=|\$\$",
            without=Grammar("commonmark", definitions=False)),
     Reason(_EXTRAS, "plain", r"(?m)^\*\[|^(?:!!!|\?\?\?)|\[!\w+\]"),
-    Reason("notes that begin with !!! and GitHub's alerts are notes", "jekyll hugo", r"(?m)^ {0,3}!!!|\[!\w+\]"),
+    Reason("notes that begin with !!! are notes", "jekyll hugo", r"(?m)^ {0,3}!!!"),
+    Reason("a currency's sign is a letter to emphasis", "hugo", r"[*_]+[€£¥¢₹₩₽]"),
+    Reason("a heading's id has no number of its notes", "hugo", r"(?m)^[ >]*#+[ \t].*\[\^"),
+    Reason("GitHub's alerts are notes", "jekyll hugo", r"\[!\w+\]", _plain_alerts),
+    Reason("a link's definition is one above a meaning too", "hugo", r"\[[^\]\n]+\]:.*\n[ >]*:[ \t]"),
     Reason("<!-- more --> with blanks parts the post as <!--more--> does", "hugo", r"<!--[ \t]+more|more[ \t]+-->"),
     Reason("abbreviations are taken in Hugo's posts too", "hugo", r"(?m)^\*\["),
     Reason("a sign behind a backslash is no part of a bare address", "plain", r"\\[+._-]\S*@"),

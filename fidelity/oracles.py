@@ -42,7 +42,16 @@ class KramdownOracle:
 
 
 class HugoOracle:
-    """A site of as many posts as are asked for, built once."""
+    """A site of as many posts as are asked for, built once, by Hugo's `command`."""
+
+    def __init__(self, command: str = "hugo") -> None:
+        self.command = command
+
+    @property
+    def version(self) -> str:
+        """Hugo and its number."""
+        told = subprocess.run([self.command, "version"], capture_output=True, text=True, check=True).stdout
+        return "hugo " + told.split()[1].lstrip("v").partition("-")[0]
 
     def __call__(self, sources: Sequence[str]) -> list[str]:
         with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +64,7 @@ class HugoOracle:
                 (root / f"content/posts/p{number}.md").write_text(
                     "---\ntitle: t\n---\n" + source, encoding="utf-8", newline=""
                 )
-            built = subprocess.run(["hugo", "--quiet"], cwd=root, capture_output=True, text=True)
+            built = subprocess.run([self.command, "--quiet"], cwd=root, capture_output=True, text=True)
             if built.returncode:
                 raise RuntimeError(built.stderr)
             pages = [root / f"public/posts/p{number}/index.html" for number in range(len(sources))]

@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fresh", type=float, default=0, help="seconds for each dialect of texts from seeds of today")
     parser.add_argument("--dialect", choices=sorted(ORACLES), action="append")
+    parser.add_argument(
+        "--newer-hugo", type=Path, help="a second Hugo, whose goldmark is newer; skipped where it isn't"
+    )
     chosen = parser.parse_args()
     own, made = inputs.own(), inputs.random(chosen.random, chosen.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -41,36 +44,41 @@ def main() -> None:
     report = ["# What we make of Markdown, beside the generators", "", _ABOUT, "",
               "| dialect | inputs | same | better on purpose | different |", "|---|---|---|---|---|"]  # fmt: skip
     found: list[str] = []
-    for dialect in chosen.dialect or sorted(ORACLES):
-        court = _Court(dialect)
-        given = [("our own", list(own.values())), ("standards", standards), (f"random, seed {chosen.seed}", made)]
-        for name, sources in chain(given, court.fresh(chosen.fresh)):
+    given = [("our own", list(own.values())), ("standards", standards), (f"random, seed {chosen.seed}", made)]
+    courts = [_Court(dialect) for dialect in chosen.dialect or sorted(ORACLES)]
+    if chosen.newer_hugo and chosen.newer_hugo.exists():
+        courts.append(_Court("hugo", HugoOracle(str(chosen.newer_hugo.resolve()))))
+    for court in courts:
+        for name, sources in chain(given, court.fresh(chosen.fresh) if court.first else ()):
             verdicts = court.judge(sources)
             counts = Counter(verdict.kind for verdict in verdicts)
             figures = (str(counts[kind]) for kind in ("same", "better", "different"))
-            row = f"| {' | '.join([f'{dialect}, {name}', str(len(sources)), *figures])} |"
+            row = f"| {' | '.join([f'{court.name}, {name}', str(len(sources)), *figures])} |"
             report.append(row)
             print(row, flush=True)
             different = [
                 source for source, verdict in zip(sources, verdicts, strict=True) if verdict.kind == "different"
             ]
-            found += court.smallest(different, f"{dialect}, {name}")
-        court.keep_answers(own)
+            found += court.smallest(different, f"{court.name}, {name}")
+        if court.first:
+            court.keep_answers(own)
         court.oracle.close()
     text = "\n".join([*report, "", "## Different, as small as it gets", "", *found])
     (HERE / "RESULTS.md").write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
 _ABOUT = """Written by `make fidelity`. Compared by structure: words, headings, lists, tables, code, links, pictures,
-notes, emphasis. Real: kramdown with its GFM parser as Jekyll sets it up, Hugo's goldmark, cmark-gfm, of Debian. What is
-better on purpose, and why, is in docs/reference/markdown.md."""
+notes, emphasis. Real: kramdown with its GFM parser as Jekyll sets it up, Hugo's goldmark, cmark-gfm, of Debian; a
+newer Hugo besides, by its number. What is better on purpose, and why, is in docs/reference/markdown.md."""
 
 
 class _Court:
-    """A dialect's judge with its oracle."""
+    """A dialect's judge with its oracle, or with a second one of a newer version."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect, self.judge_, self.oracle = dialect, Judge(dialect), ORACLES[dialect]()
+    def __init__(self, dialect: Dialect, newer: HugoOracle | None = None) -> None:
+        self.dialect, self.judge_, self.first = dialect, Judge(dialect), newer is None
+        self.oracle = newer or ORACLES[dialect]()
+        self.name = newer.version if newer else str(dialect)
 
     def real(self, sources: Sequence[str]) -> list[list[str]]:
         """The generator's structures."""

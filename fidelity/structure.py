@@ -79,6 +79,8 @@ class _Reader:
             pass  # a footnote's way back
         elif tag == "thead" and not (element.text_content() or "").strip() and element.find(".//img") is None:
             pass  # a table's empty header is left out
+        elif tag == "p" and element.getparent().tag == "figcaption":
+            self.inside(element)  # Hugo's figures have one, ours have not
         elif tag == "pre":
             self.mark("pre[" + (element.text_content() or "").strip("\n") + "]")
         elif tag == "code":

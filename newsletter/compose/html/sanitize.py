@@ -67,7 +67,7 @@ def sanitize(html: str, absolute: Callable[[str], str], sized: Sized | None = No
     Raises NewsletterError for elements that stand too deep in one another.
     """
     parser = _Sanitizer(absolute, sized)
-    parser.feed(_AMPERSAND.sub(_escaped, _few_open_comments(html)))
+    parser.feed(_AMPERSAND.sub(_escaped, _no_open_tags(_few_open_comments(html))))
     parser.close()
     return parser.result()
 
@@ -78,6 +78,12 @@ def _few_open_comments(html: str) -> str:
     if html.count("<!--", rest) <= _OPEN_COMMENTS:
         return html
     return html[:rest] + html[rest:].replace("<!--", "&lt;!--")
+
+
+def _no_open_tags(html: str) -> str:
+    """Behind the last `>` no tag ends, and none is looked for."""
+    rest = html.rfind(">") + 1
+    return html[:rest] + html[rest:].replace("<", "&lt;")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from newsletter.compose.markdown.extras import (
     ALERT,
     ATTRIBUTES,
     FOOTNOTE,
+    GOLDMARK_ATTRIBUTES,
     abbreviation,
     extension,
     math,
@@ -102,6 +103,8 @@ class CommonMark(Blocks):
             return end
         if abbreviation(text, self.md.abbreviations):
             return at + 1
+        if self.md.grammar.attributes and GOLDMARK_ATTRIBUTES.match(text):
+            return at + 1
         if self.md.grammar.kramdown:
             if end := extension(self, parent, lines, at, text) or math(self, parent, lines, at, text):
                 return end
@@ -180,6 +183,8 @@ class CommonMark(Blocks):
             return html_block([text], 0, text, in_paragraph=True) > 0
         if start == "[":
             return FOOTNOTE.match(text) is not None
+        if start == "{":
+            return self.md.grammar.attributes and GOLDMARK_ATTRIBUTES.match(text) is not None
         item = ITEM.match(text)
         return item is not None and bool(text[item.end() :].strip(" \t")) and (bool(item[1]) or item[2] == "1")
 

@@ -16,6 +16,7 @@ FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:[ \t]*(.*)")
 ADMONITION = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+([\w-]+(?: +[\w-]+)*)(?:[ \t]+(\"[^\"]*\"))?[ \t]*\Z")
 ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*\Z", re.IGNORECASE)
 ATTRIBUTES = re.compile(r"\{:(?![:/])[^{}\n]*\}[ \t]*\Z")
+GOLDMARK_ATTRIBUTES = re.compile(r"\{[ \t]*(?:[.#][\w-]+|[\w-]+=)[^{}\n]*\}[ \t]*\Z")
 _EXTENSION = re.compile(r"\{::(comment|nomarkdown|options)\b[^{}\n]*?(/?)\}[ \t]*")
 _ABBREVIATION = re.compile(r"\*\[([^\]\\]+)\][ ]?:[ \t]*(.+?)[ \t]*\Z")
 

@@ -39,6 +39,7 @@ class Grammar:
     typography: Literal["kramdown", "goldmark", ""] = "kramdown"
     gfm: bool = True  # of kramdown: its GFM parser's fences, strikes and tasks
     lists_in_paragraphs: bool = False  # of kramdown: lists, headings and quotes end no paragraph
+    attributes: bool = False  # of goldmark: a line of them behind a block
     goldmark: bool = False  # Hugo's own word of what a bare address is, and of `<!--more-->`
     signs: bool = True  # of typography: dashes, ellipses and guillemets, not quotes alone
     symbols: tuple[tuple[str, str], ...] = ()  # of kramdown: what the site writes for a sign
@@ -88,6 +89,7 @@ def _hugo(config: Any) -> Grammar:
     return Grammar(
         "commonmark",
         goldmark=True,
+        attributes=setting("parser", "attribute", "block", default=False) is True,
         unsafe=setting("renderer", "unsafe", default=False) is True,
         definitions=setting("extensions", "definitionList", default=True) is not False,
         linkify=setting("extensions", "linkify", default=True) is not False,

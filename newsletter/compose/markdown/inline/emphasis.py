@@ -6,7 +6,7 @@ section 6.2 and the appendix, "process emphasis".
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 _ASCII = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
@@ -119,7 +119,7 @@ class KramdownEmphasis:
         while at < len(self.nodes):
             run = self.nodes[at]
             if not isinstance(run, Run) or run.mark == "~":
-                out.append(run)
+                out.append(replace(run) if isinstance(run, Run) else run)  # pairing counts its marks down
                 at, used = at + 1, 0
                 continue
             left = run.count - used

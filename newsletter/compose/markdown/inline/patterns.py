@@ -173,6 +173,10 @@ class Break(_Pattern):
         return Element("br"), start, m.end(0)
 
 
+_BEFORE_QUOTE = re.compile(r"[\"“”‘’«»、。《》「」『』【】！（），：；？]")
+"""What ends an address where it is none on the blog, and other scripts write no blank behind it."""
+
+
 class BareAddress(_Pattern):
     """A web address in the text is a link, as on GitHub; punctuation after it isn't part of it."""
 
@@ -184,7 +188,7 @@ class BareAddress(_Pattern):
         lax = grammar.name == "commonmark" and not grammar.goldmark and m[0][0] != "w"  # cmark-gfm asks for no more
         if before and (before.isalnum() if lax else not before.isspace() and before not in "*_~("):
             return NOTHING
-        address = m[0]
+        address = _BEFORE_QUOTE.split(m[0], maxsplit=1)[0] if grammar.name == "kramdown" else m[0]
         while address:
             if entity := re.search(r"&[A-Za-z0-9]+;\Z", address):
                 address = address[: entity.start()]
