@@ -138,6 +138,8 @@ class PlannedRun:
             again = f" --again {shlex.quote(options.again)}" if options.again else ""
             command = f"newsletter send {shlex.quote(options.post)}{again}"
             show_report(self.plan, report, rehearsal, arrived, self.prepared, command)
+            if self._overall is not None and self._overall.others and (report.interrupted or report.stopped):
+                note(f"other workers go on; `newsletter pause {shlex.quote(issue.id)}` holds them")
         return exit_code(self.plan, report)
 
     async def _begin(self, stop: asyncio.Event, shown: contextlib.ExitStack) -> "Plan | None":

@@ -1,6 +1,8 @@
 """`worker`: deliver what is queued, beside as many others as there are."""
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +13,7 @@ from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.config.settings import Config
+    from newsletter.delivery.workers.worker import Worker
     from newsletter.state.postgres import PostgresDatabase
 
 _STOPPING = "stopping: what is under way is finished, 30 s at most, the rest given back; Ctrl-C again stops at once"
@@ -31,6 +34,10 @@ def worker(
     ] = None,
     rate: Annotated[
         str | None, typer.Option("--rate", metavar="R", help='Such as 14/s, "14/s 50000/d", "ramp 500/d x1.5".')
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="The address of --port.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Answer /health and /metrics there.")
     ] = None,
     log_format: LogFormatOption = LogFormat.text,
     log_addresses: LogAddressesOption = False,
@@ -70,7 +77,8 @@ def worker(
                 event("ready", worker=one.number)
             else:
                 say(f"worker {one.number} waits for what is queued in {database.name}; Ctrl-C stops it")
-            await one.run(stop, abort)
+            async with _answering(one, host, port):
+                await one.run(stop, abort)
 
     run_async(run())
 
@@ -89,6 +97,28 @@ def shared_state(config: "Config", what: str) -> "PostgresDatabase":
         f"{what} needs a state that hosts can share; set [state] url to postgresql://… (`newsletter state copy` moves "
         "what is there)"
     )
+
+
+@contextlib.asynccontextmanager
+async def _answering(worker: "Worker", host: str, port: int | None) -> AsyncIterator[None]:
+    """Answer whoever watches the worker, where that is wanted."""
+    if port is None:
+        yield
+        return
+    from newsletter.web.local import bind_free
+    from newsletter.web.server import serve_app
+    from newsletter.web.worker import worker_app
+
+    stop = asyncio.Event()
+    bound = bind_free(port, host, tries=1)
+    serving = asyncio.create_task(
+        serve_app(worker_app(worker), bound, on_ready=lambda url: _tell(f"metrics: {url}metrics"), stop=stop)
+    )
+    try:
+        yield
+    finally:
+        stop.set()
+        await serving
 
 
 def _tell(text: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func, insert, select, text
 
 from newsletter.errors import NewsletterError
 from newsletter.state.database import Database
-from newsletter.state.schema import leases, metadata
+from newsletter.state.schema import issues, leases, metadata, shards
 
 _CHUNK = 1000
 
@@ -39,6 +39,9 @@ def copy_state(source: Database, target: Database) -> dict[str, int]:
             _hold(reading)
             if sent := reading.scalar(select(leases.c.issue).where(leases.c.owner != "").limit(1)):
                 raise NewsletterError(f"{sent!r} is being sent; copy it afterwards", path=source.name)
+            held = select(issues.c.id).join(shards).where(shards.c.worker.is_not(None)).limit(1)
+            if worked := reading.scalar(held):
+                raise NewsletterError(f"workers are at {worked!r}; stop them, and copy it then", path=source.name)
             for table in tables:
                 if writing.execute(select(table).limit(1)).first() is not None:
                     raise NewsletterError(f"is not empty (it has {table.name}); name an empty one", path=target.name)

@@ -72,7 +72,7 @@ async def test_two_workers_share_an_issue_and_leave_nothing_behind(postgres: Pos
         reached = reaching(relay, 600)
         async with working(config, place, relay.url) as one, working(config, place, relay.url) as two:
             await reached.wait()
-    assert one.totals["sent"] + two.totals["sent"] == 600
+    assert one.counts()["sent"] + two.counts()["sent"] == 600
     assert set(relay.counts.values()) == {1}
     assert by_state(place).keys() == {"sent"}
     assert execute(place, "SELECT queued FROM issues") == [(None,)]

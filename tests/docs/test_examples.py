@@ -152,7 +152,7 @@ def test_every_service_of_a_compose_file_is_a_command_of_ours_that_writes_below_
     assert services["serve"]["ports"] == ["127.0.0.1:8000:8000"]  # the world comes by the proxy
 
 
-@pytest.mark.parametrize("unit", ["host/newsletter-serve.service"])
+@pytest.mark.parametrize("unit", ["host/newsletter-serve.service", "postgresql/newsletter-worker@.service"])
 def test_a_unit_runs_a_command_of_ours_and_systemd_takes_it(tmp_path: Path, unit: str) -> None:
     text = (EXAMPLES / unit).read_text()
     program = "/srv/newsletter/.venv/bin/newsletter"

@@ -1,10 +1,12 @@
 """An issue as a whole, where other workers send it too: its counts since it was planned, beside our own run's."""
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -26,7 +28,7 @@ class Overall:
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self._engine = engine
         self._issue = plan.issue.id
-        self._now: Mapping[str, int] = issue_counts(engine, self._issue)[0]
+        self._now: Mapping[str, Any] = issue_counts(engine, self._issue)[0]
         self._before = {
             "sent": plan.already_sent,
             "failed": 0 if plan.retry_failed else plan.failed,
@@ -46,6 +48,11 @@ class Overall:
         """Count now."""
         self._now = issue_counts(self._engine, self._issue)[0]
         self._history.append((time.monotonic(), self._now["sent"]))
+
+    @property
+    def others(self) -> bool:
+        """Whether other workers were there when it was counted last."""
+        return any(one["pid"] != os.getpid() for one in self._now["workers"])
 
     def _since(self) -> dict[str, int]:
         return {state: max(self._now[state] - self._before[state], 0) for state in _COUNTED}

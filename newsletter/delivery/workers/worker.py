@@ -80,13 +80,28 @@ class Worker:
         self._trouble = asyncio.Event()  # no shard is taken just now
         self._fatal: Exception | None = None  # what ends the worker
         self._told = ""
-        self.totals = Counter[str]()  # by state, of the runs that have ended
-        self.progress: Progress | None = None  # of the run that goes
+        self._totals = Counter[str]()  # by state, of the runs that have ended
+        self._progress: Progress | None = None  # of the run that goes
 
     @property
     def number(self) -> int:
         """What this worker is called among the workers."""
         return self._keeper.number
+
+    @property
+    def away(self) -> str:
+        """Why the database can't be reached just now."""
+        return self._keeper.away
+
+    @property
+    def rate(self) -> float:
+        """Messages a second, lately."""
+        return self._progress.rate if self._progress is not None else 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Recipients by state since the worker began."""
+        now = self._progress
+        return {one: self._totals[one] + (getattr(now, one) if now is not None else 0) for one in COUNTED}
 
     @property
     def shards_in_hand(self) -> int:
@@ -144,10 +159,14 @@ class Worker:
     async def _keep(self) -> None:
         """Look after the worker's own row, and after others'."""
         while True:
-            try:
-                await asyncio.to_thread(self._keeper.look_after)
-            except NewsletterError as error:
+            looking = asyncio.create_task(asyncio.to_thread(self._keeper.look_after))
+            while not (await asyncio.wait([looking], timeout=LOOK))[0]:
+                if self._keeper.away:
+                    self._say(f"waiting: {self._keeper.away}")
+            if not looking.cancelled() and (error := looking.exception()) is not None:
                 self._say(f"waiting: {error}")
+            elif self._told.startswith("waiting: "):
+                self._say("goes on")
             await asyncio.sleep(LOOK)
 
     async def _send(self, number: int, job: int) -> None:
@@ -219,7 +238,7 @@ class Worker:
         stop = asyncio.Event()
 
         def on_progress(now: Progress) -> None:
-            self.progress = now
+            self._progress = now
             if self._stop.is_set() or now.state == "paused":
                 stop.set()
 
@@ -230,9 +249,9 @@ class Worker:
 
     def _ended(self, issue_id: str, report: Report) -> None:
         """Count what a run did; one that a relay has ended is followed by a rest."""
-        now, self.progress = self.progress, None
+        now, self._progress = self._progress, None
         counts = {state: getattr(now, state) for state in COUNTED} if now is not None else {}
-        self.totals.update(counts)
+        self._totals.update(counts)
         said = [", ".join(f"{count:,} {state}" for state, count in counts.items() if count)]
         said += [str(report.stopped)] if report.stopped is not None else []
         if any(said):

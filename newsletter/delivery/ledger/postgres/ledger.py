@@ -94,11 +94,14 @@ class PostgresLedger(SqlLedger):
         self._reconnecting.close()
 
     def _leave(self) -> None:
-        """Hold no shard any more, and be no worker."""
+        """Hold no shard any more, and be no worker; without another one, nothing stays queued for one to come."""
         if self._worker:
             with self._reconnecting.db.transaction():
                 shards.give_back(self._reconnecting.db, self._execute, self._hand.let_go(), self.clock())
                 shards.leave(self._execute, self._worker)
+                if self._execute("SELECT 1 FROM workers LIMIT 1").fetchone() is None:
+                    shards.drop_free(self._reconnecting.db, self._execute, self._number)
+                    self._execute("UPDATE issues SET queued = NULL WHERE number = :issue", issue=self._number)
 
     def _execute(self, query: str, **named: Any) -> Any:
         return self._reconnecting.execute(query, **named)

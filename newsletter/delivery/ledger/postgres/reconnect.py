@@ -20,6 +20,7 @@ PATIENCE = 600.0
 LONGEST_PAUSE = 2.0
 _GONE = ("08", "57", "53300", "25006", "40")
 """SQLSTATEs, or how they begin: no connection, the server is shutting down, full, not the primary, a deadlock."""
+_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 _Answer = TypeVar("_Answer")
 
 
@@ -28,7 +29,7 @@ class Reconnecting:
 
     def __init__(self, database: PostgresDatabase, pause: Callable[[float], None]) -> None:
         self.database = database
-        self.db = database.connect()
+        self.db = self._connect()
         self.away = ""  # why the server can't be reached just now
         self.patience = PATIENCE
         self._pause = pause
@@ -61,13 +62,23 @@ class Reconnecting:
 
         return self.again(transaction)
 
+    def _connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A connection whose commits outlive a crash of the server, whatever is the default there."""
+        db = self.database.connect()
+        try:
+            db.execute(_DURABLE)
+        except psycopg.Error as error:
+            db.close()
+            raise self.database.explain(error) from None
+        return db
+
     def _reconnect(self) -> None:
         """Until the server is back, or `patience` ends. Raises TryAgainLater."""
         began, pause = time.monotonic(), 0.05
         self.db.close()
         while True:
             try:
-                self.db = self.database.connect()
+                self.db = self._connect()
                 self.away = ""
                 return
             except TryAgainLater as error:
