@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -22,6 +22,12 @@ from newsletter.web.public.context import Public, is_test
 KEEP = 60.0
 """Seconds for which the archive is kept before it is looked at again."""
 WRITERS = 8
+_SENT = (
+    select(deliveries.c.email, deliveries.c.name, deliveries.c.columns)
+    .join(issues, issues.c.number == deliveries.c.issue)
+    .where(issues.c.id == bindparam("issue"), deliveries.c.key == bindparam("key"))
+)
+"""Made once: every view asks it."""
 
 
 def routes(public: Public, reading: "Reading") -> list[Route]:
@@ -89,14 +95,8 @@ class Reading:
         writer = self._writer(issue_id)
         if writer is None:
             return None
-        table = deliveries.c
-        query = (
-            select(table.email, table.name, table.columns)
-            .join(issues, issues.c.number == table.issue)
-            .where(issues.c.id == issue_id, table.key == address_key(email))
-        )
         with self._public.engine.connect() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_SENT, {"issue": issue_id, "key": address_key(email)}).first()
         if row is None:
             return neutral_html(writer.issue, {})
         return writer.decoded(Subscriber(row[0], row[1], json.loads(row[2]))).html
