@@ -1,6 +1,8 @@
 """Kill a sender once, without a warning, in the middle of ten thousand; start it again; count who got it how often.
 
 A library has no ledger: the script that uses it begins again at the first. That is shown for one of them.
+
+python bench/crash.py [ROUNDS]
 """
 
 import json
@@ -15,7 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from contenders import Contender, is_here, make_newsletter
+import listmonk
+from contenders import Contender, is_here, make_newsletter, prepare
 from sinks import ENV, WORK, Sink, sink
 
 MESSAGES = 10_000
@@ -24,10 +27,13 @@ MESSAGES = 10_000
 def crashes(rounds: int) -> list[str]:
     """A table: each sender's people who got it twice, who never did, and who are named as unknown; medians."""
     lines = ["| sender, killed once in 10,000 | twice | never | named as unknown |", "|---|---|---|---|"]
-    for name in ("newsletter", "go-mail"):
-        if not is_here(name):
+    for name in ("newsletter", "listmonk", "go-mail"):
+        if not (listmonk.is_built() if name == "listmonk" else is_here(name)):
             continue
-        found = [_crash(Contender(name, MESSAGES), number) for number in range(rounds)]
+        if name == "listmonk":
+            found = [(*listmonk.crash(MESSAGES, number), 0) for number in range(rounds)]
+        else:
+            found = [_crash(Contender(name, MESSAGES), number) for number in range(rounds)]
         twice, never, unknown = (
             f"{statistics.median(values):,.0f} ({min(values):,} to {max(values):,})"
             for values in zip(*found, strict=True)
@@ -69,3 +75,8 @@ def _kill(contender: Contender, where: Sink, folder: Path, log: Path, after: int
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+if __name__ == "__main__":
+    prepare()
+    print("\n".join(crashes(int(sys.argv[1]) if len(sys.argv) > 1 else 5)))

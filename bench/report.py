@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 
+import listmonk
 from contenders import GO_MAIL, LETTRE, Run, version
 from sinks import ENV
 
@@ -39,7 +40,8 @@ def versions() -> str:
     return (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, aiosmtplib {aio}, uvloop {uv}, "
         f"Postfix {postfix}, Node {out('node', '--version')}, "
-        f"nodemailer {version('nodemailer')}, go-mail {GO_MAIL}, lettre {LETTRE}, mailmerge {version('mailmerge')}"
+        f"nodemailer {version('nodemailer')}, go-mail {GO_MAIL}, lettre {LETTRE}, listmonk {listmonk.version()}, "
+        f"mailmerge {version('mailmerge')}"
     )
 
 
