@@ -114,8 +114,8 @@ def _prepare(port: int, where: Sink, messages: int) -> None:
     relay = {
         "enabled": True, "host": where.host, "port": where.port, "auth_protocol": "none", "max_conns": 10,
         "idle_timeout": "15s", "wait_timeout": "5s", "max_msg_retries": 2, "msg_retry_delay": "10ms",
-        "tls_type": "none", "tls_skip_verify": True, "email_headers": [], "from_addresses": [], "username": "", "password": "",
-        "hello_hostname": "",
+        "tls_type": "none", "tls_skip_verify": True, "email_headers": [], "from_addresses": [], "username": "",
+        "password": "", "hello_hostname": "",
     }  # fmt: skip
     for key, value in {**_SETTINGS, "smtp": [relay]}.items():
         _asked(port, f"UPDATE settings SET value = '{json.dumps(value)}' WHERE key = '{key}'")
