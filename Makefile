@@ -60,6 +60,7 @@ bench: install debian ## measure against peers, write bench/RESULTS.md
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/pages.py
 	$(BIN)/python bench/inbox.py
+	$(BIN)/python bench/workers.py
 
 docs: install ## write the pages that are generated from the code, and build the site in build/site
 	$(BIN)/python docs/generate.py

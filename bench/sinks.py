@@ -82,8 +82,8 @@ def sink(kind: str, log: Path | None = None) -> Iterator[Sink]:
 
 
 @contextmanager
-def far_sink(round_trip: float) -> Iterator[Sink]:
-    """`fastsink` in a network namespace of its own, `round_trip` seconds away."""
+def far_sink(round_trip: float, ports: tuple[int, ...] = (2525,)) -> Iterator[Sink]:
+    """`fastsink` in a network namespace of its own, `round_trip` seconds away; the first, where there are several."""
     need({"ip": "iproute2", "sysctl": "procps"})
     with ExitStack() as stack:
         for name in (NEAR, FAR):
@@ -99,9 +99,11 @@ def far_sink(round_trip: float) -> Iterator[Sink]:
             _ip("netns", "exec", name, "sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1")
             _ip("-n", name, "addr", "add", own, "peer", peer, "dev", "dly0")
             _ip("-n", name, "link", "set", "dly0", "up")
-        stack.enter_context(_running(["ip", "netns", "exec", FAR, build("fastsink"), "2525", FAR_IP]))
+        program = build("fastsink")
+        for port in ports:
+            stack.enter_context(_running(["ip", "netns", "exec", FAR, program, str(port), FAR_IP]))
         time.sleep(0.5)
-        yield Sink(FAR_IP, 2525, ("ip", "netns", "exec", NEAR))
+        yield Sink(FAR_IP, ports[0], ("ip", "netns", "exec", NEAR))
 
 
 def has_namespaces() -> bool:
