@@ -68,7 +68,7 @@ def lazily(width: int, text: str, *, tables: bool) -> str:
     With `tables` it may make a table of the line above it, as goldmark has it.
     """
     if width >= 4:
-        return "    " + text
+        return LAZY + text
     other = SETEXT.match(text) or DEFINITION.match(text) or (text[:1] in "|:-" and not tables)
     return LAZY + text if other else text
 
@@ -94,7 +94,7 @@ class OpenParagraph:
     def feed(self, line: str) -> None:
         width, text = lead(line, self.base)
         inside = False  # an item that begins on this line
-        while text and not self.fence and (width < 4 or (self.listed and not inside)):
+        while text and not self.fence and width < 4 + (self.content if self.listed and not inside else 0):
             item = ITEM.match(text)
             if text[0] == ">":
                 width, text = lead(text[1:].removeprefix(" "))
@@ -110,6 +110,7 @@ class OpenParagraph:
             else:
                 break
         near = width < 4 + (self.content if width >= self.content else 0)  # else it is code, or goes on
+        self.html = self.html and width >= self.content
         if not text:
             self.open = self.html = self.rows = False
         elif self.fence:
@@ -121,7 +122,7 @@ class OpenParagraph:
             self.open = False
         elif width < 4 and html_block([text], 0, text, in_paragraph=self.open):
             self.html, self.open = True, False
-        elif not self.open and width >= 4 and (inside or not self.listed):
+        elif not self.open and width >= 4 and (inside or not self.listed or width >= self.content + 4):
             pass
         else:
             within = self.content <= width < self.content + 4  # else the line goes on lazily

@@ -55,7 +55,7 @@ def gfm_table(lines: list[str], at: int, *, lax: bool) -> Table | None:
         return None
     end, rows = at + 2, []
     while end < len(lines) and lines[end].strip(" \t"):
-        row = cells(lines[end], _LAX_PIPE, lax=lax)
+        row = cells(lines[end].replace(LAZY, ""), _LAX_PIPE, lax=lax)
         if not row and not lax:  # a pipe alone is no row
             break
         rows.append((row + [""] * len(head))[: len(head)])
