@@ -35,6 +35,12 @@ OTHERS = 1.0
 """Seconds after which is looked again, while other workers are at the last of an issue."""
 SWEEP = 15.0
 """Seconds between two looks for workers that have died."""
+BY_INDEX = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
+  set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)
+"""
+"""For a run's connection, whose rows are looked up by number: a server that has not counted a new issue's rows yet
+would read all of them for each group, and plan each group anew."""
 
 _CHOOSE = f"""
 UPDATE deliveries d SET chosen = 1 - chosen WHERE issue = :issue AND state IN ('pending', 'deferred')
@@ -182,6 +188,7 @@ class PostgresLedger(SqlLedger):
             self._is_queued = True
         with self._explained():
             self._worker = self._worker or shards.register(self._execute, self._here)
+            self._execute(BY_INDEX)
         self._hand = Hand(self._reconnecting)
         return self.counts()
 

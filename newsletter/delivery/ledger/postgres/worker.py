@@ -13,7 +13,7 @@ from typing import TypeVar
 from newsletter.delivery.ledger.lease import Process
 from newsletter.delivery.ledger.postgres import queue, shards
 from newsletter.delivery.ledger.postgres.hand import Hand
-from newsletter.delivery.ledger.postgres.ledger import HURRY, SWEEP, PostgresLedger
+from newsletter.delivery.ledger.postgres.ledger import BY_INDEX, HURRY, SWEEP, PostgresLedger
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
 from newsletter.delivery.ledger.postgres.shards import Shard
 from newsletter.errors import TryAgainLater
@@ -119,6 +119,7 @@ class WorkerLedger(PostgresLedger):
         self._reconnecting.close()
 
     def begin(self, longest_wait: float) -> dict[str, int]:
+        self._execute(BY_INDEX)
         self._hand = Hand(self._reconnecting, self._finished)
         return {}
 
