@@ -42,6 +42,8 @@ PAUSED, CANCELLED = "paused", "cancelled"
 """What may be asked of a running issue."""
 LONG = 60.0
 """Seconds for which no relay takes anything above which whoever was claimed is given back."""
+SHARED_IDLE = 1.5
+"""Seconds without anybody to send to after which connections that others could have are closed."""
 KEPT_IDLE = 10.0
 """Seconds of waiting for a retry above which connections are closed meanwhile."""
 
@@ -167,6 +169,7 @@ class _Run:
         self._on_progress = on_progress
         self._no_wait = no_wait
         self._send_before = send_before
+        self._idle_since = 0.0  # by the loop's clock, since when there is nobody to send to
 
     def _is_held(self) -> bool:
         """Whether the issue is paused, as somebody asked; one that was cancelled, or is late, ends the run."""
@@ -234,6 +237,8 @@ class _Run:
         """When everybody else is settled, wait for those who are to be tried again."""
         dispatcher = self._dispatcher
         dispatcher.tally.progress.next_retry = None
+        if dispatcher.queue or dispatcher.under_way:
+            self._idle_since = 0.0
         if not dispatcher.exhausted or dispatcher.claiming or self._no_wait:
             return
         wait = dispatcher.due - self._clock()
@@ -241,7 +246,10 @@ class _Run:
             dispatcher.claim()
         elif not (dispatcher.queue or dispatcher.under_way) and dispatcher.due != FAR:
             dispatcher.tally.progress.next_retry = wait
-            if wait > KEPT_IDLE:
+            now = self._loop.time()
+            self._idle_since = self._idle_since or now
+            shares = any(route.pace.share is not None for route in self._pool.all)
+            if wait > KEPT_IDLE or (shares and now - self._idle_since > SHARED_IDLE):
                 for connection in self._pool:
                     connection.quit()
 

@@ -124,6 +124,7 @@ class Share:
         wanted = self._said = self._wanted if now - self._wanted_at <= BUSY else 0
         if not wanted:
             self._give_up()
+            self.connections = min(self.connections, self._open)  # others may have a smaller number of them in all
         if self.is_short and not (self._granted or self._unspent):
             self._target = min(2 * self._target, MOST)
         elif now - self._asked >= INTERVAL:
