@@ -1,9 +1,11 @@
 """The ledger in PostgreSQL, when its server, its sender, or the word between them is lost."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ import pytest
 from newsletter.delivery.engine import deliver
 from newsletter.delivery.ledger.batch import Batch
 from newsletter.delivery.ledger.postgres import reconnect
+from newsletter.delivery.ledger.postgres.ledger import BY_INDEX
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
 from newsletter.errors import TryAgainLater
 from newsletter.smtp.relay import parse_relay
+from newsletter.state.postgres import PostgresDatabase
 from tests.postgres import PostgresServer, programs, running
 
 from .relay_server import RelayServer, serving
@@ -130,6 +134,14 @@ def test_a_word_whose_answer_was_lost_is_written_once(
         ledger.commit(Batch({1: (1, "sending", None, None, None, None, None, None, 5.0, 1)}))
         assert lost
         assert [(row["state"], row["attempts"]) for row in rows(place)] == [("sending", 1)]
+
+
+def test_settings_of_a_connection_are_those_of_the_one_that_takes_its_place(postgres: PostgresServer) -> None:
+    with contextlib.closing(Reconnecting(PostgresDatabase(postgres.ready()), time.sleep)) as one:
+        one.set(BY_INDEX)
+        postgres.execute(f"SELECT pg_terminate_backend({one.db.info.backend_pid})")
+        assert one.again(lambda: one.execute("SHOW enable_seqscan").fetchone()) == ("off",)
+        assert one.again(lambda: one.execute("SHOW plan_cache_mode").fetchone()) == ("force_generic_plan",)
 
 
 async def test_who_was_taken_over_writes_nothing_more_and_sends_no_further_body(postgres: PostgresServer) -> None:

@@ -188,7 +188,7 @@ class PostgresLedger(SqlLedger):
             self._is_queued = True
         with self._explained():
             self._worker = self._worker or shards.register(self._execute, self._here)
-            self._execute(BY_INDEX)
+            self._reconnecting.set(BY_INDEX)
         self._hand = Hand(self._reconnecting)
         return self.counts()
 

@@ -29,6 +29,7 @@ class Reconnecting:
 
     def __init__(self, database: PostgresDatabase, pause: Callable[[float], None]) -> None:
         self.database = database
+        self._settings = [_DURABLE]
         self.db = self._connect()
         self.away = ""  # why the server can't be reached just now
         self.patience = PATIENCE
@@ -40,6 +41,11 @@ class Reconnecting:
     def execute(self, query: str, **named: Any) -> "psycopg.Cursor[tuple[Any, ...]]":
         """Run a query with `:name` for each value."""
         return execute_on(self.db, query, **named)
+
+    def set(self, settings: str) -> None:
+        """Run a query that changes settings of the connection: of this one, and of each that takes its place."""
+        self._settings.append(settings)
+        self.again(lambda: self.execute(settings))
 
     def again(self, step: Callable[[], _Answer]) -> _Answer:
         """Do `step`; where the server goes away meanwhile, wait for it and do it again. Raises NewsletterError."""
@@ -66,7 +72,8 @@ class Reconnecting:
         """A connection whose commits outlive a crash of the server, whatever is the default there."""
         db = self.database.connect()
         try:
-            db.execute(_DURABLE)
+            for settings in self._settings:
+                db.execute(settings)
         except psycopg.Error as error:
             db.close()
             raise self.database.explain(error) from None

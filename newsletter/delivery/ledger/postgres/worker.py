@@ -119,7 +119,7 @@ class WorkerLedger(PostgresLedger):
         self._reconnecting.close()
 
     def begin(self, longest_wait: float) -> dict[str, int]:
-        self._execute(BY_INDEX)
+        self._reconnecting.set(BY_INDEX)
         self._hand = Hand(self._reconnecting, self._finished)
         return {}
 
