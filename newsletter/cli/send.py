@@ -16,7 +16,14 @@ import typer
 
 from newsletter.cli.console import confirm, is_interactive, plural
 from newsletter.cli.log import LogAddressesOption, LogFormat, LogFormatOption, is_structured, log_as
-from newsletter.cli.send_options import Options, asked_moment, asked_relays
+from newsletter.cli.send_options import (
+    ConnectionsOption,
+    Options,
+    RateOption,
+    SmtpOption,
+    asked_moment,
+    asked_relays,
+)
 from newsletter.cli.send_report import (
     name_rejected,
     show_plan,
@@ -61,15 +68,9 @@ def send(
         int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many in this run.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    smtp: Annotated[
-        list[str] | None, typer.Option("--smtp", metavar="URL", help="This relay, instead of the configured one.")
-    ] = None,
-    connections: Annotated[
-        int | None, typer.Option("--connections", metavar="N", min=1, max=1000, help="Open at once.")
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", metavar="R", help='Such as 14/s, "14/s 50000/d", "ramp 500/d x1.5".')
-    ] = None,
+    smtp: SmtpOption = None,
+    connections: ConnectionsOption = None,
+    rate: RateOption = None,
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help='Wait until then: 18:30, "2026-05-04 09:00"; or now.')
     ] = None,

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from newsletter.cli.console import say_json
 
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
     from newsletter.cli.schedule import Passed
     from newsletter.config.settings import Config
     from newsletter.smtp.relay import Relay
+
+SmtpOption = Annotated[
+    list[str] | None, typer.Option("--smtp", metavar="URL", help="This relay, instead of the configured one.")
+]
+ConnectionsOption = Annotated[
+    int | None, typer.Option("--connections", metavar="N", min=1, max=1000, help="Open at once.")
+]
+RateOption = Annotated[
+    str | None, typer.Option("--rate", metavar="R", help='Such as 14/s, "14/s 50000/d", "ramp 500/d x1.5".')
+]
 
 
 @dataclass(frozen=True)

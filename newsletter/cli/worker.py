@@ -9,6 +9,7 @@ import typer
 
 from newsletter.cli.console import note, say
 from newsletter.cli.log import LogAddressesOption, LogFormat, LogFormatOption, event, is_structured, log_as
+from newsletter.cli.send_options import ConnectionsOption, RateOption, SmtpOption, asked_relays
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -26,15 +27,9 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     context: typer.Context,
-    smtp: Annotated[
-        list[str] | None, typer.Option("--smtp", metavar="URL", help="This relay, instead of the configured one.")
-    ] = None,
-    connections: Annotated[
-        int | None, typer.Option("--connections", metavar="N", min=1, max=1000, help="Open at once.")
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", metavar="R", help='Such as 14/s, "14/s 50000/d", "ramp 500/d x1.5".')
-    ] = None,
+    smtp: SmtpOption = None,
+    connections: ConnectionsOption = None,
+    rate: RateOption = None,
     host: Annotated[str, typer.Option("--host", help="The address of --port.")] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Answer /health and /metrics there.")
@@ -53,7 +48,6 @@ def worker(
       newsletter worker --smtp smtps://user@relay.example.org:465 --connections 20
     """
     from newsletter.cli.loop import run_async
-    from newsletter.cli.send_options import asked_relays
     from newsletter.config.settings import load_config
     from newsletter.smtp.relay import no_relay
 
