@@ -1,13 +1,14 @@
 """The log of intents and replies: whatever a crash or a power cut leaves of it is read as far as it is whole."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.delivery.ledger.log import Log, Opening, changes, logs, read
+from newsletter.delivery.ledger.log import LONGEST, Log, Opening, changes, logs, read
 from newsletter.errors import NewsletterError
 
 SENT = (1, "sent", 250, "2.0.0", "ok", ".", "relay:25", None, 1000.0, 0)
@@ -55,3 +56,26 @@ def test_a_log_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"format": 2, "issue": "hello", "epoch": 1, "mark": 0}) + "\n")
     with pytest.raises(NewsletterError, match="newer version"):
         read(path)
+
+
+@pytest.mark.parametrize("behind", [0, 5, 20_000])
+def test_a_long_log_begins_anew_behind_a_mark_and_is_not_read_for_it(tmp_path: Path, behind: int) -> None:
+    log = Log(tmp_path / "newsletter.db", "hello", 3, lambda _: True)
+    log._buffer.append(b"[1,999.000]\n" * (LONGEST // 12 + 1))
+    mark = log.mark()
+    for number in range(behind):
+        log.intend(number, 1000.0)
+    log.write()
+    tracemalloc.start()
+    try:
+        log.shorten(mark)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    log.intend(7, 1001.0)
+    log.write()
+    log.close(settled=False)
+    opening, entries = read(log.path)
+    assert opening == Opening("hello", 3, mark)
+    assert list(entries) == [*([number, 1000.0] for number in range(behind)), [7, 1001.0]]
+    assert peak < 5_000_000

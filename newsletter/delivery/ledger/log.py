@@ -30,6 +30,7 @@ from newsletter.state.private import FILE
 FORMAT = 1
 LONGEST = 16 << 20
 """Bytes above which what is in the rows is dropped from the log."""
+_TAIL = 1 << 16
 _NEXT = "run the same command again to go on"
 _FULL = f"the disk is full; make room, then {_NEXT}"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -106,7 +107,7 @@ class Log:
         fresh = self.path.with_name(f"{self.path.name}~")
         opening = Opening(self._opening.issue, self._opening.epoch, mark)
         with contextlib.suppress(OSError):
-            data = _line(asdict(opening)) + self.path.read_bytes().rpartition(b"\n[%d]\n" % mark)[2]
+            data = _line(asdict(opening)) + _behind(self.path, mark)
             fresh.unlink(missing_ok=True)
             file = _open(fresh)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,6 +122,18 @@ class Log:
             if settled:
                 os.ftruncate(self._file, 0)
             os.close(self._file)
+
+
+def _behind(path: Path, mark: int) -> bytes:
+    """What a log has behind a mark, which is near its end: the rest, which is long, is not read."""
+    size, length = path.stat().st_size, _TAIL
+    with path.open("rb") as file:
+        while True:
+            file.seek(max(size - length, 0))
+            _, found, behind = file.read().rpartition(b"\n[%d]\n" % mark)
+            if found or length >= size:
+                return behind
+            length *= 4
 
 
 def read(path: Path) -> tuple[Opening | None, Iterator[Any]]:
