@@ -61,7 +61,8 @@ def test_a_log_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("behind", [0, 5, 20_000])
 def test_a_long_log_begins_anew_behind_a_mark_and_is_not_read_for_it(tmp_path: Path, behind: int) -> None:
     log = Log(tmp_path / "newsletter.db", "hello", 3, lambda _: True)
-    log._buffer.append(b"[1,999.000]\n" * (LONGEST // 12 + 1))
+    for _ in range(LONGEST // 12 + 1):
+        log.intend(1, 999.0)
     mark = log.mark()
     for number in range(behind):
         log.intend(number, 1000.0)
