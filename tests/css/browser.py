@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+from tests.chromium import CHROMIUM
+
 _READ = """() => {
   document.getAnimations().forEach(one => { one.pause(); one.currentTime = 0 });
   const names = [...getComputedStyle(document.body)];  // cssText of a computed style is empty by CSSOM

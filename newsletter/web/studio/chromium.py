@@ -21,7 +21,7 @@ from newsletter.errors import NewsletterError
 
 NAMES = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge",
-    "brave-browser",
+    "brave-browser", "chromium-headless-shell",
 )  # fmt: skip
 MAC_APPS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",

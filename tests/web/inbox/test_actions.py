@@ -16,7 +16,8 @@ from newsletter.inbox.store import Store
 from newsletter.web.inbox.mailpit import mailpit_app
 from newsletter.web.local import bind_free
 from newsletter.web.server import serve_app
-from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
+from tests.chromium import CHROMIUM
+from tests.web.conftest import PATIENCE_MS, enter
 
 from .site import PIXEL, Site, plain, rich, running
 

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
+from tests.chromium import CHROMIUM
+from tests.web.conftest import PATIENCE_MS, enter
 
 from .site import Site, plain, rich, running
 

@@ -8,7 +8,8 @@ import pytest
 from playwright.async_api import Browser
 
 from newsletter.web.inert import inert
-from tests.web.conftest import CHROMIUM, PATIENCE_MS, enter
+from tests.chromium import CHROMIUM
+from tests.web.conftest import PATIENCE_MS, enter
 
 from .site import plain, running
 

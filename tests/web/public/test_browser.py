@@ -12,7 +12,8 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from newsletter.audience.signup import ask
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.suppression import suppress, suppressed
-from tests.web.conftest import CHROMIUM, PATIENCE_MS
+from tests.chromium import CHROMIUM
+from tests.web.conftest import PATIENCE_MS
 from tests.web.public.site import Site, public_site
 from tests.web.public.test_archive import send
 

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
-from tests.web.conftest import CHROMIUM
+from tests.chromium import CHROMIUM
 
 from .browsing import open_post
 from .site import StudioSite, make_site, running

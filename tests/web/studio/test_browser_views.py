@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from newsletter.config.settings import load_config
 from newsletter.web.studio.export import export_pngs
-from tests.web.conftest import CHROMIUM
+from tests.chromium import CHROMIUM
 
 from .browsing import open_post, paint
 from .site import StudioSite, make_site
