@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Connection, Engine, delete, func, select
 
@@ -22,6 +22,7 @@ from newsletter.state.sqlite import connect, explained, transaction
 from newsletter.state.upsert import insert_into
 
 if TYPE_CHECKING:
+    from newsletter.audience.imports.people import Columns
     from newsletter.audience.imports.staging import Staging
 
 _CHUNK = 250
@@ -36,16 +37,19 @@ _PUT_BY = {
         people="VALUES (%s, %s, %s, %s)", merged="(subscribers.columns::jsonb || excluded.columns::jsonb)::text"
     ),
 }
-_STAGED = 'SELECT "key", email, name, columns FROM staged.incoming WHERE fate = '
-_COPY_UPDATES = _PUT.format(people=f"{_STAGED} 'update'", merged=_PATCHED)
+_STAGED = 'SELECT "key", email, name, columns FROM staged.incoming i'
+_NEW = "NOT EXISTS (SELECT 1 FROM staged.fates f WHERE f.line = i.line)"
+_COPY_UPDATES = _PUT.format(people=f"{_STAGED} JOIN staged.fates USING (line) WHERE fate = 'update'", merged=_PATCHED)
 _COPY_NEWCOMERS = f"""
-INSERT INTO subscribers ("key", email, name, columns) {_STAGED} 'subscriber' ORDER BY line
+INSERT INTO subscribers ("key", email, name, columns) {_STAGED} WHERE {_NEW} ORDER BY line
 """
-_CAME_MEANWHILE = """
-UPDATE staged.incoming SET fate = 'same' WHERE fate = 'subscriber' AND "key" IN (SELECT "key" FROM subscribers)
-"""
+_COPY_ALL = "INSERT INTO subscribers SELECT * FROM staged.incoming"
+_CAME_MEANWHILE = f"""
+INSERT INTO staged.fates (line, fate)
+SELECT line, 'same' FROM staged.incoming i WHERE {_NEW} AND "key" IN (SELECT "key" FROM subscribers)
+"""  # noqa: S608
 _SIZES = """
-SELECT (SELECT count(*) FROM staged.incoming WHERE fate = 'subscriber'), (SELECT count(*) FROM subscribers)
+SELECT (SELECT count(*) FROM staged.incoming), (SELECT count(*) FROM staged.fates), (SELECT count(*) FROM subscribers)
 """
 _table = subscribers.c
 
@@ -106,7 +110,7 @@ class DatabaseRoster:
             query = select(_table.id, _table.key, _table.email, _table.name, _table.columns)
             with self.engine.connect() as connection:
                 rows = connection.execution_options(yield_per=_CHUNK).execute(query)
-                people.compare([tuple(row) for row in chunk] for chunk in rows.partitions())
+                people.compare(cast("Columns", tuple(zip(*chunk, strict=True))) for chunk in rows.partitions())
 
     def take_over(self, people: "Staging", columns: Collection[str], *, newcomers: bool) -> None:
         """`apply` what a file's people change, and with `newcomers` who is new: SQLite copies them itself."""
@@ -145,13 +149,17 @@ def _copy(staged: Path, file: Path, columns: Collection[str], *, newcomers: bool
             db.execute(_COPY_UPDATES)
             if not newcomers:
                 return
+            coming, known, there = db.execute(_SIZES).fetchone()
+            if not (known or there):  # SQLite copies rows and index entries as they are
+                db.execute(_COPY_ALL)
+                return
             db.execute(_CAME_MEANWHILE)
-            coming, there = db.execute(_SIZES).fetchone()
+            anew = coming - known > there
             (index,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'subscribers_key'").fetchone()
-            if coming > there:
+            if anew:
                 db.execute("DROP INDEX subscribers_key")
             db.execute(_COPY_NEWCOMERS)
-            if coming > there:
+            if anew:
                 db.execute(index)
 
 

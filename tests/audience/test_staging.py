@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.imports.people import Block, Subscribed
+from newsletter.audience.imports.people import Block, Columns
 from newsletter.audience.imports.staging import Staging
 
 
-def people(first: int, *names: str) -> list[Subscribed]:
+def people(first: int, *names: str) -> Columns:
     """Some with addresses that follow each other, on as many lines."""
-    return [(line, None, f"r{line}@example.org", name, "{}") for line, name in enumerate(names, first)]
+    lines = range(first, first + len(names))
+    addresses = [f"r{line}@example.org" for line in lines]
+    return lines, addresses, addresses, names, ["{}"] * len(names)
 
 
-def compared(file: Sequence[list[Subscribed]], there: Sequence[list[Subscribed]]) -> dict[str, int]:
+def compared(file: Sequence[Columns], there: Sequence[Columns]) -> dict[str, int]:
     """What the file's people come to beside those of a list, but for nothing."""
     with Staging() as staging:
         staging.load(Block(block) for block in file)

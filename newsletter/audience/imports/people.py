@@ -5,9 +5,10 @@ each column in one go. Which rows a file has is `reader`'s business, what the co
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import chain, compress, repeat
 from json.encoder import encode_basestring as quoted
 
 from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address, split_mailbox
@@ -20,12 +21,13 @@ from newsletter.audience.opt_out import opt_out_column
 from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
 from newsletter.errors import NewsletterError
 
-Subscribed = tuple[int, str | None, str, str, str]
-"""A subscriber of the file: line, key where it is not the address itself, address, name, and the further columns as a
-JSON object of texts."""
+Columns = tuple[Sequence[int], Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
+"""People, column by column: lines, keys, addresses, names, and the further columns as JSON objects of texts."""
 
-Outsider = tuple[int, str | None, str, str, str, Fate, float, str]
-"""Anybody else: the same, what becomes of them, when they left (Unix seconds; 0: not known), and over what."""
+Outsider = tuple[int, str, str, str, str, Fate, float, str]
+"""One who is no subscriber: the same, what becomes of them, when they left (Unix seconds; 0: not known), over what."""
+
+NOBODY: Columns = ((), (), (), (), ())
 
 _SAMPLE = 4096  # of different cells whose reading is remembered
 
@@ -34,7 +36,7 @@ _SAMPLE = 4096  # of different cells whose reading is remembered
 class Block:
     """What some rows of a file say."""
 
-    subscribers: list[Subscribed] = field(default_factory=list)
+    subscribers: Columns = NOBODY
     outsiders: list[Outsider] = field(default_factory=list)
     refused: list[tuple[int, str, str]] = field(default_factory=list)  # line, the address as it stands there, why
 
@@ -58,74 +60,93 @@ class People:
         tags = first_of(house.tags, names)
         split = split_any_tags if house.marks else split_tags
         self._tags = names.index(tags) if tags is not None else None
-        self._tag_cell = lru_cache(_SAMPLE)(lambda text: quoted(join_tags(split(text))))
+        self._tag_cell = lru_cache(_SAMPLE)(lambda text: join_tags(split(text)))
         self._moment = partial(read_moment, day_first=house.day_first)
-        self._day_cell = lru_cache(_SAMPLE)(lambda text: quoted(self._day(text)))
+        self._day_cell = lru_cache(_SAMPLE)(self._day)
         special = {"", "email", "name", TAGS, JOINED}
         self._kept = [number for number, name in enumerate(mapping) if name not in special]
         packed = [*(mapping[number] for number in self._kept)]
         packed += [TAGS] if self._tags is not None else []
         packed += [JOINED] if self._days else []
-        self._object = "{" + ",".join(f"{quoted(name)}:".replace("%", "%%") + "%s" for name in packed) + "}"
+        self._between = [
+            f'{mark}{quoted(name)}:"' for mark, name in zip(chain("{", repeat('",')), packed, strict=False)
+        ]
 
     def read(self, lines: Sequence[int], rows: Sequence[Sequence[str]]) -> Block:
         """What rows of full length say; `lines` are those on which they begin."""
-        cells = [list(map(str.strip, column)) for column in zip(*rows, strict=True)]
-        text = "\n".join(map("\n".join, cells))
+        cells: list[Sequence[str]] = list(zip(*rows, strict=True))
+        text = _text(cells)
+        tidy = self._is_tidy(text, len(rows) * len(cells))
+        if not tidy:
+            cells = [list(map(str.strip, column)) for column in cells]
+            text = _text(cells)
         if self._guarded and "'" in text and ("\n'" in text or text[0] == "'"):
-            cells = [list(map(unguard, column)) for column in cells]
+            cells, tidy = [list(map(unguard, column)) for column in cells], False
         written = cells[self._email]
-        emails, names = list(written), self._names(cells)
-        odd: list[int] = []
-        if not are_normal(written):
-            odd = [at for at, found in enumerate(map(is_normal, written)) if not found]
-        keys: list[str | None] = [None] * len(emails)
+        names = self._names(cells, tidy=tidy and "  " not in text)
+        columns = self._columns(cells, escape=not tidy or '"' in text or "\\" in text)
+        if are_normal(written) and (tidy or self._clean) and self._fate is None:
+            return Block((lines, written, written, names, columns))
+        keys, emails, names = list(written), list(written), list(names)
         refused: dict[int, tuple[str, str]] = {}
-        for at in odd:
+        for at, address in enumerate(written):
+            if is_normal(address):
+                continue
             try:
-                emails[at], beside = _address(written[at])
+                emails[at], beside = _address(address)
             except (ValueError, NewsletterError) as error:
-                refused[at] = (written[at][:80], str(error).split("; write it")[0])
+                refused[at] = (address[:80], str(error).split("; write it")[0])
                 continue
             names[at] = names[at] or beside
             keys[at] = address_key(emails[at])
-        if not self._clean and control_character(text):
+        if not (tidy or self._clean) and control_character(text):
             for at, row in enumerate(zip(*cells, strict=True)):
                 if at not in refused and (found := control_character("\t".join(row))):
                     refused[at] = (emails[at], f"{found}, which can't be seen; take it out")
-        people: list[Subscribed] = list(zip(lines, keys, emails, names, self._columns(cells), strict=True))
-        block = Block(people, refused=[(lines[at], *why) for at, why in sorted(refused.items())])
-        if refused or self._fate is not None:
-            block.subscribers = list(self._subscribed(people, cells, refused, block.outsiders))
+        block = Block(refused=[(lines[at], *why) for at, why in sorted(refused.items())])
+        people: Columns = (lines, keys, emails, names, columns)
+        stays = [at not in refused for at in range(len(keys))]
+        if self._fate is not None:
+            block.outsiders = list(self._outsiders(people, cells, self._fate, stays))
+        block.subscribers = people if all(stays) else _chosen(people, stays)
         return block
 
-    def _subscribed(
+    def _is_tidy(self, text: str, cells: int) -> bool:
+        """Whether no cell of a `_text` has blanks around it, a line end in it, or anything that can't be seen."""
+        return (
+            text.count("\n") == cells - 1
+            and "\n " not in text
+            and " \n" not in text
+            and text.strip(" ") == text
+            and ((self._clean and text.isascii() and "\t" not in text) or text.replace("\n", "").isprintable())
+        )
+
+    def _outsiders(
         self,
-        people: Sequence[Subscribed],
+        people: Columns,
         cells: Sequence[Sequence[str]],
-        refused: dict[int, tuple[str, str]],
-        outsiders: list[Outsider],
-    ) -> Iterator[Subscribed]:
-        """Those of them who are subscribers; the others are put to the `outsiders`, but for the refused."""
-        for at, person in enumerate(people):
-            if at in refused:
+        fate_of_row: Callable[[Sequence[str]], Fate],
+        stays: list[bool],
+    ) -> Iterator[Outsider]:
+        """Those of them who are no subscribers, taken out of those who stay."""
+        for at, row in enumerate(zip(*cells, strict=True)):
+            if not stays[at] or (fate := fate_of_row(row)) == "subscriber":
                 continue
-            row = [column[at] for column in cells] if self._fate is not None else []
-            fate: Fate = self._fate(row) if self._fate is not None else "subscriber"
-            if fate == "subscriber":
-                yield person
-                continue
+            stays[at] = False
             moments = (self._moment(row[number]) for number in self._left if row[number])
             moment = next(filter(None, moments), None)
             why = next((row[number] for number in self._occasion if row[number]), "")
-            outsiders.append((*person, fate, moment.timestamp() if moment else 0.0, why[:200]))
+            lines, keys, emails, names, columns = people
+            left = moment.timestamp() if moment else 0.0
+            yield lines[at], keys[at], emails[at], names[at], columns[at], fate, left, why[:200]
 
-    def _names(self, cells: Sequence[list[str]]) -> list[str]:
-        """The people's names, on one line."""
+    def _names(self, cells: Sequence[Sequence[str]], *, tidy: bool) -> Sequence[str]:
+        """The people's names, on one line; nowhere a blank too many in `tidy` cells."""
         if not self._parts:
             return [""] * len(cells[0])
         if len(self._parts) == 1:
-            return list(map(" ".join, map(str.split, cells[self._parts[0]])))
+            column = cells[self._parts[0]]
+            return column if tidy else list(map(" ".join, map(str.split, column)))
         parts = zip(*(cells[part] for part in self._parts), strict=True)
         return list(map(" ".join, map(str.split, map(" ".join, parts))))
 
@@ -140,9 +161,9 @@ class People:
             return f"{moment:%Y-%m-%d}"
         return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
-    def _columns(self, cells: Sequence[list[str]]) -> list[str]:
-        """The further columns, as JSON objects."""
-        packed: list[Iterator[str]] = [map(quoted, cells[number]) for number in self._kept]
+    def _columns(self, cells: Sequence[Sequence[str]], *, escape: bool) -> list[str]:
+        """The further columns, as JSON objects; `escape` where a text may hold what JSON can't hold as it is."""
+        packed: list[Iterable[str]] = [cells[number] for number in self._kept]
         if self._tags is not None:
             packed.append(map(self._tag_cell, cells[self._tags]))
         if len(self._days) == 1:
@@ -150,7 +171,11 @@ class People:
         elif self._days:
             days = zip(*(cells[day] for day in self._days), strict=True)
             packed.append(self._day_cell(next(filter(None, row), "")) for row in days)
-        columns = list(map(self._object.__mod__, zip(*packed, strict=True))) if packed else ["{}"] * len(cells[0])
+        if escape:
+            packed = [(quoted(cell)[1:-1] for cell in column) for column in packed]
+        between: Iterable[Iterable[str]] = map(repeat, self._between)
+        pieces = chain.from_iterable(zip(between, packed, strict=True))
+        columns = list(map("".join, zip(*pieces, repeat('"}'), strict=False))) if packed else ["{}"] * len(cells[0])
         for number in self._unpacked:
             for at, cell in enumerate(cells[number]):
                 further = unpack(cell)
@@ -162,6 +187,18 @@ class People:
 def first_of(wanted: Sequence[str], names: Sequence[str]) -> str | None:
     """The first that is wanted and there."""
     return next((name for name in wanted if name in names), None)
+
+
+def _text(cells: Sequence[Sequence[str]]) -> str:
+    """All cells, a line each."""
+    return "\n".join(map("\n".join, cells))
+
+
+def _chosen(people: Columns, stays: Sequence[bool]) -> Columns:
+    """Those of them who stay."""
+    lines, keys, emails, names, columns = people
+    texts = (list(compress(column, stays)) for column in (keys, emails, names, columns))
+    return (list(compress(lines, stays)), *texts)  # type: ignore[return-value]
 
 
 def _address(written: str) -> tuple[str, str]:

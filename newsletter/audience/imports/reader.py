@@ -14,7 +14,7 @@ from pathlib import Path
 from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_header, read_titles
 from newsletter.audience.csv.scan import FIELD_MAX, check_row, read_rows, scan
 from newsletter.audience.imports.houses import LIST, OTHER, House, likely_house
-from newsletter.audience.imports.people import Block, People, Subscribed, first_of
+from newsletter.audience.imports.people import Block, Columns, People, first_of
 from newsletter.audience.subscriber import JOINED, TAGS
 from newsletter.errors import NewsletterError
 
@@ -112,13 +112,18 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     return ImportFile(path, mapping, house, names, delimiter, header, found.longest, people)
 
 
-def listed(path: Path) -> Iterator[Sequence[Subscribed]]:
+def listed(path: Path) -> Iterator[Columns]:
     """Who is on the list in a file of its own, some hundred at once, to compare others with; who left it too."""
     header, found = read_header(path), scan(path)
     titles = tuple((name, name) for name in header.names)
     people = People(LIST, header.names, header.names, "", clean=found.clean)
     file = ImportFile(path, titles, LIST, header.names, header.delimiter, header.line, found.longest, people)
-    return ([*block.subscribers, *(outsider[:5] for outsider in block.outsiders)] for block in file)
+    for block in file:
+        if block.subscribers[0]:
+            yield block.subscribers
+        if block.outsiders:
+            lines, keys, emails, names, columns, *_ = zip(*block.outsiders, strict=True)
+            yield lines, keys, emails, names, columns
 
 
 def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:

@@ -13,50 +13,66 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
-from itertools import chain
 from pathlib import Path
 
-from newsletter.audience.imports.people import Block, Subscribed
+from newsletter.audience.imports.people import Block, Columns
 from newsletter.audience.imports.reader import listed
 from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags, pack_columns
 
 _CHUNK = 250
 _PREFIX = "newsletter-import-"
 _YOUNG = 60  # seconds: who makes a folder may not hold it yet
-_PERSON = "(line INTEGER PRIMARY KEY, other_key TEXT, email TEXT, name TEXT, columns TEXT"
-_KEY = "key TEXT AS (coalesce(other_key, email)))"
+_TEXTS = "key TEXT NOT NULL, email TEXT NOT NULL, name TEXT NOT NULL, columns TEXT NOT NULL"
+_LIKE_THE_LIST = f"(line INTEGER PRIMARY KEY NOT NULL, {_TEXTS})"
+"""As `subscribers` of the state, so that SQLite copies rows and index there as they are."""
 _SCHEMA = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -1000;
 PRAGMA temp_store = FILE;
-CREATE TABLE incoming {_PERSON}, fate TEXT DEFAULT 'subscriber', moment REAL, occasion TEXT, place INTEGER, {_KEY};
+CREATE TABLE incoming {_LIKE_THE_LIST};
+CREATE TABLE fates (line INTEGER PRIMARY KEY, fate TEXT, moment REAL, occasion TEXT, place INTEGER);
 CREATE TABLE refused (line INTEGER, email TEXT, reason TEXT);
 """
-_LISTED = f"CREATE TABLE listed {_PERSON}, {_KEY}"
-_OUTSIDERS = """
-INSERT INTO incoming (line, other_key, email, name, columns, fate, moment, occasion) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_MARK_SAME = """
-UPDATE incoming SET fate = 'same' FROM listed l
-WHERE l.key = incoming.key AND fate = 'subscriber' AND l.columns = incoming.columns AND incoming.name IN ('', l.name)
-"""
-_MARK_SAME_AT = _MARK_SAME + "AND l.line = incoming.line + ?"
+_INDEX = "CREATE UNIQUE INDEX incoming_key ON incoming (key)"
+_JOINS = "NOT EXISTS (SELECT 1 FROM fates f WHERE f.line = i.line)"
+_MARK_SAME = f"""
+INSERT INTO fates (line, fate) SELECT i.line, 'same' FROM incoming i CROSS JOIN listed l ON l.key = i.key
+WHERE l.columns = i.columns AND i.name IN ('', l.name) AND {_JOINS}
+"""  # noqa: S608
+_MARK_SAME_AT = f"{_MARK_SAME} AND l.line = i.line + ?"
 _MARK_PLACES = """
-UPDATE incoming SET place = l.line, fate = iif(fate = 'unconfirmed', 'same', fate) FROM listed l
-WHERE l.key = incoming.key AND fate != 'same'
+INSERT INTO fates (line, fate, place)
+SELECT i.line, 'subscriber', l.line
+FROM incoming i CROSS JOIN listed l ON l.key = i.key LEFT JOIN fates f ON f.line = i.line
+WHERE f.fate IS NOT 'same'
+ON CONFLICT (line) DO UPDATE SET place = excluded.place, fate = iif(fate = 'unconfirmed', 'same', fate)
 """
 _MEANT = """
 CREATE TEMP TABLE meant AS
-SELECT i.line, i.key, l.email, l.name, l.columns, i.name AS new_name, i.columns AS new_columns
-FROM incoming i CROSS JOIN listed l ON l.line = i.place WHERE i.fate = 'subscriber'
+SELECT i.line, l.email, l.name, l.columns, i.name AS new_name, i.columns AS new_columns
+FROM fates f CROSS JOIN incoming i ON i.line = f.line CROSS JOIN listed l ON l.line = f.place
+WHERE f.fate = 'subscriber'
 """
-_NEWCOMERS = "SELECT email, name, columns FROM incoming WHERE fate = 'subscriber' ORDER BY line"
+_NEWCOMERS = f"SELECT email, name, columns FROM incoming i WHERE {_JOINS} ORDER BY line"  # noqa: S608
+_OF_FATE = "SELECT email, name, columns FROM incoming JOIN fates USING (line) WHERE fate = ? ORDER BY "
 _LEFT = ("unsubscribe", "bounce", "complaint", "manual")
 _GONE = str(_LEFT)
+_DOUBLES = """
+CREATE TEMP TABLE doubles AS
+SELECT line, email, first_value(line) OVER (PARTITION BY key ORDER BY fate IS NULL, line) AS kept
+FROM incoming LEFT JOIN fates USING (line)
+WHERE key IN (SELECT key FROM incoming GROUP BY key HAVING count(*) > 1)
+"""
+_KEEP_OUT = f"""
+INSERT INTO fates (line, fate) SELECT i.line, 'suppressed' FROM incoming i LEFT JOIN fates f ON f.line = i.line
+WHERE i.key = ? AND (
+    coalesce(f.fate, 'unconfirmed') = 'unconfirmed'
+    OR f.place IS NULL AND f.fate IN {_GONE} AND (? != 'bounce' OR f.fate = 'bounce')
+) ON CONFLICT (line) DO UPDATE SET fate = excluded.fate
+"""  # noqa: S608
 ADD, UPDATE, SAME, SUPPRESSED, UNCONFIRMED = "subscriber", "update", "same", "suppressed", "unconfirmed"
-"""What a subscriber of the file comes to; whoever left keeps the fate that the file says."""
+"""What a subscriber of the file comes to; whoever left keeps the fate that the file says. ADD stands in no table."""
 
 
 class _Inserting:
@@ -66,20 +82,24 @@ class _Inserting:
 
     def __init__(self, db: sqlite3.Connection, table: str) -> None:
         self._db = db
-        self._one = f"INSERT INTO {table} (line, other_key, email, name, columns) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+        self._one = f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)"  # noqa: S608
         self._many = self._one + ", (?, ?, ?, ?, ?)" * (self._TOGETHER - 1)
-        self._waiting: list[Subscribed] = []
+        self._waiting: list[int | str] = []  # their values, one behind the other
 
-    def add(self, people: Sequence[Subscribed]) -> None:
-        self._waiting += people
-        whole = len(self._waiting) // self._TOGETHER * self._TOGETHER
-        for start in range(0, whole, self._TOGETHER):
-            self._db.execute(self._many, list(chain.from_iterable(self._waiting[start : start + self._TOGETHER])))
+    def add(self, people: Columns) -> None:
+        values: list[int | str] = [""] * (5 * len(people[0]))
+        for at, column in enumerate(people):
+            values[at::5] = column  # type: ignore[assignment]
+        self._waiting += values
+        size = 5 * self._TOGETHER
+        whole = len(self._waiting) // size * size
+        for start in range(0, whole, size):
+            self._db.execute(self._many, self._waiting[start : start + size])
         del self._waiting[:whole]
 
     def rest(self) -> None:
         """Put down those who still wait."""
-        self._db.executemany(self._one, self._waiting)
+        self._db.executemany(self._one, zip(*[iter(self._waiting)] * 5, strict=True))
 
 
 class Staging:
@@ -93,7 +113,7 @@ class Staging:
         self._db = sqlite3.connect(self.path, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self.read = self._outsiders = 0
-        self._digests: list[tuple[bytes, int]] = []  # of each block: what it says, and its last line
+        self._digests: list[tuple[int, int]] = []  # of each block: what it says, and its last line
 
     def __enter__(self) -> "Staging":
         return self
@@ -108,66 +128,75 @@ class Staging:
         put = _Inserting(self._db, "incoming")
         self._db.execute("BEGIN")
         for block in blocks:
-            self.read += len(block.subscribers) + len(block.outsiders) + len(block.refused)
-            self._outsiders += len(block.outsiders)
-            self._db.executemany(_OUTSIDERS, block.outsiders)
-            self._db.executemany("INSERT INTO refused VALUES (?, ?, ?)", block.refused)
-            put.add(block.subscribers)
-            if block.subscribers:
-                self._digests.append((_digest(block.subscribers), block.subscribers[-1][0]))
+            subscribers = block.subscribers
+            self.read += len(subscribers[0]) + len(block.outsiders) + len(block.refused)
+            if block.outsiders:
+                self._outsiders += len(block.outsiders)
+                self._db.executemany(
+                    "INSERT INTO incoming VALUES (?, ?, ?, ?, ?)", [who[:5] for who in block.outsiders]
+                )
+                fates = [(line, *fate) for line, _, _, _, _, *fate in block.outsiders]
+                self._db.executemany("INSERT INTO fates (line, fate, moment, occasion) VALUES (?, ?, ?, ?)", fates)
+            if block.refused:
+                self._db.executemany("INSERT INTO refused VALUES (?, ?, ?)", block.refused)
+            put.add(subscribers)
+            if subscribers[0]:
+                self._digests.append((_digest(subscribers), subscribers[0][-1]))
         put.rest()
-        self._db.execute("CREATE INDEX incoming_key ON incoming (key)")
-        self._settle_duplicates()
         self._db.execute("COMMIT")
+        self._db.execute("PRAGMA journal_mode = DELETE")  # so that making the index can fail
+        try:
+            self._db.execute(_INDEX)
+        except sqlite3.IntegrityError:
+            self._settle_duplicates()
+            self._db.execute(_INDEX)
+        self._db.execute("PRAGMA journal_mode = OFF")
 
     def _settle_duplicates(self) -> None:
         """Keep one row an address: the first that says somebody left, else the first; the others are refused."""
-        for key in self._twice("incoming"):
-            every = "SELECT line, email, fate FROM incoming WHERE key = ? ORDER BY line"
-            rows = self._db.execute(every, (key,)).fetchall()
-            kept = next((row for row in rows if row[2] != ADD), rows[0])
-            for line, email, _ in rows:
-                if line != kept[0]:
-                    self._db.execute("DELETE FROM incoming WHERE line = ?", (line,))
-                    reason = f"{email} is on line {kept[0]} too; delete one of them"
-                    self._db.execute("INSERT INTO refused VALUES (?, ?, ?)", (line, email, reason))
+        self._db.execute(_DOUBLES)
+        self._db.execute(
+            "INSERT INTO refused SELECT line, email, email || ' is on line ' || kept || ' too; delete one of them' "
+            "FROM doubles WHERE line != kept"
+        )
+        self._remove("line IN (SELECT line FROM doubles WHERE line != kept)")
+        self._db.execute("DROP TABLE doubles")
 
-    def _twice(self, table: str) -> list[str]:
-        """The keys of which a table has several rows."""
-        query = f"SELECT key FROM {table} GROUP BY key HAVING count(*) > 1"  # noqa: S608 (fixed words)
-        return [key for (key,) in self._db.execute(query)]
+    def _remove(self, where: str) -> None:
+        """Take rows of the file out again."""
+        for table in ("incoming", "fates"):
+            self._db.execute(f"DELETE FROM {table} WHERE {where}")  # noqa: S608 (fixed words)
 
     def refuse_strangers(self) -> None:
         """Who never signed up in the other house is refused: there is no consent to take over."""
         if not self._outsiders:
             return
         reason = "never signed up there, by what the export says; leave the row out"
-        self._db.execute("INSERT INTO refused SELECT line, email, ? FROM incoming WHERE fate = 'stranger'", (reason,))
-        self._db.execute("DELETE FROM incoming WHERE fate = 'stranger'")
+        strangers = "line IN (SELECT line FROM fates WHERE fate = 'stranger')"
+        self._db.execute(f"INSERT INTO refused SELECT line, email, ? FROM incoming WHERE {strangers}", (reason,))  # noqa: S608
+        self._remove(strangers)
 
-    def compare(self, everybody: Iterable[Sequence[Subscribed]]) -> None:
+    def compare(self, everybody: Iterable[Columns]) -> None:
         """Say of each whether the list has them already; `everybody` are its people, with their places for lines.
 
         As long as both go on alike from the first person, they are compared some hundred at once.
         """
         self._db.execute("BEGIN")
-        self._db.execute(_LISTED)
+        self._db.execute(f"CREATE TABLE listed {_LIKE_THE_LIST}")
         put = _Inserting(self._db, "listed")
         alike, same = iter(() if self._outsiders else self._digests), 0
         for people in everybody:
-            digest, line = next(alike, (b"", 0))
-            if digest and digest == _digest(people):
+            digest, line = next(alike, (None, 0))
+            if digest == _digest(people):
                 same = line
             else:
                 alike = iter(())
                 put.add(people)
         put.rest()
-        self._db.execute(f"UPDATE incoming SET fate = '{SAME}' WHERE line <= ?", (same,))  # noqa: S608
+        self._db.execute("INSERT INTO fates (line, fate) SELECT line, 'same' FROM incoming WHERE line <= ?", (same,))
         if self._differs():
             self._db.execute("CREATE INDEX listed_key ON listed (key)")
-            for key in self._twice("listed"):
-                first = "SELECT min(line) FROM listed WHERE key = ?"
-                self._db.execute(f"DELETE FROM listed WHERE key = ? AND line > ({first})", (key, key))  # noqa: S608
+            self._db.execute("DELETE FROM listed WHERE line NOT IN (SELECT min(line) FROM listed GROUP BY key)")
             self._compare()
         self._db.execute("COMMIT")
 
@@ -194,18 +223,16 @@ class Staging:
 
         Most who are on it as the file says came with this very file: one behind the other, and no search for each.
         """
-        first = f"SELECT key FROM incoming WHERE fate = '{ADD}' ORDER BY line LIMIT 1"  # noqa: S608 (fixed words)
-        (key,) = self._db.execute(first).fetchone() or ("",)
-        shift = self._db.execute(
-            "SELECT l.line - i.line FROM listed l, incoming i WHERE l.key = ? AND i.key = ? LIMIT 1", (key, key)
+        if not self._db.execute("SELECT 1 FROM listed LIMIT 1").fetchone():
+            return False
+        first = self._db.execute(f"SELECT line, key FROM incoming i WHERE {_JOINS} ORDER BY line LIMIT 1").fetchone()  # noqa: S608
+        place = first and self._db.execute("SELECT line FROM listed WHERE key = ? LIMIT 1", first[1:]).fetchone()
+        if place:
+            self._db.execute(_MARK_SAME_AT, (place[0] - first[0],))
+        same, every = self._db.execute(
+            "SELECT (SELECT count(*) FROM fates WHERE fate = 'same'), (SELECT count(*) FROM incoming)"
         ).fetchone()
-        if shift is not None:
-            self._db.execute(_MARK_SAME_AT, shift)
-        return bool(
-            self._db.execute(
-                "SELECT 1 FROM incoming, (SELECT 1 FROM listed LIMIT 1) WHERE fate != 'same' LIMIT 1"
-            ).fetchone()
-        )
+        return bool(same < every)
 
     def _compare(self) -> None:
         """Whoever is on the list as the file says is found by SQLite; the others are looked at here."""
@@ -215,45 +242,42 @@ class Staging:
         meant = self._db.execute("SELECT * FROM meant")
         while chunk := meant.fetchmany(_CHUNK):
             same, changes = [], []
-            for line, key, email, name, columns, new_name, new_columns in chunk:
+            for line, email, name, columns, new_name, new_columns in chunk:
                 person = Subscriber(email, name, json.loads(columns))
                 merged = _merge(person, Subscriber(email, new_name, json.loads(new_columns)))
                 if merged == person:
                     same.append((line,))
                 else:
-                    changes.append((key, email, merged.name, pack_columns(merged.columns), line))
-            self._db.executemany("UPDATE incoming SET fate = 'same' WHERE line = ?", same)
-            self._db.executemany(
-                "UPDATE incoming SET fate = 'update', other_key = ?, email = ?, name = ?, columns = ? WHERE line = ?",
-                changes,
-            )
+                    changes.append((email, merged.name, pack_columns(merged.columns), line))
+            self._db.executemany("UPDATE fates SET fate = 'same' WHERE line = ?", same)
+            self._db.executemany("UPDATE fates SET fate = 'update' WHERE line = ?", [change[-1:] for change in changes])
+            self._db.executemany("UPDATE incoming SET email = ?, name = ?, columns = ? WHERE line = ?", changes)
 
     def keep_out(self, suppressed: Iterable[tuple[str, str]]) -> None:
         """Of those who must not be mailed here, by key and reason, nobody joins; who left there too is no news.
 
         What people ask for outlives what their mailbox did, as `suppress` has it; who is on the list is to leave it.
         """
-        no_news = f"place IS NULL AND fate IN {_GONE} AND (? != 'bounce' OR fate = 'bounce')"
-        joins = "fate IN ('subscriber', 'unconfirmed')"
-        keep = f"UPDATE incoming SET fate = 'suppressed' WHERE key = ? AND ({joins} OR ({no_news}))"  # noqa: S608 (fixed words)
         self._db.execute("BEGIN")
-        self._db.executemany(keep, suppressed)
+        self._db.executemany(_KEEP_OUT, suppressed)
         self._db.execute("COMMIT")
 
     def at_stake(self) -> Iterator[str]:
         """The keys of all who are neither refused nor on the list as they are."""
-        return (key for (key,) in self._db.execute("SELECT key FROM incoming WHERE fate != 'same'"))
+        rows = self._db.execute("SELECT key FROM incoming LEFT JOIN fates USING (line) WHERE fate IS NOT 'same'")
+        return (key for (key,) in rows)
 
     def leaving(self) -> set[str]:
         """The keys of those who left there and are on the list here."""
-        query = f"SELECT key FROM incoming WHERE fate IN {_GONE} AND place IS NOT NULL"  # noqa: S608 (fixed words)
+        query = f"SELECT key FROM fates JOIN incoming USING (line) WHERE fate IN {_GONE} AND place IS NOT NULL"  # noqa: S608
         return {key for (key,) in self._db.execute(query)}
 
     def counts(self) -> dict[str, int]:
         """How many of each fate."""
-        fates = (ADD, UPDATE, SAME, SUPPRESSED, UNCONFIRMED, *_LEFT)
+        fates = (UPDATE, SAME, SUPPRESSED, UNCONFIRMED, *_LEFT)
         counted = ", ".join(f"count(*) FILTER (WHERE fate = '{fate}')" for fate in fates)  # a sort takes longer
-        return dict(zip(fates, self._db.execute(f"SELECT {counted} FROM incoming").fetchone(), strict=True))  # noqa: S608
+        every, *found = self._db.execute(f"SELECT (SELECT count(*) FROM incoming), {counted} FROM fates").fetchone()  # noqa: S608
+        return dict(zip(fates, found, strict=True)) | {ADD: every - sum(found)}
 
     def refused(self, most: int | None = None) -> list[tuple[int, str, str]]:
         """Line, address and reason of the rows that can't be taken over, in the order of the file."""
@@ -284,20 +308,21 @@ class Staging:
 
     def updates(self) -> Iterator[Subscriber]:
         """Those on the list whom the file changes, as they are to be, in the order of the list."""
-        return self._people("SELECT email, name, columns FROM incoming WHERE fate = 'update' ORDER BY place")
+        return self._people(f"{_OF_FATE} place", UPDATE)
 
     def unconfirmed(self) -> Iterator[Subscriber]:
         """Who never confirmed there."""
-        return self._people("SELECT email, name, columns FROM incoming WHERE fate = 'unconfirmed' ORDER BY line")
+        return self._people(f"{_OF_FATE} line", UNCONFIRMED)
 
-    def _people(self, query: str) -> Iterator[Subscriber]:
-        for email, name, columns in self._db.execute(query):
+    def _people(self, query: str, *values: str) -> Iterator[Subscriber]:
+        for email, name, columns in self._db.execute(query, values):
             yield Subscriber(email, name, PackedColumns(columns))
 
     def gone(self) -> Iterator[tuple[str, str, str, float, str]]:
         """Who left there: key, address, reason, moment (0: not known), occasion."""
         return self._db.execute(
-            f"SELECT key, email, fate, moment, occasion FROM incoming WHERE fate IN {_GONE} ORDER BY line"  # noqa: S608
+            "SELECT key, email, fate, moment, occasion FROM fates JOIN incoming USING (line) "  # noqa: S608
+            f"WHERE fate IN {_GONE} ORDER BY line"
         )
 
 
@@ -323,13 +348,9 @@ def _remove_left() -> None:
                 os.close(handle)
 
 
-def _digest(people: Sequence[Subscribed]) -> bytes:
-    """Of what is said of them, in their order, whatever their lines."""
-    _, keys, *texts = zip(*people, strict=True)
-    digest = blake2b(repr(keys).encode() if any(keys) else b"")
-    for text in map("\0".join, texts):
-        digest.update(f"{len(text)} {text}".encode("utf-8", "surrogatepass"))
-    return digest.digest()
+def _digest(people: Columns) -> int:
+    """Of what is said of them, in their order, whatever their lines: by SipHash, whose key each process makes anew."""
+    return hash(tuple(map(tuple, people[1:])))
 
 
 def _merge(there: Subscriber, come: Subscriber) -> Subscriber:
