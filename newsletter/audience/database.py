@@ -22,7 +22,7 @@ from newsletter.state.sqlite import connect, explained, transaction
 from newsletter.state.upsert import insert_into
 
 if TYPE_CHECKING:
-    from newsletter.audience.imports.people import Columns
+    from newsletter.audience.imports.people import PeopleColumns
     from newsletter.audience.imports.staging import Staging
 
 _CHUNK = 250
@@ -110,7 +110,7 @@ class DatabaseRoster:
             query = select(_table.id, _table.key, _table.email, _table.name, _table.columns)
             with self.engine.connect() as connection:
                 rows = connection.execution_options(yield_per=_CHUNK).execute(query)
-                people.compare(cast("Columns", tuple(zip(*chunk, strict=True))) for chunk in rows.partitions())
+                people.compare(cast("PeopleColumns", tuple(zip(*chunk, strict=True))) for chunk in rows.partitions())
 
     def take_over(self, people: "Staging", columns: Collection[str], *, newcomers: bool) -> None:
         """`apply` what a file's people change, and with `newcomers` who is new: SQLite copies them itself."""

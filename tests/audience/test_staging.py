@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.imports.people import Block, Columns
+from newsletter.audience.imports.people import Block, PeopleColumns
 from newsletter.audience.imports.staging import Staging
 
 
-def people(first: int, *names: str) -> Columns:
+def people(first: int, *names: str) -> PeopleColumns:
     """Some with addresses that follow each other, on as many lines."""
     lines = range(first, first + len(names))
     addresses = [f"r{line}@example.org" for line in lines]
     return lines, addresses, addresses, names, ["{}"] * len(names)
 
 
-def compared(file: Sequence[Columns], there: Sequence[Columns]) -> dict[str, int]:
+def compared(file: Sequence[PeopleColumns], there: Sequence[PeopleColumns]) -> dict[str, int]:
     """What the file's people come to beside those of a list, but for nothing."""
     with Staging() as staging:
         staging.load(Block(block) for block in file)

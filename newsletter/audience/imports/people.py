@@ -21,13 +21,13 @@ from newsletter.audience.opt_out import opt_out_column
 from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
 from newsletter.errors import NewsletterError
 
-Columns = tuple[Sequence[int], Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
+PeopleColumns = tuple[Sequence[int], Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
 """People, column by column: lines, keys, addresses, names, and the further columns as JSON objects of texts."""
 
 Outsider = tuple[int, str, str, str, str, Fate, float, str]
 """One who is no subscriber: the same, what becomes of them, when they left (Unix seconds; 0: not known), over what."""
 
-NOBODY: Columns = ((), (), (), (), ())
+NOBODY: PeopleColumns = ((), (), (), (), ())
 
 _SAMPLE = 4096  # of different cells whose reading is remembered
 
@@ -36,7 +36,7 @@ _SAMPLE = 4096  # of different cells whose reading is remembered
 class Block:
     """What some rows of a file say."""
 
-    subscribers: Columns = NOBODY
+    subscribers: PeopleColumns = NOBODY
     outsiders: list[Outsider] = field(default_factory=list)
     refused: list[tuple[int, str, str]] = field(default_factory=list)  # line, the address as it stands there, why
 
@@ -104,7 +104,7 @@ class People:
                 if at not in refused and (found := control_character("\t".join(row))):
                     refused[at] = (emails[at], f"{found}, which can't be seen; take it out")
         block = Block(refused=[(lines[at], *why) for at, why in sorted(refused.items())])
-        people: Columns = (lines, keys, emails, names, columns)
+        people: PeopleColumns = (lines, keys, emails, names, columns)
         stays = [at not in refused for at in range(len(keys))]
         if self._fate is not None:
             block.outsiders = list(self._outsiders(people, cells, self._fate, stays))
@@ -123,7 +123,7 @@ class People:
 
     def _outsiders(
         self,
-        people: Columns,
+        people: PeopleColumns,
         cells: Sequence[Sequence[str]],
         fate_of_row: Callable[[Sequence[str]], Fate],
         stays: list[bool],
@@ -194,7 +194,7 @@ def _text(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join(map("\n".join, cells))
 
 
-def _chosen(people: Columns, stays: Sequence[bool]) -> Columns:
+def _chosen(people: PeopleColumns, stays: Sequence[bool]) -> PeopleColumns:
     """Those of them who stay."""
     lines, keys, emails, names, columns = people
     texts = (list(compress(column, stays)) for column in (keys, emails, names, columns))

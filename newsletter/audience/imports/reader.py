@@ -14,14 +14,14 @@ from pathlib import Path
 from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_header, read_titles
 from newsletter.audience.csv.scan import FIELD_MAX, check_row, read_rows, scan
 from newsletter.audience.imports.houses import LIST, OTHER, House, likely_house
-from newsletter.audience.imports.people import Block, Columns, People, first_of
+from newsletter.audience.imports.people import Block, People, PeopleColumns, first_of
 from newsletter.audience.subscriber import JOINED, TAGS
 from newsletter.errors import NewsletterError
 
 _ROWS = 500  # read at once
 _BYTES = 1 << 22  # of them at most
 _WHOLE = frozenset(("name", *ALSO_NAME))
-"""Columns that are the name; a first and a family name stay columns besides, for templates."""
+"""PeopleColumns that are the name; a first and a family name stay columns besides, for templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     return ImportFile(path, mapping, house, names, delimiter, header, found.longest, people)
 
 
-def listed(path: Path) -> Iterator[Columns]:
+def listed(path: Path) -> Iterator[PeopleColumns]:
     """Who is on the list in a file of its own, some hundred at once, to compare others with; who left it too."""
     header, found = read_header(path), scan(path)
     titles = tuple((name, name) for name in header.names)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from newsletter.audience.imports.people import Block, Columns
+from newsletter.audience.imports.people import Block, PeopleColumns
 from newsletter.audience.imports.reader import listed
 from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags, pack_columns
 
@@ -86,7 +86,7 @@ class _Inserting:
         self._many = self._one + ", (?, ?, ?, ?, ?)" * (self._TOGETHER - 1)
         self._waiting: list[int | str] = []  # their values, one behind the other
 
-    def add(self, people: Columns) -> None:
+    def add(self, people: PeopleColumns) -> None:
         values: list[int | str] = [""] * (5 * len(people[0]))
         for at, column in enumerate(people):
             values[at::5] = column  # type: ignore[assignment]
@@ -176,7 +176,7 @@ class Staging:
         self._db.execute(f"INSERT INTO refused SELECT line, email, ? FROM incoming WHERE {strangers}", (reason,))  # noqa: S608
         self._remove(strangers)
 
-    def compare(self, everybody: Iterable[Columns]) -> None:
+    def compare(self, everybody: Iterable[PeopleColumns]) -> None:
         """Say of each whether the list has them already; `everybody` are its people, with their places for lines.
 
         As long as both go on alike from the first person, they are compared some hundred at once.
@@ -348,7 +348,7 @@ def _remove_left() -> None:
                 os.close(handle)
 
 
-def _digest(people: Columns) -> int:
+def _digest(people: PeopleColumns) -> int:
     """Of what is said of them, in their order, whatever their lines: by SipHash, whose key each process makes anew."""
     return hash(tuple(map(tuple, people[1:])))
 
