@@ -21,7 +21,7 @@ from newsletter.errors import NewsletterError
 _ROWS = 500  # read at once
 _BYTES = 1 << 22  # of them at most
 _WHOLE = frozenset(("name", *ALSO_NAME))
-"""PeopleColumns that are the name; a first and a family name stay columns besides, for templates."""
+"""Columns that are the name; a first and a family name stay columns besides, for templates."""
 
 
 @dataclass(frozen=True, slots=True)
