@@ -28,7 +28,7 @@ from newsletter.compose.message.envelope import Envelope
 from newsletter.compose.message.ids import message_id, reference, sender_domain
 from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 from newsletter.compose.message.related import Related
-from newsletter.compose.templating.fill import Fill, Filler, Reader
+from newsletter.compose.templating.fill import Fill, Filler, Reader, for_readers
 from newsletter.errors import NewsletterError
 
 LONGEST_ID = 200
@@ -79,9 +79,10 @@ class MessageWriter:
                 "apart; give a shorter address, or set verp = false",
                 path="newsletter.toml",
             )
+        self._text_pieces, self._html_pieces = for_readers(issue.text), for_readers(issue.html)
         self._subject = Filler(issue.subject, issue.context, html=False, columns=columns).fills
-        self._text = Filler(issue.text, issue.context, html=False, columns=columns).fills
-        self._html = Filler(issue.html, issue.context, html=True, columns=columns).fills
+        self._text = Filler(self._text_pieces, issue.context, html=False, columns=columns).fills
+        self._html = Filler(self._html_pieces, issue.context, html=True, columns=columns).fills
         self._unsubscribe_base = issue.unsubscribe_url.rstrip("/")
         self._list_unsubscribe = self._unsubscribe_frame()
         self._now = (0, b"")
@@ -109,9 +110,9 @@ class MessageWriter:
         related = Related(issue.pictures, boundary) if issue.pictures else None
         self._body: list[bytes] = [top.encode("ascii")]
         self._fills: list[tuple[Fill, list[int]]] = []
-        self._add(issue.text, self._text)
+        self._add(self._text_pieces, self._text)
         self._body.append(between + (related.before(html_header) if related else html_header.encode("ascii")))
-        self._add(issue.html, self._html)
+        self._add(self._html_pieces, self._html)
         self._body.append((related.after if related else b"") + f"\r\n--{boundary}--\r\n".encode("ascii"))
         self._unite()
         self._signer = self._make_signer(keys) if keys else None
@@ -154,8 +155,8 @@ class MessageWriter:
         reader = self._reader(subscriber)
         return DecodedMessage(
             headers.clean(self._join(self.issue.subject, self._subject, reader)),
-            self._join(self.issue.text, self._text, reader),
-            unembed(self._join(self.issue.html, self._html, reader), self.issue.pictures),
+            self._join(self._text_pieces, self._text, reader),
+            unembed(self._join(self._html_pieces, self._html, reader), self.issue.pictures),
         )
 
     def message_id(self, email: str) -> str:

@@ -33,11 +33,13 @@ _harmless = re.compile("[^&<>'\"]*\\Z").match
 _COLUMN = re.compile(r"\{\{ subscriber\.([^\W\d]\w*) \}\}")
 _COLUMN_OR = re.compile(r'\{\{ \(subscriber\.([^\W\d]\w*) or "([^"\\]*)"\) \}\}')
 _COLUMN_IN_URL = re.compile(r"\{\{ \(subscriber\.([^\W\d]\w*)\|urlencode\) \}\}")
+_FOR_READERS = re.compile(r"\{% if subscriber %\}((?:(?!\{[%#]).)*)\{% endif %\}", re.DOTALL)
+_VALUE = re.compile(r"(\{\{[^{}]*\}\})")
 _ADDRESS = re.compile(r"\{\{ (unsubscribe_url|preferences_url|view_url|tracking) \}\}")
 
 
 class Columns:
-    """`subscriber` as a slot sees it: the columns and nothing else, whatever they are called."""
+    """`subscriber` as a slot sees it: the columns and nothing else, whatever they are called; false if nobody reads."""
 
     __slots__ = ("values",)
 
@@ -46,6 +48,9 @@ class Columns:
 
     def __str__(self) -> str:
         return self.values["email"]
+
+    def __bool__(self) -> bool:
+        return bool(self.values["email"])
 
 
 class Reader:
@@ -64,6 +69,19 @@ class Reader:
         if made is None:
             made = self._made[name] = self._make(name, self)
         return made
+
+
+def for_readers(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """`pieces` as mails have them: what `{% if subscriber %}` holds needs no logic where somebody reads."""
+    found: list[Piece] = []
+    for piece in pieces:
+        block = None if isinstance(piece, str) else _FOR_READERS.fullmatch(piece.source)
+        parts = _VALUE.split(block[1]) if block else []
+        if isinstance(piece, str) or not parts or any("{{" in text for text in parts[::2]):
+            found.append(piece)
+            continue
+        found += [Slot(part, piece.path, piece.line) if at % 2 else part for at, part in enumerate(parts) if part]
+    return tuple(found)
 
 
 class Filler:

@@ -13,6 +13,7 @@ from markupsafe import escape
 
 from newsletter.compose.html.inline_css import inline_css
 from newsletter.compose.issue import Slot
+from newsletter.compose.templating.fill import for_readers
 from newsletter.compose.templating.slots import Slots, Tag
 from newsletter.compose.templating.tokens import TOKEN
 from newsletter.errors import NewsletterError
@@ -38,7 +39,8 @@ def at_once(source: str, columns: dict[str, str], **others: str) -> str:
 def assert_same_in_two_stages(root: Path, source: str, **others: str) -> None:
     parts = cut_template(root, source, **others)
     for columns in READERS:
-        assert fill(parts, reader(**columns)) == at_once(source, columns, **others)
+        expected = at_once(source, columns, **others)
+        assert fill(parts, reader(**columns)) == fill(for_readers(parts), reader(**columns)) == expected
 
 
 TEMPLATES = [
@@ -50,6 +52,8 @@ TEMPLATES = [
     "<!--[if mso]>{{ subscriber.name }}<![endif]-->",
     "{% if subscriber.city == 'Lyon' %}<b>{{ post.title }}</b>{% elif subscriber.name %}n{% else %}{{ '{{' }}"
     " { {% endif %}",
+    "{% if subscriber %}\n<p>{{ subscriber.name }} of { {{ view_url|upper }}</p>{% endif %}",
+    "{% if subscriber %}{{ '{{' }}{{ subscriber.name }}{% endif %}{% if subscriber %}a{% else %}b{% endif %}",
     "{%- if subscriber.city -%}  a  {%- else -%}  b  {%- endif -%}  c",
     "{% for tag in post.tags %}{{ loop.index }}{{ subscriber.name ~ tag }}{% if subscriber.city == tag %}"
     "!{% endif %}{% endfor %}",

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from newsletter.audience.subscriber import Subscriber
 from newsletter.cli.app import run
-from newsletter.compose.composer import Composer
+from newsletter.compose.composer import Composer, issue_writer
 from newsletter.compose.issue import Issue
 from tests.web.public.site import Site, public_site
 
@@ -59,11 +59,13 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def test_an_issue_in_the_archive_is_nobodys(site: Site) -> None:
-    send(site, "hello", "Hello & welcome", 1)
+    issue = send(site, "hello", "Hello & welcome", 1)
+    mail = issue_writer(site.public.config, issue).decoded(Subscriber("ada@example.org", "", {"city": "Lyon"})).html
     page = (await site.get("/issues/hello/")).text
     assert "Dear reader of , hello." in page
     assert "Ada" not in page.replace("Ada Moreau &lt;", "").replace('"Ada Moreau"', "") or "Dear Ada" not in page
     assert "/u/" not in page
+    assert ("You get this because" in mail, "You get this because" in page) == (True, False)
     assert "/p/" not in page
     assert ">Unsubscribe<" not in page
     assert '<link rel="canonical" href="https://example.org/hello/">' in page
