@@ -18,6 +18,8 @@ _BLANK_BEFORE_END = re.compile(r"[ \t](?=\n|\Z)")
 
 def normal(text: str) -> str:
     """`text` as it will be read: every line end a newline, lone surrogates question marks."""
+    if text.isascii() and "\r" not in text:
+        return text
     return _LINE_END.sub("\n", text).encode("utf-8", "replace").decode()
 
 

@@ -79,8 +79,9 @@ class MessageWriter:
                 "apart; give a shorter address, or set verp = false",
                 path="newsletter.toml",
             )
-        self._text_pieces, self._html_pieces = for_readers(issue.text), for_readers(issue.html)
-        self._subject = Filler(issue.subject, issue.context, html=False, columns=columns).fills
+        self._subject_pieces = _normal(issue.subject)
+        self._text_pieces, self._html_pieces = _normal(for_readers(issue.text)), _normal(for_readers(issue.html))
+        self._subject = Filler(self._subject_pieces, issue.context, html=False, columns=columns).fills
         self._text = Filler(self._text_pieces, issue.context, html=False, columns=columns).fills
         self._html = Filler(self._html_pieces, issue.context, html=True, columns=columns).fills
         self._unsubscribe_base = issue.unsubscribe_url.rstrip("/")
@@ -136,7 +137,7 @@ class MessageWriter:
         ref = reference(id_)
         to = headers.mailbox_field("To", subscriber.name, subscriber.email)
         subject = self._fixed_subject or headers.text_field(
-            "Subject", self._join(self.issue.subject, self._subject, reader)
+            "Subject", self._join(self._subject_pieces, self._subject, reader)
         )
         dated = self._date_field(date)
         ids = f"Message-ID: {id_}\r\nX-Newsletter-Ref: {ref}\r\n".encode("ascii")
@@ -154,10 +155,17 @@ class MessageWriter:
         """Subject, text and HTML as this subscriber reads them, with embedded pictures as a web page has them."""
         reader = self._reader(subscriber)
         return DecodedMessage(
-            headers.clean(self._join(self.issue.subject, self._subject, reader)),
+            headers.clean(self._join(self._subject_pieces, self._subject, reader)),
             self._join(self._text_pieces, self._text, reader),
-            unembed(self._join(self._html_pieces, self._html, reader), self.issue.pictures),
+            self._decoded_html(reader),
         )
+
+    def decoded_html(self, subscriber: Subscriber) -> str:
+        """The HTML of `decoded` alone, in half the time."""
+        return self._decoded_html(self._reader(subscriber))
+
+    def _decoded_html(self, reader: Reader) -> str:
+        return unembed(self._join(self._html_pieces, self._html, reader), self.issue.pictures)
 
     def message_id(self, email: str) -> str:
         """The Message-ID for this address, the same on every attempt, in angle brackets."""
@@ -258,7 +266,12 @@ class MessageWriter:
 
     def _join(self, parts: tuple[Piece, ...], fills: list[Fill], reader: Reader) -> str:
         waiting = iter(fills)
-        return "".join(normal(part if isinstance(part, str) else next(waiting)(reader)) for part in parts)
+        return "".join([part if isinstance(part, str) else normal(next(waiting)(reader)) for part in parts])
+
+
+def _normal(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """`pieces` with their fixed text as it will be read."""
+    return tuple(normal(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
 def feedback_id(issue_id: str, domain: str) -> str:

@@ -99,7 +99,7 @@ class Reading:
             row = connection.execute(_SENT, {"issue": issue_id, "key": address_key(email)}).first()
         if row is None:
             return neutral_html(writer.issue, {})
-        return writer.decoded(Subscriber(row[0], row[1], json.loads(row[2]))).html
+        return writer.decoded_html(Subscriber(row[0], row[1], json.loads(row[2])))
 
     def _writer(self, issue_id: str) -> MessageWriter | None:
         if issue_id not in self._writers:
