@@ -1,11 +1,15 @@
 """What installing and starting costs: dependencies, their size, and how long the help takes."""
 
 import importlib.metadata as metadata
+import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from newsletter.delivery.ledger.posts import remember
+from newsletter.state.sqlite import SqliteDatabase
 
 MOST_PACKAGES, MOST_MEGABYTES, MOST_HELP_SECONDS = 70, 200, 0.35
 NEVER_USED = {"requests", "urllib3", "charset-normalizer"}
@@ -73,6 +77,20 @@ def test_the_help_starts_at_once_and_without_the_rest() -> None:
         if best < MOST_HELP_SECONDS:
             break
     assert best < MOST_HELP_SECONDS * 4  # on a busy machine
+
+
+def test_a_send_of_what_is_new_loads_little_where_nothing_is(tmp_path: Path) -> None:
+    (tmp_path / "newsletter.toml").write_text('[newsletter]\nauthor = "ada@example.org"\n')
+    (tmp_path / "subscribers.csv").write_text("email\nada@example.org\n")
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / "2026-05-04-hello.md").write_text("---\ntitle: Hello\n---\nHello.\n")
+    state = SqliteDatabase(tmp_path / "newsletter.db")
+    remember(state, "new", 2e9)
+    asked = [sys.executable, "-X", "importtime", "-m", "newsletter", "send", "--new"]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "CI": ""})
+    assert done.stdout == "nothing new to send\n"
+    heavy = r"\| +(rich|pydantic_settings|sqlalchemy|asyncio|jinja2|lxml|markdown|premailer|aiosmtplib)$"
+    assert not re.search(heavy, done.stderr, re.MULTILINE)
 
 
 def test_mail_is_made_without_what_is_never_used_and_a_state_in_a_file_without_postgresql_s() -> None:

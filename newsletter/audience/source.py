@@ -14,7 +14,6 @@ from newsletter.audience.csv.editor import reading
 from newsletter.audience.csv.reader import LeftOut, Listing, Row
 from newsletter.audience.opt_out import how_left, opt_out_column
 from newsletter.audience.roster import list_lock, open_roster, read_list
-from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
 from newsletter.audience.token import erased_key, load_secret
 from newsletter.config.settings import Config
@@ -82,6 +81,8 @@ def open_list(config: Config) -> MailingList:
 def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool] | None:
     if not config.subscribers.where:
         return None
+    from newsletter.audience.segment import compile_segment
+
     with config.naming("subscribers", "where"):
         return compile_segment(config.subscribers.where, columns, "[subscribers] where")
 

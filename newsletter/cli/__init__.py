@@ -24,6 +24,7 @@ def main() -> None:
             sys.stdout.write(overview.read())
             sys.stdout.flush()
             return
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every package that is installed
     from newsletter.cli.app import run
 
     sys.exit(run(arguments))

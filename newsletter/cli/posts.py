@@ -59,14 +59,14 @@ def _slug_within(post: Path) -> str:
 def find_issue(config: "Config", typed: str) -> str:
     """The id of the issue that is meant: an id, or a post by its file or slug."""
     from newsletter.delivery.ledger.posts import issue_of
-    from newsletter.state import open_state
+    from newsletter.state import database_of
 
     path = Path(typed)
     stem = path.parent.name if path.stem == "index" else path.stem
     names = [os.path.relpath(typed, config.root), split_name(stem)[1]]
     if path.is_dir():
         names += [f"{names[0]}/index.md", f"{names[0]}/index.html"]
-    return issue_of(open_state(config), typed, [name.replace(os.sep, "/") for name in names])
+    return issue_of(database_of(config), typed, [name.replace(os.sep, "/") for name in names])
 
 
 def compose_post(config: "Config", typed: str, again: str | None = None) -> "Composed":

@@ -137,15 +137,13 @@ def _work(config: "Config", options: "Options", since: str | None, *, digest: bo
     from newsletter.compose.composer import Composer
     from newsletter.delivery.ledger.posts import remember
     from newsletter.site.load import newsletter_zone
-    from newsletter.state import open_state
+    from newsletter.state import database_of
 
     zone = newsletter_zone(config)
     now = now.astimezone(zone)
     found = survey(Composer(options.source or config), config, now, zone, _day(since, zone) if since else None)
-    if not options.dry_run:
-        engine = open_state(config)
-        remember(engine, FIRST_RUN, found.began.timestamp())
-        engine.dispose()
+    if found.is_first and not options.dry_run:
+        remember(database_of(config), FIRST_RUN, found.began.timestamp())
     due = [each.candidate.page for each in found.posts if each.is_due]
     begun = [] if options.dry_run else list(reversed(found.issues))
     unfinished = [issue for issue in begun if issue.state == "running"]

@@ -33,6 +33,7 @@ class Survey:
     posts: list[SurveyedPost]
     issues: "list[PostIssue]"
     broken: list[NewsletterError]  # posts that can't be read
+    is_first: bool  # `send --new` has not run yet
     began: datetime  # the day of the first run, or of this one
     since: datetime  # nothing older is due
 
@@ -57,13 +58,8 @@ def survey(
             pages.append(composer.read(path))
         except NewsletterError as error:
             broken.append(error)
-    issues, state = [], database_of(config)
-    if state.exists():
-        engine = state.engine()
-        try:
-            issues = post_issues(engine)
-        finally:
-            engine.dispose()
+    state = database_of(config)
+    issues = post_issues(state) if state.exists() else []
     first = read_mark(state, FIRST_RUN)
     began = midnight(datetime.fromtimestamp(first, UTC).astimezone(zone) if first is not None else since or now)
     bound = since or began
@@ -73,7 +69,7 @@ def survey(
         issue = next((one for one in issues if one.holds(shown, each.page.post.slug, root)), None)
         is_due = issue is None and not each.why_not and each.since is not None and each.since >= bound
         posts.append(SurveyedPost(each, shown, issue, is_due))
-    return Survey(posts, issues, broken, began, bound)
+    return Survey(posts, issues, broken, first is None, began, bound)
 
 
 def midnight(moment: datetime) -> datetime:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from newsletter.audience.token import load_secret
 from newsletter.compose.issue import Issue
-from newsletter.compose.message.dkim_key import load_keys
-from newsletter.compose.message.writer import MessageWriter
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
+    from newsletter.compose.message.writer import MessageWriter
     from newsletter.site.page import Page
     from newsletter.site.site import Site
 
@@ -58,7 +57,7 @@ class Composed:
         subscriber, columns = one_subscriber(self.config, email)
         return self.writer(columns).envelope(subscriber).message
 
-    def writer(self, columns: Collection[str] | None = None) -> MessageWriter:
+    def writer(self, columns: Collection[str] | None = None) -> "MessageWriter":
         """What turns the issue into messages; see `issue_writer`."""
         return issue_writer(self.config, self.issue, columns)
 
@@ -103,10 +102,13 @@ class Composer:
         return Composed(self.config, page, compose(page, self.config, issue_id=name, posts=pages))
 
 
-def issue_writer(config: Config, issue: Issue, columns: Collection[str] | None = None) -> MessageWriter:
+def issue_writer(config: Config, issue: Issue, columns: Collection[str] | None = None) -> "MessageWriter":
     """What turns an issue, fresh or frozen, into messages.
 
     `columns` are those of the list, where there is one, so that a slot that has none is refused at once. Raises
     NewsletterError also for a key of `[dkim]` that can't be used.
     """
+    from newsletter.compose.message.dkim_key import load_keys
+    from newsletter.compose.message.writer import MessageWriter
+
     return MessageWriter(issue, load_secret(config, to_look=True), columns=columns, keys=load_keys(config))

@@ -87,7 +87,7 @@ def check_names(environment: Iterable[str], model: Model) -> None:
             continue
         near = difflib.get_close_matches(table, model.model_fields, n=1)
         section, _, key = table.partition("_")
-        if section in model.model_fields and key in _model_of(model.model_fields[section].annotation).model_fields:
+        if section in model.model_fields and key in model_of(model.model_fields[section].annotation).model_fields:
             hint = f"did you mean {variable((section, key))}, with two underscores?"
         elif not nested and (owner := _owner(table, model)):
             hint = f"did you mean {variable((owner, table))}?"
@@ -125,7 +125,7 @@ def _parts(dotted: str) -> tuple[str, ...]:
 def _keys(model: Model, loc: tuple[str, ...]) -> tuple[str, ...]:
     """`loc` without what pydantic appends for the members of a list or a union."""
     section = model.model_fields.get(loc[0])
-    if section is not None and len(loc) > 2 and loc[1] in _model_of(section.annotation).model_fields:
+    if section is not None and len(loc) > 2 and loc[1] in model_of(section.annotation).model_fields:
         return loc[:2]
     return loc
 
@@ -142,7 +142,7 @@ def _hint(keys: tuple[str, ...], value: Any, model: Model) -> str:
     """What may have been meant by an unknown key."""
     inner = model
     for key in keys[:-1]:
-        inner = _model_of(inner.model_fields[key].annotation)
+        inner = model_of(inner.model_fields[key].annotation)
     if len(keys) == 1 and not isinstance(value, dict) and (owner := _owner(keys[0], model)):
         return f"it belongs below [{owner}]"
     known = _shown(inner)
@@ -157,7 +157,7 @@ def _hint(keys: tuple[str, ...], value: Any, model: Model) -> str:
 def _owner(key: str, model: Model) -> str | None:
     """The first table that has the key."""
     sections = {name: field.annotation for name, field in model.model_fields.items()}
-    return next((name for name, kind in sections.items() if key in _shown(_model_of(kind))), None)
+    return next((name for name, kind in sections.items() if key in _shown(model_of(kind))), None)
 
 
 def _reason(fault: Any, keys: tuple[str, ...]) -> str:
@@ -178,7 +178,7 @@ def _reason(fault: Any, keys: tuple[str, ...]) -> str:
     return _WORDS.get(kind, f"{fault['msg']}; it is {{input!r}} now").format(input=value, **context)
 
 
-def _model_of(annotation: Any) -> Model:
+def model_of(annotation: Any) -> Model:
     """The table's class; one without keys for what is no table."""
     kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
     return next((kind for kind in kinds if issubclass(kind, BaseModel)), BaseModel)

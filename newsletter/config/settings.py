@@ -6,7 +6,6 @@ shapes; what a rate or a relay's URL means is parsed in the room that uses it, w
 """
 
 import contextlib
-import json
 import os
 import stat
 import tomllib
@@ -22,10 +21,9 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from newsletter.config import explain
+from newsletter.config.environment import apply_environment
 from newsletter.config.toml import refuse_unbounded
 from newsletter.config.values import HexColour, Language, MailAddress, Number, OwnFolder, Timezone, WebAddress
 from newsletter.errors import NewsletterError
@@ -186,27 +184,8 @@ class Checks(Section):
     spamd: str = ""  # host:port of a local rspamd or SpamAssassin
 
 
-class _EnvironmentSource(EnvSettingsSource):
-    """The environment; a list may be written with commas, and what is no JSON is left to the validation to explain."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """A table's or a list's value from a variable's text."""
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(value)
-        is_table = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        return value if is_table else [part.strip() for part in value.split(",") if part.strip()]
-
-
-class Config(BaseSettings):
+class Config(Section):
     """newsletter.toml as one frozen value; `root` is the folder it stands in."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=explain.PREFIX,
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        nested_model_default_partial_update=True,
-    )
 
     newsletter: Newsletter = Newsletter()
     posts: Posts = Posts()
@@ -226,18 +205,6 @@ class Config(BaseSettings):
     age_key: SecretStr = SecretStr("")  # seals and opens the state and the list
     _path: Path = PrivateAttr(default=Path(CONFIG_NAME))
     _text: str = PrivateAttr(default="")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file."""
-        return _EnvironmentSource(settings_cls), init_settings
 
     def at(self, path: Path, text: str = "") -> Self:
         """These settings as those of the newsletter.toml at `path`, which holds `text`."""
@@ -347,6 +314,7 @@ def load_config(path: Path | None = None) -> Config:
                 f"{'.'.join(keys)} is a secret and stands in a file for git; take it out, set {env} in the environment",
                 path=found, line=explain.line_of_setting(text, keys),
             )  # fmt: skip
+    apply_environment(table, os.environ, Config)
     try:
         config = Config(**table).at(found, text)
     except ValidationError as error:

@@ -1,9 +1,11 @@
 """One recipient's way through a relay: what is known of it, and how far it has come (RFC 5321 section 3.3)."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from newsletter.compose.message.envelope import Envelope
-from newsletter.smtp.reply import Reply
+if TYPE_CHECKING:
+    from newsletter.compose.message.envelope import Envelope
+    from newsletter.smtp.reply import Reply
 
 
 @dataclass(slots=True)
@@ -20,10 +22,10 @@ class Transaction:
     moment: float | None = None  # not before that, in its own zone: it stays so until it is settled
     claim: int = 0  # the ledger's claim it belongs to
     drops: int = 0  # connections lost under it in this run
-    envelope: Envelope | None = None
+    envelope: "Envelope | None" = None
     intended: bool = False  # the intent is recorded
     withdrawn: str = ""  # why the body must not go after all: suppressed since it was claimed
-    refused: Reply | None = None  # by MAIL, RCPT or DATA
+    refused: "Reply | None" = None  # by MAIL, RCPT or DATA
 
     @property
     def domain(self) -> str:

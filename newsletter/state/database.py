@@ -27,6 +27,9 @@ class Database(Protocol):
     def exists(self) -> bool:
         """Has the state been made?"""
 
+    def prepare(self) -> None:
+        """Make the state, or bring it up to date; cheap where it is."""
+
     def engine(self) -> "Engine":
         """The state, made or brought up to date where needed."""
 

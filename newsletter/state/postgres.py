@@ -91,6 +91,9 @@ class PostgresDatabase:
         with self._looking() as db:
             return db is not None
 
+    def prepare(self) -> None:
+        self.engine().dispose()
+
     def engine(self) -> "Engine":
         from sqlalchemy import create_engine
 

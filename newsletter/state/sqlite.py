@@ -36,6 +36,9 @@ class SqliteDatabase:
     def exists(self) -> bool:
         return self.path.exists()
 
+    def prepare(self) -> None:
+        prepare(self.path)
+
     def engine(self) -> "Engine":
         return open_sqlite(self.path)
 

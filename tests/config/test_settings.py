@@ -126,6 +126,17 @@ def test_variables_win_over_the_file_and_a_list_is_written_with_commas(
     assert len(load(tmp_path, "").smtp.urls) == 2
 
 
+def test_a_table_may_be_one_variable_and_its_keys_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSLETTER_SMTP", '{"connections": 4, "rate": "1/s"}')
+    monkeypatch.setenv("newsletter_smtp__rate", "2/s")
+    monkeypatch.setenv("NEWSLETTER_SMTP__HEADERS__X_STREAM", "broadcast")
+    monkeypatch.setenv("NEWSLETTER_SECRET", "123")
+    config = load(tmp_path, "[smtp]\nconnections = 3\nverp = false\nheaders = {X-Own = 'kept'}\n")
+    assert (config.smtp.connections, config.smtp.rate, config.smtp.verp) == (4, "2/s", False)
+    assert config.smtp.headers == {"X-Own": "kept", "x_stream": "broadcast"}
+    assert config.secret.get_secret_value() == "123"
+
+
 def test_what_a_room_finds_wrong_with_a_value_gets_the_place_of_its_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,16 @@
 Plain values, the same for every kind of ledger.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from newsletter.smtp.transaction import Transaction
+if TYPE_CHECKING:
+    import asyncio
 
-Told = Callable[[Transaction], None]
+    from newsletter.smtp.transaction import Transaction
+
+Told = Callable[["Transaction"], None]
 """Takes word that the ledger has been asked whether a message may go."""
 
 Record = tuple[int, str, int | None, str | None, str | None, str | None, str | None, float | None, float, int]
@@ -47,8 +50,8 @@ class Asked:
 class Claimed:
     """Recipients that are now ours; where there are none, when the first deferred one is to be tried again."""
 
-    transactions: list[Transaction]
-    skipped: list[Transaction]  # suppressed since they were planned; `withdrawn` says why
+    transactions: "list[Transaction]"
+    skipped: "list[Transaction]"  # suppressed since they were planned; `withdrawn` says why
     due: float | None = None
 
 
@@ -59,7 +62,7 @@ class Batch:
     records: dict[int, Record] = field(default_factory=dict)  # by recipient: intents and replies, the last word
     suppress: list[tuple[int, str, bool]] = field(default_factory=list)  # id, reason, only if it stays full
     done_claims: list[int] = field(default_factory=list)  # their numbers: all recipients are settled
-    asked: list[tuple[Transaction, Told]] = field(default_factory=list)  # is the issue ours still?
+    asked: "list[tuple[Transaction, Told]]" = field(default_factory=list)  # is the issue ours still?
     claim: int | None = None  # so many recipients are wanted
     mark: int | None = None  # of the log: it holds all of this before it
     release: int | None = None  # nobody is under way: so many that were never tried are given back, and all claims

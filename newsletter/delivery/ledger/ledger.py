@@ -13,12 +13,12 @@ from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.batch import Asked, Batch
-from newsletter.smtp.rate import Rate
 
 if TYPE_CHECKING:
     from newsletter.delivery.ledger.log import Log
     from newsletter.delivery.ledger.plan import Audience, Plan, Queueing, Standing
     from newsletter.delivery.limits.share import LimitStore
+    from newsletter.smtp.rate import Rate
 
 
 class Ledger(Protocol):
@@ -82,7 +82,7 @@ class Ledger(Protocol):
     def counts(self) -> dict[str, int]:
         """How many recipients of the issue are in which state."""
 
-    def used(self, relay: str, rate: Rate, now: float) -> list[tuple[float, int]]:
+    def used(self, relay: str, rate: "Rate", now: float) -> list[tuple[float, int]]:
         """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
 
     def sent_by_day(self, relay: str) -> dict[int, int]:

@@ -1,9 +1,9 @@
 """Which posts went out, and in which issues: for `send --new`, and for `status` and `deliveries` by a post's name.
 
-Read-only but for `remember`. A digest is an issue of several posts, which its frozen context names.
+Read-only but for `remember`. A digest is an issue of several posts, which its frozen context names. Without the
+toolkit, because `send --new` asks this every hour, mostly in vain.
 """
 
-import contextlib
 import json
 import re
 import time
@@ -13,15 +13,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import IntegrityError
-
 from newsletter.delivery.ledger.batch import Asked
 from newsletter.errors import NewsletterError
-from newsletter.state.schema import DEFERRED, PENDING, SENDING, SENT, UNKNOWN, deliveries, issues, marks
+from newsletter.state.database import Database
 
 DIGEST = "digest-"
 """How the id of an issue of several posts begins; its day follows."""
+_COUNTS = "SELECT issue, state, count(*), max(updated) FROM deliveries GROUP BY issue, state"
+_DIGESTS = "SELECT number, frozen FROM issues WHERE id LIKE 'digest-%'"
+_ISSUES = """
+SELECT number, id, post, created, hash, git_commit, state, starts, send_before FROM issues ORDER BY number DESC
+"""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
 
 
@@ -57,27 +59,17 @@ class PostIssue:
         return any(was == path or (own == slug and not (root / was).exists()) for was, own in self.posts)
 
 
-def post_issues(engine: Engine) -> list[PostIssue]:
+def post_issues(database: Database) -> list[PostIssue]:
     """Every issue, the newest first. Raises NewsletterError."""
-    counts = select(deliveries.c.issue, deliveries.c.state, func.count(), func.max(deliveries.c.updated)).group_by(
-        deliveries.c.issue, deliveries.c.state
-    )
-    table = issues.c
-    columns = (
-        table.number, table.id, table.post, table.created, table.hash, table.git_commit, table.state, table.starts,
-        table.send_before,
-    )  # fmt: skip
-    with engine.connect() as connection:
-        states: dict[int, dict[str, int]] = {}
-        last: dict[int, float] = {}
-        for number, state, count, updated in connection.execute(counts):
-            states.setdefault(number, {})[state] = count
-            last[number] = max(last.get(number, 0.0), updated or 0.0)
-        digests = select(issues.c.number, issues.c.frozen).where(issues.c.id.startswith(DIGEST))
-        frozen = {number: text for number, text in connection.execute(digests)}  # noqa: C416 (rows are no pairs)
-        rows = connection.execute(select(*columns).order_by(issues.c.number.desc())).all()
+    database.prepare()
+    states: dict[int, dict[str, int]] = {}
+    last: dict[int, float] = {}
+    for number, state, count, updated in database.query(_COUNTS):
+        states.setdefault(number, {})[state] = count
+        last[number] = max(last.get(number, 0.0), updated or 0.0)
+    frozen = dict(database.query(_DIGESTS))
     found = []
-    for number, id_, post, created, hash_, commit, state, starts, send_before in rows:
+    for number, id_, post, created, hash_, commit, state, starts, send_before in database.query(_ISSUES):
         count = states.get(number, {})
         found.append(
             PostIssue(
@@ -87,9 +79,9 @@ def post_issues(engine: Engine) -> list[PostIssue]:
                 created=created,
                 hash=hash_,
                 commit=commit,
-                sent=count.get(SENT, 0),
-                unknown=count.get(UNKNOWN, 0),
-                pending=sum(count.get(state, 0) for state in (PENDING, DEFERRED, SENDING)),
+                sent=count.get("sent", 0),
+                unknown=count.get("unknown", 0),
+                pending=sum(count.get(state, 0) for state in ("pending", "deferred", "sending")),
                 asked=Asked(state, starts, send_before),
                 last=last.get(number) or None,
             )
@@ -97,12 +89,12 @@ def post_issues(engine: Engine) -> list[PostIssue]:
     return found
 
 
-def issue_of(engine: Engine, typed: str, paths: Sequence[str] = ()) -> str:
+def issue_of(database: Database, typed: str, paths: Sequence[str] = ()) -> str:
     """The id of the issue that `typed` names: an id, or the post of one, whose possible paths are `paths`.
 
     Of several issues of one post it is the newest. What names nothing is given back, for others to say so.
     """
-    found = post_issues(engine)
+    found = post_issues(database)
     if any(issue.id == typed for issue in found):
         return typed
     wanted = {typed, typed.removeprefix("./"), *paths}
@@ -110,10 +102,15 @@ def issue_of(engine: Engine, typed: str, paths: Sequence[str] = ()) -> str:
     return next(named, typed)
 
 
-def remember(engine: Engine, name: str, moment: float) -> None:
+def remember(database: Database, name: str, moment: float) -> None:
     """Write down a moment that is to be known later; the first word stays."""
-    with contextlib.suppress(IntegrityError), engine.begin() as connection:
-        connection.execute(marks.insert().values(name=name, moment=moment))
+    from newsletter.state.schema import marks
+    from newsletter.state.upsert import insert_into
+
+    engine = database.engine()
+    with engine.begin() as connection:
+        connection.execute(insert_into(connection, marks).values(name=name, moment=moment).on_conflict_do_nothing())
+    engine.dispose()
 
 
 def _posts(frozen: str | None) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from newsletter.audience.csv.reader import Row
 from newsletter.audience.subscriber import Subscriber
@@ -20,11 +20,13 @@ from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger import plan_sql
 from newsletter.delivery.ledger.batch import Asked, Batch
 from newsletter.delivery.ledger.lease import GRACE, Process, refuse_if_alive
-from newsletter.delivery.ledger.log import Log
 from newsletter.delivery.ledger.plan import Audience, Listed, Plan, Queueing, Standing
-from newsletter.delivery.limits.share import LimitStore
 from newsletter.errors import NewsletterError, TryAgainLater
-from newsletter.smtp.rate import Rate
+
+if TYPE_CHECKING:
+    from newsletter.delivery.ledger.log import Log
+    from newsletter.delivery.limits.share import LimitStore
+    from newsletter.smtp.rate import Rate
 
 _OWNER = "SELECT host, boot, pid, process, since, heartbeat FROM leases WHERE issue = :issue AND owner != ''"
 
@@ -121,7 +123,7 @@ class SqlLedger(ABC):
         """As `Ledger` has it, and so the others."""
 
     @abstractmethod
-    def open_log(self) -> Log | None: ...
+    def open_log(self) -> "Log | None": ...
 
     @abstractmethod
     def counts(self) -> dict[str, int]: ...
@@ -284,11 +286,11 @@ class SqlLedger(ABC):
                 latest=self.clock() + 2 * longest_wait, issue=self._number,
             )  # fmt: skip
 
-    def limits(self) -> LimitStore | None:
+    def limits(self) -> "LimitStore | None":
         """As `Ledger` has it: a file is one sender's."""
         return None
 
-    def used(self, relay: str, rate: Rate, now: float) -> list[tuple[float, int]]:
+    def used(self, relay: str, rate: "Rate", now: float) -> list[tuple[float, int]]:
         """What earlier runs took of an hourly or daily rate, as (moment, messages); `now`: monotonic."""
         step = rate.seconds / 60
         query = _USED.format(part=self._WHOLE.format("(:now - updated) / :step"))

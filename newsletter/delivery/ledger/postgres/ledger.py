@@ -75,7 +75,7 @@ class PostgresLedger(SqlLedger):
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(database.name, clock, here, pause)
-        database.engine().dispose()  # made, or brought up to date
+        database.prepare()
         self._reconnecting = Reconnecting(database, pause)
         self._hand = Hand(self._reconnecting)
         self._worker = 0

@@ -28,7 +28,7 @@ class Keeper:
     """One worker among the workers. Any thread may call it; one at a time is served."""
 
     def __init__(self, database: PostgresDatabase, size: int, clock: Callable[[], float] = time.time) -> None:
-        database.engine().dispose()  # made, or brought up to date
+        database.prepare()
         self.clock = clock
         self._size = size
         self._here = Process.current()
