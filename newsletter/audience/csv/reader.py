@@ -11,19 +11,23 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
-from newsletter.audience.address import address_key, normalize_address
+from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address
 from newsletter.audience.csv.duplicates import Seen
 from newsletter.audience.csv.header import Header, read_header
 from newsletter.audience.csv.scan import FIELD_MAX, Scan, check_quotes, read_rows, scan
 from newsletter.audience.opt_out import StatusColumn, StatusTally, how_left, opt_out_column
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.subscriber import PackedColumns, Subscriber
 from newsletter.errors import NewsletterError
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+_TOGETHER = 500
+"""Rows whose addresses are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +78,49 @@ class SubscriberList:
         names = self._header.names
         email = names.index("email")
         parts = self._header.name_parts
-        keys = self.columns
+        width, strip = len(names), str.strip
+        packed = "{" + ",".join(f"{quoted(name)}:".replace("%", "%%") + "%s" for name in self.columns) + "}"
         pick = _picker([number for number, name in enumerate(names) if name not in ("email", "name")])
         clean = self._scan.clean
-        seen = Seen(self._scan.lines)
+        add = Seen(self._scan.lines).add
         left = self._left()
-        for line, row in self._cells():
-            if len(row) != len(names):
-                yield line, Problem(_ragged(len(row), len(names)))
+        may_leave = left is not None or self.where is not None
+        part = parts[0] if len(parts) == 1 else None
+        for line, row, is_plain in self._looked_through(email):
+            if len(row) != width:
+                yield line, Problem(_ragged(len(row), width))
                 continue
             try:
-                address = normalize_address(row[email])
+                address = row[email] if is_plain else normalize_address(row[email])
             except ValueError as error:
-                if any(map(str.strip, row)):
+                if any(map(strip, row)):
                     yield line, Problem(f"{error}; fix the row or delete it", row[email].strip())
                 continue
-            person = row[parts[0]].strip() if len(parts) == 1 else " ".join(" ".join(row[n] for n in parts).split())
+            key = address if is_plain else address_key(address)
+            person = strip(row[part]) if part is not None else " ".join(" ".join(row[n] for n in parts).split())
             if "\n" in person:
                 yield line, Problem("a line end in 'name'; take it out, or delete the row", address)
             elif not clean and (found := _CONTROL.search("\t".join(row))):
                 unseen = f"U+{ord(found[0]):04X}, which can't be seen; take it out, or delete the row"
                 yield line, Problem(unseen, address)
-            elif first := seen.add(key := address_key(address), line):
+            elif first := add(key, line):
                 yield line, Problem(f"{address} is on line {first} already; delete one of them", address)
             else:
-                subscriber = Subscriber(address, person, dict(zip(keys, map(str.strip, pick(row)))))  # noqa: B905
-                at = left.line_of(key) if left else 0
-                yield line, self._left_out(subscriber, at) or subscriber
+                subscriber = Subscriber(
+                    address, person, PackedColumns(packed % tuple(map(quoted, map(strip, pick(row)))))
+                )
+                if may_leave and (out := self._left_out(subscriber, left.line_of(key) if left else 0)):
+                    yield line, out
+                else:
+                    yield line, subscriber
+
+    def _looked_through(self, email: int) -> Iterator[tuple[int, list[str], object]]:
+        """The rows of `_cells`, each with whether its address is one to the letter: asked of some hundred at once."""
+        cells = self._cells()
+        while block := list(itertools.islice(cells, _TOGETHER)):
+            lines, rows = zip(*block, strict=True)
+            texts = [row[email] if len(row) > email else "" for row in rows]
+            yield from zip(lines, rows, itertools.repeat(True) if are_normal(texts) else map(is_normal, texts))  # noqa: B905
 
     def _left(self) -> Seen | None:
         """Who left, by any of their rows; None where no column speaks of it."""

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from newsletter.delivery.ledger.sql import SqlLedger
 from newsletter.delivery.ledger.sqlite_batch import UNCLAIM, Claims, alike, catch_up, record, write_batch
 from newsletter.state.database import Database
 from newsletter.state.questions import read_suppressions
-from newsletter.state.sqlite import SqliteDatabase, connect, explained, looking, prepare, transaction
+from newsletter.state.sqlite import Inserting, SqliteDatabase, connect, explained, looking, prepare, transaction
 
 _RECOVER = """
 UPDATE deliveries SET state = 'unknown', code = NULL, status = NULL, command = NULL, not_before = NULL,
@@ -98,7 +99,10 @@ class SqliteLedger(SqlLedger):
         self._db.execute(plan_sql.AUDIENCE)
         insert = "INSERT INTO temp.audience (key, email, name, columns, chosen) VALUES (?, ?, ?, ?, ?)"
         with transaction(self._db, "DEFERRED"):  # nobody else has to wait while the list is read
-            self._db.executemany(insert, rows)
+            putting, listed = Inserting(self._db, insert), iter(rows)
+            while some := list(islice(listed, 500)):
+                putting.add(some)
+            putting.rest()
 
     def _recover(self) -> None:
         """Decide about what a dead sender left.
