@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsletter.cli.commit import refuse_dirty
 from newsletter.cli.forked import Forked
+from newsletter.cli.unchanged import fingerprint, is_known
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -33,33 +34,46 @@ class Prepared:
     findings: "tuple[Finding, ...]"
     send_before: datetime | None
     dated: datetime | None  # the post's own date, where that is yet to come
+    inputs: str  # `cli.unchanged.fingerprint` of what it was made of; empty where that is not asked for
 
 
 class Composing:
     """The post that `typed` names, on its way to an issue. To be made before threads and event loops.
 
     `live`: refuse what must not be sent (a newsletter that lacks something, as its relay; unless `force`, posts that
-    the site does not publish at `when`, and errors in the checks); else that is only warned of.
+    the site does not publish at `when`, and errors in the checks); else that is only warned of. `compares`: what is as
+    it was when the issue was frozen is not composed before `prepared` asks for it.
     """
 
     def __init__(
         self, config: "Config", typed: str, again: str | None, *, live: bool, force: bool, has_relay: bool = True,
         when: datetime | None = None, digest: tuple[Path, ...] = (), day: datetime | None = None,
-        clean: "Config | None" = None,
+        clean: "Config | None" = None, compares: bool = False,
     ) -> None:  # fmt: skip
         now = datetime.now().astimezone()
-        asked = _Asked(config, typed, again, live, force, has_relay, when or now, digest, day or now, clean)
+        asked = _Asked(config, typed, again, live, force, has_relay, when or now, digest, day or now, clean, compares)
         self._process = Forked(_compose, asked)
+        self._told: Prepared | None = None
 
     def issue_id(self) -> str:
         """The issue's id, which is known first. Raises NewsletterError."""
         return str(self._process.receive(_SILENT))
 
+    def is_unchanged(self) -> bool:
+        """Whether it need not be composed to know that it is what was frozen; if so, `prepared` composes it after all.
+
+        Raises NewsletterError for what is in its way.
+        """
+        self._told = self._process.receive(_SILENT)
+        return self._told is None
+
     def prepared(self) -> Prepared:
-        """The issue once composed, and what was found. Raises NewsletterError."""
-        prepared = self._process.receive(_SILENT)
-        assert isinstance(prepared, Prepared)
-        return prepared
+        """The issue once composed, and what was found; to be asked after `is_unchanged`. Raises NewsletterError."""
+        if self._told is None:
+            self._process.ask("compose")
+            self._told = self._process.receive(_SILENT)
+        assert isinstance(self._told, Prepared)
+        return self._told
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +90,12 @@ class _Asked:
     digest: tuple[Path, ...]  # the posts of a digest, whose id is `again`
     day: datetime  # of the digest
     clean: "Config | None"  # refuse a post that is not as it was committed in this folder
+    compares: bool  # say whether it is what was frozen, before it is composed
 
 
-def _compose(send_back: Callable[[Any], None], _: Callable[[], None], asked: _Asked) -> None:
-    """In the process of its own: send the id back, then what is prepared.
+def _compose(send_back: Callable[[Any], None], waited: Callable[[], Any], asked: _Asked) -> None:
+    """In the process of its own: send the id back, then what is prepared; before that None, where nothing has changed
+    since the issue was composed, and wait whether it is to be composed again.
 
     Whether the site publishes the posts of a digest was asked when they were chosen.
     """
@@ -90,21 +106,27 @@ def _compose(send_back: Callable[[Any], None], _: Callable[[], None], asked: _As
     composer = Composer(asked.config)
     paths = asked.digest or (find_post(asked.config, composer.site, asked.typed),)
     pages = [_clean(composer.read(path), asked) for path in paths]
-    send_back(asked.again or pages[0].post.slug)
+    id_ = asked.again or pages[0].post.slug
+    send_back(id_)
     lacks = lacking(asked.config, has_relay=asked.has_relay)
     if asked.live and lacks:
         raise all_in_one(lacks, asked.config)
     withheld = [] if asked.digest else [*unpublished(pages[0], asked.when)]
     if withheld and asked.live and not asked.force:
         raise withheld[0]
+    inputs = fingerprint(asked.config, paths[0], asked.force) if asked.compares and not asked.digest else ""
+    if is_known(asked.config, id_, inputs):
+        send_back(None)
+        if waited() is None:
+            return
     if asked.digest:
         composed = composer.compose_digest(pages, asked.again or "", asked.day)
     else:
         composed = composer.compose(pages[0], asked.again)
-    send_back(_prepare(composed, asked, [*lacks, *withheld]))
+    send_back(_prepare(composed, asked, [*lacks, *withheld], inputs))
 
 
-def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]") -> Prepared:
+def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]", inputs: str) -> Prepared:
     """What the checks find, and whether it may go out; `obstacles`: what is known to be in its way."""
     from newsletter.audience.source import open_list
     from newsletter.checks.obstacles import wrong
@@ -122,7 +144,7 @@ def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterErr
         raise errors[0]
     date = composed.page.post.date
     before = composed.send_before
-    return Prepared(composed.issue, tuple(findings), before, date if date and date > asked.when else None)
+    return Prepared(composed.issue, tuple(findings), before, date if date and date > asked.when else None, inputs)
 
 
 def _clean(page: "Page", asked: _Asked) -> "Page":

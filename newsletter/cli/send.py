@@ -24,10 +24,8 @@ from newsletter.cli.send_options import (
     asked_moment,
     asked_relays,
 )
-from newsletter.cli.send_report import (
-    name_rejected,
-    show_plan,
-)
+from newsletter.cli.send_report import name_rejected, say_report, show_plan
+from newsletter.cli.unchanged import remember
 from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
@@ -186,10 +184,7 @@ def send_issue(config: "Config", options: Options) -> int:
     from newsletter.audience.source import open_list
     from newsletter.cli.ci import refuse_forgetful
     from newsletter.cli.compose_process import Composing
-    from newsletter.cli.loop import run_async
-    from newsletter.cli.rehearsal import rehearsing
-    from newsletter.cli.send_delivery import PlannedRun, scheduled
-    from newsletter.cli.send_shared import queueing
+    from newsletter.cli.send_plan import nothing_done, scheduled, settles_nothing
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import database_of
     from newsletter.state.unsubscribe_answer import has_answered
@@ -199,11 +194,13 @@ def send_issue(config: "Config", options: Options) -> int:
     if not options.dry_run:
         refuse_forgetful(config, first=options.first)
     composing = prepared = None
+    is_settled = False
     if not options.as_begun:
         composing = Composing(
             options.source or config, options.post, options.again, live=not options.dry_run, force=options.force,
             has_relay=bool(options.relays), when=options.at.moment if options.at else None, digest=options.digest,
             day=options.day, clean=config if options.require_clean else None,
+            compares=not options.dry_run and options.source is None,
         )  # fmt: skip
     elif not database_of(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
@@ -234,9 +231,15 @@ def send_issue(config: "Config", options: Options) -> int:
         else:
             ledger.hold(issue_id)
             audience = read(rows)
-            prepared = composing.prepared()
-            issue = prepared.issue
-        plan = plan_for(audience)
+            if composing.is_unchanged() and (frozen := ledger.frozen(issue_id)) is not None:
+                issue = frozen
+                plan = plan_for(audience)
+                is_settled = settles_nothing(ledger, plan, options)
+            if not is_settled:
+                prepared = composing.prepared()
+                issue = prepared.issue
+        if not is_settled:
+            plan = plan_for(audience)
         if not (options.relays or options.dry_run):
             from newsletter.smtp.relay import no_relay
 
@@ -249,12 +252,23 @@ def send_issue(config: "Config", options: Options) -> int:
         answered = not config.unsubscribe.url or has_answered(config)
         by_day = {relay.name: ledger.sent_by_day(relay.name) for relay in options.relays if relay.has_ramp}
         show_plan(plan, options, prepared, answered=answered, by_day=by_day)
+        if is_settled:
+            return say_report(plan, nothing_done(plan), options)
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
+        from newsletter.cli.loop import run_async
+        from newsletter.cli.rehearsal import rehearsing
+        from newsletter.cli.send_delivery import PlannedRun
+        from newsletter.cli.send_shared import queueing
+
         delivery = PlannedRun(config, options, retry, ledger, plan, prepared, lambda: plan_for(read(open_list(config))))
         if not options.dry_run:
             ledger.queueing = queueing(config, options, plan)
-            return run_async(delivery.detach() if options.detach else delivery.run(options.relays))
+            try:
+                return run_async(delivery.detach() if options.detach else delivery.run(options.relays))
+            finally:
+                if prepared is not None and prepared.inputs and (frozen_hash := ledger.frozen_hash(plan.issue.id)):
+                    remember(config, plan.issue.id, prepared.inputs, frozen_hash)
         with rehearsing(config) as rehearsal:
             connections = options.relays[0].connections if options.relays else config.smtp.connections
             return run_async(delivery.run((rehearsal.relay(config, connections),), rehearsal))

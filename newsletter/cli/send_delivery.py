@@ -4,19 +4,17 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from newsletter.cli.commit import git_commit
 from newsletter.cli.console import INTERRUPTED, note, say
-from newsletter.cli.log import event
 from newsletter.cli.progress import progress
 from newsletter.cli.schedule import say_moment
 from newsletter.cli.send_options import Options
-from newsletter.cli.send_report import exit_code, progress_line, report_json, show_report
+from newsletter.cli.send_report import exit_code, progress_line, say_report
 from newsletter.cli.send_shared import overall, say_queued
-from newsletter.errors import TooLate
 
 if TYPE_CHECKING:
     from newsletter.cli.compose_process import Prepared
@@ -31,54 +29,6 @@ if TYPE_CHECKING:
     from newsletter.smtp.relay import Relay
 
 _STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
-
-
-def scheduled(plan: "Plan", options: Options, prepared: "Prepared | None", now: datetime | None = None) -> "Plan":
-    """The plan with when it begins and until when it may go: what was asked, else as it was planned before.
-
-    Raises NewsletterError for a moment that has passed, and TooLate for one after the post's `send_before`. A rehearsal
-    begins at once, and is only told.
-    """
-    now, asked, when = now or datetime.now(UTC), plan.asked, options.at
-    starts, moments = asked.starts, plan.moments
-    if when is not None:
-        starts, moments = None, None if plan.is_new else {}
-        if when.local is not None:
-            moments = when.local.moments(now)
-            starts = min(filter(None, moments.values()), default=None) if all(moments.values()) else None
-            if plan.is_new and moments and not any(moments.values()):
-                raise when.local.passed()
-        elif when.moment is not None:
-            starts = when.moment.timestamp()
-            if when.passed is not None and starts != asked.starts:
-                raise when.passed
-    until = asked.send_before
-    if prepared is not None:
-        until = prepared.send_before.timestamp() if prepared.send_before is not None else None
-    late = _too_late(plan, options, starts, until, now)
-    if options.dry_run:
-        if late is not None:
-            from newsletter.cli.check import foretell
-
-            foretell([late])
-        return plan
-    if late is not None and plan.to_send:
-        raise late
-    return replace(plan, asked=replace(asked, starts=starts, send_before=until), moments=moments)
-
-
-def _too_late(
-    plan: "Plan", options: Options, starts: float | None, until: float | None, now: datetime
-) -> TooLate | None:
-    """Why an issue that `starts` then is not before its `send_before`; None where it is."""
-    if until is None or max(starts or 0.0, now.timestamp()) < until:
-        return None
-    said = say_moment(datetime.fromtimestamp(until, UTC).astimezone(options.zone()))
-    if until <= now.timestamp():
-        what = f"its send_before has passed: it was {said}; set a later one, or take it out"
-    else:
-        what = f"its send_before is {said}, and --at is not before that; give an earlier time"
-    return TooLate(what, path=plan.issue.post)
 
 
 @dataclass
@@ -124,23 +74,16 @@ class PlannedRun:
         if self._overall is not None:
             report = await asyncio.to_thread(self._overall.report, report)
         arrived = rehearsal.end() if rehearsal is not None else None
-        if options.as_json:
-            options.report(report_json(self.plan, report, rehearsal))
-            if report.stopped is not None:
-                note(f"newsletter: {report.stopped}")
-        elif options.is_logged:
-            counted = report_json(self.plan, report, rehearsal)
-            replies = [{"reply": text, "count": count} for text, count in report.replies]
-            event("report", **{**counted, "rejected": len(counted["rejected"]), "replies": replies})
-        elif self._show is None:
+        if self._show is None and not (options.as_json or options.is_logged):
             note("stopped before anything was sent")
-        elif not options.quiet or exit_code(self.plan, report):
-            again = f" --again {shlex.quote(options.again)}" if options.again else ""
-            command = f"newsletter send {shlex.quote(options.post)}{again}"
-            show_report(self.plan, report, rehearsal, arrived, self.prepared, command)
-            if self._overall is not None and self._overall.others and (report.interrupted or report.stopped):
-                note(f"other workers go on; `newsletter pause {shlex.quote(issue.id)}` holds them")
-        return exit_code(self.plan, report)
+            return exit_code(self.plan, report)
+        code = say_report(self.plan, report, options, rehearsal, arrived, self.prepared)
+        if (
+            self._overall is not None and self._overall.others and (report.interrupted or report.stopped)
+            and not (options.as_json or options.is_logged)
+        ):  # fmt: skip
+            note(f"other workers go on; `newsletter pause {shlex.quote(issue.id)}` holds them")
+        return code
 
     async def _begin(self, stop: asyncio.Event, shown: contextlib.ExitStack) -> "Plan | None":
         """Wait for the moment and for the web, where that was asked for; the plan by then, None if stopped before."""

@@ -235,7 +235,32 @@ def queued_json(plan: "Plan") -> dict[str, Any]:
     return {**report_json(plan, report, None), "queued": plan.to_send}
 
 
-def show_report(
+def say_report(
+    plan: "Plan",
+    report: "Report",
+    options: "Options",
+    rehearsal: "Rehearsal | None" = None,
+    arrived: "Arrived | None" = None,
+    prepared: "Prepared | None" = None,
+) -> int:
+    """Say what a run did, to people or programs; the exit code."""
+    code = exit_code(plan, report)
+    if options.as_json:
+        options.report(report_json(plan, report, rehearsal))
+        if report.stopped is not None:
+            note(f"newsletter: {report.stopped}")
+    elif options.is_logged:
+        counted = report_json(plan, report, rehearsal)
+        replies = [{"reply": text, "count": count} for text, count in report.replies]
+        event("report", **{**counted, "rejected": len(counted["rejected"]), "replies": replies})
+    elif not options.quiet or code:
+        again = f" --again {shlex.quote(options.again)}" if options.again else ""
+        command = f"newsletter send {shlex.quote(options.post)}{again}"
+        _show_report(plan, report, rehearsal, arrived, prepared, command)
+    return code
+
+
+def _show_report(
     plan: "Plan",
     report: "Report",
     rehearsal: "Rehearsal | None",
@@ -243,7 +268,7 @@ def show_report(
     prepared: "Prepared | None",
     command: str,
 ) -> None:
-    """Say what a run did; `command` is the one that sends this issue again."""
+    """For people; `command` is the one that sends this issue again."""
     say()
     if not plan.to_send and report.stopped is None and not report.interrupted:
         say("nothing to send" + (": everybody has it" if plan.already_sent == plan.recipients else ""))

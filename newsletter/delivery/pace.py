@@ -9,12 +9,15 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from newsletter.delivery.limits.share import Share
 from newsletter.delivery.limits.windows import Spacing, Used, Window, windows_of
 from newsletter.errors import NewsletterError
 from newsletter.smtp.rate import Limit, Rate
-from newsletter.smtp.reply import Verdict
+
+if TYPE_CHECKING:
+    from newsletter.delivery.limits.share import Share
+    from newsletter.smtp.reply import Verdict
 
 IN_A_ROW = 5
 """So many replies that ask for patience, one after the other, slow us down; so many refusals pause a domain."""
@@ -38,7 +41,7 @@ class Pace:
         connections: int,
         now: float,
         used: Used | None = None,
-        share: Share | None = None,
+        share: "Share | None" = None,
     ) -> None:
         self.share = share
         self._limits: list[Window] | list[Share] = windows_of(rates, now, used or Used())
@@ -103,7 +106,7 @@ class Pace:
         """A message was taken."""
         self._row = 0
 
-    def answered(self, meaning: Verdict, now: float) -> None:
+    def answered(self, meaning: "Verdict", now: float) -> None:
         """Take note of a refusal."""
         self._row = self._row + 1 if meaning.slow else 0
         if self._row >= IN_A_ROW:

@@ -1,6 +1,5 @@
 """How far a run has come, what it did, and whether it is to end: what its parts share and the command line shows."""
 
-import asyncio
 from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -57,6 +56,8 @@ class Ending:
     """Whether a run is to end, and why. `changed` is set whenever there may be something to do."""
 
     def __init__(self) -> None:
+        import asyncio  # not for whoever only counts
+
         self.changed = asyncio.Event()
         self.asked = False  # no further message
         self.error: NewsletterError | None = None  # what stopped the issue: the first that was said
