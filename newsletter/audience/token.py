@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from newsletter.audience.address import address_key
@@ -40,8 +41,7 @@ def make_token(secret: bytes, kind: str, email: str, issue_id: str) -> str:
     if "\0" in email or "\0" in kind:
         raise ValueError("NUL can't stand in a token")
     payload = f"{email}\0{issue_id}".encode()
-    mac = _mac(secret, b"token\0%b\0%b" % (kind.encode(), payload))
-    coded = binascii.b2a_base64(mac + payload, newline=False)
+    coded = binascii.b2a_base64(_token_mac(secret, kind)(payload) + payload, newline=False)
     return coded.translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
@@ -61,8 +61,7 @@ def read_token(secret: bytes, kind: str, token: str) -> tuple[str, str] | None:
     if binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=") != coded:
         return None
     mac, payload = octets[:MAC_BYTES], octets[MAC_BYTES:]
-    expected = _mac(secret, b"token\0%b\0%b" % (kind.encode(), payload))
-    if not hmac.compare_digest(mac, expected):
+    if not hmac.compare_digest(mac, _token_mac(secret, kind)(payload)):
         return None
     email, _, issue_id = payload.decode().partition("\0")
     return email, issue_id
@@ -70,13 +69,18 @@ def read_token(secret: bytes, kind: str, token: str) -> tuple[str, str] | None:
 
 def digest(secret: bytes, kind: str, *values: str) -> str:
     """128 bits in hex, keyed, that only these values of this kind have; lower case, so it may stand in a Message-ID."""
-    fixed = _fields("digest", kind, *values[:-1])  # the last is most often the address
-    return _mac(secret, fixed + b"".join(map(_field, values[-1:]))).hex()
+    mac = _digest_mac(secret, kind, *values[:-1])  # the last is most often the address
+    return mac(b"".join(map(_field, values[-1:]))).hex()
 
 
 @functools.lru_cache(maxsize=64)
-def _fields(*values: str) -> bytes:
-    return b"".join(map(_field, values))
+def _digest_mac(secret: bytes, *fields: str) -> Callable[[bytes], bytes]:
+    return _mac(secret, b"".join(map(_field, ("digest", *fields))))
+
+
+@functools.lru_cache(maxsize=64)
+def _token_mac(secret: bytes, kind: str) -> Callable[[bytes], bytes]:
+    return _mac(secret, b"token\0%b\0" % kind.encode())
 
 
 def _field(value: str) -> bytes:
@@ -84,17 +88,23 @@ def _field(value: str) -> bytes:
     return b"%d:%b," % (len(octets), octets)
 
 
-def _mac(secret: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256 cut to 128 bits."""
-    mac = _keyed(secret).copy()
-    mac.update(message)
-    return mac.digest()[:MAC_BYTES]
+def _mac(secret: bytes, beginning: bytes) -> Callable[[bytes], bytes]:
+    """What makes HMAC-SHA-256, cut to 128 bits, of messages with one beginning.
 
+    Key and beginning are hashed once, and a message then takes two thirds of the time that `hmac` does.
+    """
+    block = hashlib.sha256().block_size
+    key = (secret if len(secret) <= block else hashlib.sha256(secret).digest()).ljust(block, b"\0")
+    inner, outer = (hashlib.sha256(bytes(octet ^ pad for octet in key)) for pad in (0x36, 0x5C))
+    inner.update(beginning)
 
-@functools.lru_cache(maxsize=8)
-def _keyed(secret: bytes) -> hmac.HMAC:
-    """The MAC with the key in it, to be copied: making one takes longer than the message does."""
-    return hmac.new(secret, digestmod=hashlib.sha256)
+    def mac(rest: bytes) -> bytes:
+        message, made = inner.copy(), outer.copy()
+        message.update(rest)
+        made.update(message.digest())
+        return made.digest()[:MAC_BYTES]
+
+    return mac
 
 
 def erased_key(secret: bytes, email: str) -> str:

@@ -1,11 +1,10 @@
 """The envelope: what a relay is given for one recipient (RFC 5321 section 2.3.1)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One recipient, and the message with CRLF line ends, no line beginning with a dot."""
 
     mail_from: str  # return path

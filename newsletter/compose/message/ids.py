@@ -9,9 +9,16 @@ from newsletter.audience.address import split_mailbox
 from newsletter.audience.token import digest
 from newsletter.compose.issue import Issue
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
-_SHIFTS = range(120, -1, -10)
+_LETTERS = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
+
+
+def _halves(size: int) -> tuple[int, int, int]:
+    """The masks of lower and upper halves, of so many times 5 bits, and how far the upper ones are to be moved."""
+    low = sum((1 << 5 * size) - 1 << at for at in range(0, 256, 16 * size))
+    return low, low << 5 * size, 3 * size
+
+
+_APART = tuple(map(_halves, (16, 8, 4, 2, 1)))
 
 
 def sender_domain(issue: Issue) -> str:
@@ -30,4 +37,6 @@ def reference(id_: str) -> str:
     In X-Newsletter-Ref, and in the return path where bounces are to come back to an address of their own (VERP).
     """
     number = int(id_[1 : id_.index("@")], 16) << 2  # 130 bits, 26 letters of 5
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    for low, high, shift in _APART:  # halves move apart, and the halves of these, until 5 bits are in an octet each
+        number = number & low | (number & high) << shift
+    return number.to_bytes(26, "big").translate(_LETTERS).decode("ascii")

@@ -12,6 +12,8 @@ LINE = 76
 SOFT_BREAK = b"=\r\n"
 
 _TABLE = {byte: f"={byte:02X}" for byte in range(256) if byte not in (9, 10, *range(32, 61), *range(62, 127))}
+_plain = re.compile(r"(?!\.)([ -<>-~]{,75})(?:(?!\.)([ -<>-~]{1,75}))?").fullmatch
+"""A name, or a link: one line or two that stand as they are."""
 _LINE_END = re.compile(r"\r\n|\r")
 _BLANK_BEFORE_END = re.compile(r"[ \t](?=\n|\Z)")
 
@@ -35,13 +37,11 @@ def encode(text: str) -> bytes:
 
 def encode_value(value: str) -> bytes:
     """`encode` for a slot's value: mostly short and plain, and always followed by a soft break."""
+    if plain := _plain(value):
+        first, second = plain.groups()
+        return (first if second is None else f"{first}=\r\n{second}").encode("ascii")
     if value.isascii() and value.isprintable():
-        coded = value.replace("=", "=3D")  # many times as fast as a table
-        if len(coded) < LINE and not coded.startswith("."):
-            return coded.encode("ascii")
-        if LINE <= len(coded) < 2 * LINE - 1 and coded[0] != "." and coded[75] != "." and "=" not in coded[73:75]:
-            return f"{coded[:75]}=\r\n{coded[75:]}".encode("ascii")  # a link, mostly
-        return _fold(coded.encode("ascii"))
+        return _fold(value.replace("=", "=3D").encode("ascii"))  # many times as fast as a table
     if len(value) < 26 and "\n" not in value and "\r" not in value:
         return _fold(value.encode("utf-8", "replace").decode("latin-1").translate(_TABLE).encode("ascii"))
     return encode(value)

@@ -28,7 +28,7 @@ from newsletter.compose.message.envelope import Envelope
 from newsletter.compose.message.ids import message_id, reference, sender_domain
 from newsletter.compose.message.quoted_printable import SOFT_BREAK, encode, encode_value, normal
 from newsletter.compose.message.related import Related
-from newsletter.compose.templating.fill import Fill, Filler, Reader, for_readers
+from newsletter.compose.templating.fill import Fill, Filler, Reader, for_readers, is_harmless
 from newsletter.errors import NewsletterError
 
 LONGEST_ID = 200
@@ -83,8 +83,10 @@ class MessageWriter:
         self._text_pieces, self._html_pieces = _normal(for_readers(issue.text)), _normal(for_readers(issue.html))
         self._subject = Filler(self._subject_pieces, issue.context, html=False, columns=columns).fills
         self._text = Filler(self._text_pieces, issue.context, html=False, columns=columns).fills
-        self._html = Filler(self._html_pieces, issue.context, html=True, columns=columns).fills
         self._unsubscribe_base = issue.unsubscribe_url.rstrip("/")
+        named = {"unsubscribe_url": issue.unsubscribe_mailto, "preferences_url": "", "view_url": issue.view_url}
+        harmless = {name for name, other in named.items() if is_harmless(self._unsubscribe_base + other)}
+        self._html = Filler(self._html_pieces, issue.context, html=True, columns=columns, harmless=harmless).fills
         self._list_unsubscribe = self._unsubscribe_frame()
         self._now = (0, b"")
 

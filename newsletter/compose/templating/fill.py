@@ -5,6 +5,7 @@ slots of one text become blocks of one compiled template. Only slots run, never 
 goes in as values, escaped in HTML; it is never source.
 """
 
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -88,12 +89,13 @@ class Filler:
     """The slots of one text, ready to be filled; `fills` are in the order of the slots, equal slots share a function.
 
     Not to be shared by threads. `columns`, when given, are all that the list has: a slot that mentions another is
-    refused now, with the template's line.
+    refused now, with the template's line. `harmless`: the addresses that stand in HTML as they are.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], context: Mapping[str, Any], *, html: bool, columns: Collection[str] | None = None
-    ) -> None:
+        self, pieces: Sequence[Piece], context: Mapping[str, Any], *, html: bool,
+        columns: Collection[str] | None = None, harmless: Collection[str] = (),
+    ) -> None:  # fmt: skip
         slots = list(slots_of(tuple(pieces)))
         self._environment = _Environment(html)
         self._reader: Reader | None = None
@@ -103,7 +105,7 @@ class Filler:
             if slot.source in known:
                 continue
             self._check(slot, columns)
-            if fill := _lookup(slot, html):
+            if fill := _lookup(slot, html, harmless):
                 known[slot.source] = fill
             else:
                 logic.append(slot)
@@ -199,7 +201,12 @@ class _Environment(Sandbox):
         return super().getitem(obj, argument)
 
 
-def _lookup(slot: Slot, html: bool) -> Fill | None:
+def is_harmless(text: str) -> bool:
+    """Whether it stands in HTML as it is."""
+    return _harmless(text) is not None
+
+
+def _lookup(slot: Slot, html: bool, harmless: Collection[str]) -> Fill | None:
     """A function for a slot that only looks something up, or None."""
     finish: Callable[[str], str] = _escaped if html else str
     if match := _COLUMN.fullmatch(slot.source):
@@ -210,9 +217,14 @@ def _lookup(slot: Slot, html: bool) -> Fill | None:
     if match := _COLUMN_IN_URL.fullmatch(slot.source):
         return _column(slot, match[1], do_urlencode)
     if match := _ADDRESS.fullmatch(slot.source):
-        name = match[1]
-        return lambda reader: finish(reader.address(name))
+        return _address(match[1], html and match[1] not in harmless)
     return None
+
+
+@functools.cache
+def _address(name: str, html: bool) -> Fill:
+    """One function for the text and for HTML that takes the address as it is: it is asked and encoded once."""
+    return lambda reader: _escaped(reader.address(name)) if html else reader.address(name)
 
 
 def _column(slot: Slot, name: str, finish: Callable[[str], str]) -> Fill:
