@@ -92,9 +92,10 @@ class Dispatcher:
             transaction = queue.take(lanes)
             if queue.depth(lanes) < self.batch // 2:
                 self._claim_more()
-            if not self._is_free(transaction, connection, now) or (
-                transaction.envelope is None and not self._write(transaction)
-            ):
+            is_doubtful = self._journal.suppressed or self.domains.known or not connection.smtputf8
+            if is_doubtful and not self._is_free(transaction, connection, now):
+                continue
+            if transaction.envelope is None and not self._write(transaction):
                 continue
             route.pace.take(now)
             self.under_way += 1
@@ -124,14 +125,14 @@ class Dispatcher:
         if reply.command != "." or not 200 <= reply.code < 300:
             self._settle_refusal(route, transaction, reply)
             return
-        self._journal.record(transaction, "sent", reply, route.relay.name)
+        self._journal.record(transaction, "sent", reply, route.name)
         self.tally.count["sent"] += 1
         self._doubt_row = 0
         connection.useful = True
         route.went_well()
         if self.domains.known:
             self.domains.answered(transaction.domain, WELL, "", self._loop.time())
-        if not (self.queue or self.under_way):
+        if not (self.under_way or self.queue):
             self._ending.changed.set()
 
     def _is_free(self, transaction: Transaction, connection: Connection, now: float) -> bool:
@@ -313,7 +314,7 @@ class Dispatcher:
 
     def _claim_more(self) -> None:
         """Claim on, unless so many wait for the relays that they are bound to that it would be of no use."""
-        if not (self.exhausted or self.held) and len(self.queue) < max(self.batch, MOST_WAITING):
+        if not (self.claiming or self.exhausted or self.held) and len(self.queue) < max(self.batch, MOST_WAITING):
             self.claim()
 
     def drop_orphans(self) -> None:

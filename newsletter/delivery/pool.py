@@ -43,6 +43,7 @@ class Route:
 
     def __init__(self, relay: Relay, pace: Pace) -> None:
         self.relay = relay
+        self.name = relay.name
         self.pace = pace
         self.connector = Connector(relay)
         self.refusals = Refusals()

@@ -15,6 +15,7 @@ four replies. Without it, each command waits for its reply. Either way
 """
 
 import asyncio
+import re
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,7 +26,17 @@ from newsletter.smtp.transaction import Transaction
 
 MAX_LINE = 8192
 MAX_LINES = 200
-_OPENING = frozenset({"MAIL", "RCPT"})
+_COMMANDS = ("MAIL", "RCPT", "DATA")
+_OPENING = frozenset(_COMMANDS[:2])
+_USUAL = deque([".", *_COMMANDS])
+_all_taken = re.compile(rb"(2\d\d[ \r][^\n]*)\n(?:2\d\d[ \r][^\n]*\n){2}354[ \r][^\n]*\n").fullmatch
+"""The usual answer to the end of a message and the commands of the next: both are taken."""
+
+
+Commands = tuple[tuple[str, ...], bytes]
+"""Their names, and the lines that say them."""
+_NOTHING: Commands = ((), b"")
+_GOODBYE: Commands = (("QUIT",), b"QUIT\r\n")
 
 
 class Handler(Protocol):
@@ -129,7 +140,7 @@ class Connection(asyncio.Protocol):
             return
         self._closing = self.dismissed = True
         if self._opening is None:
-            self._write([("QUIT", b"QUIT\r\n")])
+            self._write(_GOODBYE)
 
     def halt(self) -> None:
         """No body any more: what has been handed over may be answered, what has not is given back."""
@@ -152,38 +163,40 @@ class Connection(asyncio.Protocol):
 
     # Writing
 
-    def _next_commands(self) -> list[tuple[str, bytes]]:
+    def _next_commands(self) -> Commands:
         """MAIL, RCPT and DATA of the next message, if there is one and we are to go on."""
         if self._closing:
-            return [("QUIT", b"QUIT\r\n")]
+            return _GOODBYE
         transaction = self._handler.next(self)
         if transaction is None:
-            return []
+            return _NOTHING
         self._opening = transaction
         envelope = transaction.envelope
         assert envelope is not None
-        utf8 = "" if envelope.rcpt_to.isascii() and envelope.mail_from.isascii() else " SMTPUTF8"
-        of_mail, of_rcpt = (f" RET=HDRS ENVID={envelope.envid}", " NOTIFY=FAILURE") if self._dsn else ("", "")
-        return [
-            ("MAIL", f"MAIL FROM:<{envelope.mail_from}>{of_mail}{utf8}\r\n".encode()),
-            ("RCPT", f"RCPT TO:<{envelope.rcpt_to}>{of_rcpt}\r\n".encode()),
-            ("DATA", b"DATA\r\n"),
-        ]
+        sender, recipient = envelope.mail_from, envelope.rcpt_to
+        of_mail = of_rcpt = ""
+        if self._dsn:
+            of_mail, of_rcpt = f" RET=HDRS ENVID={envelope.envid}", " NOTIFY=FAILURE"
+        if not (recipient.isascii() and sender.isascii()):
+            of_mail += " SMTPUTF8"
+        return _COMMANDS, f"MAIL FROM:<{sender}>{of_mail}\r\nRCPT TO:<{recipient}>{of_rcpt}\r\nDATA\r\n".encode()
 
-    def _write(self, commands: list[tuple[str, bytes]], *first: bytes) -> None:
+    def _write(self, commands: Commands, first: list[bytes] | None = None) -> None:
         """Write `first`, whose reply is expected already, and the commands: all at once, or one a reply."""
-        pieces = [*first]
+        names, lines = commands
         if len(self._expected) <= bool(first):  # nothing was waited for: the time begins now
             self._since = self._loop.time()
-        if self._pipelining or not self._expected:
-            for command, line in commands:
-                pieces.append(line)
-                self._expected.append(command)
-                if not self._pipelining:
-                    self._unsent.extend(commands[1:])
-                    break
+        if self._pipelining:
+            self._expected += names
         else:
-            self._unsent.extend(commands)
+            self._unsent.extend(zip(names, lines.splitlines(keepends=True), strict=True))
+            lines = b""
+            if self._unsent and not self._expected:
+                command, lines = self._unsent.popleft()
+                self._expected.append(command)
+        pieces = first or []
+        if lines:
+            pieces.append(lines)
         if pieces:
             self._transport.writelines(pieces)
 
@@ -203,21 +216,25 @@ class Connection(asyncio.Protocol):
         self._ready = False
         if self.careful:
             self._transport.writelines(message)
-            self._loop.call_later(self.careful, self._finish, transaction, b".\r\n")
+            self._loop.call_later(self.careful, self._finish, transaction, [b".\r\n"])
         else:
-            self._finish(transaction, *message, b".\r\n")
+            message.append(b".\r\n")
+            self._finish(transaction, message)
 
-    def _finish(self, transaction: Transaction, *end: bytes) -> None:
+    def _finish(self, transaction: Transaction, end: list[bytes]) -> None:
         if self.lost.done():
             return
         self._opening, self._handed = None, transaction
         self._expected.append(".")
-        self._write(self._next_commands(), *end)
+        self._write(self._next_commands(), end)
 
     # Reading
 
     def data_received(self, data: bytes) -> None:
         """Take each complete reply in turn; only that is a sign of life, not each byte."""
+        if self._expected == _USUAL and not (self._partial or self._lines) and (usual := _all_taken(data)):
+            self._answered_as_usual(usual[1])
+            return
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             if self._over:
@@ -237,6 +254,17 @@ class Connection(asyncio.Protocol):
         if len(self._partial) > MAX_LINE or len(self._lines) > MAX_LINES:
             self._abort()
 
+    def _answered_as_usual(self, line: bytes) -> None:
+        """A message was taken, and the next one's body may follow; with nearly every message it comes to this."""
+        if self._over:
+            return
+        self._expected.clear()
+        transaction, self._handed = self._handed, None
+        assert transaction is not None
+        self._handler.settle(self, transaction, self._reply([line], "."))
+        if not self._over:
+            self._data_answered(b"354", [])
+
     def _answered(self, lines: list[bytes]) -> None:
         code = lines[-1][:3]
         command = self._expected.popleft() if self._expected else ""
@@ -255,7 +283,7 @@ class Connection(asyncio.Protocol):
             return self._close()
         if not self._expected:
             if self._unsent:
-                self._write([self._unsent.popleft()])
+                self._write(_NOTHING)
             elif self._opening is None:
                 self._write(self._next_commands())
         return None
@@ -276,20 +304,20 @@ class Connection(asyncio.Protocol):
             self._give_up(reset=True)
         elif transaction.refused is not None:
             self._expected.append("empty")
-            self._give_up(b".\r\n", reset=False)
+            self._give_up([b".\r\n"], reset=False)
         elif self._halted:
             self._close()
         else:
             self._go(transaction)
 
-    def _give_up(self, *end: bytes, reset: bool) -> None:
+    def _give_up(self, end: list[bytes] | None = None, *, reset: bool) -> None:
         """The message was refused before its body: say so, and go on with the next."""
         transaction, self._opening = self._opening, None
         assert transaction is not None
         assert transaction.refused is not None
         self._handler.settle(self, transaction, transaction.refused)
-        commands = self._next_commands()
-        self._write([("RSET", b"RSET\r\n"), *commands] if reset else commands, *end)
+        names, lines = self._next_commands()
+        self._write((("RSET", *names), b"RSET\r\n" + lines) if reset else (names, lines), end)
 
     # The end
 

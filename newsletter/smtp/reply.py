@@ -7,12 +7,12 @@ registry. The order of the rules is the policy: what is about us comes before wh
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from newsletter.smtp.limit import our_limit
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a relay said: code, enhanced status such as "5.1.1" (or empty), text, and the command that it answers."""
 
     code: int

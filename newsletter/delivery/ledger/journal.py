@@ -38,9 +38,12 @@ IDLE = 1.0
 """Seconds between two looks at what others have changed, while there is nothing to write."""
 
 
+_CLOCK = time.CLOCK_BOOTTIME if hasattr(time, "CLOCK_BOOTTIME") else time.CLOCK_MONOTONIC
+
+
 def since_boot() -> float:
     """Seconds, those of sleep included where the system counts them: a laptop's lid is no pause of this clock."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return time.clock_gettime(_CLOCK)
 
 
 class Journal:
@@ -61,6 +64,7 @@ class Journal:
         self._sure_until = self._looked_until = 0.0
         self._open_claims: dict[int, int] = {}  # claim: recipients not settled yet
         self._batch = Batch()
+        self._intents: dict[int, float] = {}  # that are in the log, and no word of the batch yet
         self._due: asyncio.TimerHandle | asyncio.Handle | None = None  # of the next transaction
         self._pressing = False  # somebody waits for it
         self._writing = False  # the thread is at one
@@ -118,8 +122,9 @@ class Journal:
             if not self._write_log():
                 return False
             transaction.intended = True
-            merge(self._batch.records, (transaction.id, "sending", None, None, None, None, None, None, now, 1))
-            self._note()
+            self._intents[transaction.id] = now
+            if self._due is None:
+                self._note()
         now = self._clock()  # only now: a freeze before the intent was written is seen
         if transaction.intended and now < self._sure_until and (now < self._looked_until or self._answering):
             return True
@@ -154,18 +159,24 @@ class Journal:
 
     def _write(self, record: Record) -> None:
         """Into the log by the end of this turn of the loop, and into the rows."""
-        merge(self._batch.records, record)
         if self._log is not None:
             self._log.record(record)
             self._unlogged[record[0]] = record
             if not self._logging:
                 self._logging = True
-                self._loop.call_soon(self._write_log)
-        self._note()
+                self._loop.call_soon(self._end_turn)
+        if self._intents.pop(record[0], None) is not None:  # the rows get both at once
+            record = (*record[:-1], record[-1] + 1)
+        merge(self._batch.records, record)
+        if self._due is None:
+            self._note()
+
+    def _end_turn(self) -> None:
+        self._logging = False
+        self._write_log()
 
     def _write_log(self) -> bool:
         """Hand the log to the kernel; whether it could be."""
-        self._logging = False
         assert self._log is not None
         if self._log.is_broken:
             return False
@@ -215,6 +226,9 @@ class Journal:
             self._due.cancel()
         self._due, self._pressing, self._writing = None, False, True
         batch, self._batch = self._batch, Batch()
+        for id_, moment in self._intents.items():
+            merge(batch.records, (id_, "sending", None, None, None, None, None, None, moment, 1))
+        self._intents.clear()
         if self._log is not None:
             batch.mark = self._log.mark()
             self._write_log()
@@ -223,7 +237,14 @@ class Journal:
     def _written(self) -> None:
         self._writing = False
         batch = self._batch
-        if self._pressing or batch.records or batch.done_claims or batch.suppress or batch.release is not None:
+        if (
+            self._pressing
+            or self._intents
+            or batch.records
+            or batch.done_claims
+            or batch.suppress
+            or batch.release is not None
+        ):
             self._note()
 
     def _committed(self, batch: Batch) -> None:
@@ -271,9 +292,9 @@ class Journal:
             batch: Batch | None = None
             try:
                 batch = self._batches.get(timeout=IDLE)
-                for record in batch.records.values():  # after those that could not be written; there may be room
-                    merge(self._left, record)
-                batch.records = self._left
+                for record in batch.records.values() if self._left else ():
+                    merge(self._left, record)  # after those that could not be written; there may be room
+                batch.records = self._left = self._left or batch.records
             except queue.Empty:
                 pass
             try:

@@ -34,6 +34,7 @@ _TAIL = 1 << 16
 _NEXT = "run the same command again to go on"
 _FULL = f"the disk is full; make room, then {_NEXT}"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring_ascii  # what it makes of a string
 
 _OVERLAY = """
 CREATE TEMP VIEW deliveries AS
@@ -84,9 +85,10 @@ class Log:
 
     def write(self) -> None:
         """Hand what was recorded to the kernel. Raises NewsletterError."""
-        if not self._buffer:
+        data = b"".join(self._buffer)
+        self._buffer.clear()
+        if not data:
             return
-        data, self._buffer = b"".join(self._buffer), []
         reason = _FULL
         try:
             if not self.is_broken:
@@ -226,15 +228,11 @@ def _line(value: object) -> bytes:
 
 
 def _record_line(record: Record) -> bytes:
-    """As `_line` writes it, in two thirds of the time: there is one a message."""
+    """As `_line` writes it, in a quarter of the time: there is one a message."""
     id_, state, code, status, text, command, relay, not_before, updated, uncounted = record
-    said = f"{_coded(status)},{_coded(text)},{_coded(command)},{_coded(relay)},{_coded(not_before)}"
-    line = f'[{id_},"{state}",{"null" if code is None else code},{said},{updated!r},{uncounted}]\n'
-    return line.encode("ascii")
-
-
-def _coded(value: str | float | None) -> str:
-    return "null" if value is None else _encode(value)
+    said = ",".join(["null" if one is None else _quoted(one) for one in (status, text, command, relay)])
+    code_, moment = "null" if code is None else code, "null" if not_before is None else not_before
+    return f'[{id_},"{state}",{code_},{said},{moment},{updated},{uncounted}]\n'.encode("ascii")
 
 
 def _entries(lines: list[bytes]) -> Iterator[Any]:

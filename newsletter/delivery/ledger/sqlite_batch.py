@@ -114,7 +114,8 @@ class ClaimedRows:
             is_deferred = at < self.due
             transaction = Transaction(
                 id_, email, name, columns, attempts, first_attempt, deferred=is_deferred,
-                moment=None if is_deferred else moment, claim=self.number, withdrawn=_withdrawn(suppressed),
+                moment=None if is_deferred else moment, claim=self.number,
+                withdrawn=_withdrawn(suppressed) if suppressed is not None else "",
             )  # fmt: skip
             (claimed.skipped if transaction.withdrawn else claimed.transactions).append(transaction)
         return claimed
@@ -177,8 +178,8 @@ def record(db: sqlite3.Connection, rows: Iterable[Record]) -> None:
     write_words(db, alike(rows))
 
 
-def _withdrawn(suppressed: str | None) -> str:
-    return "" if suppressed is None else f"suppressed: {suppressed}"
+def _withdrawn(suppressed: str) -> str:
+    return f"suppressed: {suppressed}"
 
 
 def _claim(db: sqlite3.Connection, claims: Claims, count: int, now: float) -> ClaimedRows:
