@@ -36,8 +36,8 @@ _PAINT = re.compile(r"\x1b\[[\d;]*m")
 
 
 def say(text: str = "", hang: int = 0) -> None:
-    """A line for people, on stdout; see `folded` for `hang`."""
-    print(folded(text, sys.stdout, hang))  # noqa: T201
+    """A line for people, on stdout, at once, also into the log of a service that runs for days; `folded` has `hang`."""
+    print(folded(text, sys.stdout, hang), flush=True)  # noqa: T201
 
 
 def say_row(name: str, value: str) -> None:

@@ -65,8 +65,8 @@ def worker(
 
         with config.naming("delivery"):
             retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
-        one = Worker(config, database, relays, retry, _tell)
         with stop_on_signals(_STOPPING) as (stop, abort):
+            one = Worker(config, database, relays, retry, _tell)
             if is_structured():
                 event("ready", worker=one.number)
             else:

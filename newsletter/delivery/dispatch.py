@@ -302,7 +302,7 @@ class Dispatcher:
         if claimed.due is not None:
             self.due = min(self.due, claimed.due)
         found = (*claimed.transactions, *claimed.skipped)
-        self.tally.count["deferred"] -= sum(transaction.deferred for transaction in found)
+        self.tally.count["retried"] += sum(transaction.deferred for transaction in found)
         for transaction in claimed.skipped:
             self._skipped(transaction)
         self.queue.extend(claimed.transactions)
@@ -321,7 +321,7 @@ class Dispatcher:
         """Whoever waits for relays that are all left out stays as they are, for the next run."""
         for transaction in self.queue.drain(self._pool.orphaned):
             self.set_aside += 1
-            self.tally.count["deferred"] += transaction.deferred
+            self.tally.count["retried"] -= transaction.deferred
             self._journal.settled(transaction)
 
     def hold(self) -> None:
@@ -331,7 +331,7 @@ class Dispatcher:
             return
         waiting = self.queue.drain()
         untried = sum(not transaction.deferred for transaction in waiting)
-        self.tally.count["deferred"] += len(waiting) - untried
+        self.tally.count["retried"] -= len(waiting) - untried
         self.exhausted = False
         self._journal.release(untried)
 

@@ -21,7 +21,8 @@ class Progress:
 
     total: int  # recipients to settle in this run
     sent: int = 0
-    deferred: int = 0
+    deferred: int = 0  # and not tried again yet
+    retried: int = 0  # were deferred before
     failed: int = 0
     unknown: int = 0
     skipped: int = 0
@@ -114,7 +115,8 @@ class Tally:
         since, before = self._lately[0]
         progress.rate = (count["sent"] - before) / max(now - since, every)
         progress.sent, progress.failed, progress.skipped = count["sent"], count["failed"], count["skipped"]
-        progress.deferred, progress.unknown = count["deferred"], count["unknown"]
+        progress.retried, progress.unknown = count["retried"], count["unknown"]
+        progress.deferred = count["deferred"] - count["retried"]
         return progress
 
     def report(

@@ -128,7 +128,7 @@ async def _converse(server: RelayServer, reader: asyncio.StreamReader, writer: a
     if greeting[0] != "2":
         return
     while True:
-        line = (await reader.readuntil(b"\n")).decode().rstrip("\r\n")
+        line = (await reader.readuntil(b"\n")).decode(errors="replace").rstrip("\r\n")
         verb, _, argument = line.partition(" ")
         verb = verb.upper()
         server.commands.append(line)

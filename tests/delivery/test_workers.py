@@ -158,11 +158,13 @@ async def test_who_is_deferred_is_tried_again_by_whichever_worker_and_all_is_set
 
     async with serving(RelayServer(script=some)) as relay:
         all_sent = reaching(relay, 120)
-        async with working(config, place, relay.url), working(config, place, relay.url):
+        async with working(config, place, relay.url) as one, working(config, place, relay.url) as two:
             await all_sent.wait()
     assert set(relay.counts.values()) == {1}
     assert by_state(place).keys() == {"sent"}
     assert execute(place, "SELECT queued FROM issues") == [(None,)]
+    assert one.counts()["deferred"] + two.counts()["deferred"] == 12
+    assert min(*one.counts().values(), *two.counts().values()) == 0
 
 
 def test_what_comes_too_late_is_not_taken(postgres: PostgresServer, config: Config) -> None:
@@ -175,8 +177,8 @@ def test_what_comes_too_late_is_not_taken(postgres: PostgresServer, config: Conf
     assert execute(place, "SELECT worker, job FROM shards") == [(None, None)]
 
 
-def test_a_dead_worker_s_shard_is_queued_anew_and_who_was_being_sent_to_is_unknown(
-    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+def test_the_next_worker_queues_a_dead_one_s_shard_anew_and_who_was_being_sent_to_is_unknown(
+    postgres: PostgresServer, config: Config
 ) -> None:
     place = postgres.ready()
     queue(config, place, 150)
@@ -185,8 +187,6 @@ def test_a_dead_worker_s_shard_is_queued_anew_and_who_was_being_sent_to_is_unkno
     assert dead.take(number, job) is not None
     execute(place, "UPDATE deliveries SET state = 'sending' WHERE id = (SELECT min(id) FROM deliveries)")
     execute(place, "UPDATE workers SET pid = 99999999")
-    monkeypatch.setattr("newsletter.delivery.ledger.postgres.worker.BEAT", 0.0)
-    monkeypatch.setattr("newsletter.delivery.ledger.postgres.worker.SWEEP", 0.0)
     living = Keeper(PostgresDatabase(place), 100)
     living.look_after()
     [(epoch, worker, anew)] = execute(place, f"SELECT epoch, worker, job FROM shards WHERE number = {number}")

@@ -16,6 +16,7 @@ import yaml
 from newsletter.cli.app import build_app
 from tests.cli.test_send import EVERYBODY, Relay, relay
 from tests.docs.test_blocks import CONFIG
+from tests.postgres import PostgresServer
 from tests.test_weight import NEVER_USED
 
 __all__ = ["relay"]
@@ -82,6 +83,32 @@ def test_a_pull_request_gets_findings_and_pictures_on_github(repository: Path) -
     if shutil.which("chromium"):
         run(steps["pictures"], repository)
         assert len(list((repository / "pictures/2026-05-05-oaks").glob("*.png"))) > 2
+
+
+def test_what_is_merged_goes_out_once_where_the_state_is_in_postgresql(
+    repository: Path, relay: Relay, postgres: PostgresServer
+) -> None:
+    files = [EXAMPLES / place / "github.yml" for place in ("postgresql", "ci")]
+    workflow, with_a_branch = (yaml.safe_load(file.read_text()) for file in files)
+    check, send = workflow["jobs"]["check"], workflow["jobs"]["send"]
+    assert check.pop("env") == {"NEWSLETTER_STATE__URL": "sqlite:///none.db"}  # a stranger's pull request has no secret
+    assert check == with_a_branch["jobs"]["check"]
+    assert workflow["concurrency"] == with_a_branch["concurrency"]
+    assert workflow[True]["workflow_dispatch"]["inputs"]["first"]["default"] is False  # YAML takes "on" for a truth
+    [step] = [step for step in send["steps"] if step.get("name") == "send"]
+    words = step["run"].removeprefix("newsletter ").replace("$FIRST", "--first")
+    parsed(words.split())
+    parsed(words.replace("--when-live", "--detach").split())
+    assert step["env"].pop("FIRST") == "${{ inputs.first && '--first' || '' }}"
+    assert all(value.startswith("${{ secrets.") for value in step["env"].values())
+    run("git checkout --quiet main", repository)
+    job = {"CI": "true", "NEWSLETTER_STATE__URL": postgres.database(), "NEWSLETTER_SECRET": "x" * 40}
+    script = step["run"].replace("--when-live", "--since 2026-05-01")
+    run(script, repository, code=2, FIRST="", **job)
+    assert relay.messages == []
+    run(script, repository, FIRST="--first", **job)
+    run(script, repository, FIRST="", **job)
+    assert relay.recipients == EVERYBODY
 
 
 def test_a_merge_request_gets_a_report_on_gitlab(repository: Path) -> None:

@@ -99,9 +99,8 @@ class Worker:
         return self._progress.rate if self._progress is not None else 0.0
 
     def counts(self) -> dict[str, int]:
-        """Recipients by state since the worker began."""
-        now = self._progress
-        return {one: self._totals[one] + (getattr(now, one) if now is not None else 0) for one in COUNTED}
+        """Recipients by state since the worker began; whoever it deferred counts as that for good."""
+        return dict.fromkeys(COUNTED, 0) | self._totals + _counts(self._progress)
 
     @property
     def shards_in_hand(self) -> int:
@@ -160,10 +159,13 @@ class Worker:
         """Look after the worker's own row, and after others'."""
         while True:
             looking = asyncio.create_task(asyncio.to_thread(self._keeper.look_after))
-            while not (await asyncio.wait([looking], timeout=LOOK))[0]:
-                if self._keeper.away:
-                    self._say(f"waiting: {self._keeper.away}")
-            if not looking.cancelled() and (error := looking.exception()) is not None:
+            try:
+                while not (await asyncio.wait([looking], timeout=LOOK))[0]:
+                    if self._keeper.away:
+                        self._say(f"waiting: {self._keeper.away}")
+            finally:
+                [error] = await asyncio.gather(looking, return_exceptions=True)  # a thread is not cancelled
+            if error is not None:
                 self._say(f"waiting: {error}")
             elif self._told.startswith("waiting: "):
                 self._say("goes on")
@@ -249,8 +251,7 @@ class Worker:
 
     def _ended(self, issue_id: str, report: Report) -> None:
         """Count what a run did; one that a relay has ended is followed by a rest."""
-        now, self._progress = self._progress, None
-        counts = {state: getattr(now, state) for state in COUNTED} if now is not None else {}
+        counts, self._progress = _counts(self._progress), None
         self._totals.update(counts)
         said = [", ".join(f"{count:,} {state}" for state, count in counts.items() if count)]
         said += [str(report.stopped)] if report.stopped is not None else []
@@ -273,3 +274,10 @@ class Worker:
         if what != self._told:
             self._told = what
             self._tell(what)
+
+
+def _counts(now: Progress | None) -> Counter[str]:
+    """What a run did: of whom was deferred another worker may have, and be told of, the next try."""
+    if now is None:
+        return Counter()
+    return Counter({state: getattr(now, state) for state in COUNTED}) + Counter(deferred=now.retried)

@@ -36,7 +36,9 @@ class Keeper:
         self._reconnecting.patience = float("inf")
         self._lock = threading.Lock()
         self._has_left = False
-        self._beaten = self._swept = time.monotonic()
+        self._beaten = time.monotonic()
+        self._swept = -SWEEP  # at once: the one before us on this machine may have died
+        self._is_sure = False
         self._together(lambda: queue.prepare(self._reconnecting.db))
         self.number = self._together(lambda: shards.register(self._reconnecting.execute, self._here))
 
@@ -81,14 +83,15 @@ class Keeper:
         if now - self._beaten >= BEAT:
             if not self._together(lambda: shards.beat(self._reconnecting.execute, self.number)):
                 self.number = self._together(lambda: shards.register(self._reconnecting.execute, self._here))
-            is_sure, self._beaten = now - self._beaten < 2 * BEAT, now
-            if now - self._swept >= SWEEP:
-                self._swept = now
-                self._together(lambda: self._sweep(is_sure))
+            self._is_sure, self._beaten = now - self._beaten < 2 * BEAT, now
+        if now - self._swept >= SWEEP:
+            self._swept = now
+            self._together(self._sweep)
         self._together(self._gather)
 
-    def _sweep(self, is_sure: bool) -> None:
+    def _sweep(self) -> None:
         db, execute = self._reconnecting.db, self._reconnecting.execute
+        is_sure = self._is_sure and time.monotonic() - self._beaten < 2 * BEAT  # not after a server that was away
         shards.sweep(db, execute, self._here, self.clock(), is_sure=is_sure)
 
     def _gather(self) -> None:
