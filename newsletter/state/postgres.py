@@ -6,6 +6,7 @@ psycopg 3 speaks to the server and libpq reads the address, so whatever `psql` t
 
 import contextlib
 import functools
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class PostgresDatabase:
         scheme, _, rest = self.url.partition("://")
         object.__setattr__(self, "url", f"{scheme.partition('+')[0]}://{rest}")  # as SQLAlchemy spells it
         self._fields()
+        if importlib.util.find_spec("procrastinate") is None:  # the queue of whoever sends, by the same extra
+            raise _missing("procrastinate")
 
     def _fields(self) -> dict[str, Any]:
         conninfo, errors = _psycopg().conninfo, _psycopg().errors
@@ -170,7 +173,8 @@ class PostgresDatabase:
             return NewsletterError(what, path=self.name)
         if state[:2] in ("08", "40", "53", "55", "57") or (not state and not _WRONG.search(reason)):
             return TryAgainLater(f"the server is away or busy ({reason}); try again later", path=self.name)
-        return NewsletterError(f"the state can't be used ({reason}); see [state] url", path=self.name)
+        password = ", and PGPASSWORD or ~/.pgpass" if "password" in reason else ""
+        return NewsletterError(f"the state can't be used ({reason}); see [state] url{password}", path=self.name)
 
 
 def _psycopg() -> Any:
@@ -178,9 +182,13 @@ def _psycopg() -> Any:
         import psycopg
         import psycopg.conninfo
     except ImportError:
-        what = "PostgreSQL needs psycopg, which is not installed; "
-        raise NewsletterError(f"{what}`pip install 'newsletter-press[postgres]'` brings it") from None
+        raise _missing("psycopg") from None
     return psycopg
+
+
+def _missing(module: str) -> NewsletterError:
+    what = f"PostgreSQL needs {module}, which is not installed; "
+    return NewsletterError(f"{what}`pip install 'newsletter-press[postgres]'` brings it")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ the seed is in the test's output, and NEWSLETTER_TEST_SEED=N begins with it agai
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -270,8 +271,8 @@ async def test_whatever_befalls_workers_relay_and_server_nobody_has_it_twice_and
             def away(how: signal.Signals) -> None:
                 restarting.add(asyncio.get_running_loop().create_task(restart(how, chance.uniform(0, 8))))
 
-            hows = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-            reaching(relay, {count * (i + 1) // 5: lambda how=how: away(how) for i, how in enumerate(hows[:2])})
+            goals = {count // 5: signal.SIGINT, count * 2 // 5: signal.SIGQUIT}
+            reaching(relay, {goal: functools.partial(away, how) for goal, how in goals.items()})
             for _ in range(workers):
                 await fleet.join()
             happened = await befall(fleet, chance, place)

@@ -3,6 +3,7 @@
 import configparser
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -102,12 +103,13 @@ def test_what_is_merged_goes_out_once_where_the_state_is_in_postgresql(
     assert step["env"].pop("FIRST") == "${{ inputs.first && '--first' || '' }}"
     assert all(value.startswith("${{ secrets.") for value in step["env"].values())
     run("git checkout --quiet main", repository)
-    job = {"CI": "true", "NEWSLETTER_STATE__URL": postgres.database(), "NEWSLETTER_SECRET": "x" * 40}
+    job = {"CI": "true", "NEWSLETTER_STATE__URL": postgres.database(), "NEWSLETTER_SECRET": "x" * 40, "FIRST": ""}
     script = step["run"].replace("--when-live", "--since 2026-05-01")
-    run(script, repository, code=2, FIRST="", **job)
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in job.items())
+    run(exports + script, repository, code=2)
     assert relay.messages == []
-    run(script, repository, FIRST="--first", **job)
-    run(script, repository, FIRST="", **job)
+    run(f"{exports}FIRST=--first\n{script}", repository)
+    run(exports + script, repository)
     assert relay.recipients == EVERYBODY
 
 
