@@ -53,7 +53,8 @@ def bind_free(port: int, host: str = LOOPBACK, tries: int = TRIES) -> socket.soc
                 raise NewsletterError(f"port {candidate} can't be used: {error.strerror}; try another --port") from None
         else:
             return bound
-    raise NewsletterError(f"no free port from {port} to {port + tries - 1}; name another with --port")
+    taken = f"port {port} is taken" if tries == 1 else f"no free port from {port} to {port + tries - 1}"
+    raise NewsletterError(f"{taken}; name another with --port")
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,7 @@ from newsletter.delivery.ledger.batch import Batch
 from newsletter.delivery.ledger.postgres import reconnect
 from newsletter.delivery.ledger.postgres.ledger import BY_INDEX
 from newsletter.delivery.ledger.postgres.reconnect import Reconnecting
-from newsletter.errors import TryAgainLater
+from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.relay import parse_relay
 from newsletter.state.postgres import PostgresDatabase
 from tests.postgres import PostgresServer, programs, running
@@ -136,12 +136,36 @@ def test_a_word_whose_answer_was_lost_is_written_once(
         assert [(row["state"], row["attempts"]) for row in rows(place)] == [("sending", 1)]
 
 
+def test_a_server_that_takes_connections_and_no_words_is_asked_ever_more_seldom(postgres: PostgresServer) -> None:
+    """As a standby does, and one whose administrator bounds each statement."""
+    pauses, place = list[float](), postgres.ready()
+    postgres.execute(f"ALTER DATABASE {place.rpartition('/')[2]} SET default_transaction_read_only = on")
+
+    def pause(seconds: float) -> None:
+        assert "name the primary server" in one.away
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            postgres.execute(f"ALTER DATABASE {place.rpartition('/')[2]} RESET default_transaction_read_only")
+
+    with contextlib.closing(Reconnecting(PostgresDatabase(place), pause)) as one:
+        one.together(lambda: one.execute("DELETE FROM workers"))
+        assert (pauses, one.away) == ([0.05, 0.1, 0.2], "")
+        one.patience = 0.0
+        postgres.execute(f"ALTER DATABASE {place.rpartition('/')[2]} SET default_transaction_read_only = on")
+        one.db.close()
+        with pytest.raises(NewsletterError, match="name the primary server"):
+            one.together(lambda: one.execute("DELETE FROM workers"))
+
+
 def test_settings_of_a_connection_are_those_of_the_one_that_takes_its_place(postgres: PostgresServer) -> None:
-    with contextlib.closing(Reconnecting(PostgresDatabase(postgres.ready()), time.sleep)) as one:
+    place = postgres.ready()
+    postgres.execute(f"ALTER DATABASE {place.rpartition('/')[2]} SET statement_timeout = '1s'")  # a plan takes longer
+    with contextlib.closing(Reconnecting(PostgresDatabase(place), time.sleep)) as one:
         one.set(BY_INDEX)
         postgres.execute(f"SELECT pg_terminate_backend({one.db.info.backend_pid})")
         assert one.again(lambda: one.execute("SHOW enable_seqscan").fetchone()) == ("off",)
         assert one.again(lambda: one.execute("SHOW plan_cache_mode").fetchone()) == ("force_generic_plan",)
+        assert one.again(lambda: one.execute("SHOW statement_timeout").fetchone()) == ("0",)
 
 
 async def test_who_was_taken_over_writes_nothing_more_and_sends_no_further_body(postgres: PostgresServer) -> None:

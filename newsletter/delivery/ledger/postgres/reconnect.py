@@ -17,10 +17,15 @@ from newsletter.state.postgres import PostgresDatabase
 
 PATIENCE = 600.0
 """Seconds that a run waits for a server that is away."""
-LONGEST_PAUSE = 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 _GONE = ("08", "57", "53300", "25006", "40")
 """SQLSTATEs, or how they begin: no connection, the server is shutting down, full, not the primary, a deadlock."""
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+_LIMITS = """
+SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false),
+  set_config('idle_in_transaction_session_timeout', '60s', false)
+"""
+"""A plan of a million takes longer than what is usual for a web page; who is frozen in a transaction holds up nobody."""
 _Answer = TypeVar("_Answer")
 
 
@@ -29,7 +34,7 @@ class Reconnecting:
 
     def __init__(self, database: PostgresDatabase, pause: Callable[[float], None]) -> None:
         self.database = database
-        self._settings = [_DURABLE]
+        self._settings = [_DURABLE, _LIMITS]
         self.db = self._connect()
         self.away = ""  # why the server can't be reached just now
         self.patience = PATIENCE
@@ -48,16 +53,34 @@ class Reconnecting:
         self.again(lambda: self.execute(settings))
 
     def again(self, step: Callable[[], _Answer]) -> _Answer:
-        """Do `step`; where the server goes away meanwhile, wait for it and do it again. Raises NewsletterError."""
+        """Do `step`; where the server goes away meanwhile, wait for it, as long as `patience`, and do it again.
+
+        Raises NewsletterError; TryAgainLater where patience ends.
+        """
+        began, pause = 0.0, FIRST_PAUSE
         while True:
             try:
-                return step()
+                if self.db.closed:
+                    self.db = self._connect()
+                answer = step()
             except psycopg.Error as error:
-                state = error.sqlstate or ""
-                if not (self.db.closed or state.startswith(_GONE)):
-                    raise self.database.explain(error) from None
-                self.away = str(self.database.explain(error))
-            self._reconnect()
+                explained = self.database.explain(error)
+                if not (self.db.closed or (error.sqlstate or "").startswith(_GONE)):
+                    raise explained from None
+                self.db.close()
+            except TryAgainLater as error:
+                if not self.db.closed:  # said by the step
+                    raise
+                explained = error
+            else:
+                self.away = ""
+                return answer
+            self.away = str(explained)
+            began = began or time.monotonic()
+            if time.monotonic() - began > self.patience:
+                raise explained
+            self._pause(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     def together(self, step: Callable[[], _Answer]) -> _Answer:
         """Do `step` in one transaction, and again as above."""
@@ -78,22 +101,6 @@ class Reconnecting:
             db.close()
             raise self.database.explain(error) from None
         return db
-
-    def _reconnect(self) -> None:
-        """Until the server is back, or `patience` ends. Raises TryAgainLater."""
-        began, pause = time.monotonic(), 0.05
-        self.db.close()
-        while True:
-            try:
-                self.db = self._connect()
-                self.away = ""
-                return
-            except TryAgainLater as error:
-                self.away = str(error)
-                if time.monotonic() - began > self.patience:
-                    raise
-            self._pause(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def execute_on(

@@ -33,7 +33,7 @@ class Keeper:
         self._size = size
         self._here = Process.current()
         self._reconnecting = Reconnecting(database, time.sleep)
-        self._reconnecting.patience = float("inf")
+        self._reconnecting.patience = 0.0  # whoever begins is told at once what is wrong
         self._lock = threading.Lock()
         self._has_left = False
         self._beaten = time.monotonic()
@@ -41,6 +41,7 @@ class Keeper:
         self._is_sure = False
         self._together(lambda: queue.prepare(self._reconnecting.db))
         self.number = self._together(lambda: shards.register(self._reconnecting.execute, self._here))
+        self._reconnecting.patience = float("inf")
 
     @property
     def away(self) -> str:
