@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 VERSION = "0011"
 """The newest revision in migrations/versions."""
 
+_DENIED = "42501"
+"""PostgreSQL's SQLSTATE: insufficient privilege."""
+
 NEWER = "was written by a newer version (schema {}); update newsletter"
 
 
@@ -47,7 +50,10 @@ class Database(Protocol):
 
 
 def explaining(engine: "Engine", database: Database) -> "Engine":
-    """An engine whose troubles come as NewsletterError; a bug of ours, or a row that is there, stays what it is."""
+    """An engine whose troubles come as NewsletterError; a bug of ours, or a row that is there, stays what it is.
+
+    A user without the right to make tables is a bug's kind to SQLAlchemy, and none of ours.
+    """
     from sqlalchemy import event
     from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
@@ -55,7 +61,8 @@ def explaining(engine: "Engine", database: Database) -> "Engine":
         error = context.sqlalchemy_exception
         if context.is_pre_ping:  # a connection of before a restart: the pool makes another
             return
-        if error is not None and not isinstance(error, DataError | IntegrityError | ProgrammingError):
+        is_denied = getattr(context.original_exception, "sqlstate", None) == _DENIED
+        if error is not None and (is_denied or not isinstance(error, DataError | IntegrityError | ProgrammingError)):
             raise database.explain(context.original_exception) from None
 
     event.listen(engine, "handle_error", explain)

@@ -108,6 +108,14 @@ def lock(server: PostgresServer) -> str:
     return server.url("postgres", "locked:wr0ng")
 
 
+def test_whoever_may_not_make_tables_is_told_so(postgres: PostgresServer) -> None:
+    url = postgres.database()
+    postgres.execute("DO $$ BEGIN CREATE ROLE guest LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    database = PostgresDatabase(url.replace("postgres@", "guest@"))
+    with pytest.raises(NewsletterError, match=r"permission denied for schema public.; grant .state. url's user"):
+        database.engine()
+
+
 @pytest.mark.parametrize(
     ("url_of", "said", "code"),
     [

@@ -25,7 +25,7 @@ _LIMITS = """
 SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false),
   set_config('idle_in_transaction_session_timeout', '60s', false)
 """
-"""A plan of a million takes longer than what is usual for a web page; who is frozen in a transaction holds up nobody."""
+"""A plan of a million takes longer than is usual for a web page; whoever is frozen in a transaction holds up nobody."""
 _Answer = TypeVar("_Answer")
 
 
