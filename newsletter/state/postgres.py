@@ -8,6 +8,7 @@ import contextlib
 import functools
 import importlib.util
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,23 @@ class PostgresDatabase:
         except _psycopg().Error as error:
             raise self.explain(error) from None
         return db
+
+    def refuse_pooler(self, db: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        """Raise NewsletterError where a pooler gives each transaction on `db` another session of the server's.
+
+        Ours keep settings, temporary tables and prepared statements there. A pooler has numbers of its own for its
+        connections; one that keeps a session for each is as good as none.
+        """
+        if db.execute("SELECT pg_backend_pid()").fetchone() == (db.info.backend_pid,):
+            return
+        mark = secrets.token_hex(8)
+        db.execute("SELECT set_config('newsletter.session', %s, false)", (mark,))
+        with contextlib.closing(self.connect()) as other, other.transaction():
+            other.execute("SELECT 1")  # takes the session that is free: ours, if it is nobody's
+            kept = db.execute("SELECT current_setting('newsletter.session', true)").fetchone()
+        if kept != (mark,):
+            what = "is a pooler that changes the session with each transaction; name the server itself in [state] url,"
+            raise NewsletterError(f"{what} or a pooler that pools sessions", path=self.name)
 
     def exists(self) -> bool:
         with self._looking() as db:

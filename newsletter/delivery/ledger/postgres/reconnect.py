@@ -95,6 +95,7 @@ class Reconnecting:
         """A connection whose commits outlive a crash of the server, whatever is the default there."""
         db = self.database.connect()
         try:
+            self.database.refuse_pooler(db)
             for settings in self._settings:
                 db.execute(settings)
         except psycopg.Error as error:
