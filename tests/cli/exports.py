@@ -71,8 +71,9 @@ EXPORTS = {
             "maybe@example.org,,{},,,2023-01-01,3,unactivated,organic,,,,\n"
             "dead@example.org,,{},,,2023-01-01,4,undeliverable,organic,,,,\n"
             "angry@example.org,,{},,,2023-01-01,5,complained,organic,,,,\n"
+            "thrifty@example.org,,{},,,2023-01-01,6,paused,organic,,,,\n"  # with the paid part alone
         },
-        {"zoe@example.org": ("", ["vip", "press"], "2023-01-01")},
+        {"zoe@example.org": ("", ["vip", "press"], "2023-01-01"), "thrifty@example.org": ("", [], "2023-01-01")},
         {"gone@example.org": "unsubscribe", "dead@example.org": "bounce", "angry@example.org": "complaint"},
         {"maybe@example.org"},
     ),
@@ -105,10 +106,16 @@ EXPORTS = {
             'sub_1,zoe@example.org,active,free,2023-01-01T10:00:00Z,web,"vip,press"\n'
             "sub_2,gone@example.org,inactive,free,2023-01-01T10:00:00Z,web,\n"
             "sub_3,maybe@example.org,pending,free,2023-01-01T10:00:00Z,web,\n"
-            "sub_4,dead@example.org,invalid,free,2023-01-01T10:00:00Z,web,\n"
+            "sub_4,dead@example.org,invalid,free,2023-01-01T10:00:00Z,web,\n",
+            "members.csv": "email,First Name,Last Name,status,tier,created_at,stripe_customer_id,Free Tier,Premium Tier,unsubscribed_at\n"
+            "bea@example.org, Bea  , Graz ,active,free,2023-03-24 10:23:10 UTC,,Yes,No,\n"
+            "left@example.org,,,active,premium,2023-04-11 14:02:46 UTC,cus_1234,No,Yes,2024-03-13 11:33:53 UTC\n",
         },
-        {"zoe@example.org": ("", ["vip", "press"], "2023-01-01T10:00:00Z")},
-        {"gone@example.org": "unsubscribe", "dead@example.org": "bounce"},
+        {
+            "zoe@example.org": ("", ["vip", "press"], "2023-01-01T10:00:00Z"),
+            "bea@example.org": ("Bea Graz", [], "2023-03-24T10:23:10Z"),
+        },
+        {"gone@example.org": "unsubscribe", "dead@example.org": "bounce", "left@example.org": "unsubscribe"},
         {"maybe@example.org"},
     ),
     "brevo": Export(

@@ -1,7 +1,8 @@
 """The houses that lists come from: what their exports call things, and what their words for leaving mean.
 
 A table, one entry a house, read from exports and from the programs that write them (listmonk, Ghost: their source;
-Mailchimp, Substack, Buttondown, Kit, beehiiv, Brevo: files that people published, and their manuals; November 2026).
+beehiiv, Mailchimp, Substack: the files that Ghost's migration tools are tested with; Buttondown, Kit: the states of
+their public APIs; Brevo and the rest: files that people published, and manuals; November 2026).
 Names of columns are as `column_name` makes them. What a house is not asked about stays a column of its own.
 """
 
@@ -116,7 +117,7 @@ HOUSES: dict[str, House] = {
         unpacked=("metadata",),
         dropped=frozenset(("id", "secondary_id", "ip_address", "avatar_url")),
         states={
-            name: {**_STATES, "removed": "manual", "paused": "unsubscribe", "upcoming": "unconfirmed"}
+            name: {**_STATES, "removed": "manual", "upcoming": "unconfirmed"}
             for name in ("type", "subscriber_type")
         },
         filled={"unsubscription_date": "unsubscribe"},
@@ -140,11 +141,17 @@ HOUSES: dict[str, House] = {
         filled={"unsubscribed_at": "unsubscribe", "cancelled_at": "unsubscribe", "canceled_at": "unsubscribe"},
     ),
     "beehiiv": House(
-        marks=_marks("subscription_tier", "subscription_id status", "referral_code status"),
+        marks=_marks(
+            "subscription_tier", "subscription_id status", "referral_code status", "status tier",
+            "free_tier premium_tier",
+        ),
         joined=("created_at", "subscribed_at", "created", "subscribe_date", "subscription_created_at"),
         left=("unsubscribed_at", "unsubscribe_date"),
         dropped=frozenset(
-            ("id", "subscription_id", "subscriber_id", "referral_code", "open_rate", "click_through_rate")
+            (
+                "id", "subscription_id", "subscriber_id", "referral_code", "open_rate", "click_through_rate",
+                "stripe_customer_id",
+            )
         ),
         states={
             "status": {**_STATES, "inactive": "unsubscribe", "paused": "unsubscribe", "needs_attention": "unconfirmed"}
