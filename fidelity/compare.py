@@ -1,6 +1,7 @@
 """Our reading of a source beside a generator's: the same, better on purpose, or different."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import unescape
@@ -28,10 +29,16 @@ class Reason:
 
     name: str  # as docs/reference/markdown.md says it
     dialects: str
-    source: str  # a pattern that the source matches
+    source: str | Callable[[str], bool]  # a pattern that the source matches, or what says so
     undo: Callable[[list[str]], list[str]] | None = None  # of either side's marks and words
     without: Grammar | None = None  # by which we must read the source as the generator does
     # With neither, any difference counts.
+
+    def may_be(self, dialect: str, source: str) -> bool:
+        """Whether `source` holds what this is said of."""
+        if dialect not in self.dialects.split():
+            return False
+        return bool(re.search(self.source, source)) if isinstance(self.source, str) else self.source(source)
 
 
 def _each(undo: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
@@ -73,8 +80,27 @@ def _undone_address(word: str) -> str:
     return word.replace("\\", "") if word.startswith(("a:", "img[")) else word
 
 
+_TYPED = {"“": '"', "”": '"', "‘": "'", "’": "'", "–": "--", "—": "---", "…": "..."}
+
+
 def _straight(word: str) -> str:
-    return word.translate(str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "--", "—": "---", "…": "..."}))
+    return re.sub("[“”‘’–—…]", lambda sign: _TYPED[sign[0]], word)
+
+
+_CODE = re.compile(r"(?s)(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)")
+_TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)(?=[\s/>])[^<>]*?(/?)>")
+_VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+
+
+def _unclosed(source: str) -> bool:
+    """Whether `source` has an element that no tag behind it closes."""
+    opened: Counter[str] = Counter()
+    for slash, name, alone in _TAG.findall(_CODE.sub("", source)):
+        if slash and opened[name.lower()]:
+            opened[name.lower()] -= 1
+        elif not slash and not alone and name.lower() not in _VOID:
+            opened[name.lower()] += 1
+    return opened.total() > 0
 
 
 _EXTRAS = (
@@ -84,9 +110,11 @@ _EXTRAS = (
 REASONS: tuple[Reason, ...] = (
     Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _each(_no_tags)),
     Reason("an element that is never closed does not make the rest of the post raw", "jekyll",
-           r"(?mi)^[ >]*<[a-z]|<(?!(?:br|hr|img|wbr|input)\b)([a-z][\w-]*)\b[^<>]*>(?!(?s:.*)</\1)"),
+           _unclosed),
     Reason("a block's tag behind a line's first word is HTML", "jekyll",
-           rf"(?m)^[^<\n]*[^\s<>*+-][^<\n]*(?:\n\s*)?</?(?:{BLOCKS})\b"),
+           rf"(?m)^[^<\n]*[^\s<>*+-][^<\n]*(?:\n[\s>]*)?</?(?:{BLOCKS})\b"),
+    Reason("an attribute's value may stand without quotes", "jekyll",
+           r"(?s)<[A-Za-z].*\s[\w:-]+\s*=\s*\w*[^\w\s\"'<>=][^<>]*>"),
     Reason("a backslash in an address is undone", "jekyll", r"\\", _each(_undone_address)),
     Reason("a note may begin with another one's definition", "jekyll", r"\[\^[^\]\n]+\]:[ \t]*\[\^[^\]\n]+\]:"),
     Reason("a closing tag may follow a table", "jekyll", r"(?m)\|.*\n[ \t]*</[A-Za-z]"),
@@ -176,7 +204,7 @@ class Judge:
         ours, theirs = self.ours(source), list(real)
         if ours == theirs:
             return Verdict(True, "", ours, theirs)
-        meant = [each for each in REASONS if self.dialect in each.dialects.split() and re.search(each.source, source)]
+        meant = [each for each in REASONS if each.may_be(self.dialect, source)]
         undone = [each.undo for each in meant if each.undo is not None]
         readings = [ours, *(self.read(source, each.without) for each in meant if each.without is not None)]
         if any(each.undo is None and each.without is None for each in meant) or (

@@ -176,11 +176,7 @@ def _reason(page: Page, ours: list[str], theirs: list[str]) -> str:
     """Why they differ, if that can be said of a whole post: both are the same once what is meant is undone."""
     names = []
     for reason in REASONS:
-        if (
-            reason.undo is not None
-            and page.site.kind in reason.dialects.split()
-            and re.search(reason.source, page.post.body)
-        ):
+        if reason.undo is not None and reason.may_be(page.site.kind, page.post.body):
             names.append(reason.name)
             ours, theirs = (reason.undo(marks) for marks in (ours, theirs))
     return "; ".join(names) if _text(ours) == _text(theirs) else ""

@@ -57,7 +57,7 @@ class Blocks(BlockParser):
         """A footnote, when python-markdown puts them together."""
         line = self.md.footnote_lines.get(text, 1)
         self.read(parent, text.split("\n"), line)
-        if not len(parent):  # the way back needs a place
+        if not len(parent) or parent[-1].get(RAW) is not None:  # the way back needs a place
             self.add(parent, "p", "", line)
 
     def read(self, parent: Element, lines: list[str], first: int, base: int = 0) -> bool:

@@ -41,21 +41,35 @@ class CommonMark(Blocks):
     """The reader of Hugo's posts and of plain ones."""
 
     parted: Element | None = None  # what the last footnote stands behind
+    trailing = False  # whether what was read last ends in a blank line with nothing but definitions behind it
+    defined = False  # whether what was read last ends in definitions behind a blank line
     forgotten = False  # whether goldmark forgets the blank line before the last block: tables, definitions, footnotes
 
     def blocks(self, parent: Element, lines: list[str], first: int, base: int) -> bool:
         at, spread, blank, any_before = 0, False, False, False
+        self.defined = False
         while at < len(lines):
             if not lines[at].strip(" \t"):
                 blank, at = any_before, at + 1
                 continue
             self.check(first + at)
-            self.forgotten = False
+            self.forgotten, before = False, len(parent)
             ruled = len(parent) > 0 and parent[-1].tag == "hr"  # cmark-gfm forgets the blank line behind a rule
             at = self._block(parent, lines, at, first, base)
+            if len(parent) == before and not self.forgotten and not self.md.grammar.goldmark:
+                while at < len(lines) and not lines[at].strip(" \t"):  # definitions are gone, blank lines behind too
+                    at += 1
+                self.defined = blank
+                continue
+            self.defined = False
             spread = spread or (blank and not (self.forgotten if self.md.grammar.goldmark else ruled))
-            blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t"), True
+            blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t") or self._trails(parent), True
+        self.trailing = blank
         return spread
+
+    def _trails(self, parent: Element) -> bool:
+        """Whether the last block is a list that ends in a blank line with nothing but definitions behind it."""
+        return self.trailing and len(parent) > 0 and parent[-1].tag in {"ul", "ol"}
 
     def _block(self, parent: Element, lines: list[str], at: int, first: int, base: int) -> int:
         """Read the block on line `at`; the line that follows it."""

@@ -31,14 +31,17 @@ def read_list(reader: "CommonMark", parent: Element, lines: list[str], at: int, 
         inner, column, end = _item(reader, lines, at, width, text, item, base)
         while inner and not inner[-1].strip(" \t"):
             inner.pop()
-        loose = _fill(reader, SubElement(box, "li"), inner, first + at, column) or loose
-        apart = end > at and not lines[end - 1].strip(" \t")
+        filled = SubElement(box, "li")
+        loose = _fill(reader, filled, inner, first + at, column) or loose
+        blank = end > at and not lines[end - 1].strip(" \t")
+        apart = reader.trailing or (blank and (reader.md.grammar.goldmark or not _ruled(filled)))
         if apart and end < len(lines):
             width, text = lead(lines[end], base)
             again = ITEM.match(text) if width < 4 and not RULE.match(text) else None
             loose = loose or (again is not None and (again[1] or again[3]) == mark)
         at = end
-    if not loose:
+    cut = reader.defined and at < len(lines) and bool(lines[at - 1].strip(" \t"))
+    if not (loose or cut):  # cmark-gfm still counts the definitions that another block cuts off
         for item_element in box:
             for child in item_element:
                 if child.tag == "p" and not child.attrib:
@@ -50,7 +53,14 @@ def _fill(reader: "CommonMark", item: Element, inner: list[str], first: int, col
     """Read an item's lines; whether blank lines stand between its blocks."""
     if inner and (task := re.match(r"\[([ xX])\](?=[ \t]+\S)", inner[0])):
         inner[0] = ("☐" if task[1] == " " else "☑") + inner[0][3:]
+    reader.trailing = reader.defined = False
     return reader.read(item, inner, first, column) if inner else False
+
+
+def _ruled(element: Element) -> bool:
+    """Whether a rule ends `element`, or the last list in it: cmark-gfm forgets the blank line behind one."""
+    last = element[-1] if len(element) else None
+    return last is not None and (last.tag == "hr" or (last.tag in {"ul", "ol", "li"} and _ruled(last)))
 
 
 def _item(

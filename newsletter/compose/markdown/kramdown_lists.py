@@ -83,7 +83,7 @@ def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["ListIt
         )
         tights.append(tight)
         if tight:
-            children[0].set(TIGHT, TIGHT)
+            _tighten(reader, children[0], followed=len(children) > 1 and children[1].tag != BLANK)
         last = children[-1] if children[-1].tag == BLANK else None
         for child in children:
             if child.tag in {BLANK, END}:
@@ -92,6 +92,17 @@ def _fill(reader: "Kramdown", parent: Element, box: Element, items: list["ListIt
             _task(element)
     if last is not None and not ended:
         SubElement(parent, BLANK)
+
+
+def _tighten(reader: "Kramdown", paragraph: Element, *, followed: bool) -> None:
+    """Show `paragraph` without its tags. Where a block follows, it ends in a line's end, and may break there."""
+    paragraph.set(TIGHT, TIGHT)
+    text = paragraph.text or ""
+    if followed and (marks := len(text) - len(text.rstrip("\\"))):
+        if marks % 2 == 0:
+            paragraph.text = text + "\n"
+        elif reader.md.grammar.gfm and not reader.md.grammar.hard_wrap:
+            paragraph.text = text[:-1]
 
 
 def _parts(reader: "Kramdown", element: Element, item: "ListItem") -> None:
@@ -150,7 +161,7 @@ def read_definitions(reader: "Kramdown", parent: Element, lines: list[str], at: 
         children = list(body)
         trailing = bool(children) and children[-1].tag == BLANK
         if children and children[0].tag == "p" and not paragraph:
-            children[0].set(TIGHT, TIGHT)
+            _tighten(reader, children[0], followed=len(children) - trailing > 1)
         for child in children:
             if child.tag in {BLANK, END}:
                 body.remove(child)
