@@ -173,6 +173,7 @@ class Break(_Pattern):
         return Element("br"), start, m.end(0)
 
 
+_LINK = re.compile(r"\[[^\[\]\n]*\]\(")
 _BEFORE_QUOTE = re.compile(r"[\"“”‘’«»、。《》「」『』【】！（），：；？]")
 """What ends an address where it is none on the blog, and other scripts write no blank behind it."""
 
@@ -188,7 +189,11 @@ class BareAddress(_Pattern):
         lax = grammar.name == "commonmark" and not grammar.goldmark and m[0][0] != "w"  # cmark-gfm asks for no more
         if before and (before.isalnum() if lax else not before.isspace() and before not in "*_~("):
             return NOTHING
-        address = _BEFORE_QUOTE.split(m[0], maxsplit=1)[0] if grammar.name == "kramdown" else m[0]
+        address = m[0]
+        if grammar.name == "kramdown":
+            address = _BEFORE_QUOTE.split(address, maxsplit=1)[0]
+            if link := _LINK.search(data, m.start(0), m.end(0) + 200):  # the words of one end it too
+                address = address[: link.start() - m.start(0)]
         while address:
             if entity := re.search(r"&[A-Za-z0-9]+;\Z", address):
                 address = address[: entity.start()]
