@@ -31,6 +31,7 @@ _COMPUTED = re.compile(
 _EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}|\$\{\s*(.*?)\s*\}")
 _PELICAN = re.compile(r"(?:\{|%7B|\|)(filename|static|attach|tag|category|author|index)(?:\}|%7D|\|)")
 _SETTING = r"\b{}\s*:\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|`([^`\n$]*)`)"
+_MARKDOWN_IT = ("breaks", "linkify", "typographer")
 _LATIN = str.maketrans({
     "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
     "ð": "d", "þ": "th", "ı": "i", "—": "--", "–": "-", "’": "'", "‘": "'",
@@ -126,11 +127,13 @@ def _eleventy(root: Path) -> Generator | None:
     else:
         about = next(filter(None, map(_metadata, _data_files(content, root))), {})
     author = about.get("author")
+    options = {name: True for name in _MARKDOWN_IT if re.search(rf"\b{name}\s*:\s*true\b", text)}
     return Generator(
         "eleventy", path, content, _post_folders(content, content / "content"),
         title=_line(about.get("title") or about.get("name")), url=_address(about.get("url")),
         language=_line(about.get("language") or about.get("lang")),
-        author=_line(author.get("name") if isinstance(author, dict) else author), settings=about,
+        author=_line(author.get("name") if isinstance(author, dict) else author),
+        settings={**about, "markdown": options},
     )  # fmt: skip
 
 

@@ -142,6 +142,23 @@ def test_zola_makes_lists_of_definitions_where_it_is_told_to(tmp_path, own, body
     assert body in render_body(page_of(make(tmp_path, files), "content/blog/d.md"))
 
 
+@pytest.mark.parametrize(
+    ("options", "body"),
+    [
+        ("html: true", '<p>"a"\nb -- &lt;&lt; www.example.org</p>'),
+        ("breaks : true, typographer: true", "<p>“a”<br>\nb – &lt;&lt; www.example.org</p>"),
+        ("linkify: true", '<p>"a"\nb -- &lt;&lt; <a href="https://www.example.org">www.example.org</a></p>'),
+    ],
+)
+def test_eleventys_markdown_it_has_the_options_that_its_configuration_says(tmp_path, options, body):
+    files = {
+        **ELEVENTY,
+        "eleventy.config.js": f"{ELEVENTY['eleventy.config.js']}const md = markdownIt({{ {options} }});",
+    }
+    files["src/posts/d.md"] = '---\ntitle: D\n---\n"a"\nb -- << www.example.org\n'
+    assert render_body(page_of(make(tmp_path, files), "src/posts/d.md")) == body
+
+
 def test_a_zola_site_whose_posts_are_elsewhere_is_found_whole(tmp_path):
     more = {f"content/edition/{n}/index.md": f'+++\ntitle = "{n}"\n+++\nText.\n' for n in range(9)}
     config = write(tmp_path, {**ZOLA, **more})

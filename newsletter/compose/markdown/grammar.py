@@ -14,14 +14,9 @@ QUOTES = "‘’“”"
 SYMBOLS = {"mdash": "—", "ndash": "–", "hellip": "…", "laquo": "«", "raquo": "»",
            "laquo_space": "«\u00a0", "raquo_space": "\u00a0»"}  # fmt: skip
 """kramdown's names for what typography sets."""
-_ASTROS = (
-    ("ndash", "—"),
-    ("mdash", "---"),
-    ("laquo", "<<"),
-    ("raquo", ">>"),
-    ("laquo_space", "<< "),
-    ("raquo_space", " >>"),
-)
+_MARKDOWN_ITS = (("laquo", "<<"), ("raquo", ">>"), ("laquo_space", "<< "), ("raquo_space", " >>"))
+"""markdown-it's typographer knows no guillemets."""
+_ASTROS = (("ndash", "—"), ("mdash", "---"), *_MARKDOWN_ITS)
 """remark-smartypants, as Astro sets it up: two hyphens are a long dash, three stay, and there are no guillemets."""
 
 
@@ -63,19 +58,21 @@ def grammar_of(site: Site) -> Grammar:
 def _other(generator: Generator) -> Grammar:
     """Zola's pulldown-cmark and Eleventy's markdown-it set no quotes and link no bare addresses unless told; Astro's
     remark does both; Pelican's python-markdown has attributes and definitions, of which Zola may be told."""
-    markdown = generator.settings.get("markdown") if generator.name == "zola" else None
+    markdown = generator.settings.get("markdown") if generator.name in {"zola", "eleventy"} else None
     own = markdown if isinstance(markdown, dict) else {}
-    smart = generator.name == "astro" or own.get("smart_punctuation") is True
+    smart = generator.name == "astro" or own.get("smart_punctuation") is True or own.get("typographer") is True
+    symbols = {"astro": _ASTROS, "eleventy": _MARKDOWN_ITS}
     return Grammar(
         "commonmark",
         kramdown=generator.name == "pelican",
         codehilite=generator.name == "pelican",
         definitions=generator.name == "pelican" or own.get("definition_list") is True,
         slugs=generator.name == "zola",
-        linkify=generator.name == "astro",
+        linkify=generator.name == "astro" or own.get("linkify") is True,
+        hard_wrap=own.get("breaks") is True,
         emoji=own.get("render_emoji") is True,
         typography="kramdown" if smart else "",
-        symbols=_ASTROS if generator.name == "astro" else (),
+        symbols=symbols.get(generator.name, ()),
     )
 
 
