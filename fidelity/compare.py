@@ -87,6 +87,10 @@ def _straight(word: str) -> str:
     return re.sub("[“”‘’–—…]", lambda sign: _TYPED[sign[0]], word)
 
 
+def _typed_address(words: str) -> str:
+    return re.sub(r"(?:://|www\.)\S+", lambda address: _straight(address[0]), words)
+
+
 _CODE = re.compile(r"(?s)(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)")
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)(?=[\s/>])[^<>]*?(/?)>")
 _VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
@@ -116,6 +120,10 @@ REASONS: tuple[Reason, ...] = (
     Reason("an attribute's value may stand without quotes", "jekyll",
            r"(?s)<[A-Za-z].*\s[\w:-]+\s*=\s*\w*[^\w\s\"'<>=][^<>]*>"),
     Reason("a backslash in an address is undone", "jekyll", r"\\", _each(_undone_address)),
+    Reason("a bare address keeps its dots and dashes", "jekyll", r"(?:://|www\.)\S*(?:\.\.|--|['\"])",
+           _each(_typed_address)),
+    Reason("what sorts equal stands in no order", "jekyll", r"\|\s*sort\b",
+           lambda words: sorted(" ".join(words).split())),
     Reason("a note may begin with another one's definition", "jekyll", r"\[\^[^\]\n]+\]:[ \t]*\[\^[^\]\n]+\]:"),
     Reason("a closing tag may follow a table", "jekyll", r"(?m)\|.*\n[ \t]*</[A-Za-z]"),
     Reason("emphasis in a link is set in emphasis too", "jekyll", r"[*_].*\[[^\]]*[*_]"),
@@ -208,13 +216,14 @@ class Judge:
         undone = [each.undo for each in meant if each.undo is not None]
         readings = [ours, *(self.read(source, each.without) for each in meant if each.without is not None)]
         if any(each.undo is None and each.without is None for each in meant) or (
-            meant and any(_joined(reading, undone) == _joined(theirs, undone) for reading in readings)
+            meant and any(joined(reading, undone) == joined(theirs, undone) for reading in readings)
         ):
             return Verdict(False, "; ".join(each.name for each in meant), ours, theirs)
         return Verdict(False, "", ours, theirs)
 
 
-def _joined(words: list[str], undone: list[Callable[[list[str]], list[str]]]) -> str:
+def joined(words: list[str], undone: list[Callable[[list[str]], list[str]]]) -> str:
+    """The marks and words as one text, with what is meant undone."""
     for undo in undone:
         words = undo(words)
     return " ".join(" ".join(" ".join(words).split()).replace("p( )", "").split())

@@ -18,7 +18,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from fidelity.compare import REASONS
+from fidelity.compare import REASONS, joined
 from fidelity.site_oracles import ADDRESS, Built, build_hugo, build_jekyll, build_plain
 from fidelity.structure import structure
 from newsletter.compose.body import render_body
@@ -33,6 +33,9 @@ from newsletter.site.site import Site
 _ITSELF = re.compile(r'<a href="([^"]*)"[^>]*>([^<]*)</a>')
 _CONTENTS = re.compile(r'<ul id="markdown-toc".*?</ul>(?!\s*</li>)', re.DOTALL)
 _CODE = re.compile(r'<figure class="highlight">(.*?)</figure>', re.DOTALL)
+
+
+NEAR = 0.98
 
 
 @dataclass
@@ -173,13 +176,17 @@ def _text(marks: list[str]) -> list[str]:
 
 
 def _reason(page: Page, ours: list[str], theirs: list[str]) -> str:
-    """Why they differ, if that can be said of a whole post: both are the same once what is meant is undone."""
-    names = []
-    for reason in REASONS:
-        if reason.undo is not None and reason.may_be(page.site.kind, page.post.body):
-            names.append(reason.name)
-            ours, theirs = (reason.undo(marks) for marks in (ours, theirs))
-    return "; ".join(names) if _text(ours) == _text(theirs) else ""
+    """Why they differ, if that can be said of a whole post: both are the same once what is meant is undone.
+
+    What nothing undoes (an element that is never closed) is a reason for two words in a hundred at most.
+    """
+    meant = [each for each in REASONS if each.without is None and each.may_be(page.site.kind, page.post.body)]
+    undone = [each.undo for each in meant if each.undo is not None]
+    mine, real = (joined(marks, undone).split() for marks in (ours, theirs))
+    if mine != real:
+        near = difflib.SequenceMatcher(None, mine, real, autojunk=False).quick_ratio() >= NEAR
+        meant = [each for each in meant if each.undo is None] if near else []
+    return "; ".join(each.name for each in meant)
 
 
 def _diff(theirs: list[str], ours: list[str]) -> Iterable[str]:
