@@ -56,16 +56,21 @@ class CommonMark(Blocks):
             self.forgotten, before = False, len(parent)
             ruled = len(parent) > 0 and parent[-1].tag == "hr"  # cmark-gfm forgets the blank line behind a rule
             at = self._block(parent, lines, at, first, base)
-            if len(parent) == before and not self.forgotten and not self.md.grammar.goldmark:
+            if len(parent) == before and not self.forgotten and self.github:
                 while at < len(lines) and not lines[at].strip(" \t"):  # definitions are gone, blank lines behind too
                     at += 1
                 self.defined = blank
                 continue
             self.defined = False
-            spread = spread or (blank and not (self.forgotten if self.md.grammar.goldmark else ruled))
+            spread = spread or (blank and not (self.forgotten if self.md.grammar.goldmark else ruled and self.github))
             blank, any_before = not lines[min(at, len(lines)) - 1].strip(" \t") or self._trails(parent), True
         self.trailing = blank
         return spread
+
+    @property
+    def github(self) -> bool:
+        """Whether blank lines are what cmark-gfm makes of them."""
+        return self.md.grammar.kramdown
 
     def _trails(self, parent: Element) -> bool:
         """Whether the last block is a list that ends in a blank line with nothing but definitions behind it."""

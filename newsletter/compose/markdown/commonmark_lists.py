@@ -34,7 +34,7 @@ def read_list(reader: "CommonMark", parent: Element, lines: list[str], at: int, 
         filled = SubElement(box, "li")
         loose = _fill(reader, filled, inner, first + at, column) or loose
         blank = end > at and not lines[end - 1].strip(" \t")
-        apart = reader.trailing or (blank and (reader.md.grammar.goldmark or not _ruled(filled)))
+        apart = reader.trailing or (blank and not (reader.github and _ruled(filled)))
         if apart and end < len(lines):
             width, text = lead(lines[end], base)
             again = ITEM.match(text) if width < 4 and not RULE.match(text) else None

@@ -76,8 +76,9 @@ class _Expander:
                 call.inner, index = self._until(index + 1, start, call.name, depth + 1)
                 start = self.marks[index].end()
             written = self._render(call, mark)
-            # What follows on the next line is a paragraph of its own, no part of the HTML.
-            apart = "\n" if _BLOCK.match(written) and self.source.startswith("\n", start) else ""
+            # What follows on the next line is a paragraph of its own, no part of the HTML; unless it is the next item.
+            alone = not self.source[: mark.start()].rpartition("\n")[2].strip()
+            apart = "\n" if alone and _BLOCK.match(written) and self.source.startswith("\n", start) else ""
             if self.places is not None and written.lstrip().startswith("<"):
                 word = f"\ue000{len(self.places)}\ue001"
                 self.places[word] = written.strip()

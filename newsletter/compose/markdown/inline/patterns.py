@@ -192,8 +192,8 @@ class BareAddress(_Pattern):
         address = m[0]
         if grammar.name == "kramdown":
             address = _BEFORE_QUOTE.split(address, maxsplit=1)[0]
-            if link := _LINK.search(data, m.start(0), m.end(0) + 200):  # the words of one end it too
-                address = address[: link.start() - m.start(0)]
+            if words := _LINK.search(data, m.start(0), m.end(0) + 200):  # a link's words end it too
+                address = address[: words.start() - m.start(0)]
         while address:
             if entity := re.search(r"&[A-Za-z0-9]+;\Z", address):
                 address = address[: entity.start()]
