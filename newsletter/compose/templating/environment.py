@@ -162,6 +162,7 @@ class _Stage(Sandbox):
         super().__init__(loader, lambda name: bool(name) and name.endswith(".html"))
         self.runtime = runtime
         runtime.install(self)
+        self.optimized = False  # constants are few, and to look for them takes a fifth of compiling
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         return rewrite(super()._parse(source, name, filename), self, filename or name or "")
