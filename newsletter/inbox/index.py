@@ -54,6 +54,8 @@ CREATE TABLE IF NOT EXISTS arrivals (
 """
 _MERGE = "INSERT INTO words (words, rank) VALUES ('automerge', 8)"
 """Of as many batches' lists of words FTS5 makes one; the fewer, the more often it copies them."""
+_PAGES, _MOST_PAGES = 16, 4_000
+"""Pages of the lists of words that are written anew for a message that goes, and at once at most."""
 _COLUMNS = [
     "key", "folder", "flags", "unread", "mail_from", "rcpt_tos", "sender", "recipients", "subject", "date", "received",
     "size", "attachments", "snippet", "message_id",
@@ -101,6 +103,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
+        self._gone = 0  # messages, since all lists of words began to become one
         try:
             self._writer = self._open()
         except sqlite3.DatabaseError as error:
@@ -205,11 +208,20 @@ class Index:
             database.executemany("DELETE FROM arrivals WHERE key = ?", [(key,) for key in keys])
 
     def remove(self, ids: Iterable[int]) -> None:
+        gone = [(number,) for number in ids]
         with self.transaction() as database:
-            for number in ids:
-                database.execute("DELETE FROM messages WHERE id = ?", (number,))
-                database.execute("DELETE FROM words WHERE rowid = ?", (number,))
-                database.execute("DELETE FROM tags WHERE message = ?", (number,))
+            for one in ("messages WHERE id", "words WHERE rowid", "tags WHERE message"):
+                database.executemany(f"DELETE FROM {one} = ?", gone)  # noqa: S608
+            if gone and self.fts:
+                self._merge(database, len(gone))
+
+    def _merge(self, database: sqlite3.Connection, gone: int) -> None:
+        """Take out the words of whoever is gone, some with each: FTS5 itself keeps them for generations."""
+        pages = min(_PAGES * gone, _MOST_PAGES)
+        self._gone += gone
+        if self._gone >= database.execute("SELECT count(*) FROM messages").fetchone()[0]:
+            pages, self._gone = -pages, 0  # all lists of words are to become one
+        database.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
 
     def clear(self) -> None:
         with self.transaction() as database:

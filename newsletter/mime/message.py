@@ -31,7 +31,6 @@ _MAILBOX = re.compile(
 )
 """One mailbox as it is usually written, which needs no parser: `Ada Moreau <ada@example.org>`."""
 _MARKS = "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-_INVISIBLE = re.compile(f"[{_MARKS}]+")
 _MARKUP = re.compile(
     r"""<((?i:style|script|title|noscript|template))(?:\s[^<>]*)?(?<!/)(?:>|(?=<)|\Z)   # what is not shown, to its end
         (?:[^<]++|<(?!/(?i:\1)(?:[\s<>]|\Z)))*+(?:<[^<>]*>?)?
@@ -148,7 +147,10 @@ def _first(text: str) -> str:
 
 
 def _squeeze(text: str) -> str:
-    return " ".join((_INVISIBLE.sub(" ", text) if any(mark in text for mark in _MARKS) else text).split())
+    for mark in _MARKS:
+        if mark in text:
+            text = text.replace(mark, " ")
+    return " ".join(text.split())
 
 
 def strip_tags(source: str) -> str:

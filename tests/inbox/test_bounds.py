@@ -1,0 +1,65 @@
+"""What the test inbox takes of the disk and of memory, however much comes."""
+
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from newsletter.inbox.store import Store
+
+
+def a_message(chance: random.Random, lines: int) -> bytes:
+    words = (" ".join(f"word{chance.randrange(20_000)}" for _ in range(8)) for _ in range(lines))
+    return b"From: ada@example.org\r\nSubject: Oaks\r\n\r\n" + "\r\n".join(words).encode()
+
+
+def test_what_goes_makes_room_for_what_comes(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    came = [a_message(chance, 100) for _ in range(20)]
+    with Store(tmp_path, limit=20) as store:
+        for _ in range(15):
+            for message in came:
+                store.add("ada@example.org", ["ben@example.net"], message)
+            store.flush()
+    kept = sum(path.stat().st_size for path in (tmp_path / "new").iterdir())
+    assert kept == sum(map(len, came))
+    words = (tmp_path / "index.sqlite").stat().st_size
+    assert words < 5 * kept, f"{words} bytes for {kept}"
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not shutil.which("smtp-source"), reason="Postfix's smtp-source is not there")
+def test_six_thousand_messages_take_no_more_than_the_docs_say(tmp_path: Path) -> None:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        smtp, web = one.getsockname()[1], other.getsockname()[1]
+    message = tmp_path / "message"
+    message.write_bytes(a_message(random.Random(1), 400).replace(b"\r\n", b"\n"))
+    command = [sys.executable, "-m", "newsletter", "inbox", "--no-open", "--keep", "1000", "--smtp-port", str(smtp)]
+    inbox = subprocess.Popen([*command, "--port", str(web)], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert inbox.stdout is not None
+        assert inbox.stdout.readline().startswith("SMTP")
+        sending = ["smtp-source", "-d", "-s", "10", "-m", "6000", "-f", "ada@example.org", "-t", "ben@example.net"]
+        subprocess.run([*sending, "-F", str(message), f"127.0.0.1:{smtp}"], check=True, timeout=200)
+        pids = [
+            str(inbox.pid),
+            *subprocess.run(["pgrep", "-P", str(inbox.pid)], capture_output=True, text=True).stdout.split(),
+        ]
+        assert len(pids) == 3
+        status = "".join(Path(f"/proc/{pid}/status").read_text() for pid in pids)
+        peak = sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+        assert peak < 250_000, f"{peak} KB"
+    finally:
+        inbox.send_signal(signal.SIGINT)
+        inbox.wait(60)
+        if inbox.stdout is not None:
+            inbox.stdout.close()
+    folder = tmp_path / ".newsletter" / "inbox"
+    assert len(list((folder / "new").iterdir())) == 1000
