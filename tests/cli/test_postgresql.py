@@ -1,6 +1,10 @@
 """The commands with `[state] url` in PostgreSQL: the same words, the same codes."""
 
 import json
+import os
+import signal
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -54,3 +58,42 @@ def test_a_newsletter_whose_state_is_in_postgresql_begins_goes_on_forgets_and_mo
     assert (code, "PGPASSWORD" in err, "secret" in err) == (2, True, False)
     code, _, err = call("state", "copy", "sqlite:///moved.db", "postgresql://127.0.0.1:1/x")
     assert (code, "away or busy" in err) == (75, True)
+
+
+def test_what_was_queued_goes_out_by_a_worker_that_is_watched_and_ends_at_sigterm(
+    folder: Path, call: Call, call_here: Call, relay: Relay, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = call_here("worker", "--smtp", relay.url)
+    assert (code, "worker needs a state that hosts can share" in err) == (2, True)
+    code, _, err = call_here("send", "hello", "--detach", "--yes")
+    assert (code, "--detach needs a state that hosts can share" in err) == (2, True)
+    monkeypatch.setenv("NEWSLETTER_STATE__URL", postgres.database())
+    code, out, err = call("send", "hello", "--detach", "--yes", "--json", "--smtp", "smtp://127.0.0.1:9")
+    assert (code, json.loads(out)["queued"]) == (0, 3), err
+    assert "queued" in call("status")[1]
+    done, told, seen = threading.Event(), list[str](), dict[str, str]()
+
+    def tell(what: str) -> None:
+        told.append(what)
+        if what == "hello: 3 sent":
+            done.set()
+
+    def watch() -> None:
+        if done.wait(60):
+            base = next(what for what in told if what.startswith("metrics: ")).removeprefix("metrics: ")
+            for page in ("metrics", "health"):
+                with urllib.request.urlopen(base.replace("metrics", page), timeout=20) as answer:
+                    seen[page] = answer.read().decode()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("newsletter.cli.worker._tell", tell)
+    watching = threading.Thread(target=watch)
+    watching.start()
+    code, out, err = call_here("worker", "--smtp", relay.url, "--port", "0")
+    watching.join()
+    assert (code, "waits for what is queued" in out) == (0, True), err
+    assert relay.recipients == EVERYBODY
+    assert seen["health"] == "ok\n"
+    assert 'newsletter_worker_recipients{state="sent"} 3.0' in seen["metrics"]
+    assert "done" in call("status")[1]
+    assert call("pause", "oaks")[2].startswith("newsletter: no issue 'oaks'")
