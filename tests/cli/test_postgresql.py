@@ -86,7 +86,7 @@ def test_what_was_queued_goes_out_by_a_worker_that_is_watched_and_ends_at_sigter
                     seen[page] = answer.read().decode()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("newsletter.cli.worker._tell", tell)
+    monkeypatch.setattr("newsletter.cli.worker.note", tell)
     watching = threading.Thread(target=watch)
     watching.start()
     code, out, err = call_here("worker", "--smtp", relay.url, "--port", "0")

@@ -150,6 +150,8 @@ class Worker:
                 await asyncio.wait([working, stopping, trouble], return_when=asyncio.FIRST_COMPLETED)
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
+        except NewsletterError as error:
+            self._say(f"waiting: {error}")
         except Exception as error:  # whatever the queue's connections say of a server that is away
             self._say(f"waiting: {self._database.explain(error)}")
         finally:
