@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -339,7 +339,7 @@ def _person(engine: "Engine", roster: "Roster", email: str) -> dict[str, Any]:
 
 def _with_iso_times(value: Any) -> Any:
     """`value` with its moments as JSON has times."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {
             name: iso(item) if name in ("created", "updated") and isinstance(item, float) else _with_iso_times(item)
             for name, item in value.items()

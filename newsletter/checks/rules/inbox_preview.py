@@ -23,7 +23,8 @@ _LEAVE = re.compile(
 )
 _LEAVE_URL = re.compile(r"unsub|opt-?out|preferences|list-manage", re.IGNORECASE)
 _ONE_CLICK = "List-Unsubscribe=One-Click"
-_MARKUP = re.compile(r"\]\([^()]{0,600}\)|https?://[^\s)>\]\"']+|<[^<>]{1,500}>|\{[{%][^{}]{0,500}[}%]\}")
+_MARKUP = re.compile(r"\]\([^()]{0,600}\)|https?://[^\s)>\]\"']+|<[^<>]{1,500}>")
+_TEMPLATE = re.compile(r"\{[{%][^{}]{0,500}[}%]\}")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -181,7 +182,8 @@ def post_content(sample: Sample) -> Iterator[Violation]:
     """A layout may show an excerpt only: a run of five words of the post is enough."""
     if sample.post is None or sample.tree is None:
         return
-    said = _WORD.findall(_MARKUP.sub(" ", sample.post.body[:100_000]).casefold())
+    stretches = _TEMPLATE.split(sample.post.body[:100_000])
+    said = max((_WORD.findall(_MARKUP.sub(" ", stretch).casefold()) for stretch in stretches), key=len)
     length = min(5, len(said))
     if length < 2:
         return
