@@ -11,8 +11,12 @@ from html import escape
 from pathlib import Path
 from typing import TypeAlias
 
+from markupsafe import Markup
+
 from newsletter.compose.html.sanitize import video_link
+from newsletter.compose.markdown.convert import render_markdown
 from newsletter.compose.markdown.highlight import fence
+from newsletter.compose.shortcodes.go_template import unwrapped
 from newsletter.errors import NewsletterError
 from newsletter.site import hugo
 from newsletter.site.jekyll import MARKDOWN
@@ -72,15 +76,21 @@ def _callout(name: str, call: Call) -> str:
     return f"\n!!! {kind}{quoted}\n{lines}\n"
 
 
+def _line(text: str, page: Page) -> str:
+    """The HTML of a line of Markdown."""
+    return unwrapped(render_markdown(text, page)) if text else ""
+
+
 def _figure(call: Call, page: Page) -> str:
-    alt = escape(call.named.get("alt") or call.named.get("caption") or call.named.get("title") or "")
+    words = _line(call.named.get("caption", ""), page)
+    alt = escape(call.named.get("alt") or Markup(words).striptags() or call.named.get("title") or "")  # noqa: S704
     size = "".join(f' {name}="{escape(call.named[name])}"' for name in ("width", "height") if call.named.get(name))
     image = f'<img src="{escape(call.get("src"))}" alt="{alt}"{size}>'
     if call.named.get("link"):
         image = f'<a href="{escape(call.named["link"])}">{image}</a>'
     parts = [f"<strong>{escape(call.named['title'])}</strong>" if call.named.get("title") else ""]
-    parts += [escape(call.named.get("caption", ""))]
-    if attribution := escape(call.named.get("attr", "")):
+    parts += [words]
+    if attribution := _line(call.named.get("attr", ""), page):
         link = call.named.get("attrlink")
         parts.append(f'<a href="{escape(link)}">{attribution}</a>' if link else attribution)
     caption = " ".join(part for part in parts if part)

@@ -179,7 +179,7 @@ class _Expression:
             if name.endswith(".Get"):
                 return self.scope.get(*arguments)
             if name.endswith("RenderString"):
-                return Markup(_unwrapped(self.scope.markdown(_text(arguments[-1]))))  # noqa: S704 (sanitized later)
+                return Markup(unwrapped(self.scope.markdown(_text(arguments[-1]))))  # noqa: S704 (sanitized later)
             return _FUNCTIONS[name](self.scope, *arguments)
         except (TypeError, ValueError, IndexError, re.error):
             raise UnsupportedError(f"`{name}` with such arguments") from None
@@ -239,7 +239,7 @@ def _text(value: object) -> Any:
     return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _unwrapped(html: str) -> str:
+def unwrapped(html: str) -> str:
     """`html` without the paragraph that is all of it, as `markdownify` gives it."""
     match = re.fullmatch(r"\s*<p>(.*)</p>\s*", html, re.DOTALL)
     return match[1] if match and "<p" not in match[1] else html
@@ -257,7 +257,7 @@ def _markup(text: object) -> Markup:
 
 _FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "default": lambda scope, other, value=None: value or other,
-    "markdownify": lambda scope, text: _markup(_unwrapped(scope.markdown(_text(text)))),
+    "markdownify": lambda scope, text: _markup(unwrapped(scope.markdown(_text(text)))),
     "safeHTML": lambda scope, text: _markup(text),
     "safeHTMLAttr": lambda scope, text: _markup(text),
     "safeURL": lambda scope, text: _text(text),

@@ -122,12 +122,15 @@ def test_an_ampersand_in_html_stays_what_it_is(tmp_path, kind):
 
 def test_a_shortcodes_html_is_kept_where_raw_html_is_not(tmp_path):
     page = _page(tmp_path, "hugo", _goldmark(renderer={"unsafe": False}))
-    body = 'A {{< loud "x" >}} b.\n\n{{< loud "y" >}}\n\n<b>raw</b>\n\n- {{< figure src="/a.png" >}}\n- z\n'
+    body = 'A {{< loud "x" >}} b.\n\n{{< loud "y" >}}\n\n<b>raw</b>\n\n'
+    body += '- {{< figure src="/a.png" caption="*A* [b](/c) & d" >}}\n- z\n'
     assert grammar_of(page.site).unsafe is False
     html = render_body(replace(page, post=replace(page.post, body=body)))
     before, tight, after = html.partition("\n<ul>\n<li><figure>")
     assert before == "<p>A <b>x</b> b.</p>\n<b>y</b>\n<p>raw</p>"
     assert tight
+    assert 'alt="A b &amp; d"' in after
+    assert '<figcaption><em>A</em> <a href="https://example.org/h/c">b</a> &amp; d</figcaption>' in after
     assert after.endswith("<li>z</li>\n</ul>")
 
 
