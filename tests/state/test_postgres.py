@@ -1,9 +1,13 @@
 """The state in PostgreSQL: made, opened, brought up to date, refused; the server is a real one."""
 
+import contextlib
+import itertools
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -172,3 +176,28 @@ def test_without_the_extra_one_line_says_how_to_install_it(monkeypatch: pytest.M
 )
 def test_it_is_named_without_its_password(url: str, name: str) -> None:
     assert database_of(Config(state=State(url=url))).name == name
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_a_pooler_of_transactions_is_refused_and_one_of_sessions_is_not(
+    postgres: PostgresServer, sessions: int
+) -> None:
+    database = PostgresDatabase(postgres.ready())
+    with contextlib.ExitStack() as opened:
+        behind = itertools.cycle([opened.enter_context(database.connect()) for _ in range(sessions)])
+
+        class Pooled:
+            """One connection to the client, numbered by the pooler; each transaction goes to the next session."""
+
+            def __init__(self) -> None:
+                self.info = SimpleNamespace(backend_pid=1)
+
+            def execute(self, query: str, values: tuple[str, ...] = ()) -> Any:
+                return next(behind).execute(query, values)
+
+        with (
+            pytest.raises(NewsletterError, match="a pooler that changes the session")
+            if sessions > 1
+            else contextlib.nullcontext()
+        ):
+            database.refuse_pooler(Pooled())  # type: ignore[arg-type]
