@@ -12,6 +12,7 @@ from html import escape
 
 import feedgenerator
 
+from newsletter.audience.address import split_mailbox
 from newsletter.compose.long_date import long_date
 from newsletter.compose.neutral import neutral_html
 from newsletter.web.pages import fragment
@@ -96,11 +97,12 @@ class Archive:
             language=self.public.language,
             feed_url=f"{self.base}/feed.xml",
             feed_guid=f"{self.base}/issues/",
+            author_name=self._author,
         )
         for past in self.issues[:_FEED_LENGTH]:
             link = past.canonical or self.address(past)
             feed.add_item(
-                title=past.title, link=link, description=past.summary, pubdate=past.date, updateddate=past.date,
+                title=past.title, link=link, description=escape(past.summary), pubdate=past.date, updateddate=past.date,
                 unique_id=self.address(past), content=self._content(past),
             )  # fmt: skip
         return str(feed.writeString("utf-8"))
@@ -124,6 +126,7 @@ class Archive:
             "home_page_url": f"{self.base}/issues/",
             "feed_url": f"{self.base}/feed.json",
             "language": self.public.language,
+            "authors": [{"name": self._author}],
             "items": items,
         }
         return json.dumps(feed, ensure_ascii=False, indent=1)
@@ -150,6 +153,11 @@ class Archive:
         yield "feed.xml", self.atom()
         yield "feed.json", self.json_feed()
         yield "sitemap.xml", self.sitemap()
+
+    @property
+    def _author(self) -> str:
+        """Who writes it; a feed must name somebody (RFC 4287 section 4.1.1)."""
+        return split_mailbox(self.public.config.newsletter.author)[0] or self.public.title
 
     def _content(self, past: PastIssue) -> str:
         """What a feed reader shows: the summary, and the way to the issue."""

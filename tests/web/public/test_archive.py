@@ -97,12 +97,15 @@ async def test_the_feeds_and_the_sitemap_are_well_formed(site: Site) -> None:
     send(site, "hello", "Hello <b>& “welcome”", 1)
     atom = await site.get("/feed.xml")
     assert atom.headers["content-type"].startswith("application/atom+xml")
+    assert ET.fromstring(atom.text).findtext("{*}author/{*}name") == "Ada Moreau"
     entry = ET.fromstring(atom.text).find("{http://www.w3.org/2005/Atom}entry")
     assert entry is not None
     assert entry.findtext("{http://www.w3.org/2005/Atom}title") == "Hello <b>& “welcome”"
+    assert entry.findtext("{*}summary") == "Hello &lt;b&gt;&amp; “welcome”, in short", "it is HTML"
     assert entry.findtext("{http://www.w3.org/2005/Atom}id") == "https://news.example.org/issues/hello/"
     feed = json.loads((await site.get("/feed.json")).text)
     assert feed["version"] == "https://jsonfeed.org/version/1.1"
+    assert feed["authors"] == [{"name": "Ada Moreau"}]
     assert feed["items"][0]["url"] == "https://example.org/hello/"
     ET.fromstring((await site.get("/sitemap.xml")).text)
 
