@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.engine import ExceptionContext
 
-VERSION = "0011"
+VERSION = "0012"
 """The newest revision in migrations/versions."""
 
 _DENIED = "42501"

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -68,7 +69,7 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", _LARGE, primary_key=True),  # ascending in the order of the list
-    Column("issue", Integer, ForeignKey("issues.number"), nullable=False),
+    Column("issue", Integer, nullable=False),
     Column("key", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -85,6 +86,7 @@ deliveries = Table(
     Column("updated", Double),
     Column("chosen", Integer, nullable=False, server_default=text("1")),  # for the run planned last; PostgreSQL
     UniqueConstraint("issue", "key"),
+    ForeignKeyConstraint(["issue"], ["issues.number"]).ddl_if(dialect="sqlite"),  # PostgreSQL would look for each row
     postgresql_with={"fillfactor": 70},  # two updates a row find room on its page
 )
 Index("deliveries_issue", deliveries.c.issue, deliveries.c.id)

@@ -185,15 +185,14 @@ def _insert_deliveries(execute: Execute, number: int, plan: Plan, now: float) ->
             issue=number,
             now=now,
         )
+    known = "" if plan.is_new else "ON CONFLICT (issue, key) DO NOTHING"
     execute(
-        """
+        f"""
         INSERT INTO deliveries (issue, key, email, name, columns, state, text)
-        SELECT :issue, key, email, name, columns,
+        SELECT :issue, a.key, a.email, a.name, a.columns,
           CASE WHEN has = 1 OR reason IS NOT NULL THEN 'skipped' ELSE 'pending' END,
           CASE WHEN has = 1 THEN :has ELSE 'suppressed: ' || reason END
-        FROM (SELECT *, (SELECT reason FROM suppressions s WHERE s.key = a.key) AS reason FROM audience a
-              WHERE chosen = 1) AS listed WHERE true ORDER BY listed.id
-        ON CONFLICT (issue, key) DO NOTHING
+        FROM audience a LEFT JOIN suppressions s ON s.key = a.key WHERE chosen = 1 ORDER BY a.id {known}
         """,
         issue=number,
         has=has,
