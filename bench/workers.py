@@ -119,7 +119,7 @@ def deliver(server: Server, where: Sink, ports: tuple[int, ...], count: int) -> 
     before = server.cpu()
     workers = [start(folder, where, port, "--connections", "10") for port in ports]
     with psycopg.connect(state, autocommit=True) as db:
-        while (db.execute("SELECT count(*) FROM deliveries WHERE state <> 'sent'").fetchone() or [0])[0]:
+        while db.execute("SELECT 1 FROM issues WHERE queued IS NOT NULL").fetchone():
             time.sleep(1.0)
         first, last = db.execute("SELECT min(first_attempt), max(updated) FROM deliveries").fetchone() or (0, 0)
     spent = server.cpu() - before

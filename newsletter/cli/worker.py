@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,13 +10,15 @@ import typer
 from newsletter.cli.console import note, say
 from newsletter.cli.log import LogAddressesOption, LogFormat, LogFormatOption, event, is_structured, log_as
 from newsletter.cli.send_options import ConnectionsOption, RateOption, SmtpOption, asked_relays
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, TryAgainLater
 
 if TYPE_CHECKING:
     from newsletter.config.settings import Config
     from newsletter.delivery.workers.worker import Worker
     from newsletter.state.postgres import PostgresDatabase
 
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds from one attempt to reach the database to the next, when the worker starts; doubled each time."""
 _STOPPING = "stopping: what is under way is finished, 30 s at most, the rest given back; Ctrl-C again stops at once"
 
 
@@ -41,7 +43,8 @@ def worker(
 
     A worker takes a part of an issue, sends it, and takes the next. It needs [state] url, a relay and the secret
     (NEWSLETTER_SECRET), not the list and not the posts. Workers join and leave at any time: Ctrl-C or SIGTERM finishes
-    what is under way and gives the rest back; what a dead one had is taken over within a minute.
+    what is under way and gives the rest back; what a dead one had is taken over within a minute. A database that is
+    away is waited for.
 
     \b
       newsletter worker
@@ -66,7 +69,9 @@ def worker(
         with config.naming("delivery"):
             retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
         with stop_on_signals(_STOPPING) as (stop, abort):
-            one = Worker(config, database, relays, retry, _tell)
+            one = await once_there(lambda: Worker(config, database, relays, retry, _tell), stop)
+            if one is None:
+                return
             if is_structured():
                 event("ready", worker=one.number)
             else:
@@ -91,6 +96,22 @@ def shared_state(config: "Config", what: str) -> "PostgresDatabase":
         f"{what} needs a state that hosts can share; set [state] url to postgresql://… (`newsletter state copy` moves "
         "what is there)"
     )
+
+
+async def once_there(make: "Callable[[], Worker]", stop: asyncio.Event) -> "Worker | None":
+    """The worker, once its database is there; None where it is to stop before."""
+    told, pause = "", FIRST_PAUSE
+    while not stop.is_set():
+        try:
+            return await asyncio.to_thread(make)
+        except TryAgainLater as error:
+            if str(error) != told:
+                told = str(error)
+                _tell(f"waiting: {told}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return None
 
 
 @contextlib.asynccontextmanager

@@ -7,9 +7,10 @@ The hot path is `next` and `settle`: a connection asks for a message, and brings
 """
 
 import asyncio
+import itertools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Protocol
 
@@ -98,6 +99,7 @@ class Dispatcher:
             if transaction.envelope is None and not self._write(transaction):
                 continue
             route.pace.take(now)
+            transaction.tried = True
             self.under_way += 1
             if not self._ahead and route.pace.is_free:
                 self._ahead = True
@@ -116,7 +118,16 @@ class Dispatcher:
 
     def may_go(self, connection: Connection, transaction: Transaction) -> bool:
         """Whether the body may go now; its intent is recorded then."""
-        return self._journal.may_go(transaction, connection.decided)
+        return self._journal.may_go(transaction, connection.decided, self._next_ones)
+
+    def _next_ones(self, sending: Collection[int]) -> list[Transaction]:
+        """Who come next, if they go at once: so many that two are in doubt for each connection, should we die."""
+        most = 2 * len(self._pool.of)
+        if len(sending) >= most or self.held or self._ending.asked or not self._pool.is_free:
+            return []
+        opening = (connection.opening for connection in self._pool)
+        found = (one for one in (*opening, *self.queue.ahead(most)) if one is not None and one.id not in sending)
+        return list(itertools.islice(found, most - len(sending)))
 
     def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
         """The relay has answered."""
@@ -247,6 +258,7 @@ class Dispatcher:
                 envelope=None,
                 deferred=False,
                 intended=False,
+                tried=False,
                 withdrawn="",
                 refused=None,
                 attempts=transaction.attempts + 1,
@@ -312,6 +324,12 @@ class Dispatcher:
             self._claim_more()
         self.wake()
 
+    def more(self) -> None:
+        """There may be recipients again, after a claim that found nobody."""
+        self.exhausted = False
+        if len(self.queue) < self.batch // 2:
+            self._claim_more()
+
     def _claim_more(self) -> None:
         """Claim on, unless so many wait for the relays that they are bound to that it would be of no use."""
         if not (self.claiming or self.exhausted or self.held) and len(self.queue) < max(self.batch, MOST_WAITING):
@@ -322,6 +340,7 @@ class Dispatcher:
         for transaction in self.queue.drain(self._pool.orphaned):
             self.set_aside += 1
             self.tally.count["retried"] -= transaction.deferred
+            self._journal.put_down(transaction)
             self._journal.settled(transaction)
 
     def hold(self) -> None:
@@ -333,7 +352,14 @@ class Dispatcher:
         untried = sum(not transaction.deferred for transaction in waiting)
         self.tally.count["retried"] -= len(waiting) - untried
         self.exhausted = False
+        for transaction in waiting:
+            self._journal.put_down(transaction)
         self._journal.release(untried)
+
+    def put_down(self) -> None:
+        """Whoever waits still stays as they are: the run ends."""
+        for transaction in self.queue.drain():
+            self._journal.put_down(transaction)
 
     def go_on(self) -> None:
         """After a hold."""

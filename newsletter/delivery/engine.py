@@ -33,8 +33,8 @@ __all__ = ["Progress", "Report", "deliver", "deliver_plan"]
 
 BATCH = 500
 """Recipients claimed at once, at most; when sending is slow a second's worth, which a power cut leaves in doubt."""
-DRAIN = 30.0
-"""Seconds that what is under way has after a stop."""
+DRAIN, LAST_BODY = 25.0, 12.0
+"""Seconds that what is under way has after a stop, and in which a body may begin: all is over within thirty."""
 SWITCH = 0.0001
 """Seconds for which a thread keeps the interpreter while another waits: the journal's needs it seldom and shortly."""
 TICK = 0.25
@@ -59,13 +59,15 @@ async def deliver(
     abort: asyncio.Event | None = None,
     retry: RetryPolicy | None = None,
     no_wait: bool = False,
+    more: asyncio.Event | None = None,
     timeouts: Timeouts | None = None,
     chance: random.Random | None = None,
 ) -> Report:
     """Send the ledger's frozen issue to all who lack it; see `plan.freeze` for who that is.
 
     `total`: how many that will be, for the progress. `stop` drains: what is under way is finished, 30 s at most;
-    `abort` ends at once. `no_wait`: don't wait for deferred recipients. What stops the issue is in the report.
+    `abort` ends at once. `no_wait`: don't wait for deferred recipients. `more` is set where the ledger has been given
+    further recipients; with it, the run and its connections stay until `stop`. What stops the issue is in the report.
     """
     loop = asyncio.get_running_loop()
     retry, timeouts, chance = retry or RetryPolicy(), timeouts or Timeouts(), chance or random.Random()
@@ -80,7 +82,7 @@ async def deliver(
     dispatcher = Dispatcher(writer, journal, pool, tally, ending, retry, clock=ledger.clock, chance=chance)
     run = _Run(
         dispatcher, journal, pool, ending, ledger.clock, on_progress or (lambda _: None), no_wait=no_wait,
-        send_before=ledger.asked().send_before,
+        more=more, send_before=ledger.asked().send_before,
     )  # fmt: skip
     stop, abort = stop or asyncio.Event(), abort or asyncio.Event()
     with _taking_short_turns():
@@ -158,7 +160,8 @@ class _Run:
 
     def __init__(
         self, dispatcher: Dispatcher, journal: Journal, pool: RelayPool, ending: Ending, clock: Callable[[], float],
-        on_progress: Callable[[Progress], None], *, no_wait: bool, send_before: float | None,
+        on_progress: Callable[[Progress], None], *, no_wait: bool, more: asyncio.Event | None,
+        send_before: float | None,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._dispatcher = dispatcher
@@ -169,6 +172,8 @@ class _Run:
         self._on_progress = on_progress
         self._no_wait = no_wait
         self._send_before = send_before
+        self._more = more
+        self._is_fed = False  # there are more
         self._idle_since = 0.0  # by the loop's clock, since when there is nobody to send to
 
     def _is_held(self) -> bool:
@@ -193,6 +198,7 @@ class _Run:
         dispatcher = self._dispatcher
         self._journal.trouble.add_done_callback(lambda trouble: self._ledger_trouble(trouble.result()))
         signals = [self._loop.create_task(self._note(event)) for event in (stop, abort)]
+        signals += [self._loop.create_task(self._feed(self._more))] if self._more is not None else []
         try:
             if not self._is_held():
                 dispatcher.claim()
@@ -216,6 +222,7 @@ class _Run:
             self._pool.abort()
             if lost := [connection.lost for connection in self._pool]:
                 await asyncio.wait(lost, timeout=2.0)  # each gives back what it had
+            dispatcher.put_down()
             await self._journal.stop()
         self._tick()
 
@@ -231,27 +238,39 @@ class _Run:
             return True
         if dispatcher.queue or dispatcher.under_way or dispatcher.claiming or not dispatcher.exhausted:
             return False
-        return self._no_wait or dispatcher.due == FAR
+        return self._more is None and (self._no_wait or dispatcher.due == FAR)
 
     def _look_at_retries(self) -> None:
-        """When everybody else is settled, wait for those who are to be tried again."""
+        """When everybody else is settled, wait for those who are to be tried again, or for more."""
         dispatcher = self._dispatcher
         dispatcher.tally.progress.next_retry = None
         if dispatcher.queue or dispatcher.under_way:
             self._idle_since = 0.0
-        if not dispatcher.exhausted or dispatcher.claiming or self._no_wait:
+        if self._is_fed and not dispatcher.claiming:
+            self._is_fed = False
+            dispatcher.more()
+        if not dispatcher.exhausted or dispatcher.claiming:
+            return
+        if self._no_wait:
+            self._rest_when_idle(0.0)
             return
         wait = dispatcher.due - self._clock()
         if wait <= 0:
             dispatcher.claim()
         elif not (dispatcher.queue or dispatcher.under_way) and dispatcher.due != FAR:
             dispatcher.tally.progress.next_retry = wait
-            now = self._loop.time()
-            self._idle_since = self._idle_since or now
-            shares = any(route.pace.share is not None for route in self._pool.all)
-            if wait > KEPT_IDLE or (shares and now - self._idle_since > SHARED_IDLE):
-                for connection in self._pool:
-                    connection.quit()
+            self._rest_when_idle(wait)
+
+    def _rest_when_idle(self, wait: float) -> None:
+        """Close connections that nobody needs for so long, or that other senders could have."""
+        if self._dispatcher.queue or self._dispatcher.under_way:
+            return
+        now = self._loop.time()
+        self._idle_since = self._idle_since or now
+        shares = any(route.pace.share is not None for route in self._pool.all)
+        if wait > KEPT_IDLE or (shares and now - self._idle_since > SHARED_IDLE):
+            for connection in self._pool:
+                connection.quit()
 
     def _ledger_trouble(self, error: NewsletterError) -> None:
         """Nothing can be recorded any more: no body may go."""
@@ -260,9 +279,15 @@ class _Run:
         self._ending.ask(error)
 
     async def _drain(self, abort: asyncio.Event) -> None:
-        """Let what is under way finish, and say goodbye."""
-        deadline = self._loop.time() + DRAIN
-        while self._dispatcher.under_way and self._pool.of and not abort.is_set() and self._loop.time() < deadline:
+        """Let what is under way finish, and say goodbye; a relay that is slow gets no further body."""
+        began = self._loop.time()
+        while self._dispatcher.under_way and self._pool.of and not abort.is_set():
+            passed = self._loop.time() - began
+            if passed >= DRAIN:
+                break
+            if passed >= LAST_BODY:
+                for connection in self._pool:
+                    connection.halt()
             await self._wait_for_change(TICK)
         goodbye = self._loop.time() + 1.0
         while self._pool.of and not abort.is_set() and self._loop.time() < goodbye:
@@ -278,6 +303,13 @@ class _Run:
     async def _note(self, event: asyncio.Event) -> None:
         await event.wait()
         self._ending.changed.set()
+
+    async def _feed(self, more: asyncio.Event) -> None:
+        while True:
+            await more.wait()
+            more.clear()
+            self._is_fed = True
+            self._ending.changed.set()
 
     def _tick(self) -> None:
         now = self._loop.time()

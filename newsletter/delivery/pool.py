@@ -105,6 +105,11 @@ class RelayPool:
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self.of))
 
+    @property
+    def is_free(self) -> bool:
+        """Whether messages go as fast as they can, to all relays."""
+        return all(route.pace.is_free for route in self.all)
+
     def open_connections(self, handler: Handler, work: Callable[[Route], int]) -> None:
         """Open connections for the messages that `handler` has for each; close them where a relay wants fewer."""
         now = self._loop.time()

@@ -122,6 +122,11 @@ class Connection(asyncio.Protocol):
         """Whether a message is under way."""
         return self._opening is not None or self._handed is not None
 
+    @property
+    def opening(self) -> Transaction | None:
+        """The message whose body is still to go, if it may."""
+        return self._opening if self._opening is not None and self._opening.refused is None else None
+
     # What the handler calls
 
     def wake(self) -> None:

@@ -87,7 +87,7 @@ deliveries = Table(
     Column("chosen", Integer, nullable=False, server_default=text("1")),  # for the run planned last; PostgreSQL
     UniqueConstraint("issue", "key"),
     ForeignKeyConstraint(["issue"], ["issues.number"]).ddl_if(dialect="sqlite"),  # PostgreSQL would look for each row
-    postgresql_with={"fillfactor": 70},  # two updates a row find room on its page
+    postgresql_with={"fillfactor": 50},  # the updates of all rows of a page find room on it
 )
 Index("deliveries_issue", deliveries.c.issue, deliveries.c.id)
 Index(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.cli.worker import once_there
 from newsletter.config.settings import Config, load_config
 from newsletter.delivery import control
 from newsletter.delivery.ledger.plan import Queueing, make_plan
@@ -20,7 +21,7 @@ from newsletter.state.postgres import PostgresDatabase
 from tests.cli.conftest import CONFIG
 from tests.postgres import PostgresServer
 
-from .relay_server import RelayServer, Talk, once, serving
+from .relay_server import SWALLOW, RelayServer, Talk, once, serving
 from .sending import QUICK, an_issue, by_state, execute, ledger_at, people
 
 
@@ -80,6 +81,50 @@ async def test_two_workers_share_an_issue_and_leave_nothing_behind(postgres: Pos
     assert execute(place, "SELECT status FROM newsletter_queue.procrastinate_jobs") == []
 
 
+async def test_a_worker_that_starts_while_the_database_is_away_waits_and_one_of_a_wrong_address_ends_at_once(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.cli.worker.FIRST_PAUSE", 0.0)
+    relays, stop = [parse_relay("smtp://127.0.0.1:9")], asyncio.Event()
+    places = ["postgresql://reader@127.0.0.1:9/newsletter"] * 2 + [postgres.ready()]
+
+    def make() -> Worker:
+        return Worker(config, PostgresDatabase(places.pop(0)), relays, QUICK, print)
+
+    worker = await once_there(make, stop)
+    assert worker is not None
+    stop.set()
+    assert await once_there(make, stop) is None
+    await worker.run(stop, asyncio.Event())
+    places.append(postgres.url("nowhere"))
+    with pytest.raises(NewsletterError, match=r'database "nowhere" does not exist.*see \[state\] url'):
+        await once_there(make, asyncio.Event())
+
+
+async def test_a_stop_leaves_a_relay_that_answers_no_more_in_time_and_one_message_of_a_connection_in_doubt(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.delivery.engine.DRAIN", 0.6)
+    monkeypatch.setattr("newsletter.delivery.engine.LAST_BODY", 0.0)
+    place, connections, hung = postgres.ready(), 2, asyncio.Event()
+    queue(config, place, 50)
+
+    def hangs(talk: Talk, command: str, argument: str) -> str | None:
+        if command != "." or talk.messages < 3:
+            return None
+        hung.set()
+        return SWALLOW
+
+    slow = RelayServer(script=hangs)
+    async with serving(slow) as relay, asyncio.timeout(15), working(config, place, relay.url, connections):
+        await hung.wait()
+    states = by_state(place)
+    assert states["sent"] == relay.addresses
+    assert states.keys() == {"sent", "unknown", "pending"}
+    assert len(states["unknown"]) <= connections
+    assert execute(place, "SELECT count(worker) FROM shards") == [(0,)]
+
+
 async def test_a_worker_with_another_secret_sends_nothing(
     postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +159,9 @@ async def test_a_worker_that_has_lost_its_shards_sends_nothing_more_of_them(
     async with serving(RelayServer(on_message=steal)) as relay:
         async with working(config, place, relay.url, connections, said):
             await lost.wait()
-        assert len(relay.accepted) <= stolen[0] + connections
+        assert len(relay.accepted) <= stolen[0] + 2 * connections  # whose intents it had recorded by then
+    states = by_state(place)
+    assert relay.addresses <= states["sent"] | states["unknown"]
     assert set(relay.counts.values()) == {1}
 
 

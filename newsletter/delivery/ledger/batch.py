@@ -63,6 +63,7 @@ class Batch:
     suppress: list[tuple[int, str, bool]] = field(default_factory=list)  # id, reason, only if it stays full
     done_claims: list[int] = field(default_factory=list)  # their numbers: all recipients are settled
     asked: "list[tuple[Transaction, Told]]" = field(default_factory=list)  # is the issue ours still?
+    ahead: "list[Transaction]" = field(default_factory=list)  # who come next, and may be intended with those
     claim: int | None = None  # so many recipients are wanted
     mark: int | None = None  # of the log: it holds all of this before it
     release: int | None = None  # nobody is under way: so many that were never tried are given back, and all claims

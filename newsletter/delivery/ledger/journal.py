@@ -9,7 +9,8 @@ Three levels of record keep the doubt after a crash small and the price low (doc
 - the *rows* follow a few times a second, with the next claim or after ROWS seconds, without an fsync of their own.
 
 So after a crash in the same boot, a claim tells nothing and an intent without a reply means unknown; after a power cut,
-whatever was claimed is unknown. A ledger that has no log of its own writes the intents of `Batch.asked` in its rows.
+whatever was claimed is unknown. A ledger that has no log of its own writes the intents of `Batch.asked` in its rows,
+and with them those of who come next: a transaction of a server's costs as much as many rows.
 
 A process may be frozen, and wake after another has taken over. So no body goes later than SURE seconds after the ledger
 last said that the issue is ours, nor LOOKED seconds after it was asked for suppressions: it is asked again first.
@@ -19,7 +20,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from newsletter.delivery.ledger.batch import Batch, Claimed, Record, Told, merge
 from newsletter.delivery.ledger.lease import HEARTBEAT, SURE
@@ -34,6 +35,8 @@ LOOKED = 0.8
 """Seconds for which nobody else is taken to have been suppressed."""
 HELD = "held"
 """Why a body does not go now, and the message is given back: the issue was paused or cancelled."""
+Ahead = Callable[[Collection[int]], Iterable[Transaction]]
+"""Who come next, of whom the intent may be recorded already: `sending` are in doubt, should we die now."""
 IDLE = 1.0
 """Seconds between two looks at what others have changed, while there is nothing to write."""
 
@@ -71,6 +74,10 @@ class Journal:
         self._answering = False  # whoever asked is told just now
         self._logging = False  # the log is written at the end of this turn
         self._unlogged: dict[int, Record] = {}  # not in the log yet
+        self._sending: set[int] = set()  # without a log: intended, and the reply is in no batch yet
+        self._intending: set[int] = set()  # of them: in the batch that the thread is at
+        self._waiting: list[tuple[Transaction, Told]] = []  # for that batch
+        self._ahead: Ahead = lambda _: ()
         self._left: dict[int, Record] = {}  # of a transaction that failed
         self._settled = False  # the last one was written: the rows have it all
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
@@ -104,7 +111,7 @@ class Journal:
         self._note(pressing=True)
         return self._batch.answer
 
-    def may_go(self, transaction: Transaction, told: Told) -> bool:
+    def may_go(self, transaction: Transaction, told: Told, ahead: Ahead = lambda _: ()) -> bool:
         """Record that the body is about to go, and say whether it may.
 
         If not, it was suppressed (`withdrawn`), nothing can be recorded any more (`trouble`), or the ledger is asked
@@ -112,8 +119,8 @@ class Journal:
         """
         if transaction.id in self.suppressed:
             transaction.withdrawn = self.suppressed[transaction.id]
-        elif self._log is None and not transaction.intended and self.state not in ("", "running"):
-            transaction.withdrawn = HELD  # its intent was not recorded
+        elif self._log is None and self.state not in ("", "running"):
+            transaction.withdrawn = HELD
         if transaction.withdrawn:
             return False
         if not transaction.intended and self._log is not None:
@@ -128,9 +135,20 @@ class Journal:
         now = self._clock()  # only now: a freeze before the intent was written is seen
         if transaction.intended and now < self._sure_until and (now < self._looked_until or self._answering):
             return True
+        if transaction.id in self._intending:
+            self._waiting.append((transaction, told))
+            return False
         self._batch.asked.append((transaction, told))
+        self._ahead = ahead
         self._note(pressing=True)
         return False
+
+    def put_down(self, transaction: Transaction) -> None:
+        """It waits no longer, and was not tried: its intent, if there is one, is taken back."""
+        if not transaction.tried and (transaction.intended or transaction.id in self._intending):
+            transaction.intended = True
+            self.record(transaction, "pending", None, "")
+            transaction.intended = False
 
     def record(
         self,
@@ -143,7 +161,9 @@ class Journal:
     ) -> None:
         """Record what became of it. `pending` gives it back: it stays claimed, and comes again under another."""
         said = (reply.code, reply.status, reply.text, reply.command) if reply else (None, None, reason or None, None)
-        uncounted = int(reply is not None and not transaction.intended)  # refused before its body
+        intended = transaction.intended or transaction.id in self._intending
+        uncounted = int(reply is not None and not intended)  # refused before its body
+        uncounted -= int(intended and not transaction.tried)
         if not transaction.intended:  # it asked whether it may go, and is gone itself
             self._batch.asked = [ask for ask in self._batch.asked if ask[0] is not transaction]
         if state == "pending":
@@ -211,7 +231,6 @@ class Journal:
 
     def _note(self, *, pressing: bool = False) -> None:
         """There is something for the rows, in a moment; `pressing`: as soon as the thread is free."""
-        pressing = pressing or self._log is None
         if self._due is not None and pressing and not self._pressing:
             self._due.cancel()
             self._due = None
@@ -232,29 +251,44 @@ class Journal:
         if self._log is not None:
             batch.mark = self._log.mark()
             self._write_log()
+        else:
+            self._intend(batch)
         self._batches.put(batch)
 
-    def _written(self) -> None:
+    def _intend(self, batch: Batch) -> None:
+        """The intents that a batch writes: those asked for, and with them those of who come next."""
+        self._sending.difference_update(id_ for id_, record in batch.records.items() if record[1] != "sending")
+        asked = {transaction.id for transaction, _ in batch.asked if not transaction.intended}
+        self._sending |= asked
+        if asked and not batch.last:
+            batch.ahead = list(self._ahead(self._sending))
+        self._intending = asked.union(one.id for one in batch.ahead)
+        self._sending |= self._intending
+
+    def _written(self, batch: Batch) -> None:
         self._writing = False
-        batch = self._batch
+        self._sending.difference_update(one.id for one in batch.ahead if not one.intended)
+        self._intending = set()
+        after = self._batch
         if (
             self._pressing
             or self._intents
-            or batch.records
-            or batch.done_claims
-            or batch.suppress
-            or batch.release is not None
+            or after.records
+            or after.done_claims
+            or after.suppress
+            or after.release is not None
         ):
             self._note()
 
     def _committed(self, batch: Batch) -> None:
         """In the loop again: bodies may go, claimed recipients are there."""
-        self._written()
+        self._written(batch)
         if self._log is not None and batch.mark is not None and self._write_log():
             self._log.shorten(batch.mark)
         self._seen(batch)
+        waiting, self._waiting = self._waiting, []
         self._answering = True
-        for transaction, told in batch.asked:
+        for transaction, told in (*batch.asked, *waiting):
             told(transaction)
         self._answering = False
         claimed = batch.claimed
@@ -274,7 +308,7 @@ class Journal:
 
     def _failed(self, batch: Batch | None, error: NewsletterError) -> None:
         if batch is not None:
-            self._written()
+            self._written(batch)
             if batch.answer is not None and not batch.answer.done():
                 batch.answer.set_result(Claimed([], []))
         self._fail(error)

@@ -36,6 +36,8 @@ LOOK = 2.0
 """Seconds between two looks for who is due again, and in the queue where its word was lost."""
 GRACE = 45.0
 """Seconds that the queue waits for what is in hand; the engine has given it back before that."""
+KEPT = 3.0
+"""Seconds without a shard for which a run is kept, with its connections, for the issue's next."""
 FIRST_REST, LONGEST_REST = 5.0, 60.0
 """Seconds without a shard after a relay that took nothing, or a queue that failed; doubled each time."""
 
@@ -47,17 +49,25 @@ class IssueRun:
     number: int  # issues.number
     given: "queue.SimpleQueue[Shard]" = field(default_factory=queue.SimpleQueue)
     rid: dict[int, asyncio.Event] = field(default_factory=dict)  # by shard: it is out of our hands
+    more: asyncio.Event = field(default_factory=asyncio.Event)  # something was given
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    since: float = 0.0  # since when nothing is in hand, by the loop's clock
 
     def give(self, shard: Shard) -> asyncio.Event:
         """Have a shard sent; the event is set when it is finished or given back."""
         event = self.rid[shard.number] = asyncio.Event()
         self.given.put(shard)
+        self.more.set()
         return event
 
     def done(self, shard: Shard) -> None:
         if (event := self.rid.pop(shard.number, None)) is not None:
             event.set()
+        self.since = asyncio.get_running_loop().time()
+
+    def is_over(self, others_wait: bool) -> bool:
+        """Whether it has nothing in hand, and shards of other issues wait, or there has been nothing for a while."""
+        return not self.rid and (others_wait or asyncio.get_running_loop().time() - self.since > KEPT)
 
 
 class Worker:
@@ -115,6 +125,7 @@ class Worker:
         self._stop, self._abort = stop, abort
         keeping = asyncio.create_task(self._keep())
         stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._keeper.hurry())
         try:
             if (newest := await asyncio.to_thread(self._keeper.newest)) is not None:
                 self._check_secret(*newest)
@@ -217,7 +228,7 @@ class Worker:
             while not (run.given.empty() or self._stop.is_set() or self._trouble.is_set()):
                 ledger = await asyncio.to_thread(WorkerLedger, self._database, run.number, run.given, done)
                 with contextlib.closing(ledger):
-                    self._ended(issue_id, await self._deliver_once(ledger, writer))
+                    self._ended(issue_id, await self._deliver_once(run, ledger, writer))
         except TryAgainLater as error:
             self._say(str(error))
             self._trouble.set()
@@ -237,18 +248,18 @@ class Worker:
             for event in run.rid.values():
                 event.set()
 
-    async def _deliver_once(self, ledger: WorkerLedger, writer: Writer) -> Report:
-        """One run of the engine."""
+    async def _deliver_once(self, run: IssueRun, ledger: WorkerLedger, writer: Writer) -> Report:
+        """One run of the engine, as long as shards come."""
         stop = asyncio.Event()
 
         def on_progress(now: Progress) -> None:
             self._progress = now
-            if self._stop.is_set() or now.state == "paused":
+            if self._stop.is_set() or now.state == "paused" or run.is_over(self._waiting > 0):
                 stop.set()
 
         return await deliver(
             ledger, writer, self._relays, on_progress=on_progress, stop=stop, abort=self._abort, retry=self._retry,
-            no_wait=True,
+            no_wait=True, more=run.more,
         )  # fmt: skip
 
     def _ended(self, issue_id: str, report: Report) -> None:

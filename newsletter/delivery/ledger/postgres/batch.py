@@ -22,7 +22,8 @@ WITH ours AS (
   UPDATE deliveries d SET state = r.v ->> 1, code = (r.v ->> 2)::int, status = r.v ->> 3, text = r.v ->> 4,
     command = r.v ->> 5, relay = r.v ->> 6, not_before = (r.v ->> 7)::float8, updated = (r.v ->> 8)::float8,
     attempts = attempts + (r.v ->> 9)::int,
-    first_attempt = CASE WHEN r.v ->> 9 = '0' THEN first_attempt ELSE coalesce(first_attempt, (r.v ->> 8)::float8) END
+    first_attempt = CASE WHEN r.v ->> 9 = '0' THEN first_attempt WHEN attempts + (r.v ->> 9)::int = 0 THEN NULL
+      ELSE coalesce(first_attempt, (r.v ->> 8)::float8) END
   FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r(v), whole WHERE d.id = (r.v ->> 0)::bigint
 ), intended AS (
   UPDATE deliveries d SET state = 'sending', code = NULL, status = NULL, text = NULL, command = NULL, relay = NULL,

@@ -27,7 +27,7 @@ from newsletter.delivery.ledger.postgres.shards import Shard
 from newsletter.delivery.ledger.sql import SqlLedger
 from newsletter.state.postgres import PostgresDatabase
 
-LOOK = 0.2
+LOOK = 0.4
 """Seconds between two questions who of the claimed was suppressed meanwhile."""
 HURRY = 10.0
 """Seconds that the end of a run waits for a server that is away."""
@@ -229,7 +229,7 @@ class PostgresLedger(SqlLedger):
         """The batch's words, each part once, if the shards are still ours."""
         now = self.clock()
         intents = [one for one, _ in batch.asked if not one.intended]
-        is_whole = self._hand.write(batch.records.values(), intents, now)
+        is_whole = self._hand.write(batch.records.values(), [*intents, *batch.ahead], now)
         for id_, reason, only_full in batch.suppress:
             self._reconnecting.again(lambda: self._suppress(id_, reason, only_full))  # noqa: B023 (done at once)
         if batch.release is not None:

@@ -65,7 +65,7 @@ class Shard:
 
 def size_for(rate: float | None, count: int) -> int:
     """How many recipients of `count` a shard has; `rate`: messages a second in all, None: as many as it takes."""
-    wanted = rate * SECONDS if rate is not None else count / 64
+    wanted = rate * SECONDS if rate is not None else count / 32
     return int(min(max(wanted, LEAST), MOST))
 
 
