@@ -5,7 +5,8 @@ A relay that is bound to domains takes their recipients and nobody else's; all o
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
+from operator import attrgetter
 
 from newsletter.smtp.transaction import Transaction
 
@@ -19,7 +20,7 @@ class Backlog:
     def __init__(self, bound: Collection[str] = ()) -> None:
         self._lanes: dict[str, deque[Transaction]] = {lane: deque() for lane in (REST, *bound)}
         self._rest = self._lanes[REST]
-        self._is_one = not bound
+        self.is_row = not bound
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
@@ -29,27 +30,28 @@ class Backlog:
 
     def depth(self, lanes: Iterable[str]) -> int:
         """How many wait in these lanes."""
-        if self._is_one:
+        if self.is_row:
             return len(self._rest)
         return sum(len(self._lanes[lane]) for lane in lanes)
 
     def take(self, lanes: Iterable[str]) -> Transaction:
         """The next of the longest of these lanes, of which one is not empty."""
-        if self._is_one:
+        if self.is_row:
             return self._rest.popleft()
         return max((self._lanes[lane] for lane in lanes), key=len).popleft()
 
     def extend(self, transactions: Iterable[Transaction]) -> None:
         """Behind all others."""
-        if self._is_one:
+        if self.is_row:
             self._rest.extend(transactions)
             return
         for transaction in transactions:
             self._lane(transaction).append(transaction)
 
     def put_back(self, transaction: Transaction) -> None:
-        """Before all others."""
-        self._lane(transaction).appendleft(transaction)
+        """Before all others, but for those whose intents are ahead: one who goes before them would be in doubt too."""
+        lane = self._lane(transaction)
+        lane.insert(sum(1 for _ in takewhile(attrgetter("ahead"), lane)), transaction)
 
     def remove(self, transaction: Transaction) -> None:
         """This one waits no longer."""

@@ -121,12 +121,16 @@ class Dispatcher:
         return self._journal.may_go(transaction, connection.decided, self._next_ones)
 
     def _next_ones(self, sending: Collection[int]) -> list[Transaction]:
-        """Who come next, if they go at once: so many that two are in doubt for each connection, should we die."""
+        """Who come next, if they go at once: so many that two are in doubt for each connection, should we die.
+
+        Where relays are bound to domains the queue is no row: another than the next may be taken, and asked for too.
+        """
         most = 2 * len(self._pool.of)
         if len(sending) >= most or self.held or self._ending.asked or not self._pool.is_free:
             return []
         opening = (connection.opening for connection in self._pool)
-        found = (one for one in (*opening, *self.queue.ahead(most)) if one is not None and one.id not in sending)
+        queued = self.queue.ahead(most) if self.queue.is_row else ()
+        found = (one for one in (*opening, *queued) if one is not None and one.id not in sending)
         return list(itertools.islice(found, most - len(sending)))
 
     def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
@@ -258,6 +262,7 @@ class Dispatcher:
                 envelope=None,
                 deferred=False,
                 intended=False,
+                ahead=False,
                 tried=False,
                 withdrawn="",
                 refused=None,

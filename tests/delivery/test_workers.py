@@ -11,12 +11,14 @@ import pytest
 from newsletter.cli.worker import once_there
 from newsletter.config.settings import Config, load_config
 from newsletter.delivery import control
+from newsletter.delivery.backlog import Backlog
 from newsletter.delivery.ledger.plan import Queueing, make_plan
 from newsletter.delivery.ledger.postgres.worker import Keeper
 from newsletter.delivery.workers.secret import secret_digest
 from newsletter.delivery.workers.worker import Worker
 from newsletter.errors import NewsletterError
 from newsletter.smtp.relay import parse_relay
+from newsletter.smtp.transaction import Transaction
 from newsletter.state.postgres import PostgresDatabase
 from tests.cli.conftest import CONFIG
 from tests.postgres import PostgresServer
@@ -123,6 +125,15 @@ async def test_a_stop_leaves_a_relay_that_answers_no_more_in_time_and_one_messag
     assert states.keys() == {"sent", "unknown", "pending"}
     assert len(states["unknown"]) <= connections
     assert execute(place, "SELECT count(worker) FROM shards") == [(0,)]
+
+
+def test_whoever_is_put_back_waits_behind_those_whose_intents_are_written_already() -> None:
+    waiting = Backlog()
+    waiting.extend(Transaction(number, f"{number}@example.org", "", "{}") for number in range(4))
+    for one in waiting.ahead(2):
+        one.ahead = True
+    waiting.put_back(Transaction(9, "9@example.org", "", "{}"))
+    assert [waiting.take(("",)).id for _ in range(5)] == [0, 1, 9, 2, 3]
 
 
 async def test_a_worker_with_another_secret_sends_nothing(

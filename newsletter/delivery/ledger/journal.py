@@ -262,6 +262,8 @@ class Journal:
         self._sending |= asked
         if asked and not batch.last:
             batch.ahead = list(self._ahead(self._sending))
+            for transaction in batch.ahead:
+                transaction.ahead = True
         self._intending = asked.union(one.id for one in batch.ahead)
         self._sending |= self._intending
 
