@@ -9,11 +9,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from operator import attrgetter
 
 from newsletter.css.cascade import Strength
 from newsletter.css.parse import Declaration, Element, Rule
 from newsletter.css.properties import ALL, holds_everywhere, longhands, overlap
 from newsletter.css.selectors import Selector
+
+_PROMOTED = sys.maxsize  # the order of what stands behind all rules
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +77,11 @@ class Kept:
         self.declarations = tuple(map(KeptDeclaration, self.rule.declarations))
 
     @property
+    def is_promoted(self) -> bool:
+        """Whether it stands for a declaration of a style attribute."""
+        return self.order == _PROMOTED
+
+    @property
     def untouched(self) -> bool:
         """Whether it is as strong as it was written."""
         return not self.copies and all(one.important == one.item.important for one in self.declarations)
@@ -109,10 +117,10 @@ class Waiting:
         return self.kept.declarations[self.index]
 
 
-def weigh(element: Element, statics: list[Static], waiting: Sequence[Waiting]) -> list[Waiting]:
+def weigh(element: Element, statics: list[Static], waiting: list[Waiting]) -> None:
     """For each declaration in the head: does it win over the style attribute, or lose, property by property?
 
-    Comes back with what must stand in the head besides.
+    What must stand in the head besides is put to those who are `waiting`, the strongest last.
     """
     strongest: dict[str, Static] = {}
     for static in statics:
@@ -132,19 +140,11 @@ def weigh(element: Element, statics: list[Static], waiting: Sequence[Waiting]) -
         if above:
             one.declared.wins.add(element)
             _weaken(statics, above)
-    promoted: dict[int, Waiting] = {}
-    for one in waiting:
+    for one in tuple(waiting):
         if element in one.declared.wins:
-            for top in one.below:
-                group = [top, *(static for static in statics[statics.index(top) + 1 :] if _overlap(static, top))]
-                if any(_is_beaten(element, static, waiting) for static in group):
-                    new = [static for static in group if id(static) not in promoted]
-                    promoted |= {id(static): _promote(element, static) for static in new}
-                else:
-                    _strengthen(group)
+            _keep_above(one, element, statics, waiting)
         elif not all(static.important for static in one.below):
             one.declared.loses.add(element)
-    return list(promoted.values())
 
 
 def _set_by(name: str, known: Mapping[str, object]) -> Iterable[str]:
@@ -167,15 +167,22 @@ def _weaken(statics: Sequence[Static], names: Iterable[str]) -> None:
                 changed = True
 
 
-def _strengthen(statics: Iterable[Static]) -> None:
-    """Put `!important` on what must win over a declaration of the head that wins in another property."""
-    for static in statics:
-        static.important = True
+def _keep_above(one: Waiting, element: Element, statics: Sequence[Static], waiting: list[Waiting]) -> None:
+    """Let what is stronger than an `!important` declaration of the head win over it: there, or in the head too."""
+    for top in one.below:
+        group = [top, *(static for static in statics[statics.index(top) + 1 :] if _overlap(static, top))]
+        if not any(_is_beaten(element, static, waiting) for static in group):
+            for static in group:
+                static.important = True
+            continue
+        there = {id(other.declared.item) for other in waiting if other.kept.is_promoted}
+        waiting += [_promote(element, static) for static in group if id(static.item) not in there]
+    waiting.sort(key=attrgetter("strength", "index"))
 
 
 def _promote(element: Element, static: Static) -> Waiting:
     """Say a declaration of the style attribute in the head too: it stands between two there, as no attribute can."""
-    kept = Kept(Rule((), (static.item,), (), 0), Selector("", (), (0, 0, 0)), sys.maxsize, elements=[element])
+    kept = Kept(Rule((), (static.item,), (), 0), Selector("", (), (0, 0, 0)), _PROMOTED, elements=[element])
     kept.declarations[0].wins.add(element)
     kept.declarations[0].only_copied = True
     return Waiting(kept, 0, static.strength)
@@ -194,11 +201,11 @@ def _overlap(one: Static, other: Static) -> bool:
     return overlap(one.item.name, other.item.name)
 
 
-def mend_order(element: Element, statics: Sequence[Static], waiting: Sequence[Waiting]) -> bool:
+def mend_order(element: Element, statics: Sequence[Static], waiting: list[Waiting]) -> bool:
     """Keep the order of what waits for an element, the strongest last; whether anything had to be done."""
     changed = False
-    for place, one in enumerate(waiting):
-        for weaker in waiting[:place]:
+    for place, one in enumerate(now := tuple(waiting)):
+        for weaker in now[:place]:
             item, other = one.declared.item, weaker.declared.item
             if item is other or not overlap(item.name, other.name):
                 continue
@@ -209,7 +216,7 @@ def mend_order(element: Element, statics: Sequence[Static], waiting: Sequence[Wa
                         continue
                     one.declared.wins.add(element)
                     one.declared.loses.discard(element)
-                    _strengthen(static for static in statics if any(_overlap(static, top) for top in one.below))
+                    _keep_above(one, element, statics, waiting)
                     changed = True
             elif important:
                 continue

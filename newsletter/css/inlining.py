@@ -56,16 +56,14 @@ def decide(
     if sum(len(conditional) ** 2 for _, _, conditional in waiting) > steps:
         return Inlining({}, {}, {}, (), True)
     for element, statics, conditional in waiting:
-        promoted = weigh(element, statics, conditional)
-        conditional += promoted
-        conditional.sort(key=attrgetter("strength", "index"))
-        keeper.promoted += [one.kept for one in promoted]
+        weigh(element, statics, conditional)
     for _ in range(_MOST_ROUNDS):
         if sum(mend_order(element, statics, conditional) for element, statics, conditional in waiting) == 0:
             break
     for element, statics, _ in waiting:
         if any(not static.own or static.important != static.item.important for static in statics):
             styles[element] = _style(element, statics)
+    keeper.promoted = [one.kept for _, _, conditional in waiting for one in conditional if one.kept.is_promoted]
     return Inlining(styles, keeper.marked(elements), keeper.result(), keeper.promoted, page.matcher.exhausted)
 
 

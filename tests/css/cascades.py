@@ -211,6 +211,7 @@ CASCADES: dict[str, str | tuple[str, str]] = {
         "p { color: red }",
         '<style>.x { color: blue } @media (max-width: 600px) { .x { color: lime } }</style><p class="x">a</p><style media="screen">p.x { margin: 3px }</style><style type="text/css" media="print">p { margin: 9px }</style><style media="(prefers-color-scheme: dark)">p { color: white }</style><p>b</p>',
     ),
+    "all in a query, below a hover": ".x:hover { border-left-width: 5px; letter-spacing: 1px; margin-top: 9px } @media (max-width: 600px) { html body p { background: #eee; color: inherit; all: initial } } #h { background: linear-gradient(red, blue); text-align: center; margin: 2px 3px } p + p { text-align: center; text-indent: var(--c, 3px) } #h:hover { color: nonsense; border: 1px solid red; margin-left: 7px }",
     "hover important": "#h { color: blue !important } .x:hover { color: red } .y:hover { color: lime !important; margin: 3px } p { margin: 1px } #h:hover a { text-decoration: none } a { text-decoration: underline; color: teal }",
     "everything in a layer": "body * { font: italic 14px/2 serif } a { font-weight: bold } @layer one { body * { font-size: 1.5em } .x { margin: 1px } }",
     "fallbacks": ".x { color: red; color: rgba(0, 0, 255, .5); color: frob(1) } .y { width: 100px; width: calc(100% - 3px); width: -webkit-frob } p { background: #fff; background: linear-gradient(red, blue); display: -ms-flexbox; display: flex } b { -webkit-text-size-adjust: none; -ms-text-size-adjust: 100%; mso-line-height-rule: exactly; *zoom: 1; _height: 1px; color: lime }",
