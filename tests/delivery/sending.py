@@ -41,7 +41,7 @@ def database_at(place: Place) -> Database:
     return PostgresDatabase(place)
 
 
-def ledger_at(place: Place, clock: Callable[[], float] = time.time) -> SqlLedger:
+def ledger_at(place: Place, clock: Callable[[], float] | None = None) -> SqlLedger:
     return open_ledger(database_at(place), clock)
 
 

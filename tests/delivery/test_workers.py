@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from newsletter.delivery.ledger.plan import Queueing, make_plan
 from newsletter.delivery.ledger.postgres.worker import Keeper
 from newsletter.delivery.workers.secret import secret_digest
 from newsletter.delivery.workers.worker import Worker
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, TryAgainLater
 from newsletter.smtp.relay import parse_relay
 from newsletter.smtp.transaction import Transaction
 from newsletter.state.postgres import PostgresDatabase
@@ -233,6 +234,30 @@ def test_what_comes_too_late_is_not_taken(postgres: PostgresServer, config: Conf
     assert keeper.take(number, job) is None
     keeper.leave()
     assert execute(place, "SELECT worker, job FROM shards") == [(None, None)]
+
+
+def test_a_host_whose_clock_is_minutes_ahead_takes_nobody_for_dead_and_is_not_early(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = postgres.ready()
+    queue(config, place, 10)
+    execute(place, "UPDATE deliveries SET state = 'deferred', not_before = extract(epoch FROM now()) + 60")
+    engine, true = PostgresDatabase(place).engine(), time.time
+    with ledger_at(place) as owner:
+        owner.hold("hello")
+        execute(place, "UPDATE leases SET host = 'another'")
+        worker = Keeper(PostgresDatabase(place), 100)
+        execute(place, "UPDATE workers SET host = 'another'")
+        monkeypatch.setattr(time, "time", lambda: true() + 300)
+        ahead = Keeper(PostgresDatabase(place), 100)
+        ahead.look_after()
+        found = control.pause(engine, "hello")
+        assert (len(found["workers"]), bool(found["sender"])) == (2, True)
+        assert execute(place, "SELECT count(*) FROM shards WHERE due IS NOT NULL") == [(0,)]
+        with ledger_at(place) as other, pytest.raises(TryAgainLater, match="is being sent by process"):
+            other.hold("hello")
+        ahead.leave()
+        worker.leave()
 
 
 def test_the_next_worker_queues_a_dead_one_s_shard_anew_and_who_was_being_sent_to_is_unknown(

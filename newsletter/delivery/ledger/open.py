@@ -9,10 +9,13 @@ from newsletter.state.database import Database
 from newsletter.state.sqlite import SqliteDatabase
 
 
-def open_ledger(database: Database, clock: Callable[[], float] = time.time) -> SqlLedger:
-    """The ledger in `database`, for one sender; a context manager that gives the issue back. Raises NewsletterError."""
+def open_ledger(database: Database, clock: Callable[[], float] | None = None) -> SqlLedger:
+    """The ledger in `database`, for one sender; a context manager that gives the issue back. Raises NewsletterError.
+
+    `clock`: seconds since 1970, unless it is the machine's, or that of the server that several machines share.
+    """
     if isinstance(database, SqliteDatabase):
-        return SqliteLedger(database.path, clock)
+        return SqliteLedger(database.path, clock or time.time)
     from newsletter.delivery.ledger.postgres.ledger import PostgresLedger  # with psycopg
     from newsletter.state.postgres import PostgresDatabase
 

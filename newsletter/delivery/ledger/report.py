@@ -49,6 +49,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
     )
     left = select(suppressions.c.issue, func.count()).where(suppressions.c.reason == "unsubscribe")
     with reading(engine) as connection:
+        now = _now(connection)
         if issue_id is not None:
             number = _number(engine, issue_id)
             query = query.where(issues.c.number == number)
@@ -71,7 +72,7 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
         for row in asked:
             one = found[row.number]
             to_go = one[PENDING] + one[SENDING] + one[DEFERRED]
-            one["state"] = Asked(row.state, row.starts).in_one_word(to_go, time.time())
+            one["state"] = Asked(row.state, row.starts).in_one_word(to_go, now)
         by_id = {row["issue"]: row for row in found.values()}
         for id_, count in connection.execute(left.group_by(suppressions.c.issue)):
             if id_ in by_id:
@@ -79,15 +80,15 @@ def issue_counts(engine: Engine, issue_id: str | None = None) -> list[dict[str, 
         here = Process.current()
         for row in connection.execute(owners):
             owner = Process(row.host, row.boot, row.pid, row.process)
-            if row.issue in by_id and is_alive(owner, row.heartbeat, here, time.time()):
+            if row.issue in by_id and is_alive(owner, row.heartbeat, here, now):
                 by_id[row.issue]["sender"] = {"host": row.host, "pid": row.pid, "since": _iso(row.since)}
         if engine.dialect.name == "postgresql":
             for one in found.values():
-                one["workers"] = _workers(connection, one["issue"], here) if one["queued"] else []
+                one["workers"] = _workers(connection, one["issue"], here, now) if one["queued"] else []
     return list(found.values())
 
 
-def _workers(connection: Connection, issue_id: str, here: Process) -> list[dict[str, Any]]:
+def _workers(connection: Connection, issue_id: str, here: Process, now: float) -> list[dict[str, Any]]:
     """The living workers, with how many shards of an issue each holds just now."""
     table = workers.c
     held = (
@@ -100,9 +101,16 @@ def _workers(connection: Connection, issue_id: str, here: Process) -> list[dict[
     query = select(held, table.since, table.heartbeat, table.host, table.boot, table.pid, table.process)
     for count, since, heartbeat, *process in connection.execute(query.order_by(table.number)):
         one = Process(*process)
-        if is_alive(one, heartbeat, here, time.time()):
+        if is_alive(one, heartbeat, here, now):
             found.append({"host": one.host, "pid": one.pid, "since": _iso(since), "shards": count})
     return found
+
+
+def _now(connection: Connection) -> float:
+    """By the clock that the heartbeats were written by: the server's, where there is one."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
 
 def unknown_names(engine: Engine, issue_id: str, most: int) -> tuple[str, ...]:

@@ -70,13 +70,13 @@ class PostgresLedger(SqlLedger):
     def __init__(
         self,
         database: PostgresDatabase,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         here: Process | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        super().__init__(database.name, clock, here, pause)
         database.prepare()
         self._reconnecting = Reconnecting(database, pause)
+        super().__init__(database.name, clock or self._reconnecting.clock, here, pause)
         self._hand = Hand(self._reconnecting)
         self._worker = 0
         self._looked = self._swept = 0.0
@@ -206,6 +206,7 @@ class PostgresLedger(SqlLedger):
         return dict(self._reconnecting.again(lambda: self._execute(query, issue=self._number).fetchall()))
 
     def beat(self) -> None:
+        self._reconnecting.look_at_clock()
         query = "UPDATE leases SET heartbeat = :now WHERE issue = :issue AND epoch = :epoch RETURNING 1"
         ours = self._reconnecting.again(
             lambda: self._execute(query, now=self.clock(), issue=self.held, epoch=self.epoch).fetchone()

@@ -26,6 +26,7 @@ SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '
   set_config('idle_in_transaction_session_timeout', '60s', false)
 """
 """A plan of a million takes longer than is usual for a web page; whoever is frozen in a transaction holds up nobody."""
+_TIME = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _Answer = TypeVar("_Answer")
 
 
@@ -35,6 +36,7 @@ class Reconnecting:
     def __init__(self, database: PostgresDatabase, pause: Callable[[float], None]) -> None:
         self.database = database
         self._settings = [_DURABLE, _LIMITS]
+        self._ahead = 0.0  # seconds that the server's clock is ahead of this host's
         self.db = self._connect()
         self.away = ""  # why the server can't be reached just now
         self.patience = PATIENCE
@@ -42,6 +44,18 @@ class Reconnecting:
 
     def close(self) -> None:
         self.db.close()
+
+    def clock(self) -> float:
+        """The server's clock, as far as it was looked at: hosts' clocks need not agree."""
+        return time.time() + self._ahead
+
+    def look_at_clock(self) -> None:
+        """See what the server's clock shows: it, or ours, may have been set."""
+        self.again(lambda: self._set_clock(self.db))
+
+    def _set_clock(self, db: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        [(now,)] = db.execute(_TIME).fetchall()
+        self._ahead = now - time.time()
 
     def execute(self, query: str, **named: Any) -> "psycopg.Cursor[tuple[Any, ...]]":
         """Run a query with `:name` for each value."""
@@ -98,6 +112,7 @@ class Reconnecting:
             self.database.refuse_pooler(db)
             for settings in self._settings:
                 db.execute(settings)
+            self._set_clock(db)
         except psycopg.Error as error:
             db.close()
             raise self.database.explain(error) from None

@@ -27,12 +27,12 @@ _Step = TypeVar("_Step")
 class Keeper:
     """One worker among the workers. Any thread may call it; one at a time is served."""
 
-    def __init__(self, database: PostgresDatabase, size: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: PostgresDatabase, size: int) -> None:
         database.prepare()
-        self.clock = clock
         self._size = size
         self._here = Process.current()
         self._reconnecting = Reconnecting(database, time.sleep)
+        self.clock = self._reconnecting.clock
         self._reconnecting.patience = 0.0  # whoever begins is told at once what is wrong
         self._lock = threading.Lock()
         self._has_left = False
@@ -82,6 +82,7 @@ class Keeper:
         """What is due: say that we live, make shards of who is to be tried again, look for workers that have died."""
         now = time.monotonic()
         if now - self._beaten >= BEAT:
+            self._together(self._reconnecting.look_at_clock)
             if not self._together(lambda: shards.beat(self._reconnecting.execute, self.number)):
                 self.number = self._together(lambda: shards.register(self._reconnecting.execute, self._here))
             self._is_sure, self._beaten = now - self._beaten < 2 * BEAT, now
@@ -132,6 +133,7 @@ class WorkerLedger(PostgresLedger):
         return {}
 
     def beat(self) -> None:
+        self._reconnecting.look_at_clock()
         self._hand.check()
 
     def _finished(self, shard: Shard) -> None:
