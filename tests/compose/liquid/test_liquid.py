@@ -180,7 +180,7 @@ def codes(site, source):
 @pytest.mark.parametrize(
     ("source", "output"),
     [
-        ('{{< figure src="/a.png" alt="A" caption="Of <a>" >}}', '<figure><img src="/a.png" alt="A"><figcaption>Of &lt;a&gt;</figcaption></figure>'),
+        ('{{< figure src="/a.png" alt="A" caption="Of *a* & <b>" >}}', '<figure><img src="/a.png" alt="A"><figcaption>Of <em>a</em> &amp; </figcaption></figure>'),
         ("{{< highlight go >}}\nx := 1\n{{< /highlight >}}", "\n~~~~go\nx := 1\n~~~~\n"),
         ('[n]({{< ref "/notes/n.md" >}})', "[n](https://example.org/h/2024/12/a-note-really/)"),
         ('[n]({{< relref "trip#top" >}})', "[n](https://example.org/h/posts/trip/#top)"),
