@@ -90,9 +90,9 @@ class Reconnecting:
                 self.away = ""
                 return answer
             self.away = str(explained)
-            began = began or time.monotonic()
-            if time.monotonic() - began > self.patience:
+            if began and time.monotonic() - began > self.patience:  # a lost connection is replaced at least once
                 raise explained
+            began = began or time.monotonic()
             self._pause(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
