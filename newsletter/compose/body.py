@@ -47,5 +47,10 @@ def render_body(page: Page, source: str | None = None) -> str:
 
             reach("a shortcode of its", post.body_line)
             body = render_shortcodes(body, page, places)
+        elif page.site.other is not None and page.site.other.name == "zola" and ("{{" in body or "{%" in body):
+            from newsletter.compose.shortcodes.zola import render_zola
+
+            reach("a shortcode of its", post.body_line)
+            body = render_zola(body, page, places)
     reach("its HTML" if ending in _HTML else "its Markdown", post.body_line)
     return fit_for_mail(body, page) if ending in _HTML else render_markdown(body, page, places)
