@@ -322,7 +322,7 @@ def _erase(context: typer.Context, engine: "Engine", roster: "Roster", addresses
         say(f"{address}: erased {told or 'nothing, for nothing was known'}; a keyed hash stays, and keeps mail away")
     if not scrub(engine):
         note("the state file is in use: run the command again later to take the last traces out of its free pages")
-    note("not in reach of this command: backups, git's history, the relay's log")
+    note("not in reach of this command: lists that were exported, backups, git's history, the relay's log")
 
 
 def _person(engine: "Engine", roster: "Roster", email: str) -> dict[str, Any]:

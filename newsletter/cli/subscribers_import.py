@@ -102,8 +102,7 @@ def _changes(outcome: "ImportOutcome") -> int:
 
 
 def _show(outcome: "ImportOutcome") -> None:
-    pairs = [(title, new or "(left out)") for title, new in outcome.mapping]
-    say(table(pairs, ("column", "becomes")))
+    say(table(outcome.mapping, ("column", "becomes")))
     say()
     for name, count in (
         ("Rows", outcome.read),

@@ -259,10 +259,10 @@ def test_a_houses_export_without_its_house_is_refused_and_the_house_named(listed
             assert f"{name}: is an export of {house}, as it looks; give --from {house}" in err
     (listed / "cleaned_email_audience_export_7.csv").write_text("Email Address\ndead@example.org\n")
     assert "--from mailchimp" in call("subscribers", "import", "cleaned_email_audience_export_7.csv", "--yes")[2]
-    code, out, err = call(
-        "subscribers", "import", "cleaned_email_audience_export_7.csv", "--from", "other", "--dry-run"
-    )
-    assert (code, "To add       1" in out) == (0, True), err
+    (listed / "ours.csv").write_text("email,joined,optin_ip,confirm_ip,plan,email_disabled\nada@example.org,,,,,\n")
+    for options in (("cleaned_email_audience_export_7.csv", "--from", "other"), ("ours.csv",)):
+        code, out, err = call("subscribers", "import", *options, "--dry-run")
+        assert (code, "To add       1" in out) == (0, "ours.csv" not in options), err
 
 
 @pytest.mark.parametrize(

@@ -88,21 +88,23 @@ def test_a_relay_that_is_away_loses_no_question(folder: Path, run: Run, relay: R
     assert relay.messages == []  # it is tried again after half a minute
 
 
-def test_who_is_on_the_list_or_complained_is_not_asked_and_spam_is_left_alone(
+def test_who_is_on_the_list_complained_or_was_erased_is_not_asked_and_spam_is_left_alone(
     folder: Path, run: Run, relay: Relay
 ) -> None:
     configure(folder)
     run("suppress", "add", "zoe@example.com", "--reason", "complaint")
+    run("subscribers", "remove", "gone@example.com", "--erase", "--yes")
     mails = [
         plain("ada@example.org", "Me too", "", to=JOIN),
         plain("zoe@example.com", "Me too", "", to=JOIN),
+        plain("Gone <Gone@example.com>", "Me too", "", to=JOIN),
         plain("spam@example.com", "Me too", "", to=JOIN, more="X-Spam-Flag: YES\n"),
         plain("not an address", "Me too", "", to=JOIN),
     ]
     for number, mail in enumerate(mails):
         (folder / f"{number}.eml").write_text(mail)
-    done = run("feedback", *(f"{number}.eml" for number in range(4)), "--json", NEWSLETTER_SMTP__URL=relay.url)
-    assert [entry["action"] for entry in json.loads(done.stdout)] == ["none"] * 4
+    done = run("feedback", *(f"{number}.eml" for number in range(len(mails))), "--json", NEWSLETTER_SMTP__URL=relay.url)
+    assert [entry["action"] for entry in json.loads(done.stdout)] == ["none"] * len(mails)
     assert relay.messages == []
 
 

@@ -207,8 +207,13 @@ def house_of(name: str | None) -> House:
 
 
 def likely_house(columns: tuple[str, ...], file_name: str) -> str | None:
-    """The house whose export this is, by columns that no other has, or by the name that its export gives the file."""
+    """The house whose export this is, by columns that no other has, or by the name that its export gives the file.
+
+    None for an export of our own: beside `joined`, which none has, it may keep the columns of a house.
+    """
     there, file_name = set(columns), file_name.lower()
+    if {"email", "joined"} <= there:
+        return None
     for name, house in HOUSES.items():
         if any(mark <= there for mark in house.marks):
             return name

@@ -40,7 +40,7 @@ class ImportOutcome:
     newly_suppressed: int  # of them, those whom nothing keeps from being mailed here yet
     unconfirmed: int
     refused: int
-    mapping: tuple[tuple[str, str], ...]
+    mapping: tuple[tuple[str, str], ...]  # each title, and in words what becomes of it
 
 
 class Import:
@@ -124,7 +124,7 @@ def prepare_import(engine: Engine, roster: Roster, path: Path, house: str | None
             suppressed=left + counts.get(staged.SUPPRESSED, 0),
             unconfirmed=counts.get("unconfirmed", 0),
             refused=people.refused_count(),
-            mapping=file.mapping + file.put_together,
+            mapping=file.shown,
         )
         yield Import(engine, roster, people, outcome, house or "import", file.columns)
 

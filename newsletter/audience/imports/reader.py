@@ -45,11 +45,17 @@ class ImportFile:
         )
 
     @property
-    def put_together(self) -> tuple[tuple[str, str], ...]:
-        """What `name` is made of, where that stays columns of its own, as a pair to show below the mapping."""
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """What becomes of each column, in words; below, what `name` is made of where that stays columns of its own."""
+        house = self._house
+        pairs = tuple(
+            (title, new or _use(name, house)) for (title, new), name in zip(self.mapping, self._names, strict=True)
+        )
         titles = dict(zip(self._names, (title for title, _ in self.mapping), strict=True))
-        parts = name_parts(self._names, self._house.name)
-        return ((" + ".join(titles[part] for part in parts), "name"),) if parts and parts[0] not in _WHOLE else ()
+        parts = name_parts(self._names, house.name)
+        if not parts or parts[0] in _WHOLE:
+            return pairs
+        return (*pairs, (" + ".join(titles[part] for part in parts), "name"))
 
     def __iter__(self) -> Iterator[Block]:
         """What its rows say, some hundred at once; blank ones are passed over."""
@@ -139,6 +145,13 @@ def _becomes(name: str, house: House, names: tuple[str, ...]) -> str:
         return JOINED
     used_up = name in house.dropped or name in house.left or name in house.states or name in house.unpacked
     return "" if used_up else name
+
+
+def _use(name: str, house: House) -> str:
+    """What a column that is not kept as one is read for."""
+    if name in house.unpacked:
+        return "(a column for each of its keys)"
+    return "(says who left)" if name in house.states or name in house.left else "(left out)"
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:

@@ -66,8 +66,13 @@ def _json(body: bytes) -> Form:
     form: Form = {}
     for name, item in list(value.items())[:FIELDS]:
         values = item if isinstance(item, list) else [item]
-        form[str(name)] = [value for value in values if isinstance(value, str)]
+        form[name] = [_whole(value) for value in values if isinstance(value, str)]
     return form
+
+
+def _whole(text: str) -> str:
+    """Without half characters (U+D800 to U+DFFF): JSON may name one by itself, UTF-8 can't write it down."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _multipart(content_type: str, body: bytes) -> Form:

@@ -74,6 +74,9 @@ def chosen_tags(public: Public, given: Sequence[str]) -> str:
 
 def _subscribe(public: Public, limits: Limits, request: Request, form: Form, *, is_json: bool) -> Response:
     now, network = public.clock(), request.state.network
+    if is_json and not form:
+        reason = 'the body is no JSON object with an address; send one such as {"email": "ada@example.org"}'
+        return _refused(public, request, reason, is_json=True)
     try:
         email = normalize_address(first(form, "email"))
     except ValueError as error:
