@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from newsletter.cli.console import say_json
+from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.cli.local_time import LocalTimes
@@ -98,6 +99,8 @@ def asked_moment(text: str | None, zone_of: Callable[[], tzinfo | None], *, loca
     from newsletter.cli.schedule import NOW, Passed, parse_moment, say_fold, say_moment
 
     if text.strip().lower() == NOW:
+        if local:
+            raise NewsletterError("--at now is the same moment for everybody; leave out --local-time")
         return When(None, ("now",))
     zone, passed = zone_of(), None
     if local:

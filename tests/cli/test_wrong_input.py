@@ -251,6 +251,9 @@ def test_local_time_needs_a_timezone_for_each_reader_and_no_offset(folder: Path,
     )  # fmt: skip
     offset = run("send", "hello", "--yes", "--at", "2099-01-02T18:00Z", "--local-time")
     assert "names an offset, and --local-time means each reader's" in one_line(offset.stderr)
+    now = run("send", "hello", "--yes", "--at", "now", "--local-time")
+    assert now.returncode == 2
+    assert "--at now is the same moment for everybody; leave out --local-time" in one_line(now.stderr)
     (folder / "subscribers.csv").write_text("email,timezone\nada@example.org,Europe/Paris\n")
     passed = run("send", "hello", "--yes", "--smtp", "smtp://127.0.0.1:1", "--at", "2020-01-02 18:00", "--local-time")
     assert "has passed by every reader's clock; give a time to come" in one_line(passed.stderr)

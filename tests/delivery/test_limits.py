@@ -18,12 +18,13 @@ from newsletter.delivery.limits.share import INTERVAL, SOON, Share
 from newsletter.delivery.limits.shared import Ask, Grant, settle
 from newsletter.delivery.limits.slots import LEASE, HeldSlots, allot, share_out
 from newsletter.delivery.limits.windows import Used
+from newsletter.delivery.pace import RetryPolicy
 from newsletter.smtp.rate import Rate, parse_rate
 from newsletter.smtp.relay import parse_relay
 from newsletter.state.postgres import PostgresDatabase
 from tests.postgres import PostgresServer
 
-from .relay_server import RelayServer, serving
+from .relay_server import RelayServer, once, serving
 from .sending import Place, an_issue, execute, ledger_at, people, send
 
 STEP = 0.005
@@ -276,6 +277,30 @@ async def test_what_earlier_runs_were_given_counts_against_a_day(path: Place) ->
         report = await send(path, relay.url, people(4), plan_options=other, relay_options=limits, stop=stop,
                             on_progress=on_progress)  # fmt: skip
         assert (report.sent, report.pending) == (2, 2)
+
+
+async def test_whoever_waits_for_others_leaves_its_connections_to_one_that_may_have_fewer_in_all(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender whose list is sent waits for a retry with a connection open, and a second one may have one in all."""
+    monkeypatch.setattr("newsletter.delivery.engine.SHARED_IDLE", 0.1)
+    monkeypatch.setattr("newsletter.delivery.limits.share.BUSY", 0.1)
+    place, waits, stop = postgres.ready(), asyncio.Event(), asyncio.Event()
+
+    def on_progress(now: Progress) -> None:
+        if now.deferred and not now.sent:
+            waits.set()
+
+    async with serving(RelayServer(script=once("RCPT", "450 4.2.0 later"))) as relay, asyncio.timeout(5):
+        first = asyncio.create_task(
+            send(place, relay.url, people(1), on_progress=on_progress, stop=stop,
+                 retry=RetryPolicy(first=8.0, most=8.0), plan_options={"issue": an_issue("First.", "first")})
+        )  # fmt: skip
+        await waits.wait()
+        options = {"issue": an_issue()}
+        second = await send(place, relay.url, people(1), connections=1, no_wait=True, plan_options=options)
+        stop.set()
+        assert (second.sent, (await first).deferred) == (1, 1)
 
 
 async def test_two_issues_sent_at_once_share_a_relay_s_rate_and_connections(postgres: PostgresServer) -> None:
