@@ -56,6 +56,10 @@ class LocalTimes:
         """When the readers of each zone are to be sent to, by what the column says; None: it has passed there."""
         return {written: m.timestamp() if (m := self._moment(written, now)) > now else None for written in self._count}
 
+    def later(self, until: float, now: datetime) -> int:
+        """Of how many readers the hour comes when nobody gets it any more."""
+        return sum(count for written, count in self._count.items() if self._moment(written, now).timestamp() >= until)
+
     def passed(self) -> NewsletterError:
         """What is said where it has passed for everybody."""
         return NewsletterError(f"--at {self._text!r} has passed by every reader's clock; give a time to come")

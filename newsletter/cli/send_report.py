@@ -95,6 +95,9 @@ def _moments(plan: "Plan", options: "Options") -> list[tuple[str, str]]:
         needs = time_at_rates([relay.rate for relay in options.relays], plan.to_send)
         if begins + needs > plan.asked.send_before:
             until += "; at this rate not everybody has it by then"
+        local = options.at.local if options.at is not None else None
+        if local is not None and (late := local.later(plan.asked.send_before, now)):
+            until += f"; {late:,} whose hour comes later do not get it"
     return [*(("" if number else "At", line) for number, line in enumerate(said)), ("Not after", until)]
 
 

@@ -136,6 +136,9 @@ def test_by_each_reader_s_clock_it_is_when_the_zone_of_the_list_shows_the_time(
     }
     assert found[""] == found["CET"] == found["Mars/Base"] == found["Europe/Berlin"]
     assert said in "; ".join(local.in_words(now))
+    until = found["America/New_York"]
+    assert until is not None
+    assert local.later(until, now) == (2 if text == "19:30" else 1), "Tokyo's is the next day's"
 
 
 @pytest.mark.parametrize("text", ["02:30", "2026-03-29T02:30"])
