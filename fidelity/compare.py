@@ -1,7 +1,6 @@
 """Our reading of a source beside a generator's: the same, better on purpose, or different."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import unescape
@@ -96,25 +95,28 @@ _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)(?=[\s/>])[^<>]*?(/?)>")
 _VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
 
 
-def _unclosed(source: str) -> bool:
-    """Whether `source` has an element that no tag behind it closes."""
-    opened: Counter[str] = Counter()
-    for slash, name, alone in _TAG.findall(_CODE.sub("", source)):
-        if slash and opened[name.lower()]:
-            opened[name.lower()] -= 1
-        elif not slash and not alone and name.lower() not in _VOID:
-            opened[name.lower()] += 1
-    return opened.total() > 0
+def unclosed(source: str) -> int | None:
+    """Where the paragraph begins with the outermost element in which one is not closed; None if all are."""
+    opened: list[tuple[str, int]] = []
+    for tag in _TAG.finditer(_CODE.sub(lambda code: " " * len(code[0]), source)):
+        slash, name, alone = tag[1], tag[2].lower(), tag[3]
+        if not slash and not alone and name not in _VOID:
+            opened.append((name, tag.start()))
+        elif slash and opened and opened[-1][0] == name:
+            opened.pop()
+        elif slash and any(name == each for each, _ in opened):  # what is inside of it was not
+            break
+    return source.rfind("\n\n", 0, opened[0][1]) + 1 if opened else None
 
 
+UNCLOSED = "an element that is never closed does not make the rest of the post raw"
 _EXTRAS = (
     "plain folders take what Jekyll's posts may have: attributes, definitions, notes, abbreviations, tables without a "
     "header"
 )
 REASONS: tuple[Reason, ...] = (
     Reason("closing tags that close nothing are left out", "jekyll", r"</[A-Za-z]", _each(_no_tags)),
-    Reason("an element that is never closed does not make the rest of the post raw", "jekyll",
-           _unclosed),
+    Reason(UNCLOSED, "jekyll", lambda source: unclosed(source) is not None),
     Reason("a block's tag behind a line's first word is HTML", "jekyll",
            rf"(?m)^[^<\n]*[^\s<>*+-][^<\n]*(?:\n[\s>]*)?</?(?:{BLOCKS})\b"),
     Reason("an attribute's value may stand without quotes", "jekyll",
@@ -122,7 +124,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("a backslash in an address is undone", "jekyll", r"\\", _each(_undone_address)),
     Reason("a bare address keeps its dots and dashes", "jekyll", r"(?:://|www\.)\S*(?:\.\.|--|['\"])",
            _each(_typed_address)),
-    Reason("what sorts equal stands in no order", "jekyll", r"\|\s*sort\b",
+    Reason("what sorts equal stands in no order", "jekyll", r"\{[{%][^{}]*\|\s*sort\b",
            lambda words: sorted(" ".join(words).split())),
     Reason("a note may begin with another one's definition", "jekyll", r"\[\^[^\]\n]+\]:[ \t]*\[\^[^\]\n]+\]:"),
     Reason("a closing tag may follow a table", "jekyll", r"(?m)\|.*\n[ \t]*</[A-Za-z]"),

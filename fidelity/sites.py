@@ -18,7 +18,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from fidelity.compare import REASONS, joined
+from fidelity.compare import REASONS, UNCLOSED, joined, unclosed
 from fidelity.site_oracles import ADDRESS, Built, build_hugo, build_jekyll, build_plain
 from fidelity.structure import structure
 from newsletter.compose.body import render_body
@@ -36,6 +36,7 @@ _CODE = re.compile(r'<figure class="highlight">(.*?)</figure>', re.DOTALL)
 
 
 NEAR = 0.98
+_UNTITLED = "a post without a title is called by its first heading"
 
 
 @dataclass
@@ -132,11 +133,19 @@ def _one(path: Path, real: Built, site: Site, tally: Tally) -> None:
     if _text(ours) == _text(theirs):
         tally.counts["same"] += 1
         return
-    reason = _reason(page, ours, theirs)
+    headless = _without_title(theirs, page)
+    reason = _UNTITLED if _text(ours) == _text(headless) else _reason(page, ours, headless)
     tally.counts["better" if reason else "different"] += 1
     tally.details.append(
         f"{'better: ' + reason if reason else 'different'}: {path}\n" + "\n".join(_diff(_text(theirs), _text(ours)))
     )
+
+
+def _without_title(theirs: list[str], page: Page) -> list[str]:
+    """What stands behind the first heading, where that is the title because the front matter has none."""
+    if page.post.front_matter.get("title") or not theirs or not re.fullmatch(r"h[1-6]\(", theirs[0]):
+        return theirs
+    return theirs[theirs.index(")") + 1 :]
 
 
 def _facts(page: Page, real: Built, tally: Tally) -> None:
@@ -178,15 +187,33 @@ def _text(marks: list[str]) -> list[str]:
 def _reason(page: Page, ours: list[str], theirs: list[str]) -> str:
     """Why they differ, if that can be said of a whole post: both are the same once what is meant is undone.
 
-    What nothing undoes (an element that is never closed) is a reason for two words in a hundred at most.
+    What nothing undoes is a reason for two words in a hundred at most; but an element that is never closed for all
+    that stands behind it.
     """
     meant = [each for each in REASONS if each.without is None and each.may_be(page.site.kind, page.post.body)]
     undone = [each.undo for each in meant if each.undo is not None]
     mine, real = (joined(marks, undone).split() for marks in (ours, theirs))
     if mine != real:
         near = difflib.SequenceMatcher(None, mine, real, autojunk=False).quick_ratio() >= NEAR
-        meant = [each for each in meant if each.undo is None] if near else []
+        meant = [each for each in meant if each.undo is None and (near or each.name == UNCLOSED)]
+        if not near and meant and not _same_before_unclosed(page, undone, mine, real):
+            meant = []
     return "; ".join(each.name for each in meant)
+
+
+def _same_before_unclosed(
+    page: Page, undone: list[Callable[[list[str]], list[str]]], mine: list[str], real: list[str]
+) -> bool:
+    """Whether both say the same up to the first element that is never closed."""
+    start = unclosed(page.post.body)
+    try:
+        before = render_body(replace(page, post=replace(page.post, body=page.post.body[:start])))
+    except NewsletterError:  # its Liquid is cut
+        return False
+    words = joined(_words(before, page), undone).split()
+    while words and words[-1] == ")":
+        words.pop()
+    return mine[: len(words)] == real[: len(words)] == words
 
 
 def _diff(theirs: list[str], ours: list[str]) -> Iterable[str]:

@@ -7,7 +7,7 @@ import pytest
 
 import fidelity
 from fidelity import inputs
-from fidelity.compare import GRAMMARS, REASONS, Dialect, Judge
+from fidelity.compare import GRAMMARS, REASONS, Dialect, Judge, unclosed
 from fidelity.structure import structure
 
 HERE = Path(fidelity.__file__).parent
@@ -76,3 +76,16 @@ def test_every_reason_is_in_the_documentation() -> None:
 def test_a_difference_without_a_reason_is_a_difference() -> None:
     verdict = Judge("plain").verdict("*a*", ["p(", "a", ")"])
     assert verdict.kind == "different"
+
+
+@pytest.mark.parametrize(
+    ("source", "start"),
+    [
+        ("<b>a</b> <br> <i />", None),
+        ("a `<b>` </p>", None),
+        ("a\n\n<p>b</p>\n\nc <b>d", 12),
+        ("a\n\n<table><tr><td></tr></td></table>", 2),
+    ],
+)
+def test_where_an_element_is_not_closed(source: str, start: int | None) -> None:
+    assert unclosed(source) == start

@@ -117,6 +117,12 @@ def test_pelicans_links_lead_to_pages_and_files(tmp_path, link, address):
     assert page_of(make(tmp_path, files), "content/draft.md").absolute(link) == address
 
 
+def test_zola_strikes_out_between_single_tildes_too(tmp_path):
+    post = '+++\ntitle = "A"\n+++\na ~b~ ~~c~~ x~y~z ~d~~\n'
+    page = page_of(make(tmp_path, {**ZOLA, "content/blog/t.md": post}), "content/blog/t.md")
+    assert render_body(page) == "<p>a <del>b</del> <del>c</del> x~y~z ~d~~</p>"
+
+
 def test_zolas_taxonomies_and_languages(tmp_path):
     config = ZOLA["config.toml"].replace("[markdown]", "[languages.fr]\n[markdown]")
     text = '+++\ntitle = "T"\n[taxonomies]\ntags = ["a", "b c"]\ncategories = ["News"]\n+++\nText.\n'

@@ -31,6 +31,7 @@ class Attributes(AttrListTreeprocessor):
     # The stubs call these final; the class reads them from its instance.
     BASE_RE = r"\{(?=:|[ ]*[.#]|[ ]*[\w-]+=)\:?[ ]*([^\}\n ][^\}\n]*)\}"  # type: ignore[misc]
     HEADER_RE = re.compile(rf"[ ]+{BASE_RE}[ ]*$")  # type: ignore[misc]
+    HUGOS = re.compile(rf"[ ]*{BASE_RE}[ ]*$")
     BLOCK_RE = re.compile(rf"\n[ ]*{BASE_RE}[ ]*$")  # type: ignore[misc]
     INLINE_RE = re.compile(rf"^{BASE_RE}")  # type: ignore[misc]
 
@@ -44,7 +45,7 @@ class Attributes(AttrListTreeprocessor):
             if re.fullmatch(r"h[1-6]", str(heading.tag)):
                 last = heading[-1] if len(heading) else None
                 text = (heading.text if last is None else last.tail) or ""
-                match = self.HEADER_RE.search(text)
+                match = (self.HUGOS if grammar.goldmark else self.HEADER_RE).search(text)
                 if match and not self.assign_attrs(heading, match[1], strict=True):
                     setattr(
                         heading if last is None else last, "text" if last is None else "tail", text[: match.start()]
@@ -134,10 +135,14 @@ def _heading_name(heading: Element, md: "Converter") -> str:
     if TOKEN.search(source) or TOKEN.search("".join(heading.itertext())):
         return ""
     if md.grammar.goldmark:
-        signs = source.rpartition("\n")[2].strip()
+        signs = source.rpartition("\n")[2].rstrip()
+        attributes = signs[signs.rfind("{") :] if signs.endswith("}") else ""
+        if attributes and not "".join(heading.itertext()).rstrip().endswith(attributes):
+            signs = signs.removesuffix(attributes)
+        signs = signs.strip()
         return "".join("-" if c in "- " else c.lower()[:1] for c in signs if c in "- _" or _is_letter(c)) or "heading"
     text = _PLACE.sub("", unescape("".join(_spoken(heading))))
-    if md.grammar.slugs:
+    if md.grammar.pulldown:
         return slugify(text)
     if md.grammar.name == "kramdown" and not md.grammar.gfm:
         return re.sub(r"[^a-zA-Z0-9 -]", "", re.sub(r"\A[^a-zA-Z]+", "", text)).replace(" ", "-").lower() or "section"

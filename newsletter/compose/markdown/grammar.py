@@ -40,7 +40,7 @@ class Grammar:
     symbols: tuple[tuple[str, str], ...] = ()  # of kramdown: what the site writes for a sign
     markdown_in_html: bool = False  # of kramdown: in every element, not only where markdown="1" says so
     codehilite: bool = False  # python-markdown's: the first line of indented code may name its language
-    slugs: bool = False  # Zola's ids of headings
+    pulldown: bool = False  # Zola's: ids of headings are slugs, and one tilde strikes out too
     quotes: str = QUOTES  # single and double, opening and closing
 
 
@@ -67,7 +67,7 @@ def _other(generator: Generator) -> Grammar:
         kramdown=generator.name == "pelican",
         codehilite=generator.name == "pelican",
         definitions=generator.name == "pelican" or own.get("definition_list") is True,
-        slugs=generator.name == "zola",
+        pulldown=generator.name == "zola",
         linkify=generator.name == "astro" or own.get("linkify") is True,
         hard_wrap=own.get("breaks") is True,
         emoji=own.get("render_emoji") is True,

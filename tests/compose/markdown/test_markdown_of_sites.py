@@ -37,6 +37,8 @@ def _goldmark(**parts):
         ("hugo", _goldmark(extensions={"linkify": False}), "https://a.example.org", "<p>https://a.example.org</p>"),
         ("hugo", _goldmark(extensions={"definitionList": False}), "a\n: b", "<p>a\n: b</p>"),
         ("hugo", _goldmark(parser={"attribute": {"block": True}}), "a\n{.x}\n\nb", "<p>a</p>\n<p>b</p>"),
+        ("hugo", {}, "[a](#b-c)\n\n## B C {.x lang=en}", '<h2 class="x" id="b-c" lang="en">B C</h2>'),
+        ("hugo", {}, "[a](#b-d)\n\n## B {d}{.x}", '<a href="#b-d">a</a></p>\n<h2 class="x" id="b-d">B {d}</h2>'),
         ("hugo", {}, "a\n{.x}", "<p>a\n{.x}</p>"),
         ("hugo", {"enableemoji": True}, "hi :wave: :nothing:", "<p>hi 👋 :nothing:</p>"),
         ("hugo", {"enableemoji": True}, ":warning: :smile:", "<p>⚠\ufe0f 😄</p>"),

@@ -29,8 +29,8 @@ class Run:
     worded: bool = False  # whether a letter stands before it
 
     @classmethod
-    def of(cls, text: str, at: int, *, kramdown: bool) -> "Run":
-        """The run that begins at offset `at` of `text`."""
+    def of(cls, text: str, at: int, *, kramdown: bool, single: bool = False) -> "Run":
+        """The run that begins at offset `at` of `text`; with `single`, one `~` outside of a word strikes out too."""
         match = _RUN.match(text, at)
         assert match is not None
         mark, count = match[0][0], len(match[0])
@@ -41,7 +41,8 @@ class Run:
             worded = _BEFORE_UNDERSCORE.search(text, max(at - 40, 0), at) is not None
             return cls(mark, count, count, after not in _SPACES, before not in _SPACES, before, after, worded)
         if mark == "~":
-            return cls(mark, count, count, left and count == 2, right and count == 2)
+            strikes = count == 2 or (single and count == 1 and not (before.isalnum() and after.isalnum()))
+            return cls(mark, count, count, left and strikes, right and strikes)
         if mark == "_":
             return cls(
                 mark,

@@ -155,7 +155,7 @@ class _Scan:
         if mark == "]" and self.brackets and (not self.kramdown or self.brackets[-1].start == self.pairs.get(at)):
             return self._close(at)
         if mark in "*_~" and (mark != "~" or self.md.grammar.gfm):
-            run = Run.of(self.text, at, kramdown=self.kramdown)
+            run = Run.of(self.text, at, kramdown=self.kramdown, single=self.md.grammar.pulldown)
             self.nodes.append(run)
             return at + run.count
         self.nodes.append(escape_ampersand(mark))
