@@ -63,12 +63,16 @@ def events_of(engine: Engine, key: str) -> Iterator[Event]:
 
 
 def latest_events(engine: Engine, kinds: Collection[EventKind], limit: int) -> list[tuple[str, Event]]:
-    """The last events of these kinds, newest first, each with the person's key; of a whole file, with none."""
+    """The events of these kinds that were last written down, newest first, with the person's key.
+
+    Of a whole file, with none.
+    """
     table = events.c
     columns = (table.key, table.kind, table.created, table.issue, table.detail)
     query = select(*columns).where(table.kind.in_(kinds)).order_by(table.id.desc()).limit(limit)
     with engine.connect() as connection:
-        return [
+        found = [
             (key, Event(kind, created, issue, json.loads(detail)))
             for key, kind, created, issue, detail in connection.execute(query)
         ]
+    return sorted(found, key=lambda pair: pair[1].created, reverse=True)  # an import writes down who left long ago

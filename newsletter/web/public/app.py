@@ -6,7 +6,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -54,6 +54,7 @@ def public_app(public: Public, *, proxy_headers: bool = False, known: dict[str, 
             404: _answer(public, "error.not_found", 404),
             405: _answer(public, "error.not_found", 405),
             TooLarge: _answer(public, "error.too_large", 413),
+            ClientDisconnect: _answer(public, "error.failed", 400),  # for the log: nobody is there to read it
             TryAgainLater: _away(public),
             500: _answer(public, "error.failed", 500),
         },

@@ -11,6 +11,7 @@ from starlette.types import Scope
 from newsletter.audience.events import events_of
 from newsletter.audience.suppression import suppress, suppressed
 from newsletter.audience.token import TEST_EMAIL, TEST_ISSUE, make_token
+from newsletter.web.public.app import public_app
 from newsletter.web.public.guard import PublicGuard, network_of
 from newsletter.web.public.words import FOLDER, LANGUAGES, read_words
 from tests.web.public.site import ADA, ONE_CLICK, Site, kinds, owed, public_site
@@ -182,9 +183,21 @@ async def test_every_answer_has_the_security_headers_and_tokens_are_never_indexe
     assert (await site.get(f"/u/{site.token('unsubscribe', ADA)}")).headers["x-robots-tag"] == "noindex"
 
 
-async def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
+async def test_a_body_that_is_too_large_or_never_ends_is_refused(site: Site) -> None:
     answer = await site.post("/subscribe", {"email": "x" * 100_000})
     assert answer.status == 413
+    sent: list[Any] = []
+
+    async def goes_away() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/subscribe", "scheme": "http", "client": ("127.0.0.1", 1)}
+    headers = [(b"host", b"localhost"), (b"content-length", b"9")]
+    await public_app(site.public)({**scope, "query_string": b"", "headers": headers}, goes_away, send)
+    assert sent[0]["status"] == 400
 
 
 async def test_the_access_log_names_nobody(site: Site, caplog: pytest.LogCaptureFixture) -> None:
