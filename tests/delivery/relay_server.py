@@ -43,6 +43,7 @@ class RelayServer:
     auth: str = "PLAIN LOGIN"  # what is offered, where there is a password
     after_accept: Callable[[Talk], Answer] | None = None
     on_message: Callable[[int], None] | None = None
+    late: asyncio.Event | None = None  # DATA is answered when it is set
     drop_body_after: int | None = None  # close in the middle of a body, after so many bytes
     accepted: list[tuple[str, bytes]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -159,6 +160,8 @@ async def _converse(server: RelayServer, reader: asyncio.StreamReader, writer: a
             usual = "250 2.1.5 ok" if talk.mail_ok else "503 5.5.1 MAIL first"
             talk.rcpt_ok = (await answer("RCPT", talk.rcpt_to, usual)).startswith("250")
         elif verb == "DATA":
+            if server.late is not None:
+                await server.late.wait()
             usual = "354 go on" if talk.rcpt_ok else "554 5.5.1 no valid recipients"
             if (await answer("DATA", talk.rcpt_to, usual)).startswith("354"):
                 if server.drop_body_after is not None:

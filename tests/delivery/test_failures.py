@@ -214,6 +214,24 @@ async def test_stop_finishes_what_is_under_way_and_the_next_run_goes_on(path: Pl
     assert len(server.counts) == 300
 
 
+async def test_a_relay_that_says_go_on_too_late_after_a_stop_gets_no_body_and_nobody_is_in_doubt(
+    path: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.delivery.engine.LAST_BODY", 0.0)
+    stop, late, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    def asked(talk: Talk, command: str, _argument: str) -> None:
+        if command == "RCPT" and talk.number == 4:
+            stop.set()
+            loop.call_later(0.2, late.set)  # long after the stop is seen
+
+    async with serving(RelayServer(script=asked, late=late)) as relay:
+        report = await send(path, relay.url, people(20), stop=stop)
+        assert relay.accepted == []
+    assert (report.interrupted, report.sent, report.unknown, report.pending) == (True, 0, 0, 20)
+    assert by_state(path).keys() == {"pending"}
+
+
 async def test_a_second_signal_stops_at_once_and_names_the_unknown(path: Place) -> None:
     stop, abort = asyncio.Event(), asyncio.Event()
 
