@@ -44,7 +44,7 @@ def render_zola(source: str, page: Page, places: dict[str, str]) -> str:
 class _Uses:
     def __init__(self, source: str, page: Page, places: dict[str, str]) -> None:
         self.source, self.page, self.places = source, page, places
-        self.marks = list(_MARK.finditer(source))
+        self.marks = [mark for mark in _MARK.finditer(source) if not self._is_text(mark)]
         self.times: Counter[str] = Counter()
 
     def run(self) -> str:
@@ -86,6 +86,8 @@ class _Uses:
 
     def _render(self, mark: re.Match[str], inner: str) -> str:
         name, given = mark["name"], self._arguments(mark)
+        if given is None:
+            raise self._error(mark, f'shortcode {name!r}: {mark["given"][:40]!r} is no argument; write name="value"')
         self.times[name] += 1
         refused = ""
         for own in self._own(name):
@@ -107,13 +109,19 @@ class _Uses:
         what = f"unknown shortcode {name!r}; take it out, {instead}, or write {shown} to show it as text"
         raise self._error(mark, what)
 
-    def _arguments(self, mark: re.Match[str]) -> dict[str, Any]:
+    def _is_text(self, mark: re.Match[str]) -> bool:
+        """`{{ url_for("x") }}` is text to Zola; of a shortcode that there is, it is a slip."""
+        if mark["shown"] or mark["end"] or self._arguments(mark) is not None:
+            return False
+        return not any(own.is_file() for own in self._own(mark["name"]))
+
+    def _arguments(self, mark: re.Match[str]) -> dict[str, Any] | None:
+        """None where they are not all of the form name=value."""
         text, found, at = mark["given"].strip(), {}, 0
         while at < len(text):
             match = _ARGUMENT.match(text, at)
             if match is None:
-                what = f'shortcode {mark["name"]!r}: {text[at:][:40]!r} is no argument; write name="value"'
-                raise self._error(mark, what)
+                return None
             value = match[2]
             found[match[1]] = list(map(_literal, _ONE.findall(value))) if value[0] == "[" else _literal(value)
             at = match.end()

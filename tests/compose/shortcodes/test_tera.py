@@ -37,6 +37,7 @@ def page_with(tmp_path, template: str, body: str, name: str = "own.html") -> Pag
         ),
         ('<b>{{ x | replace(from="a", to="b") }}</b>', '{{ own(x="aa") }}', "<b>bb</b>"),
         ("x", 'Shown {{/* own(x="1") */}} {%/* own() */%} {{ a }}', 'Shown {{ own(x="1") }} {% own() %} {{ a }}'),
+        ("x", '{{ url_for("x") }} {% f(x) %}', '{{ url_for("x") }} {% f(x) %}'),
         ("x", '{{ youtube(id="dQw4w9WgXcQ") }}', '<a href="https://www.youtube.com/watch?v=dQw4w9WgXcQ">'),
     ],
 )  # fmt: skip
