@@ -22,7 +22,7 @@ from newsletter.web.pages import FOLDER, static_files
 from newsletter.web.public import preferences, reading, signup, unsubscribe, webhooks
 from newsletter.web.public.challenge import Limits
 from newsletter.web.public.context import Public
-from newsletter.web.public.forms import TooLarge
+from newsletter.web.public.forms import TooLarge, TooSlow
 from newsletter.web.public.guard import PublicGuard
 from newsletter.web.public.theme import stylesheet
 from newsletter.web.security import SecurityHeaders
@@ -54,6 +54,7 @@ def public_app(public: Public, *, proxy_headers: bool = False, known: dict[str, 
             404: _answer(public, "error.not_found", 404),
             405: _answer(public, "error.not_found", 405),
             TooLarge: _answer(public, "error.too_large", 413),
+            TooSlow: _answer(public, "error.failed", 408),
             ClientDisconnect: _answer(public, "error.failed", 400),  # for the log: nobody is there to read it
             TryAgainLater: _away(public),
             500: _answer(public, "error.failed", 500),

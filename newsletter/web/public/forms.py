@@ -1,8 +1,9 @@
-"""Read what a form sends: urlencoded, multipart (RFC 7578) or JSON, bounded in size.
+"""Read what a form sends: urlencoded, multipart (RFC 7578) or JSON, bounded in size and time.
 
 RFC 8058 lets a mail program send either of the first two; the pages' own forms are urlencoded.
 """
 
+import asyncio
 import json
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -13,17 +14,25 @@ from starlette.requests import Request
 LARGEST = 64 * 1024
 """Bytes of a body at most."""
 FIELDS = 50
+SLOWEST = 30.0
+"""Seconds in which a body must have come: who sends a byte now and then holds no connection for long."""
 
 
 class TooLarge(Exception):  # noqa: N818 (said as a page, not to a caller)
     """More than a form holds."""
 
 
+class TooSlow(Exception):  # noqa: N818 (the same)
+    """The body did not come in time, or the server stops."""
+
+    headers = {"Connection": "close"}  # noqa: RUF012 (what the answer says besides)
+
+
 Form = dict[str, list[str]]
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a body; what can't be read as a form has none. Raises TooLarge."""
+    """The fields of a body; what can't be read as a form has none. Raises TooLarge and TooSlow."""
     body = await read_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -47,12 +56,16 @@ def first(form: Form, name: str, most: int = 500) -> str:
 
 
 async def read_body(request: Request, largest: int = LARGEST) -> bytes:
-    """The body as it came. Raises TooLarge."""
+    """The body as it came. Raises TooLarge and TooSlow."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > largest:
-            raise TooLarge
+    try:
+        async with asyncio.timeout(SLOWEST):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > largest:
+                    raise TooLarge
+    except (TimeoutError, asyncio.CancelledError):  # a server that stops cancels whoever it waits for
+        raise TooSlow from None
     return bytes(body)
 
 

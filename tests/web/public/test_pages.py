@@ -1,5 +1,6 @@
 """The public pages, asked over HTTP as readers, mail programs, scanners and abusers ask."""
 
+import asyncio
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from starlette.types import Scope
 from newsletter.audience.events import events_of
 from newsletter.audience.suppression import suppress, suppressed
 from newsletter.audience.token import TEST_EMAIL, TEST_ISSUE, make_token
+from newsletter.web.public import forms
 from newsletter.web.public.app import public_app
 from newsletter.web.public.guard import PublicGuard, network_of
 from newsletter.web.public.words import FOLDER, LANGUAGES, read_words
@@ -183,7 +185,7 @@ async def test_every_answer_has_the_security_headers_and_tokens_are_never_indexe
     assert (await site.get(f"/u/{site.token('unsubscribe', ADA)}")).headers["x-robots-tag"] == "noindex"
 
 
-async def test_a_body_that_is_too_large_or_never_ends_is_refused(site: Site) -> None:
+async def test_a_body_that_is_too_large_or_never_ends_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = await site.post("/subscribe", {"email": "x" * 100_000})
     assert answer.status == 413
     sent: list[Any] = []
@@ -191,13 +193,19 @@ async def test_a_body_that_is_too_large_or_never_ends_is_refused(site: Site) -> 
     async def goes_away() -> Any:
         return {"type": "http.disconnect"}
 
+    async def trickles() -> Any:
+        return await asyncio.get_running_loop().create_future()
+
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/subscribe", "scheme": "http", "client": ("127.0.0.1", 1)}
     headers = [(b"host", b"localhost"), (b"content-length", b"9")]
-    await public_app(site.public)({**scope, "query_string": b"", "headers": headers}, goes_away, send)
-    assert sent[0]["status"] == 400
+    monkeypatch.setattr(forms, "SLOWEST", 0.01)
+    for receive, status in ((goes_away, 400), (trickles, 408)):
+        await public_app(site.public)({**scope, "query_string": b"", "headers": headers}, receive, send)
+        assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (status, status == 408)
+        sent.clear()
 
 
 async def test_the_access_log_names_nobody(site: Site, caplog: pytest.LogCaptureFixture) -> None:
