@@ -7,7 +7,6 @@ The hot path is `next` and `settle`: a connection asks for a message, and brings
 """
 
 import asyncio
-import itertools
 import json
 import random
 from collections.abc import Callable, Collection
@@ -99,7 +98,7 @@ class Dispatcher:
             if transaction.envelope is None and not self._write(transaction):
                 continue
             route.pace.take(now)
-            transaction.tried = True
+            transaction.ahead = False
             self.under_way += 1
             if not self._ahead and route.pace.is_free:
                 self._ahead = True
@@ -129,9 +128,12 @@ class Dispatcher:
         if len(sending) >= most or self.held or self._ending.asked or not self._pool.is_free:
             return []
         opening = (connection.opening for connection in self._pool)
-        queued = self.queue.ahead(most) if self.queue.is_row else ()
-        found = (one for one in (*opening, *queued) if one is not None and one.id not in sending)
-        return list(itertools.islice(found, most - len(sending)))
+        found = [one for one in opening if one is not None and one.id not in sending]
+        for one in self.queue.ahead(most) if self.queue.is_row else ():
+            if one.id not in sending and len(sending) + len(found) < most:
+                one.ahead = True
+                found.append(one)
+        return found
 
     def settle(self, connection: Connection, transaction: Transaction, reply: Reply) -> None:
         """The relay has answered."""
@@ -263,7 +265,6 @@ class Dispatcher:
                 deferred=False,
                 intended=False,
                 ahead=False,
-                tried=False,
                 withdrawn="",
                 refused=None,
                 attempts=transaction.attempts + 1,

@@ -25,7 +25,6 @@ class Transaction:
     envelope: "Envelope | None" = None
     intended: bool = False  # the intent is recorded
     ahead: bool = False  # the intent may be recorded, though no connection has it yet
-    tried: bool = False  # a connection has it
     withdrawn: str = ""  # why the body must not go after all: suppressed since it was claimed
     refused: "Reply | None" = None  # by MAIL, RCPT or DATA
 

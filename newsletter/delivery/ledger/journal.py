@@ -145,10 +145,10 @@ class Journal:
 
     def put_down(self, transaction: Transaction) -> None:
         """It waits no longer, and was not tried: its intent, if there is one, is taken back."""
-        if not transaction.tried and (transaction.intended or transaction.id in self._intending):
+        if transaction.ahead and (transaction.intended or transaction.id in self._intending):
             transaction.intended = True
             self.record(transaction, "pending", None, "")
-            transaction.intended = False
+            transaction.intended = transaction.ahead = False
 
     def record(
         self,
@@ -163,7 +163,7 @@ class Journal:
         said = (reply.code, reply.status, reply.text, reply.command) if reply else (None, None, reason or None, None)
         intended = transaction.intended or transaction.id in self._intending
         uncounted = int(reply is not None and not intended)  # refused before its body
-        uncounted -= int(intended and not transaction.tried)
+        uncounted -= int(intended and transaction.ahead)
         if not transaction.intended:  # it asked whether it may go, and is gone itself
             self._batch.asked = [ask for ask in self._batch.asked if ask[0] is not transaction]
         if state == "pending":
@@ -262,8 +262,6 @@ class Journal:
         self._sending |= asked
         if asked and not batch.last:
             batch.ahead = list(self._ahead(self._sending))
-            for transaction in batch.ahead:
-                transaction.ahead = True
         self._intending = asked.union(one.id for one in batch.ahead)
         self._sending |= self._intending
 
