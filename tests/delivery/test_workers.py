@@ -6,7 +6,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from newsletter.cli.worker import once_there
@@ -14,6 +16,7 @@ from newsletter.config.settings import Config, load_config
 from newsletter.delivery import control
 from newsletter.delivery.backlog import Backlog
 from newsletter.delivery.ledger.plan import Queueing, make_plan
+from newsletter.delivery.ledger.postgres import shards
 from newsletter.delivery.ledger.postgres.worker import Keeper
 from newsletter.delivery.workers.secret import secret_digest
 from newsletter.delivery.workers.worker import Worker
@@ -175,6 +178,46 @@ async def test_a_worker_that_has_lost_its_shards_sends_nothing_more_of_them(
     states = by_state(place)
     assert relay.addresses <= states["sent"] | states["unknown"]
     assert set(relay.counts.values()) == {1}
+
+
+async def test_a_full_disk_of_the_server_leaves_no_shard_behind(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.delivery.workers.worker.LOOK", 0.1)
+    monkeypatch.setattr("newsletter.delivery.workers.worker.FIRST_REST", 0.1)
+    place, loop, failures, done = postgres.ready(), asyncio.get_running_loop(), list[None](), asyncio.Event()
+    kept, given_back = asyncio.Event(), shards.give_back
+    queue(config, place, 300)
+    fails = "RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'"
+    execute(place, f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {fails}; END $$")
+
+    def give_back(*arguments: Any) -> None:
+        try:
+            given_back(*arguments)
+        except psycopg.Error:
+            failures.append(None)
+            if len(failures) == 2:  # by the run that has failed, and by the worker in its place
+                loop.call_soon_threadsafe(kept.set)
+            raise
+
+    def watch(got: int) -> None:
+        if got == 60:
+            for table in ("deliveries", "shards"):
+                execute(place, f"CREATE TRIGGER full_disk BEFORE UPDATE ON {table} EXECUTE FUNCTION full_disk()")
+        if kept.is_set() and execute(place, "SELECT count(*) FROM deliveries WHERE state = 'pending'") == [(0,)]:
+            done.set()
+
+    monkeypatch.setattr(shards, "give_back", give_back)
+    async with serving(RelayServer(on_message=watch)) as relay, asyncio.timeout(30), working(config, place, relay.url):
+        await kept.wait()
+        for table in ("deliveries", "shards"):
+            execute(place, f"DROP TRIGGER full_disk ON {table}")
+        await done.wait()
+    states = by_state(place)
+    assert states.keys() == {"sent", "unknown"}
+    assert states["sent"] <= relay.addresses <= states["sent"] | states["unknown"]
+    assert set(relay.counts.values()) == {1}
+    assert execute(place, "SELECT count(*) FROM shards") == [(0,)]
 
 
 async def test_pause_gives_shards_back_resume_queues_them_and_cancel_leaves_nothing(

@@ -48,26 +48,27 @@ class IssueRun:
 
     number: int  # issues.number
     given: "queue.SimpleQueue[Shard]" = field(default_factory=queue.SimpleQueue)
-    rid: dict[int, asyncio.Event] = field(default_factory=dict)  # by shard: it is out of our hands
+    held: dict[int, tuple[Shard, asyncio.Event]] = field(default_factory=dict)  # by number; set when it is ours no more
     more: asyncio.Event = field(default_factory=asyncio.Event)  # something was given
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     since: float = 0.0  # since when nothing is in hand, by the loop's clock
 
     def give(self, shard: Shard) -> asyncio.Event:
         """Have a shard sent; the event is set when it is finished or given back."""
-        event = self.rid[shard.number] = asyncio.Event()
+        event = asyncio.Event()
+        self.held[shard.number] = (shard, event)
         self.given.put(shard)
         self.more.set()
         return event
 
     def done(self, shard: Shard) -> None:
-        if (event := self.rid.pop(shard.number, None)) is not None:
-            event.set()
+        if (held := self.held.pop(shard.number, None)) is not None:
+            held[1].set()
         self.since = asyncio.get_running_loop().time()
 
     def is_over(self, others_wait: bool) -> bool:
         """Whether it has nothing in hand, and shards of other issues wait, or there has been nothing for a while."""
-        return not self.rid and (others_wait or asyncio.get_running_loop().time() - self.since > KEPT)
+        return not self.held and (others_wait or asyncio.get_running_loop().time() - self.since > KEPT)
 
 
 class Worker:
@@ -115,7 +116,7 @@ class Worker:
     @property
     def shards_in_hand(self) -> int:
         """So many shards are ours."""
-        return len(self._run.rid) if self._run is not None else 0
+        return len(self._run.held) if self._run is not None else 0
 
     async def run(self, stop: asyncio.Event, abort: asyncio.Event) -> None:
         """Deliver until `stop`, which gives what is under way 30 seconds; `abort` ends it at once.
@@ -238,14 +239,9 @@ class Worker:
         finally:
             self._run = None
             run.ended.set()
-            left = []
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    left.append(run.given.get_nowait())
-            with contextlib.suppress(NewsletterError):
-                if left:
-                    await asyncio.to_thread(self._keeper.give_back, left)
-            for event in run.rid.values():
+            with contextlib.suppress(NewsletterError):  # the keeper tries again
+                await asyncio.to_thread(self._keeper.give_back, [shard for shard, _ in run.held.values()])
+            for _, event in run.held.values():
                 event.set()
 
     async def _deliver_once(self, run: IssueRun, ledger: WorkerLedger, writer: Writer) -> Report:

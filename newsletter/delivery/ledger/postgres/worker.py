@@ -39,6 +39,7 @@ class Keeper:
         self._beaten = time.monotonic()
         self._swept = -SWEEP  # at once: the one before us on this machine may have died
         self._is_sure = False
+        self._owed: dict[tuple[int, int], Shard] = {}  # by number and epoch: could not be given back yet
         self._together(lambda: queue.prepare(self._reconnecting.db))
         self.number = self._together(lambda: shards.register(self._reconnecting.execute, self._here))
         self._reconnecting.patience = float("inf")
@@ -63,8 +64,17 @@ class Keeper:
         return self._together(lambda: shards.take(self._reconnecting.execute, self.number, number, job, ()))
 
     def give_back(self, held: list[Shard]) -> None:
-        """Return shards that can't be finished."""
-        self._together(lambda: shards.give_back(self._reconnecting.db, self._reconnecting.execute, held, self.clock()))
+        """Return shards that can't be finished; whatever the server does not take now is returned by `look_after`."""
+        self._owed |= {(shard.number, shard.epoch): shard for shard in held}
+        self._return()
+
+    def _return(self) -> None:
+        if not (owed := dict(self._owed)):
+            return
+        state = self._reconnecting
+        self._together(lambda: shards.give_back(state.db, state.execute, owed.values(), self.clock()))
+        for key in owed:
+            self._owed.pop(key, None)
 
     def issue(self, number: int) -> tuple[str, str, str | None]:
         """An issue: its id, what was frozen, and the digest of the secret that it was planned with."""
@@ -89,6 +99,7 @@ class Keeper:
         if now - self._swept >= SWEEP:
             self._swept = now
             self._together(self._sweep)
+        self._return()
         self._together(self._gather)
 
     def _sweep(self) -> None:
