@@ -7,9 +7,8 @@ same file. A new file is made from schema.sql; Alembic is imported only when an 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,22 +149,24 @@ class Inserting:
     _TOGETHER = 50
 
     def __init__(self, db: sqlite3.Connection, insert: str) -> None:
+        row = insert.partition("VALUES ")[2]
         self._db = db
-        self._one = insert
-        self._many = insert + f", {insert.partition('VALUES ')[2]}" * (self._TOGETHER - 1)
-        self._waiting: list[Sequence[Any]] = []
+        self._one, self._width = insert, row.count("?")
+        self._many = insert + f", {row}" * (self._TOGETHER - 1)
+        self._waiting: list[Any] = []  # values, one row's behind the other's
 
-    def add(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Put down these rows, but for a few that wait for the next ones."""
-        self._waiting += rows
-        whole = len(self._waiting) // self._TOGETHER * self._TOGETHER
-        for start in range(0, whole, self._TOGETHER):
-            self._db.execute(self._many, list(chain.from_iterable(self._waiting[start : start + self._TOGETHER])))
+    def add(self, values: Iterable[Any]) -> None:
+        """Put down the values of some rows, one row's behind the other's, but for a few that wait for the next ones."""
+        self._waiting += values
+        size = self._width * self._TOGETHER
+        whole = len(self._waiting) // size * size
+        for start in range(0, whole, size):
+            self._db.execute(self._many, self._waiting[start : start + size])
         del self._waiting[:whole]
 
     def rest(self) -> None:
         """Put down those that still wait."""
-        self._db.executemany(self._one, self._waiting)
+        self._db.executemany(self._one, zip(*[iter(self._waiting)] * self._width, strict=True))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from pathlib import Path
 from newsletter.audience.imports.people import Block, PeopleColumns
 from newsletter.audience.imports.reader import listed
 from newsletter.audience.subscriber import JOINED, TAGS, PackedColumns, Subscriber, join_tags, pack_columns
+from newsletter.state.sqlite import Inserting
 
 _CHUNK = 250
 _PREFIX = "newsletter-import-"
@@ -34,6 +35,7 @@ CREATE TABLE incoming {_LIKE_THE_LIST};
 CREATE TABLE fates (line INTEGER PRIMARY KEY, fate TEXT, moment REAL, occasion TEXT, place INTEGER);
 CREATE TABLE refused (line INTEGER, email TEXT, reason TEXT);
 """
+_FIVE = "VALUES (?, ?, ?, ?, ?)"
 _INDEX = "CREATE UNIQUE INDEX incoming_key ON incoming (key)"
 _JOINS = "NOT EXISTS (SELECT 1 FROM fates f WHERE f.line = i.line)"
 _MARK_SAME = f"""
@@ -75,33 +77,6 @@ ADD, UPDATE, SAME, SUPPRESSED, UNCONFIRMED = "subscriber", "update", "same", "su
 """What a subscriber of the file comes to; whoever left keeps the fate that the file says. ADD stands in no table."""
 
 
-class _Inserting:
-    """People on their way into a table, fifty to a statement: a third of the time that as many statements take."""
-
-    _TOGETHER = 50
-
-    def __init__(self, db: sqlite3.Connection, table: str) -> None:
-        self._db = db
-        self._one = f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)"  # noqa: S608
-        self._many = self._one + ", (?, ?, ?, ?, ?)" * (self._TOGETHER - 1)
-        self._waiting: list[int | str] = []  # their values, one behind the other
-
-    def add(self, people: PeopleColumns) -> None:
-        values: list[int | str] = [""] * (5 * len(people[0]))
-        for at, column in enumerate(people):
-            values[at::5] = column  # type: ignore[assignment]
-        self._waiting += values
-        size = 5 * self._TOGETHER
-        whole = len(self._waiting) // size * size
-        for start in range(0, whole, size):
-            self._db.execute(self._many, self._waiting[start : start + size])
-        del self._waiting[:whole]
-
-    def rest(self) -> None:
-        """Put down those who still wait."""
-        self._db.executemany(self._one, zip(*[iter(self._waiting)] * 5, strict=True))
-
-
 class Staging:
     """A file's people in a scratch database; a context manager that throws it away."""
 
@@ -125,21 +100,19 @@ class Staging:
 
     def load(self, blocks: Iterable[Block]) -> None:
         """Put every row down. Of two rows with one address the first counts, unless a later one says that it left."""
-        put = _Inserting(self._db, "incoming")
+        put = Inserting(self._db, f"INSERT INTO incoming {_FIVE}")
         self._db.execute("BEGIN")
         for block in blocks:
             subscribers = block.subscribers
             self.read += len(subscribers[0]) + len(block.outsiders) + len(block.refused)
             if block.outsiders:
                 self._outsiders += len(block.outsiders)
-                self._db.executemany(
-                    "INSERT INTO incoming VALUES (?, ?, ?, ?, ?)", [who[:5] for who in block.outsiders]
-                )
+                self._db.executemany(f"INSERT INTO incoming {_FIVE}", [who[:5] for who in block.outsiders])
                 fates = [(line, *fate) for line, _, _, _, _, *fate in block.outsiders]
                 self._db.executemany("INSERT INTO fates (line, fate, moment, occasion) VALUES (?, ?, ?, ?)", fates)
             if block.refused:
                 self._db.executemany("INSERT INTO refused VALUES (?, ?, ?)", block.refused)
-            put.add(subscribers)
+            put.add(_row_by_row(subscribers))
             if subscribers[0]:
                 self._digests.append((_digest(subscribers), subscribers[0][-1]))
         put.rest()
@@ -183,7 +156,7 @@ class Staging:
         """
         self._db.execute("BEGIN")
         self._db.execute(f"CREATE TABLE listed {_LIKE_THE_LIST}")
-        put = _Inserting(self._db, "listed")
+        put = Inserting(self._db, f"INSERT INTO listed {_FIVE}")
         alike, same = iter(() if self._outsiders else self._digests), 0
         for people in everybody:
             digest, line = next(alike, (None, 0))
@@ -191,7 +164,7 @@ class Staging:
                 same = line
             else:
                 alike = iter(())
-                put.add(people)
+                put.add(_row_by_row(people))
         put.rest()
         self._db.execute("INSERT INTO fates (line, fate) SELECT line, 'same' FROM incoming WHERE line <= ?", (same,))
         if self._differs():
@@ -346,6 +319,13 @@ def _remove_left() -> None:
                 handle = _hold(left)
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(handle)
+
+
+def _row_by_row(people: PeopleColumns) -> list[int | str]:
+    values: list[int | str] = [""] * (5 * len(people[0]))
+    for at, column in enumerate(people):
+        values[at::5] = column  # type: ignore[assignment]
+    return values
 
 
 def _digest(people: PeopleColumns) -> int:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class SqliteLedger(SqlLedger):
         with transaction(self._db, "DEFERRED"):  # nobody else has to wait while the list is read
             putting, listed = Inserting(self._db, insert), iter(rows)
             while some := list(islice(listed, 500)):
-                putting.add(some)
+                putting.add(chain.from_iterable(some))
             putting.rest()
 
     def _recover(self) -> None:
