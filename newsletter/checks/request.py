@@ -68,7 +68,7 @@ async def request(
                         break
             return _read_head(response)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError) as error:
-        raise Unreachable(_reason(error)) from None
+        raise Unreachable(silence(error)) from None
 
 
 class _CheckedNetwork(httpcore.AsyncNetworkBackend):
@@ -110,12 +110,12 @@ def _read_head(response: httpcore.Response) -> tuple[int, str, int | None]:
     return response.status, fields.get("location", ""), int(length) if length.isdecimal() else None
 
 
-def _reason(error: BaseException) -> str:
-    """Why there was no answer, from the error at its root."""
+def silence(error: BaseException) -> str:
+    """Why there was no answer, from the error at its root, as the end of a sentence."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"has a bad certificate ({cause.verify_message})"
+            return f"has a certificate that is not trusted ({cause.verify_message})"
         if isinstance(cause, OSError) and cause.strerror:
             return f"does not answer ({cause.strerror})"
         cause = cause.__cause__ or cause.__context__

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpcore
 
 from newsletter.audience.address import ascii_domain
+from newsletter.checks.request import silence
 
 SECONDS = 10.0
 _SAFE = "/%:=&~+!$,;'@()*?"  # what stands in an address as it is
@@ -61,7 +62,7 @@ async def fetch(
     except TimeoutError:
         return WebAnswer(trouble="does not answer in time")
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError, ValueError) as error:
-        return WebAnswer(trouble=_reason(error))
+        return WebAnswer(trouble=silence(error))
 
 
 def _fields(response: httpcore.Response) -> dict[str, str]:
@@ -76,14 +77,3 @@ async def _beginning(response: httpcore.Response) -> str:
             if len(octets) >= MOST:
                 break
     return octets[:MOST].decode("utf-8", "replace")
-
-
-def _reason(error: BaseException) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"has a certificate that is not trusted ({cause.verify_message})"
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"does not answer ({cause.strerror})"
-        cause = cause.__cause__ or cause.__context__
-    return "does not answer"
