@@ -5,6 +5,7 @@ import csv
 import io
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def write(tmp_path: Path):
         return path
 
     return write
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, "email\n")
+    return packed.getvalue()
 
 
 def rows(path: Path) -> list[Row]:
@@ -174,6 +183,9 @@ def test_a_column_that_is_named_email_wins_over_others_like_it(write) -> None:
         ("email\nada@example.org\n".encode("utf-16-le"), "1: a NUL character; is this UTF-16?"),
         ("email\nada@example.org\n".encode("utf-32"), "is UTF-16"),
         (b"PK\x03\x04\x14\x00", "is a spreadsheet"),
+        (zipped("xl/workbook.xml"), "is a spreadsheet"),
+        (zipped("cleaned.csv", "all.CSV"), "is a zip file of cleaned.csv, all.CSV; unpack it and name one of these"),
+        (b'\xef\xbb\xbf [\n {"email": "ada@example.org"}]', "is JSON, not a CSV file"),
         ("email,name\nada@example.org,Ada\nz@example.org,Zoë\n".encode("latin-1"), "3: not UTF-8: the byte 0xEB"),
         ("email,name\r\nada@example.org,Ada\r\nzoe@example.org,Zoë".encode("latin-1"), "3: not UTF-8"),
         ("email,name\rada@example.org,Ada\rzoe@example.org,Zoë".encode("latin-1"), "3: not UTF-8"),

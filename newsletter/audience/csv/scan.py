@@ -6,8 +6,10 @@ be mailed is not asked here.
 """
 
 import codecs
+import contextlib
 import csv
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +25,11 @@ LINE_MAX = 1_048_576
 _TOO_LARGE = f"a field of over {FIELD_MAX // 1024} KB; is a quote opened and never closed?"
 _CHUNK = 1 << 16  # bytes read at once; their lines take three times as much memory
 _BEGINNINGS = (
-    (b"PK\x03\x04", "is a spreadsheet, not a CSV file; export it as CSV (UTF-8)"),
     (b"\xff\xfe", "is UTF-16, not UTF-8; save it as CSV UTF-8"),
     (b"\xfe\xff", "is UTF-16, not UTF-8; save it as CSV UTF-8"),
     (b"\x00\x00\xfe\xff", "is UTF-32, not UTF-8; save it as CSV UTF-8"),
 )
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*[\[{\"]|\{\s*\")")
 _NOT_CONTROLS = bytes({9, 10, 13, *range(32, 127), *range(128, 256)})
 _LEADS = (b"\xc2", b"\xe2\x80", b"\xe2\x81")  # of U+0080 to U+009F, and of line separators and direction overrides
 
@@ -138,6 +140,23 @@ def _check_beginning(chunk: bytes, path: Path) -> None:
     for beginning, what in _BEGINNINGS:
         if chunk.startswith(beginning):
             raise NewsletterError(what, path=path)
+    if chunk.startswith(b"PK\x03\x04"):
+        raise NewsletterError(_packed(path), path=path)
+    if _JSON.match(chunk):
+        raise NewsletterError("is JSON, not a CSV file; export it as CSV (UTF-8)", path=path)
+
+
+def _packed(path: Path) -> str:
+    """What a zip file is: an archive of lists, as the houses send them, or a spreadsheet."""
+    import zipfile  # slow to load, and for an error alone
+
+    lists: list[str] = []
+    with contextlib.suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+        lists = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+    if not lists:
+        return "is a spreadsheet, not a CSV file; export it as CSV (UTF-8)"
+    others = f" and {len(lists) - 4} more" if len(lists) > 4 else ""
+    return f"is a zip file of {', '.join(lists[:4])}{others}; unpack it and name one of these"
 
 
 def _may_control(chunk: bytes) -> bool:

@@ -2,22 +2,26 @@
 
 A table, one entry a house, read from exports and from the programs that write them (listmonk, Ghost: their source;
 beehiiv, Mailchimp, Substack: the files that Ghost's migration tools are tested with; Buttondown, Kit: the states of
-their public APIs; Brevo and the rest: files that people published, and manuals; November 2026).
-Names of columns are as `column_name` makes them. What a house is not asked about stays a column of its own.
+their public APIs, and what other importers of their exports are tested with; Brevo and the rest: files that people
+published, and manuals; November 2026). Names of columns are as `column_name` makes them. What a house is not asked
+about stays a column of its own.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from newsletter.audience.csv.header import ALSO_NAME, NAME_PARTS
-from newsletter.audience.opt_out import opt_out_column
 from newsletter.errors import NewsletterError
 
 Fate = Literal["subscriber", "unsubscribe", "bounce", "complaint", "manual", "unconfirmed", "stranger"]
 """A subscriber; a suppression, by its reason; somebody who never confirmed; somebody who never signed up at all."""
+
+
+_NAMES = (("name",), *((name,) for name in ALSO_NAME), *NAME_PARTS)
+"""What a name is called where a house has no word of its own: people name their fields in their language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,16 @@ class House:
 
     marks: tuple[frozenset[str], ...] = ()  # columns that tell its exports: all of any one set
     email: tuple[str, ...] = ("email", "email_address")
-    name: tuple[tuple[str, ...], ...] = (("name",), ("first_name", "last_name"))
+    name: tuple[tuple[str, ...], ...] = _NAMES
     tags: tuple[str, ...] = ("tags",)
     joined: tuple[str, ...] = ("created_at",)
     left: tuple[str, ...] = ()  # when somebody left
     occasion: tuple[str, ...] = ()  # over which mailing, or why: kept with the suppression's record
     unpacked: tuple[str, ...] = ()  # columns that hold a JSON object of further columns
     dropped: frozenset[str] = frozenset()  # of no use here
-    states: Mapping[str, Mapping[str, Fate]] = field(default_factory=dict)  # column: its value in lower case: fate
+    states: Mapping[str, Mapping[str, Fate]] = field(
+        default_factory=dict
+    )  # column: its value, as `plain` makes it: fate
     filled: Mapping[str, Fate] = field(default_factory=dict)  # column: fate where it is not empty
     file_names: Mapping[str, Fate] = field(default_factory=dict)  # what the file is called, where that alone tells
     day_first: bool = False  # its days are written like 18-06-2024
@@ -48,17 +54,16 @@ def _all(values: tuple[str, ...], fate: Fate) -> dict[str, Fate]:
     return dict.fromkeys(values, fate)
 
 
-_STATES: dict[str, Fate] = {
-    **_all(
-        ("unsubscribed", "unsubscribe", "opted_out", "opted out", "cancelled", "canceled", "removed"), "unsubscribe"
-    ),
-    **_all(("bounced", "bounce", "cleaned", "undeliverable", "hard_bounced", "invalid"), "bounce"),
-    **_all(("complained", "complaint", "spam", "marked_as_spam", "abuse"), "complaint"),
+STATES: dict[str, Fate] = {
+    **_all(("unsubscribed", "unsubscribe", "opted out", "cancelled", "canceled", "removed"), "unsubscribe"),
+    **_all(("bounced", "bounce", "cleaned", "undeliverable", "hard bounced", "hard bounce", "invalid"), "bounce"),
+    **_all(("complained", "complaint", "spam", "marked as spam", "abuse"), "complaint"),
     **_all(("blocklisted", "blacklisted", "blocked", "banned", "disabled", "deleted", "archived", "spammy"), "manual"),
-    **_all(("unconfirmed", "pending", "unactivated", "validating", "awaiting confirmation"), "unconfirmed"),
-    **_all(("nonsubscribed", "non-subscribed", "transactional", "never_subscribed"), "stranger"),
-}
-"""What their words for a state have in common."""
+    **_all(("unconfirmed", "not confirmed", "pending", "unactivated", "validating", "awaiting confirmation"),
+           "unconfirmed"),
+    **_all(("nonsubscribed", "non subscribed", "transactional", "never subscribed"), "stranger"),
+}  # fmt: skip
+"""What their words for a state have in common, as `plain` makes them; others are read as a list's own would be."""
 
 _BLOCKED = (
     "blacklisted", "blocklisted", "email_blacklisted", "email_blocklisted", "emailblacklisted", "unsubscribed",
@@ -76,28 +81,33 @@ HOUSES: dict[str, House] = {
             "euid", "leid", "member_rating", "optin_ip", "confirm_ip", "unsub_time", "unsub_campaign_title",
             "clean_time", "clean_campaign_title", "optin_time confirm_time",
         ),
-        joined=("confirm_time", "optin_time"),
-        left=("unsub_time", "clean_time"),
+        joined=("confirm_time", "optin_time", "date_added"),
+        left=("unsub_time", "clean_time", "last_changed"),
         occasion=("unsub_campaign_title", "clean_campaign_title", "unsub_reason", "unsub_reason_other"),
         dropped=frozenset(
             (
-                "member_rating", "latitude", "longitude", "gmtoff", "dstoff", "last_changed", "leid", "euid",
+                "member_rating", "latitude", "longitude", "gmtoff", "dstoff", "leid", "euid",
                 "unsub_campaign_id", "clean_campaign_id",
             )
         ),
         states={
-            "status": _STATES,
-            "marketing_status": _STATES,
+            "status": STATES,
+            "marketing_status": STATES,
             "unsub_reason": {"spam": "complaint", "abuse": "complaint"},
         },
         filled={"unsub_time": "unsubscribe", "clean_time": "bounce"},
         file_names={"nonsubscribed_": "stranger", "unsubscribed_": "unsubscribe", "cleaned_": "bounce"},
     ),
     "substack": House(
-        marks=_marks("email_disabled", "active_subscription", "stripe_plan start_date"),
-        joined=("created_at", "start_date", "subscription_date"),
+        marks=_marks(
+            "email_disabled", "active_subscription", "stripe_plan start_date", "start_date subscription_source_free",
+            "user_email_address subscription_created_at",
+        ),
+        email=("email", "user_email_address"),
+        name=(("name",), ("user_name",)),
+        joined=("created_at", "start_date", "subscription_created_at", "subscription_date"),
         left=("unsubscribed_at", "cancel_date"),
-        dropped=frozenset(("digest_enabled",)),
+        dropped=frozenset(("digest_enabled", "is_subscribed")),  # the second: whether they see what is paid for
         states={"email_disabled": _all(_TRUE, "unsubscribe")},
         filled={"unsubscribed_at": "unsubscribe"},
     ),
@@ -105,7 +115,7 @@ HOUSES: dict[str, House] = {
         marks=_marks("subscribed_to_emails", "complimentary_plan"),
         tags=("labels",),
         left=("deleted_at",),
-        dropped=frozenset(("id",)),
+        dropped=frozenset(("id", "gift_id")),
         states={"subscribed_to_emails": _all(_FALSE, "unsubscribe"), "subscribed": _all(_FALSE, "unsubscribe")},
         filled={"deleted_at": "unsubscribe"},
     ),
@@ -113,14 +123,15 @@ HOUSES: dict[str, House] = {
         marks=_marks("subscriber_type", "unsubscription_date", "type creation_date"),
         joined=("creation_date", "created_at"),
         left=("unsubscription_date", "undeliverability_date", "churn_date"),
-        occasion=("unsubscription_reason",),
+        occasion=("unsubscription_reason", "undeliverability_reason"),
         unpacked=("metadata",),
         dropped=frozenset(("id", "secondary_id", "ip_address", "avatar_url")),
         states={
-            name: {**_STATES, "removed": "manual", "upcoming": "unconfirmed"}
+            name: {**STATES, "removed": "manual", "upcoming": "unconfirmed", "paused": "subscriber"}  # of what is paid
             for name in ("type", "subscriber_type")
         },
-        filled={"unsubscription_date": "unsubscribe"},
+        filled={"unsubscription_date": "unsubscribe", "undeliverability_date": "bounce"},
+        file_names={"unsubscribers": "unsubscribe"},
     ),
     "listmonk": House(
         marks=_marks("uuid attributes", "uuid attribs", "uuid status"),
@@ -128,24 +139,30 @@ HOUSES: dict[str, House] = {
         unpacked=("attributes", "attribs"),
         dropped=frozenset(("uuid", "id", "updated_at")),
         states={
-            "status": {**_STATES, "blocklisted": "unsubscribe"},
-            "subscription_status": _STATES,
+            "status": {**STATES, "blocklisted": "unsubscribe"},
+            "subscription_status": STATES,
         },
     ),
     "kit": House(
-        marks=_marks("email_address first_name status created_at", "email_address first_name state created_at"),
+        marks=_marks(
+            "email_address first_name status created_at", "email_address first_name state created_at",
+            "last_subscribed_through", "subscriber_id first_name state",
+        ),
         left=("cancelled_at", "unsubscribed_at", "canceled_at"),
-        joined=("created_at", "subscribed_at", "date_subscribed"),
-        dropped=frozenset(("id",)),
-        states={name: {**_STATES, "inactive": "unconfirmed"} for name in ("status", "state")},
+        joined=("created_at", "subscribed_at", "date_subscribed", "subscribed_on", "confirmed_at"),
+        dropped=frozenset(("id", "subscriber_id")),
+        states={name: {**STATES, "inactive": "unconfirmed"} for name in ("status", "state")},
         filled={"unsubscribed_at": "unsubscribe", "cancelled_at": "unsubscribe", "canceled_at": "unsubscribe"},
     ),
     "beehiiv": House(
         marks=_marks(
             "subscription_tier", "subscription_id status", "referral_code status", "status tier",
-            "free_tier premium_tier",
+            "free_tier premium_tier", "acquisition_source status",
         ),
-        joined=("created_at", "subscribed_at", "created", "subscribe_date", "subscription_created_at"),
+        joined=(
+            "subscription_date_substack", "created_at", "subscribed_at", "created", "subscribe_date",
+            "subscription_created_at",
+        ),
         left=("unsubscribed_at", "unsubscribe_date"),
         dropped=frozenset(
             (
@@ -154,34 +171,32 @@ HOUSES: dict[str, House] = {
             )
         ),
         states={
-            "status": {**_STATES, "inactive": "unsubscribe", "paused": "unsubscribe", "needs_attention": "unconfirmed"}
+            "status": {**STATES, "inactive": "unsubscribe", "paused": "unsubscribe", "needs attention": "unconfirmed"}
         },
         filled={"unsubscribed_at": "unsubscribe", "unsubscribe_date": "unsubscribe"},
     ),
     "brevo": House(
-        marks=_marks("contact_id added_time", "contact_id modified_time", "double_opt_in", "emailblacklisted"),
-        name=(
-            ("firstname", "lastname"), ("prenom", "nom"), ("vorname", "nachname"), ("first_name", "last_name"),
-            ("name",),
+        marks=_marks(
+            "added_time modified_time", "contact_id email", "double_opt_in", "emailblacklisted", "email_blacklisted",
         ),
+        name=(("firstname", "lastname"), *NAME_PARTS, ("name",)),
         joined=("added_time", "createdat", "created_at"),
         left=("unsubscribed_at", "modified_time"),
         day_first=True,
         dropped=frozenset(("contact_id", "id", "modified_time", "_listids", "listids")),
         states={
-            **{name: {**_all(_TRUE, "unsubscribe"), **_STATES} for name in _BLOCKED},
-            "email_marketing": _STATES,
-            "email_subscription_status": _STATES,
-            "email_status": _STATES,
-            "status": _STATES,
-            "double_opt_in": _all(_FALSE, "unconfirmed"),
+            **{name: {**_all(_TRUE, "unsubscribe"), **STATES} for name in _BLOCKED},
+            "email_marketing": STATES,
+            "email_subscription_status": STATES,
+            "email_status": STATES,
+            "status": STATES,
+            "double_opt_in": _all((*_FALSE, "2"), "unconfirmed"),
         },
     ),
 }  # fmt: skip
 """What `--from` takes."""
 
 ANY = House(
-    name=(("name",), *((name,) for name in ALSO_NAME), *NAME_PARTS),
     joined=("joined", "created_at", "subscribed_at", "creation_date", "optin_time", "confirm_time", "added_time"),
     left=("unsubscribed_at", "unsub_time"),
 )
@@ -206,51 +221,18 @@ def house_of(name: str | None) -> House:
         raise NewsletterError(what) from None
 
 
-def likely_house(columns: tuple[str, ...], file_name: str) -> str | None:
-    """The house whose export this is, by columns that no other has, or by the name that its export gives the file.
+def likely_houses(columns: tuple[str, ...], file_name: str) -> list[str]:
+    """The houses whose export this may be, by columns that no other has, or by the name that an export is given.
 
     None for an export of our own: beside `joined`, which none has, it may keep the columns of a house.
     """
     there, file_name = set(columns), file_name.lower()
     if {"email", "joined"} <= there:
-        return None
-    for name, house in HOUSES.items():
-        if any(mark <= there for mark in house.marks):
-            return name
-        if "export" in file_name and any(part in file_name for part in house.file_names):
-            return name
-    return None
-
-
-def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Sequence[str]], Fate] | None:
-    """What becomes of a row's cells, for a file with these columns; None where that is the same for all: a subscriber.
-
-    The gravest of what a row says counts; a column that the house is not known for is read as a list's own would be.
-    """
-    named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
-    states = [(columns.index(name), words) for name, words in house.states.items() if name in columns]
-    filled = [(columns.index(name), fate) for name, fate in house.filled.items() if name in columns]
-    known = {*house.states, *house.filled, *house.dropped, *house.joined, *house.unpacked}
-    others = [
-        (at, says)
-        for at, name in enumerate(columns)
-        if name not in known and (says := opt_out_column(name)) is not None
-    ]
-    if not (named or states or filled or others):
-        return None
-
-    def fate(row: Sequence[str]) -> Fate:
-        found: list[Fate] = [words[value] for at, words in states if (value := row[at].lower()) in words]
-        found += [fate for at, fate in filled if row[at]]
-        found += [_STATES.get(row[at].lower(), "unsubscribe") for at, says in others if says(row[at])]
-        if named is not None:
-            found.append(named)
-        return min(found, key=_GRAVEST.index) if found else "subscriber"
-
-    return fate
-
-
-_GRAVEST: tuple[Fate, ...] = ("complaint", "unsubscribe", "bounce", "manual", "stranger", "unconfirmed", "subscriber")
+        return []
+    by_columns = [name for name, house in HOUSES.items() if any(mark <= there for mark in house.marks)]
+    if by_columns or "export" not in file_name:
+        return by_columns
+    return [name for name, house in HOUSES.items() if any(part in file_name for part in house.file_names)]
 
 
 def unpack(text: str) -> dict[str, str]:
@@ -274,7 +256,7 @@ def split_any_tags(text: str) -> list[str]:
             value = None
         if isinstance(value, list):
             return [_text(item) for item in value]
-    return [part.strip().strip('"').strip() for part in re.split(r"[,;|]", text)]
+    return [part.strip(' "“”') for part in re.split(r"[,;|]", text)]
 
 
 def _name(key: str) -> str:

@@ -15,7 +15,8 @@ from newsletter.audience.address import address_key, are_normal, is_normal, norm
 from newsletter.audience.csv.formula import unguard
 from newsletter.audience.csv.header import name_parts
 from newsletter.audience.csv.reader import control_character
-from newsletter.audience.imports.houses import Fate, House, fate_of, split_any_tags, unpack
+from newsletter.audience.imports.fates import fate_of
+from newsletter.audience.imports.houses import Fate, House, split_any_tags, unpack
 from newsletter.audience.imports.moments import read_moment
 from newsletter.audience.opt_out import opt_out_column
 from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags

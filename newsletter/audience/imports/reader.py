@@ -13,7 +13,7 @@ from pathlib import Path
 
 from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_header, read_titles
 from newsletter.audience.csv.scan import FIELD_MAX, check_row, read_rows, scan
-from newsletter.audience.imports.houses import LIST, OTHER, House, likely_house
+from newsletter.audience.imports.houses import HOUSES, LIST, OTHER, House, likely_houses
 from newsletter.audience.imports.people import Block, People, PeopleColumns, first_of
 from newsletter.audience.subscriber import JOINED, TAGS
 from newsletter.errors import NewsletterError
@@ -95,16 +95,22 @@ class ImportFile:
 def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
     """Open a file of people, and look through it once. Raises NewsletterError for one that can't be read for sure.
 
-    And for a house's export where no house was `named`: only by the house's own words is it known who left.
+    And for a house's export where no house or another one was `named`: only by its own words is it known who left.
     """
     if not path.exists():
         raise NewsletterError("no such file; name a CSV file with a header row", path=path)
     found = scan(path)
     titles, delimiter, header = read_titles(path)
     names = _unique([column_name(title) or f"column_{number}" for number, title in enumerate(titles, 1)])
-    if not named and (likely := likely_house(names, path.name)):
-        what = f"is an export of {likely}, as it looks; give --from {likely}, so that who left there is not mailed here"
-        raise NewsletterError(f"{what}, or --from {OTHER} where it is none", path=path)
+    likely = likely_houses(names, path.name)
+    if likely and not named:
+        what = f"is an export of {likely[0]}, as it looks; give --from {likely[0]}, so that who left there is not"
+        raise NewsletterError(f"{what} mailed here, or --from {OTHER} where it is none", path=path)
+    if likely and house.marks and not any(HOUSES[name] is house for name in likely):
+        what = (
+            f"has the columns of {likely[0]}, not of the house named; give --from {likely[0]}, whose words say who left"
+        )
+        raise NewsletterError(f"{what} there, or --from {OTHER} where it is of neither", path=path)
     if first_of(house.email, names) is None:
         known = column_names(titles)  # as a list's own header is read
         if "email" not in known:
