@@ -122,7 +122,7 @@ async def send(
     policy = config.delivery
     with open_ledger(database_of(config)) as ledger:
         ledger.hold(issue.id)
-        audience = ledger.read_audience(rows, chosen)
+        audience = ledger.read_audience(rows.blocks(), chosen)
         second = issue.id != composed.page.post.slug
         plan = make_plan(ledger, issue, audience, limit=limit, second=second, root=config.root)
         if composed.send_before is not None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import Connection, Engine, delete, func, select
 
 from newsletter.audience.address import address_key
-from newsletter.audience.csv.reader import Row
-from newsletter.audience.subscriber import Subscriber, pack_columns
+from newsletter.audience.listing import Block, Row
+from newsletter.audience.subscriber import Subscriber, pack_cells, pack_columns
 from newsletter.state.schema import subscriber_columns, subscribers
 from newsletter.state.sqlite import connect, explained, transaction
 from newsletter.state.upsert import insert_into
@@ -69,11 +69,21 @@ class DatabaseRoster:
 
     def __iter__(self) -> Iterator[Row]:
         """Its people, numbered, in the order in which they came."""
+        for block in self.blocks():
+            yield from block.rows()
+
+    def blocks(self) -> Iterator[Block]:
+        """The same, some hundred at once."""
         columns = self.columns
         query = select(_table.id, _table.email, _table.name, _table.columns).order_by(_table.id)
         with self.engine.connect() as connection:
-            for number, email, name, text in connection.execution_options(yield_per=_CHUNK).execute(query):
-                yield number, _subscriber(email, name, text, columns)
+            for rows in connection.execution_options(yield_per=_CHUNK).execute(query).partitions():
+                numbers, emails, names, texts = zip(*rows, strict=True)
+                text = ",".join(texts)
+                people = json.loads(f"[{text}]")
+                cells = {column: [person.get(column, "") for person in people] for column in columns}
+                packed = pack_cells(cells, len(people), escape="\\" in text)
+                yield Block(numbers, list(map(address_key, emails)), emails, names, packed, cells)
 
     def __len__(self) -> int:
         with self.engine.connect() as connection:

@@ -180,11 +180,11 @@ class StatusTally:
         self._counts: dict[str, Counter[tuple[str, bool]]] = {name: Counter() for name in self._says}
         self._shown: dict[str, dict[str, tuple[str, bool]]] = {name: {} for name in self._says}
 
-    def add(self, row: Mapping[str, str]) -> None:
-        """Count a row's values, by column."""
+    def add(self, cells: Mapping[str, Iterable[str]]) -> None:
+        """Count the values of some rows, by column."""
         for name, counts in self._counts.items():
-            value = row[name]
-            counts[self._shown[name].get(value) or self._show(name, value)] += 1
+            for value, count in Counter(cells[name]).items():
+                counts[self._shown[name].get(value) or self._show(name, value)] += count
 
     def _show(self, name: str, value: str) -> tuple[str, bool]:
         """As what a value is counted, and whether it says that somebody left."""

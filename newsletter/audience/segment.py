@@ -6,13 +6,15 @@ empty segment. What could take long, or make much of little, is evaluated within
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from newsletter.audience.listing import Block
 from newsletter.audience.subscriber import TAGS, Subscriber, Tags
 from newsletter.bounds import Overtime, bounded, needs_bounds
 from newsletter.errors import NewsletterError
@@ -23,12 +25,68 @@ SECONDS = 3.0
 """Of processor time, for one subscriber."""
 
 
-def compile_segment(expression: str, columns: Iterable[str], option: str = "--where") -> Callable[[Subscriber], bool]:
-    """Whether a subscriber belongs to the segment; `columns` of the list, without email and name;
-    `option` is where the expression was given.
+class Segment:
+    """Whether people belong to it. Not to be shared by threads.
 
-    Raises NewsletterError for an expression that can't be read or names no column of the list; the function that it
-    returns raises it where a value can't be compared, and names the subscriber. Not to be shared by threads.
+    Raises NewsletterError where a value can't be compared, and names the subscriber.
+    """
+
+    def __init__(self, shown: str, template: Template, used: Sequence[str], *, is_bounded: bool) -> None:
+        self._shown, self._template, self._used, self._is_bounded = shown, template, used, is_bounded
+        self._waiting: Iterator[tuple[str, ...]] = iter(())  # the address, and what the expression asks for
+        self._asked = ""  # the address of whom it is asked about
+        self._answers = self._start()
+
+    def __call__(self, subscriber: Subscriber) -> bool:
+        known = {"email": subscriber.email, "name": subscriber.name, **subscriber.columns}
+        person = (subscriber.email, *(known.get(field, "") for field in self._used))
+        return self._belong(iter([person]), 1)[0]
+
+    def of(self, block: Block) -> list[bool]:
+        """Whether those of a block who are mailed belong to it."""
+        columns = [block.mailed(block.fields(field)) for field in ("email", *self._used)]
+        return self._belong(zip(*columns, strict=True), len(columns[0]))
+
+    def _belong(self, people: Iterator[tuple[str, ...]], count: int) -> list[bool]:
+        self._waiting = people
+        answers: Iterator[str] = islice(self._answers, count)
+        try:
+            if not self._is_bounded:
+                return [answer == _IN for answer in answers]
+            found = []
+            for _ in range(count):
+                with bounded(SECONDS):
+                    found.append(next(answers) == _IN)
+            return found
+        except (Overtime, MemoryError) as error:
+            self._answers = self._start()
+            raise _too_much(f"{self._shown}, for {self._asked},", error) from None
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, TemplateError) as error:
+            self._answers = self._start()
+            reason = str(error).rstrip(".")
+            hint = "a column is text: for numbers write subscriber.age | int"
+            if not isinstance(error, (TypeError, ValueError)):
+                hint = _EXAMPLE
+            raise NewsletterError(f"{self._shown} fails for {self._asked}: {reason}; {hint}") from None
+
+    def _start(self) -> Iterator[str]:
+        return self._template.root_render_func(self._template.new_context({"rows": self._rows()}))
+
+    def _rows(self) -> Iterator[tuple[str | None, ...]]:
+        tags = self._used.index(TAGS) + 1 if TAGS in self._used else None
+        while True:
+            person = next(self._waiting)
+            self._asked = person[0]
+            if tags is not None:
+                person = (*person[:tags], Tags(person[tags]), *person[tags + 1 :])
+            yield *person[1:], None
+
+
+def compile_segment(expression: str, columns: Iterable[str], option: str = "--where") -> Segment:
+    """The segment for which `expression` is true; `columns` of the list, without email and name; `option` is where the
+    expression was given.
+
+    Raises NewsletterError for an expression that can't be read or names no column of the list.
     """
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.globals.clear()
@@ -57,41 +115,7 @@ def compile_segment(expression: str, columns: Iterable[str], option: str = "--wh
         raise _unreadable(shown[:60], "it is nested too deep") from None
     except (Overtime, MemoryError) as error:
         raise _too_much(shown, error) from None
-    current: list[Subscriber] = []
-
-    def rows() -> Iterator[tuple[str | None, ...]]:
-        while True:
-            subscriber = current.pop()
-            fields = {"email": subscriber.email, "name": subscriber.name, **subscriber.columns}
-            if TAGS in used:
-                fields[TAGS] = Tags(fields.get(TAGS, ""))
-            yield *(fields.get(field, "") for field in used), None
-
-    def start() -> Iterator[str]:
-        return template.root_render_func(template.new_context({"rows": rows()}))
-
-    answers = start()
-
-    def belongs(subscriber: Subscriber) -> bool:
-        nonlocal answers
-        current.append(subscriber)
-        try:
-            if not is_bounded:
-                return next(answers) == _IN
-            with bounded(SECONDS):
-                return next(answers) == _IN
-        except (Overtime, MemoryError) as error:
-            answers = start()
-            raise _too_much(f"{shown}, for {subscriber.email},", error) from None
-        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, TemplateError) as error:
-            answers = start()
-            reason = str(error).rstrip(".")
-            hint = "a column is text: for numbers write subscriber.age | int"
-            if not isinstance(error, (TypeError, ValueError)):
-                hint = _EXAMPLE
-            raise NewsletterError(f"{shown} fails for {subscriber.email}: {reason}; {hint}") from None
-
-    return belongs
+    return Segment(shown, template, used, is_bounded=is_bounded)
 
 
 class _Fields:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import reading
-from newsletter.audience.csv.reader import LeftOut, Listing, Row
+from newsletter.audience.listing import Block, Listing, Row
 from newsletter.audience.opt_out import how_left, opt_out_column
 from newsletter.audience.roster import list_lock, open_roster, read_list
-from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
+from newsletter.audience.subscriber import PAUSED_UNTIL, PackedColumns, Subscriber
 from newsletter.audience.token import erased_key, load_secret
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
@@ -26,6 +26,10 @@ MADE_UP = Subscriber("reader@example.org", "Robin Reader")
 """Who reads where there is no subscriber yet."""
 
 
+Sieve = Callable[[Block], None]
+"""Leaves people of a block out."""
+
+
 @dataclass(frozen=True, slots=True)
 class MailingList:
     """The list as a message goes to it, from a file or from the database; iterate over its rows as often as you like.
@@ -35,30 +39,22 @@ class MailingList:
 
     name: str  # of the file, or of the state, for messages
     columns: tuple[str, ...]  # as templates name them, without email and name
-    _open: Callable[[], Iterable[Row]]
-    _why: Callable[[Subscriber], str] | None  # None: nothing is known of anybody
+    _open: Callable[[], Iterable[Block]]
     _lock: Path  # that editors of the file hold
-    _where: Callable[[Subscriber], bool] | None = None  # the standing segment, of a list that knows none itself
+    _sieves: tuple[Sieve, ...]
 
     def __iter__(self) -> Iterator[Row]:
         """The rows with their lines or numbers, in the order of the list."""
-        with reading(self._lock):
-            yield from self._each()
+        for block in self.blocks():
+            yield from block.rows()
 
-    def _each(self) -> Iterator[Row]:
-        why, where = self._why, self._where
-        if why is None and where is None:
-            yield from self._open()
-            return
-        for line, row in self._open():
-            if not isinstance(row, Subscriber):
-                yield line, row
-            elif why is not None and (what := why(row)):
-                yield line, LeftOut(row, what)
-            elif where is not None and not where(row):
-                yield line, LeftOut(row, "outside [subscribers] where", left=False)
-            else:
-                yield line, row
+    def blocks(self) -> Iterator[Block]:
+        """The same, some hundred at once."""
+        with reading(self._lock):
+            for block in self._open():
+                for leave_out in self._sieves:
+                    leave_out(block)
+                yield block
 
 
 def open_list(config: Config) -> MailingList:
@@ -67,51 +63,72 @@ def open_list(config: Config) -> MailingList:
     if config.subscribers.source == "database":
         roster = open_roster(config)
         columns = roster.columns
-        where = _standing(config, columns)
-        return MailingList(state.name, columns, lambda: roster, _reasons(config, state, columns), lock, where)
+        sieves = (*_reasons(config, state, columns), *_standing(config, columns))
+        return MailingList(state.name, columns, roster.blocks, lock, sieves)
     path = config.root / config.subscribers.source
     with reading(lock):
         rows = read_list(config)
-    where = _standing(config, rows.columns)
+    sieves = (*_standing(config, rows.columns), *_reasons(config, state, rows.columns, looked=True))
 
-    def opened() -> Iterable[Row]:
+    def opened() -> Iterable[Block]:
         """The rows, read anew where an editor of ours has changed the file since."""
-        return replace(rows if rows.is_unchanged() else read_list(config), where=where)
+        return (rows if rows.is_unchanged() else read_list(config)).blocks()
 
-    return MailingList(str(path), rows.columns, opened, _reasons(config, state, rows.columns, looked=True), lock)
+    return MailingList(str(path), rows.columns, opened, lock, sieves)
 
 
-def _standing(config: Config, columns: tuple[str, ...]) -> Callable[[Subscriber], bool] | None:
+def _standing(config: Config, columns: tuple[str, ...]) -> Iterator[Sieve]:
+    """Leaves out who is outside the standing segment, if there is one."""
     if not config.subscribers.where:
-        return None
+        return
     from newsletter.audience.segment import compile_segment
 
     with config.naming("subscribers", "where"):
-        return compile_segment(config.subscribers.where, columns, "[subscribers] where")
+        segment = compile_segment(config.subscribers.where, columns, "[subscribers] where")
+
+    def leave_out(block: Block) -> None:
+        for place, belongs in zip(block.places(), segment.of(block), strict=True):
+            if not belongs:
+                block.left_out[place] = ("outside [subscribers] where", False)
+
+    yield leave_out
 
 
-def _reasons(
-    config: Config, state: Database, columns: tuple[str, ...], *, looked: bool = False
-) -> Callable[[Subscriber], str] | None:
-    """Why somebody who is on the list gets nothing now; empty for all others. None where it would be for all.
+def _reasons(config: Config, state: Database, columns: tuple[str, ...], *, looked: bool = False) -> Iterator[Sieve]:
+    """Leave out who is on the list and gets nothing now.
 
     `looked`: the list itself has looked whether one of its `columns` says that they left.
     """
-    speaking = not looked and any(opt_out_column(name) for name in columns)
     today = time.strftime("%Y-%m-%d")
     erased = read_erased(state)
-    if not (speaking or erased or PAUSED_UNTIL in columns):
-        return None
     secret = load_secret(config) if erased else b""
+    speaking = [] if looked else [(name, says) for name in columns if (says := opt_out_column(name)) is not None]
 
-    def why(person: Subscriber) -> str:
-        if person.is_paused(today):
-            return f"paused until {person.columns[PAUSED_UNTIL][:10]}"
-        if erased and erased_key(secret, person.email) in erased:
-            return "asked to be erased"
-        return how_left(person.columns) if speaking else ""
+    def paused(block: Block) -> None:
+        untils = block.fields(PAUSED_UNTIL)
+        if any(untils):
+            for place in block.places():
+                if (until := untils[place][:10]) > today:
+                    block.left_out[place] = (f"paused until {until}", True)
 
-    return why
+    def asked(block: Block) -> None:
+        for place in block.places():
+            if erased_key(secret, block.emails[place]) in erased:
+                block.left_out[place] = ("asked to be erased", True)
+
+    def left(block: Block) -> None:
+        cells = [(block.cells[name], set(filter(says, set(block.cells[name])))) for name, says in speaking]
+        if any(values for _, values in cells):
+            for place in block.places():
+                if any(column[place] in values for column, values in cells):
+                    block.left_out[place] = (how_left(PackedColumns(block.columns[place])), True)
+
+    if PAUSED_UNTIL in columns:
+        yield paused
+    if erased:
+        yield asked
+    if speaking:
+        yield left
 
 
 def list_file(config: Config) -> Path | None:

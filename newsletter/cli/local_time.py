@@ -5,18 +5,17 @@ by the newsletter's. Pure but for the machine's timezone, as `cli.schedule`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from newsletter.audience.subscriber import Subscriber
 from newsletter.cli.console import plural
 from newsletter.cli.schedule import read_clock, say_moment
 from newsletter.errors import NewsletterError
 from newsletter.site.dates import aware, zone_named
 
 if TYPE_CHECKING:
-    from newsletter.audience.csv.reader import Row
+    from newsletter.audience.listing import Block
     from newsletter.audience.source import MailingList
 
 COLUMN = "timezone"
@@ -35,7 +34,7 @@ class LocalTimes:
         self._count: Counter[str] = Counter()  # readers by what the column says
         self._lines: dict[str, int] = {}  # where the unknown ones stand first
 
-    def reading(self, rows: "MailingList") -> "Iterator[Row]":
+    def reading(self, rows: "MailingList") -> "Iterator[Block]":
         """The list, whose zones are noted while it is read. Raises NewsletterError where it has no such column."""
         if COLUMN not in rows.columns:
             has = ", ".join(rows.columns) or "nothing but addresses and names"
@@ -43,14 +42,14 @@ class LocalTimes:
         self._count.clear()
         return self._noting(rows)
 
-    def _noting(self, rows: "Iterable[Row]") -> "Iterator[Row]":
-        for line, row in rows:
-            if isinstance(row, Subscriber):
-                written = row.columns.get(COLUMN, "")
+    def _noting(self, rows: "MailingList") -> "Iterator[Block]":
+        for block in rows.blocks():
+            zones = block.mailed(block.fields(COLUMN))
+            for written in dict.fromkeys(zones):
                 if written not in self._count and self._zone_of(written) is None:
-                    self._lines[written] = line
-                self._count[written] += 1
-            yield line, row
+                    self._lines[written] = block.mailed(block.lines)[zones.index(written)]
+            self._count.update(zones)
+            yield block
 
     def moments(self, now: datetime) -> dict[str, float | None]:
         """When the readers of each zone are to be sent to, by what the column says; None: it has passed there."""

@@ -214,7 +214,7 @@ def send_issue(config: "Config", options: Options) -> int:
 
         def read(rows: "MailingList") -> "Audience":
             local = options.at.local if options.at else None
-            return ledger.read_audience(local.reading(rows) if local else rows, where, options.excepted)
+            return ledger.read_audience(local.reading(rows) if local else rows.blocks(), where, options.excepted)
 
         def plan_for(audience: "Audience") -> "Plan":
             plan = make_plan(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from newsletter.audience.address import normalize_address
-from newsletter.audience.csv.reader import Listing
+from newsletter.audience.listing import Listing
 from newsletter.audience.source import addressees
 from newsletter.audience.subscriber import Subscriber
 from newsletter.compose.composer import Composed

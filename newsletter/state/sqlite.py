@@ -7,7 +7,7 @@ same file. A new file is made from schema.sql; Alembic is imported only when an 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,8 +155,11 @@ class Inserting:
         self._many = insert + f", {row}" * (self._TOGETHER - 1)
         self._waiting: list[Any] = []  # values, one row's behind the other's
 
-    def add(self, values: Iterable[Any]) -> None:
-        """Put down the values of some rows, one row's behind the other's, but for a few that wait for the next ones."""
+    def add(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Put down some rows, given column by column, but for a few that wait for the next ones."""
+        values: list[Any] = [None] * (self._width * len(columns[0]))
+        for at, column in enumerate(columns):
+            values[at :: self._width] = column
         self._waiting += values
         size = self._width * self._TOGETHER
         whole = len(self._waiting) // size * size

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.audience.csv.formula import guard
-from newsletter.audience.csv.reader import LeftOut, Problem, Row, check_list, read_csv
+from newsletter.audience.csv.reader import check_list, read_csv
 from newsletter.audience.csv.scan import LINE_MAX
+from newsletter.audience.listing import LeftOut, Problem, Row
 from newsletter.audience.subscriber import Subscriber
 from newsletter.errors import NewsletterError
 

@@ -112,7 +112,7 @@ def test_values_are_counted_and_dates_together() -> None:
         ("unsubscribed", "2024-01-01"),
         ("", "2024-01-02"),
     ):
-        tally.add({"status": status, "city": "Lyon", "unsubscribed_at": moment, "archived": ""})
+        tally.add({"status": [status], "city": ["Lyon"], "unsubscribed_at": [moment], "archived": [""]})
     assert [str(column) for column in tally.columns()] == [
         "status: active 2, odd 1, empty 1, unsubscribed 1 (left)",
         "unsubscribed_at: empty 3, a date 2 (left)",
@@ -122,7 +122,7 @@ def test_values_are_counted_and_dates_together() -> None:
 def test_a_column_of_many_values_is_counted_in_bounded_memory_and_shown_in_one_line() -> None:
     tally = StatusTally(["state"])
     for number in range(5000):
-        tally.add({"state": f"place {number}"})
+        tally.add({"state": [f"place {number}"]})
     (column,) = tally.columns()
     assert sum(count for _, count, _ in column.values) == 5000
     assert len(column.values) <= 1001

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.csv.reader import LeftOut, check_list
+from newsletter.audience.csv.reader import check_list
 from newsletter.audience.erasure import erase
+from newsletter.audience.listing import LeftOut
 from newsletter.audience.roster import open_roster, put
 from newsletter.audience.source import MADE_UP, addressees, find_list, first_subscriber, one_subscriber, open_list
 from newsletter.audience.subscriber import Subscriber

@@ -4,12 +4,15 @@ import contextlib
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.address import address_key
+from newsletter.audience.listing import Block, Problem
+from newsletter.audience.subscriber import Subscriber, pack_columns
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.envelope import Envelope
 from newsletter.delivery.engine import Report, deliver
@@ -72,6 +75,18 @@ class PlainWriter:
         return Envelope("ada@example.org", subscriber.email, [head, self._body * self._lines], "envelope-1")
 
 
+def listing(subscribers: Iterable[Subscriber], problems: Sequence[tuple[int, Problem]] = ()) -> Iterator[Block]:
+    """A list of these people, from the second line on, and of rows that can't be mailed."""
+    everybody = iter(enumerate(subscribers, 2))
+    while some := list(islice(everybody, 500)):
+        lines, persons = zip(*some, strict=True)
+        emails, names = [person.email for person in persons], [person.name for person in persons]
+        columns = [pack_columns(person.columns) for person in persons]
+        cells = {name: [person.columns.get(name, "") for person in persons] for name in persons[0].columns}
+        yield Block(lines, list(map(address_key, emails)), emails, names, columns, cells, problems)
+        problems = ()
+
+
 def plan(
     ledger: SqlLedger, subscribers: Iterable[Subscriber] | None, issue: Issue | None = None, **options: Any
 ) -> Plan:
@@ -80,7 +95,7 @@ def plan(
     if ledger.held != issue.id:
         ledger.hold(issue.id)
     where = options.pop("where", None)
-    audience = ledger.read_audience(enumerate(subscribers, 2), where) if subscribers is not None else None
+    audience = ledger.read_audience(listing(subscribers), where) if subscribers is not None else None
     made = make_plan(ledger, issue, audience, **options)
     ledger.freeze(made)
     return made

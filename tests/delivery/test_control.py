@@ -22,7 +22,19 @@ from newsletter.errors import Cancelled, NewsletterError, TooLate
 from newsletter.smtp.relay import parse_relay
 
 from .relay_server import RelayServer, Talk, serving
-from .sending import Place, PlainWriter, an_issue, by_state, database_at, execute, ledger_at, people, plan, send
+from .sending import (
+    Place,
+    PlainWriter,
+    an_issue,
+    by_state,
+    database_at,
+    execute,
+    ledger_at,
+    listing,
+    people,
+    plan,
+    send,
+)
 
 
 @pytest.fixture
@@ -235,7 +247,7 @@ async def test_each_zone_s_readers_go_when_their_moment_comes_and_a_limit_counts
         for limit in (35, None):
             with ledger_at(path, clock) as ledger:
                 ledger.hold("hello")
-                made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(readers, 2)), limit=limit)
+                made = make_plan(ledger, an_issue(), ledger.read_audience(listing(readers)), limit=limit)
                 ledger.freeze(replace(made, moments=moments if made.is_new else None))
                 report = await deliver(
                     ledger, PlainWriter(), [parse_relay(server.url)], retry=RetryPolicy(60, 600, 1e9), total=40
@@ -257,7 +269,7 @@ async def test_nobody_gets_it_after_its_send_before_and_who_is_left_stays_pendin
     async with serving(RelayServer(on_message=on_message)) as server:
         with ledger_at(path, lambda: now[0]) as ledger:
             ledger.hold("hello")
-            made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(50), 2)))
+            made = make_plan(ledger, an_issue(), ledger.read_audience(listing(people(50))))
             ledger.freeze(replace(made, asked=Asked(send_before=2000.0)))
             relay = parse_relay(f"{server.url}?rate=20/s&connections=1")
             report = await deliver(ledger, PlainWriter(), [relay], retry=RetryPolicy(60, 600, 1e9))

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.audience.csv.reader import Problem, read_csv
+from newsletter.audience.csv.reader import read_csv
+from newsletter.audience.listing import Problem
+from newsletter.audience.segment import compile_segment
 from newsletter.audience.subscriber import Subscriber
 from newsletter.cli.status import FIELDS
 from newsletter.compose.issue import Slot
@@ -13,13 +15,26 @@ from newsletter.delivery.ledger.plan import LEFT, make_plan
 from newsletter.errors import NewsletterError, TryAgainLater
 
 from .relay_server import RelayServer, serving
-from .sending import Place, an_issue, by_state, database_at, execute, ledger_at, people, plan, rows, send, suppress
+from .sending import (
+    Place,
+    an_issue,
+    by_state,
+    database_at,
+    execute,
+    ledger_at,
+    listing,
+    people,
+    plan,
+    rows,
+    send,
+    suppress,
+)
 
 
 def test_planning_changes_nothing(path: Place) -> None:
     with ledger_at(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(10), 2)))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(listing(people(10))))
         assert (made.recipients, made.to_send, made.is_new) == (10, 10, True)
         assert execute(path, "SELECT count(*) FROM issues") == [(0,)]
         assert execute(path, "SELECT count(*) FROM deliveries") == [(0,)]
@@ -44,10 +59,7 @@ def test_bad_rows_and_suppressed_people_are_counted_apart(path: Place) -> None:
     suppress(path, "reader3@example.org")
     with ledger_at(path) as ledger:
         ledger.hold("hello")
-        listed: list[tuple[int, Subscriber | Problem]] = [
-            *enumerate(people(5), 2),
-            (7, Problem("no '@' in 'x'; fix the row or delete it")),
-        ]
+        listed = listing(people(5), [(7, Problem("no '@' in 'x'; fix the row or delete it"))])
         made = make_plan(ledger, an_issue(), ledger.read_audience(listed))
         ledger.freeze(made)
     assert (made.recipients, made.to_send, made.suppressed, made.bad_rows) == (5, 4, 1, 1)
@@ -59,20 +71,20 @@ def test_a_list_from_a_file_is_read_as_it_is(path: Place, tmp_path: Path) -> Non
     (tmp_path / "list.csv").write_text("email,name,city\nada@example.org,Ada,Paris\nbad,,\nADA@example.org,,\n")
     with ledger_at(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), ledger.read_audience(read_csv(tmp_path / "list.csv")))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(read_csv(tmp_path / "list.csv").blocks()))
     assert (made.to_send, made.bad_rows) == (1, 2)
 
 
 def test_a_broken_list_leaves_nothing_behind(path: Place) -> None:
     def listed():
-        yield from enumerate(people(5), 2)
+        yield from listing(people(5))
         raise NewsletterError("a quote is never closed")
 
     with ledger_at(path) as ledger:
         ledger.hold("hello")
         with pytest.raises(NewsletterError, match="never closed"):
             make_plan(ledger, an_issue(), ledger.read_audience(listed()))
-        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(2), 2)))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(listing(people(2))))
     assert made.to_send == 2
 
 
@@ -98,8 +110,8 @@ async def test_a_segment_leaves_the_others_pending(path: Place) -> None:
     listed = [
         replace(person, columns={"city": "Lyon" if number % 2 else "Paris"}) for number, person in enumerate(people(10))
     ]
-    in_lyon = {"where": lambda person: person.columns["city"] == "Lyon"}
-    in_paris = {"where": lambda person: person.columns["city"] == "Paris"}
+    in_lyon = {"where": compile_segment("subscriber.city == 'Lyon'", ["city"])}
+    in_paris = {"where": compile_segment("subscriber.city == 'Paris'", ["city"])}
     async with serving(RelayServer()) as server:
         report = await send(path, server.url, listed, plan_options={**in_lyon, "limit": 2})
         assert (report.sent, report.pending) == (2, 3)
@@ -123,7 +135,7 @@ def test_an_edited_post_is_refused_with_what_changed_and_the_ways_on(path: Place
     with ledger_at(path) as ledger:
         plan(ledger, people(3))
         with pytest.raises(NewsletterError) as caught:
-            make_plan(ledger, an_issue("Goodbye, you."), ledger.read_audience(enumerate(people(3), 2)))
+            make_plan(ledger, an_issue("Goodbye, you."), ledger.read_audience(listing(people(3))))
     said = str(caught.value)
     assert "-Hello, you." in said
     assert "+Goodbye, you." in said
@@ -166,7 +178,7 @@ async def test_the_failed_are_tried_again_when_asked(path: Place) -> None:
 def test_a_plan_is_not_frozen_by_who_has_lost_the_lease(path: Place) -> None:
     with ledger_at(path) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(3), 2)))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(listing(people(3))))
         execute(path, "UPDATE leases SET epoch = epoch + 1")
         with pytest.raises(TryAgainLater):
             ledger.freeze(made)

@@ -28,7 +28,7 @@ from tests.cli.conftest import CONFIG
 from tests.postgres import PostgresServer
 
 from .relay_server import SWALLOW, RelayServer, Talk, once, serving
-from .sending import QUICK, an_issue, by_state, execute, ledger_at, people
+from .sending import QUICK, an_issue, by_state, execute, ledger_at, listing, people
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def queue(config: Config, place: str, count: int, send_before: float | None = No
     """What `send --detach` does."""
     with ledger_at(place) as ledger:
         ledger.hold("hello")
-        made = make_plan(ledger, an_issue(), ledger.read_audience(enumerate(people(count), 2)))
+        made = make_plan(ledger, an_issue(), ledger.read_audience(listing(people(count))))
         ledger.queueing = Queueing(rate=1.0, secret=secret_digest(config, "hello"))
         ledger.freeze(replace(made, asked=replace(made.asked, send_before=send_before)))
 

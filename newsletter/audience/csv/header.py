@@ -8,12 +8,12 @@ refused.
 import csv
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.audience.address import UNSEEN
-from newsletter.audience.csv.scan import LINE_MAX
+from newsletter.audience.csv.scan import LINE_MAX, read_blocks
 from newsletter.audience.opt_out import opt_out_column
 from newsletter.errors import NewsletterError
 
@@ -59,6 +59,11 @@ class Header:
     delimiter: str
     line: int = 1  # on which it stands
     name_parts: tuple[int, ...] = ()  # the columns that make up the name, where none is called `name`
+
+    def blocks(self, path: Path, longest: int) -> Iterator[tuple[Sequence[int], Sequence[list[str]]]]:
+        """The rows below it, as `scan.read_blocks` has them."""
+        email, width = self.names.index("email"), len(self.names)
+        return read_blocks(path, self.delimiter, above=self.line, email=email, width=width, longest=longest)
 
 
 def column_name(title: str) -> str:

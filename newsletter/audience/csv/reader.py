@@ -7,59 +7,22 @@ a `Problem` with its line; a person of whom a column says that they left (`opt_o
 """
 
 import contextlib
-import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring as quoted
-from operator import itemgetter
 from pathlib import Path
-from typing import Protocol
 
 from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address
+from newsletter.audience.csv.cells import as_text, is_tidy, of_width
 from newsletter.audience.csv.duplicates import Seen
 from newsletter.audience.csv.header import Header, read_header
-from newsletter.audience.csv.scan import FIELD_MAX, Scan, check_quotes, read_rows, scan
+from newsletter.audience.csv.scan import FIELD_MAX, Scan, scan
+from newsletter.audience.listing import Block, Listing, Problem, Row
 from newsletter.audience.opt_out import StatusColumn, StatusTally, how_left, opt_out_column
-from newsletter.audience.subscriber import PackedColumns, Subscriber
+from newsletter.audience.subscriber import PackedColumns, pack_cells
 from newsletter.errors import NewsletterError
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-_TOGETHER = 500
-"""Rows whose addresses are looked at together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A row that can't be mailed: `what` says why, and after a semicolon the next step."""
-
-    what: str
-    email: str = ""  # as it stands there, where it is known which field that is
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A person on the list who is not mailed: a row of theirs says that they left, or they are outside the segment."""
-
-    subscriber: Subscriber
-    what: str
-    left: bool = True  # else outside the segment
-
-
-Row = tuple[int, Subscriber | LeftOut | Problem]
-"""The line of the file (from 1) on which a row begins, and what it says."""
-
-
-class Listing(Protocol):
-    """A list of people, wherever it is."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """As templates name them, without email and name."""
-
-    def __iter__(self) -> Iterator[Row]:
-        """Its rows, with their lines or numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,57 +33,60 @@ class SubscriberList:
     columns: tuple[str, ...]  # as templates name them, without email and name
     _header: Header
     _scan: Scan
-    where: Callable[[Subscriber], bool] | None = None  # the standing segment
 
     def __iter__(self) -> Iterator[Row]:
         """The rows in the order of the file; of the rows with one address, the first is the subscriber."""
-        self._check_unchanged()
-        names = self._header.names
-        email = names.index("email")
-        parts = self._header.name_parts
-        width, strip = len(names), str.strip
-        packed = "{" + ",".join(f"{quoted(name)}:".replace("%", "%%") + "%s" for name in self.columns) + "}"
-        pick = _picker([number for number, name in enumerate(names) if name not in ("email", "name")])
-        clean = self._scan.clean
-        add = Seen(self._scan.lines).add
-        left = self._left()
-        may_leave = left is not None or self.where is not None
-        part = parts[0] if len(parts) == 1 else None
-        for line, row, is_plain in self._looked_through(email):
-            if len(row) != width:
-                yield line, Problem(_ragged(len(row), width))
-                continue
-            try:
-                address = row[email] if is_plain else normalize_address(row[email])
-            except ValueError as error:
-                if any(map(strip, row)):
-                    yield line, Problem(f"{error}; fix the row or delete it", row[email].strip())
-                continue
-            key = address if is_plain else address_key(address)
-            person = strip(row[part]) if part is not None else " ".join(" ".join(row[n] for n in parts).split())
-            if "\n" in person:
-                yield line, Problem("a line end in 'name'; take it out, or delete the row", address)
-            elif not clean and (found := _CONTROL.search("\t".join(row))):
-                unseen = f"U+{ord(found[0]):04X}, which can't be seen; take it out, or delete the row"
-                yield line, Problem(unseen, address)
-            elif first := add(key, line):
-                yield line, Problem(f"{address} is on line {first} already; delete one of them", address)
-            else:
-                subscriber = Subscriber(
-                    address, person, PackedColumns(packed % tuple(map(quoted, map(strip, pick(row)))))
-                )
-                if may_leave and (out := self._left_out(subscriber, left.line_of(key) if left else 0)):
-                    yield line, out
-                else:
-                    yield line, subscriber
+        for block in self.blocks():
+            yield from block.rows()
 
-    def _looked_through(self, email: int) -> Iterator[tuple[int, list[str], object]]:
-        """The rows of `_cells`, each with whether its address is one to the letter: asked of some hundred at once."""
-        cells = self._cells()
-        while block := list(itertools.islice(cells, _TOGETHER)):
-            lines, rows = zip(*block, strict=True)
-            texts = [row[email] if len(row) > email else "" for row in rows]
-            yield from zip(lines, rows, itertools.repeat(True) if are_normal(texts) else map(is_normal, texts))  # noqa: B905
+    def blocks(self) -> Iterator[Block]:
+        """The same, some hundred rows at once."""
+        self._check_unchanged()
+        seen, left = Seen(self._scan.lines), self._left()
+        for lines, rows, problems in self._rows():
+            block = self._block(lines, rows, problems)
+            if again := seen.add(block.keys, block.lines):
+                what = "{} is on line {} already; delete one of them"
+                emails = block.emails
+                block.refuse({at: Problem(what.format(emails[at], line), emails[at]) for at, line in again.items()})
+            if left is not None:
+                for at, line in left.find(block.keys).items():
+                    how = how_left(PackedColumns(block.columns[at])) or f"left, by line {line}"
+                    block.left_out[at] = (how, True)
+            yield block
+
+    def _block(self, lines: Sequence[int], rows: Sequence[list[str]], problems: Sequence[tuple[int, Problem]]) -> Block:
+        """What rows of the header's width say by themselves; `problems` are of others among them."""
+        names, parts, clean = self._header.names, self._header.name_parts, self._scan.clean
+        written: list[Sequence[str]] = list(zip(*rows, strict=True)) or [()] * len(names)
+        text = as_text(written)
+        tidy = is_tidy(text, len(rows) * len(names), clean=clean)
+        cells = written if tidy else [list(map(str.strip, column)) for column in written]
+        if len(parts) == 1:
+            people = cells[parts[0]]
+        else:
+            whole = zip(*(written[part] for part in parts), strict=True) if parts else [("",)] * len(rows)
+            people = list(map(" ".join, map(str.split, map(" ".join, whole))))
+        columns = {name: cells[at] for at, name in enumerate(names) if name not in ("email", "name")}
+        packed = pack_cells(columns, len(rows), escape=not tidy or '"' in text or "\\" in text)
+        addresses = written[names.index("email")]
+        block = Block(lines, addresses, addresses, people, packed, columns, problems)
+        why: dict[int, Problem | None] = {}
+        if not are_normal(addresses):
+            block.keys, block.emails, why = _normalized(addresses, cells)
+        if not tidy and "\n" in "".join(people):
+            what = "a line end in 'name'; take it out, or delete the row"
+            for at, person in enumerate(people):
+                if "\n" in person and at not in why:
+                    why[at] = Problem(what, block.emails[at])
+        if not (tidy or clean) and _CONTROL.search(text):
+            for at, row in enumerate(rows):
+                if (found := control_character("\t".join(row))) and at not in why:
+                    what = f"{found}, which can't be seen; take it out, or delete the row"
+                    why[at] = Problem(what, block.emails[at])
+        if why:
+            block.refuse(why)
+        return block
 
     def _left(self) -> Seen | None:
         """Who left, by any of their rows; None where no column speaks of it."""
@@ -129,29 +95,25 @@ class SubscriberList:
         if not says_left:
             return None
         left, email = Seen(self._scan.lines), names.index("email")
-        for line, row in self._cells():
-            if len(row) == len(names) and any(says(row[number].strip()) for number, says in says_left):
-                with contextlib.suppress(ValueError):
-                    left.add(address_key(normalize_address(row[email])), line)
+        for lines, rows, _ in self._rows():
+            cells = list(zip(*rows, strict=True)) or [()] * len(names)
+            spoken = [{value for value in set(cells[number]) if says(value.strip())} for number, says in says_left]
+            if not any(spoken):
+                continue
+            for line, row in zip(lines, rows, strict=True):
+                if any(row[number] in values for (number, _), values in zip(says_left, spoken, strict=True)):
+                    with contextlib.suppress(ValueError):
+                        left.add([address_key(normalize_address(row[email]))], [line])
         return left
 
-    def _left_out(self, subscriber: Subscriber, left: int) -> LeftOut | None:
-        """Why the subscriber is not mailed, if so; `left` is the line that says that they left, or 0."""
-        if not left:
-            if self.where is None or self.where(subscriber):
-                return None
-            return LeftOut(subscriber, "outside [subscribers] where", left=False)
-        return LeftOut(subscriber, how_left(subscriber.columns) or f"left, by line {left}")
-
-    def _cells(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows below the header, each with its line, without blank ones and what is appended to rows."""
-        width, lines = len(self._header.names), self._scan.lines
-        rows = read_rows(self.path, self._header.delimiter)
-        for line, _, row in itertools.islice(rows, self._header.line, None):
-            if line > lines:
+    def _rows(self) -> Iterator[tuple[Sequence[int], Sequence[list[str]], list[tuple[int, Problem]]]]:
+        """The rows of the header's width below it, each with its line, and the others; without blank ones."""
+        width = len(self._header.names)
+        for lines, rows in self._header.blocks(self.path, self._scan.longest):
+            if lines[-1] > self._scan.lines:
                 raise self._changed()
-            if len(row) == width or (row := _trimmed(row, width)):
-                yield line, row
+            lines, rows, ragged = of_width(lines, rows, width)
+            yield lines, rows, [(line, Problem(_ragged(len(row), width))) for line, row in ragged]
 
     def is_unchanged(self) -> bool:
         """Is the file as it was when it was opened?"""
@@ -188,7 +150,8 @@ def read_csv(path: Path) -> SubscriberList:
         found = scan(path)
         header = read_header(path)
         if found.quoted or found.longest > FIELD_MAX:
-            check_quotes(path, header.delimiter, header.names.index("email"), len(header.names), found.longest)
+            for _ in header.blocks(path, found.longest):  # for the sake of their quotes
+                pass
     except OSError as error:
         raise NewsletterError(f"can't be read ({error.strerror}); name another file", path=path) from None
     columns = tuple(name for name in header.names if name not in ("email", "name"))
@@ -200,18 +163,14 @@ def check_list(subscribers: Listing, named: int | None = None) -> ListReport:
     count = bad = left = outside = 0
     tally = StatusTally(subscribers.columns)
     problems: list[tuple[int, str]] = []
-    for line, row in subscribers:
-        if isinstance(row, Subscriber):
-            count += 1
-            tally.add(row.columns)
-            continue
-        if isinstance(row, LeftOut):
-            left, outside = left + row.left, outside + (not row.left)
-            tally.add(row.subscriber.columns)
-            continue
-        bad += 1
-        if named is None or len(problems) < named:
-            problems.append((line, row.what))
+    for block in subscribers.blocks():
+        tally.add(block.cells)
+        gone = sum(has_left for _, has_left in block.left_out.values())
+        left, outside = left + gone, outside + len(block.left_out) - gone
+        count += len(block.lines) - len(block.left_out)
+        bad += len(block.problems)
+        kept = block.problems if named is None else block.problems[: max(named - len(problems), 0)]
+        problems += [(line, problem.what) for line, problem in kept]
     return ListReport(count, bad, tuple(problems), subscribers.columns, left, outside, tally.columns())
 
 
@@ -221,21 +180,25 @@ def control_character(text: str) -> str:
     return f"U+{ord(found[0]):04X}" if found else ""
 
 
-def _trimmed(row: list[str], width: int) -> list[str]:
-    """A row without the empty cells that a spreadsheet appends; nothing for a blank line."""
-    while len(row) > width and not row[-1].strip():
-        row = row[:-1]
-    return row if any(map(str.strip, row)) else []
+def _normalized(
+    addresses: Sequence[str], cells: Sequence[Sequence[str]]
+) -> tuple[list[str], list[str], dict[int, Problem | None]]:
+    """Keys and addresses as they are mailed to, and by place what is wrong with the others; None of a blank row."""
+    keys, emails = list(addresses), list(addresses)
+    why: dict[int, Problem | None] = {}
+    for at, address in enumerate(addresses):
+        if is_normal(address):
+            continue
+        try:
+            emails[at] = normalize_address(address)
+            keys[at] = address_key(emails[at])
+        except ValueError as error:
+            is_blank = not any(column[at] for column in cells)
+            why[at] = None if is_blank else Problem(f"{error}; fix the row or delete it", address.strip())
+    return keys, emails, why
 
 
 def _ragged(found: int, width: int) -> str:
     count = "1 field" if found == 1 else f"{found} fields"
     hint = "put a text with the delimiter in it into quotes" if found > width else "add the empty ones"
     return f"{count} where the header has {width}; {hint}, or delete the row"
-
-
-def _picker(numbers: list[int]) -> Callable[[list[str]], Sequence[str]]:
-    """A function from a row to its cells with these numbers."""
-    if len(numbers) > 1:
-        return itemgetter(*numbers)
-    return lambda row: [row[number] for number in numbers]

@@ -10,8 +10,9 @@ import contextlib
 import csv
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from newsletter.errors import NewsletterError
@@ -24,6 +25,8 @@ LINE_MAX = 1_048_576
 
 _TOO_LARGE = f"a field of over {FIELD_MAX // 1024} KB; is a quote opened and never closed?"
 _CHUNK = 1 << 16  # bytes read at once; their lines take three times as much memory
+_ROWS = 500  # read at once
+_BYTES = 1 << 22  # of them at most
 _BEGINNINGS = (
     (b"\xff\xfe", "is UTF-16, not UTF-8; save it as CSV UTF-8"),
     (b"\xfe\xff", "is UTF-16, not UTF-8; save it as CSV UTF-8"),
@@ -87,25 +90,52 @@ def scan(path: Path) -> Scan:
     return Scan(facts.st_size, facts.st_mtime_ns, lines + bool(length), quoted, longest, clean)
 
 
-def read_rows(path: Path, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
-    """The rows, each with its first and last line (from 1). Raises NewsletterError for quotes that don't match."""
+def read_blocks(
+    path: Path, delimiter: str, *, above: int, email: int, width: int, longest: int
+) -> Iterator[tuple[Sequence[int], Sequence[list[str]]]]:
+    """The rows below the first `above`, some hundred at once, with the lines (from 1) on which they begin.
+
+    `email` is the number of the address's column, of `width`; `longest` the file's longest line, in bytes. Raises
+    NewsletterError for quotes that don't match, or can't be believed (`check_row`).
+    """
+    size = max(1, min(_ROWS, _BYTES // max(longest, 1)))
+    with path.open(encoding="utf-8-sig") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        before, wanted = 0, above or size
+        try:
+            while rows := list(islice(reader, wanted)):
+                lines: Sequence[int] = range(before + 1, before + 1 + len(rows))
+                if reader.line_num - before != len(rows) or longest > FIELD_MAX:
+                    lines = list(_lines(before + 1, rows))
+                    for line, row in zip(lines, rows, strict=True):
+                        check_row(path, line, row, delimiter, email, width)
+                if before >= above:
+                    yield lines, rows
+                before, wanted = reader.line_num, size
+        except csv.Error as error:
+            for line, row in _each_row(path, delimiter):  # which says on what line
+                check_row(path, line, row, delimiter, email, width)
+            raise NewsletterError(_quoting(str(error)), path=path) from None
+
+
+def _each_row(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows, each with its first line. Raises NewsletterError for quotes that don't match."""
     with path.open(encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         first = 1
         try:
             for row in reader:
-                last = reader.line_num
-                yield first, last, row
-                first = last + 1
+                yield first, row
+                first = reader.line_num + 1
         except csv.Error as error:
             raise NewsletterError(_quoting(str(error)), path=path, line=first) from None
 
 
-def check_quotes(path: Path, delimiter: str, email: int, width: int, longest: int) -> None:
-    """Read all rows for the sake of their quotes (`check_row`); `longest` is the file's longest line, in bytes."""
-    for first, last, row in read_rows(path, delimiter):
-        if first != last or longest > FIELD_MAX:
-            check_row(path, first, row, delimiter, email, width)
+def _lines(first: int, rows: Iterable[Iterable[str]]) -> Iterator[int]:
+    """The line on which each row begins."""
+    for row in rows:
+        yield first
+        first += 1 + sum(cell.count("\n") for cell in row)
 
 
 def check_row(path: Path, line: int, row: list[str], delimiter: str, email: int, width: int) -> None:

@@ -5,13 +5,13 @@ each column in one go. Which rows a file has is `reader`'s business, what the co
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import chain, compress, repeat
-from json.encoder import encode_basestring as quoted
+from itertools import compress
 
 from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address, split_mailbox
+from newsletter.audience.csv.cells import as_text, is_tidy
 from newsletter.audience.csv.formula import unguard
 from newsletter.audience.csv.header import name_parts
 from newsletter.audience.csv.reader import control_character
@@ -19,7 +19,7 @@ from newsletter.audience.imports.fates import fate_of
 from newsletter.audience.imports.houses import Fate, House, split_any_tags, unpack
 from newsletter.audience.imports.moments import read_moment
 from newsletter.audience.opt_out import opt_out_column
-from newsletter.audience.subscriber import JOINED, TAGS, join_tags, split_tags
+from newsletter.audience.subscriber import JOINED, TAGS, join_tags, pack_cells, split_tags
 from newsletter.errors import NewsletterError
 
 PeopleColumns = tuple[Sequence[int], Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
@@ -66,21 +66,18 @@ class People:
         self._day_cell = lru_cache(_SAMPLE)(self._day)
         special = {"", "email", "name", TAGS, JOINED}
         self._kept = [number for number, name in enumerate(mapping) if name not in special]
-        packed = [*(mapping[number] for number in self._kept)]
-        packed += [TAGS] if self._tags is not None else []
-        packed += [JOINED] if self._days else []
-        self._between = [
-            f'{mark}{quoted(name)}:"' for mark, name in zip(chain("{", repeat('",')), packed, strict=False)
-        ]
+        self._packed = [mapping[number] for number in self._kept]
+        self._packed += [TAGS] if self._tags is not None else []
+        self._packed += [JOINED] if self._days else []
 
     def read(self, lines: Sequence[int], rows: Sequence[Sequence[str]]) -> Block:
         """What rows of full length say; `lines` are those on which they begin."""
         cells: list[Sequence[str]] = list(zip(*rows, strict=True))
-        text = _text(cells)
-        tidy = self._is_tidy(text, len(rows) * len(cells))
+        text = as_text(cells)
+        tidy = is_tidy(text, len(rows) * len(cells), clean=self._clean)
         if not tidy:
             cells = [list(map(str.strip, column)) for column in cells]
-            text = _text(cells)
+            text = as_text(cells)
         if self._guarded and "'" in text and ("\n'" in text or text[0] == "'"):
             cells, tidy = [list(map(unguard, column)) for column in cells], False
         written = cells[self._email]
@@ -111,16 +108,6 @@ class People:
             block.outsiders = list(self._outsiders(people, cells, self._fate, stays))
         block.subscribers = people if all(stays) else _chosen(people, stays)
         return block
-
-    def _is_tidy(self, text: str, cells: int) -> bool:
-        """Whether no cell of a `_text` has blanks around it, a line end in it, or anything that can't be seen."""
-        return (
-            text.count("\n") == cells - 1
-            and "\n " not in text
-            and " \n" not in text
-            and text.strip(" ") == text
-            and ((self._clean and text.isascii() and "\t" not in text) or text.replace("\n", "").isprintable())
-        )
 
     def _outsiders(
         self,
@@ -164,19 +151,15 @@ class People:
 
     def _columns(self, cells: Sequence[Sequence[str]], *, escape: bool) -> list[str]:
         """The further columns, as JSON objects; `escape` where a text may hold what JSON can't hold as it is."""
-        packed: list[Iterable[str]] = [cells[number] for number in self._kept]
+        packed: list[Sequence[str]] = [cells[number] for number in self._kept]
         if self._tags is not None:
-            packed.append(map(self._tag_cell, cells[self._tags]))
+            packed.append(list(map(self._tag_cell, cells[self._tags])))
         if len(self._days) == 1:
-            packed.append(map(self._day_cell, cells[self._days[0]]))
+            packed.append(list(map(self._day_cell, cells[self._days[0]])))
         elif self._days:
             days = zip(*(cells[day] for day in self._days), strict=True)
-            packed.append(self._day_cell(next(filter(None, row), "")) for row in days)
-        if escape:
-            packed = [(quoted(cell)[1:-1] for cell in column) for column in packed]
-        between: Iterable[Iterable[str]] = map(repeat, self._between)
-        pieces = chain.from_iterable(zip(between, packed, strict=True))
-        columns = list(map("".join, zip(*pieces, repeat('"}'), strict=False))) if packed else ["{}"] * len(cells[0])
+            packed.append([self._day_cell(next(filter(None, row), "")) for row in days])
+        columns = pack_cells(dict(zip(self._packed, packed, strict=True)), len(cells[0]), escape=escape)
         for number in self._unpacked:
             for at, cell in enumerate(cells[number]):
                 further = unpack(cell)
@@ -188,11 +171,6 @@ class People:
 def first_of(wanted: Sequence[str], names: Sequence[str]) -> str | None:
     """The first that is wanted and there."""
     return next((name for name in wanted if name in names), None)
-
-
-def _text(cells: Sequence[Sequence[str]]) -> str:
-    """All cells, a line each."""
-    return "\n".join(map("\n".join, cells))
 
 
 def _chosen(people: PeopleColumns, stays: Sequence[bool]) -> PeopleColumns:

@@ -5,21 +5,18 @@ A row that can't be taken over is refused with its line, and the file goes on; w
 says `people`.
 """
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
+from newsletter.audience.csv.cells import of_width
 from newsletter.audience.csv.header import ALSO_NAME, column_name, column_names, name_parts, read_header, read_titles
-from newsletter.audience.csv.scan import FIELD_MAX, check_row, read_rows, scan
+from newsletter.audience.csv.scan import read_blocks, scan
 from newsletter.audience.imports.houses import HOUSES, LIST, OTHER, House, likely_houses
 from newsletter.audience.imports.people import Block, People, PeopleColumns, first_of
 from newsletter.audience.subscriber import JOINED, TAGS
 from newsletter.errors import NewsletterError
 
-_ROWS = 500  # read at once
-_BYTES = 1 << 22  # of them at most
 _WHOLE = frozenset(("name", *ALSO_NAME))
 """Columns that are the name; a first and a family name stay columns besides, for templates."""
 
@@ -59,37 +56,18 @@ class ImportFile:
 
     def __iter__(self) -> Iterator[Block]:
         """What its rows say, some hundred at once; blank ones are passed over."""
-        width = len(self._names)
-        for lines, rows in self._blocks():
-            ragged: list[tuple[int, str, str]] = []
-            if set(map(len, rows)) != {width}:
-                lines, rows, ragged = _of_width(lines, rows, width)
+        width, email = len(self._names), self._names.index(first_of(self._house.email, self._names) or "")
+        blocks = read_blocks(
+            self.path, self._delimiter, above=self._header, email=email, width=width, longest=self._longest
+        )
+        for lines, rows in blocks:
+            lines, rows, ragged = of_width(lines, rows, width)
             block = self._people.read(lines, rows) if rows else Block()
-            block.refused += ragged
+            block.refused += [
+                (line, row[0][:80], f"{len(row)} fields where the header has {width}; fix the row")
+                for line, row in ragged
+            ]
             yield block
-
-    def _blocks(self) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
-        """The rows below the header, a block at a time, with the lines on which they begin."""
-        size = max(1, min(_ROWS, _BYTES // max(self._longest, 1)))
-        email = self._names.index(first_of(self._house.email, self._names) or "")
-        with self.path.open(encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=self._delimiter, strict=True)
-            try:
-                for _ in range(self._header):
-                    next(reader, None)
-                before = reader.line_num
-                while rows := list(islice(reader, size)):
-                    lines: Sequence[int] = range(before + 1, before + 1 + len(rows))
-                    if reader.line_num - before != len(rows) or self._longest > FIELD_MAX:
-                        lines = list(_lines(before + 1, rows))
-                        for line, row in zip(lines, rows, strict=True):
-                            check_row(self.path, line, row, self._delimiter, email, len(self._names))
-                    yield lines, rows
-                    before = reader.line_num
-            except csv.Error:
-                for _ in read_rows(self.path, self._delimiter):  # which says on what line
-                    pass
-                raise
 
 
 def open_import(path: Path, house: House, *, named: bool) -> ImportFile:
@@ -170,27 +148,3 @@ def _unique(names: list[str]) -> tuple[str, ...]:
             fresh, number = f"{name}_{number}", number + 1
         unique.append(fresh)
     return tuple(unique)
-
-
-def _lines(first: int, rows: Sequence[Sequence[str]]) -> Iterator[int]:
-    """The line on which each row begins."""
-    for row in rows:
-        yield first
-        first += 1 + sum(cell.count("\n") for cell in row)
-
-
-def _of_width(
-    lines: Sequence[int], rows: Sequence[list[str]], width: int
-) -> tuple[list[int], list[list[str]], list[tuple[int, str, str]]]:
-    """The rows of this width, with their lines, and the others as refused; without blank ones, and without the empty
-    cells that a spreadsheet appends."""
-    good: list[tuple[int, list[str]]] = []
-    ragged = []
-    for line, row in zip(lines, rows, strict=True):
-        while len(row) > width and not row[-1].strip():
-            row.pop()
-        if len(row) == width:
-            good.append((line, row))
-        elif any(map(str.strip, row)):
-            ragged.append((line, row[0][:80], f"{len(row)} fields where the header has {width}; fix the row"))
-    return [line for line, _ in good], [row for _, row in good], ragged

@@ -112,7 +112,7 @@ class Staging:
                 self._db.executemany("INSERT INTO fates (line, fate, moment, occasion) VALUES (?, ?, ?, ?)", fates)
             if block.refused:
                 self._db.executemany("INSERT INTO refused VALUES (?, ?, ?)", block.refused)
-            put.add(_row_by_row(subscribers))
+            put.add(subscribers)
             if subscribers[0]:
                 self._digests.append((_digest(subscribers), subscribers[0][-1]))
         put.rest()
@@ -164,7 +164,7 @@ class Staging:
                 same = line
             else:
                 alike = iter(())
-                put.add(_row_by_row(people))
+                put.add(people)
         put.rest()
         self._db.execute("INSERT INTO fates (line, fate) SELECT line, 'same' FROM incoming WHERE line <= ?", (same,))
         if self._differs():
@@ -319,13 +319,6 @@ def _remove_left() -> None:
                 handle = _hold(left)
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(handle)
-
-
-def _row_by_row(people: PeopleColumns) -> list[int | str]:
-    values: list[int | str] = [""] * (5 * len(people[0]))
-    for at, column in enumerate(people):
-        values[at::5] = column  # type: ignore[assignment]
-    return values
 
 
 def _digest(people: PeopleColumns) -> int:

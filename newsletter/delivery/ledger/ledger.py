@@ -9,12 +9,12 @@ taken it over.
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from newsletter.audience.csv.reader import Row
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.listing import Block
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.batch import Asked, Batch
 
 if TYPE_CHECKING:
+    from newsletter.audience.segment import Segment
     from newsletter.delivery.ledger.log import Log
     from newsletter.delivery.ledger.plan import Audience, Plan, Queueing, Standing
     from newsletter.delivery.limits.share import LimitStore
@@ -54,9 +54,7 @@ class Ledger(Protocol):
     def has_sent(self) -> bool:
         """Is there any such issue?"""
 
-    def read_audience(
-        self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None, excepted: str = ""
-    ) -> "Audience":
+    def read_audience(self, blocks: Iterable[Block], where: "Segment | None" = None, excepted: str = "") -> "Audience":
         """Read the list; `where` says who of it is chosen. The issue must be held.
 
         Whoever has, or may have, the issue `excepted` is left out. Raises NewsletterError where there is no such issue.

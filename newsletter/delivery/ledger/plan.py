@@ -8,18 +8,20 @@ was taken off a list must not be mailed, and joins again if put back.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from newsletter.audience.address import address_key
-from newsletter.audience.csv.reader import LeftOut, Problem, Row
+from newsletter.audience.listing import Block
 from newsletter.audience.opt_out import StatusColumn, StatusTally
-from newsletter.audience.subscriber import Subscriber, pack_columns
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.batch import Asked
 from newsletter.delivery.ledger.ledger import Ledger
 from newsletter.delivery.ledger.recognize import Resemblance, find_resemblance, refuse_cancelled, refuse_changed
+
+if TYPE_CHECKING:
+    from newsletter.audience.segment import Segment  # with Jinja2, which most sends do without
 
 NAMED = 5
 """So many newcomers and leavers are named; the rest is counted."""
@@ -29,8 +31,8 @@ LEFT = "no longer on the list"
 _LEFT_OUT = {"left": "who left", "paused": "who paused", "asked": "who asked to be erased"}
 """Why somebody is left out, as it is counted, by how it begins."""
 
-Listed = tuple[str, str, str, str, bool]
-"""A row of the list for the ledger: key, email, name, further columns as JSON, whether it is chosen."""
+Listed = tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[int]]
+"""Rows of the list for the ledger, column by column: key, email, name, further columns as JSON, 1 for who is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +114,25 @@ class Audience:
         self.status: tuple[StatusColumn, ...] = ()
         self.excepted = ""  # whoever has this issue is left out
 
-    def values(self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None) -> Iterator[Listed]:
-        """The rows that can be mailed, as the ledger takes them; the others are counted."""
+    def chosen_of(self, blocks: Iterable[Block], where: "Segment | None") -> Iterator[Listed]:
+        """Those of each block who can be mailed, as the ledger takes them; the others are counted."""
         tally: StatusTally | None = None
-        for line, row in rows:
-            if isinstance(row, Problem):
-                self.bad += 1
-                if len(self.rejected) < REJECTED:
-                    self.rejected.append((line, row.email, row.what))
+        for block in blocks:
+            tally = tally or StatusTally(block.cells)
+            tally.add(block.cells)
+            self.bad += len(block.problems)
+            kept = block.problems[: max(REJECTED - len(self.rejected), 0)]
+            self.rejected += [(line, problem.email, problem.what) for line, problem in kept]
+            for _, (what, _) in sorted(block.left_out.items()):
+                self.left_out[next((why for word, why in _LEFT_OUT.items() if what.startswith(word)), what)] += 1
+            keys, emails, names, columns = map(block.mailed, (block.keys, block.emails, block.names, block.columns))
+            if not keys:
                 continue
-            person = row.subscriber if isinstance(row, LeftOut) else row
-            tally = tally or StatusTally(person.columns)
-            tally.add(person.columns)
-            if isinstance(row, LeftOut):
-                self.left_out[
-                    next((why for word, why in _LEFT_OUT.items() if row.what.startswith(word)), row.what)
-                ] += 1
-                continue
-            columns = pack_columns(row.columns)
-            key = address_key(row.email)
-            self.hash.update(f"{key}\0{row.name}\0{columns}\n".encode())
-            chosen = where is None or where(row)
-            self.chosen += chosen
-            yield key, row.email, row.name, columns, chosen
+            told = map("\0".join, zip(keys, names, columns, strict=True))
+            self.hash.update(("\n".join(told) + "\n").encode())
+            chosen = [1] * len(keys) if where is None else list(map(int, where.of(block)))
+            self.chosen += sum(chosen)
+            yield keys, emails, names, columns, chosen
         self.status = tally.columns() if tally is not None else ()
 
 

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
-from newsletter.audience.csv.reader import Row
-from newsletter.audience.subscriber import Subscriber
+from newsletter.audience.listing import Block
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger import plan_sql
 from newsletter.delivery.ledger.batch import Asked, Batch
@@ -24,6 +23,7 @@ from newsletter.delivery.ledger.plan import Audience, Listed, Plan, Queueing, St
 from newsletter.errors import NewsletterError, TryAgainLater
 
 if TYPE_CHECKING:
+    from newsletter.audience.segment import Segment
     from newsletter.delivery.ledger.log import Log
     from newsletter.delivery.limits.share import LimitStore
     from newsletter.smtp.rate import Rate
@@ -115,7 +115,7 @@ class SqlLedger(ABC):
         """Decide about what a dead sender left, in the transaction that is open."""
 
     @abstractmethod
-    def _load(self, rows: Iterable[Listed]) -> None:
+    def _load(self, listed: Iterable[Listed]) -> None:
         """Put the list into the temporary table `audience`."""
 
     @abstractmethod
@@ -233,9 +233,7 @@ class SqlLedger(ABC):
         with self._explained():
             return self._execute(f"{_SENT} LIMIT 1").fetchone() is not None
 
-    def read_audience(
-        self, rows: Iterable[Row], where: Callable[[Subscriber], bool] | None = None, excepted: str = ""
-    ) -> Audience:
+    def read_audience(self, blocks: Iterable[Block], where: "Segment | None" = None, excepted: str = "") -> Audience:
         """Read the list into a temporary table; `where` says who of it is chosen. The issue must be held.
 
         Whoever has, or may have, the issue `excepted` is left out. Raises NewsletterError where there is no such issue.
@@ -248,7 +246,7 @@ class SqlLedger(ABC):
                 near = difflib.get_close_matches(excepted, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else "`newsletter status` names those that were begun"
                 raise NewsletterError(f"--except {excepted!r}: there is no such issue; {hint}")
-            self._load(audience.values(rows, where))
+            self._load(audience.chosen_of(blocks, where))
             if excepted:
                 plan_sql.mark_excepted(self._execute, excepted)
             if self._number:

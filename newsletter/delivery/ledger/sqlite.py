@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +93,14 @@ class SqliteLedger(SqlLedger):
     def _transaction(self, issue_id: str) -> AbstractContextManager[object]:
         return transaction(self._db, turn=self.path)
 
-    def _load(self, rows: Iterable[Listed]) -> None:
+    def _load(self, listed: Iterable[Listed]) -> None:
         self._db.execute("DROP TABLE IF EXISTS temp.audience")
         self._db.execute(plan_sql.AUDIENCE)
         insert = "INSERT INTO temp.audience (key, email, name, columns, chosen) VALUES (?, ?, ?, ?, ?)"
         with transaction(self._db, "DEFERRED"):  # nobody else has to wait while the list is read
-            putting, listed = Inserting(self._db, insert), iter(rows)
-            while some := list(islice(listed, 500)):
-                putting.add(chain.from_iterable(some))
+            putting = Inserting(self._db, insert)
+            for columns in listed:
+                putting.add(columns)
             putting.rest()
 
     def _recover(self) -> None:

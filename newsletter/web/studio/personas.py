@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from newsletter.audience.csv.reader import Listing
+from newsletter.audience.listing import Listing
 from newsletter.audience.source import find_subscriber, first_subscriber
 from newsletter.audience.subscriber import Subscriber
 

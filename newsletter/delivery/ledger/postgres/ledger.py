@@ -125,12 +125,12 @@ class PostgresLedger(SqlLedger):
             self._execute("SELECT pg_advisory_xact_lock(hashtext('newsletter'), hashtext(:issue))", issue=issue_id)
             yield
 
-    def _load(self, rows: Iterable[Listed]) -> None:
+    def _load(self, listed: Iterable[Listed]) -> None:
         self._execute("DROP TABLE IF EXISTS pg_temp.audience")
         self._execute(plan_sql.AUDIENCE)
         with self._reconnecting.db.cursor() as cursor, self._copying(cursor) as copy:
-            for number, (key, email, name, columns, chosen) in enumerate(rows):
-                copy.write_row((number, key, email, name, columns, int(chosen)))
+            for number, row in enumerate(row for columns in listed for row in zip(*columns, strict=True)):
+                copy.write_row((number, *row))
         self._execute("ANALYZE audience")
 
     def _copying(self, cursor: "psycopg.Cursor[tuple[Any, ...]]") -> AbstractContextManager[psycopg.Copy]:
