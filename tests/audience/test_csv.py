@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.audience.csv import scan
 from newsletter.audience.csv.formula import guard
 from newsletter.audience.csv.reader import check_list, read_csv
 from newsletter.audience.csv.scan import LINE_MAX
@@ -320,6 +321,47 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content: bytes) -> None
     path.write_bytes(content)
     with contextlib.suppress(NewsletterError):
         list(read_csv(path))
+
+
+ADDRESSES = st.sampled_from(
+    [
+        "a@example.org",
+        "b@example.org",
+        " A@Example.org",
+        "x",
+        "",
+        "\u200bc@example.org",
+        '"d@example.org"',
+        "é@example.org",
+    ]
+)
+WORDS = st.sampled_from(
+    [
+        "Ada", " Ada ", "", "left", "unsubscribed", '"Ada, M."', '"l1\nl2"', '"a ""b"""', "a\\b", "%s", "é", "\x07",
+        "\u2028", 'a"b', '"torn', '"in"side', '"x\nb@example.org,y,z"', "\t", "x,", "x,,,",
+    ]
+)  # fmt: skip
+LINES = st.one_of(
+    st.tuples(ADDRESSES, WORDS, WORDS).map(",".join), st.sampled_from(["", ",,", " , ,,", "ada", "a@b,c"])
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(LINES, max_size=12), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["name", "first_name"]))
+def test_rows_that_are_read_together_say_what_they_say_one_by_one(tmp_path_factory, lines, end: str, name: str) -> None:
+    path = tmp_path_factory.mktemp("csv") / "list.csv"
+    path.write_bytes(end.join([f"email,{name},status", *lines]).encode())
+    found = []
+    for size in (1, 3, 500):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scan, "_ROWS", size)
+            try:
+                people = read_csv(path)
+                report = check_list(people)
+                found.append((list(people), report.problems, report.status))
+            except NewsletterError as error:
+                found.append(str(error))
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("at", [1, 250, 499, 500])

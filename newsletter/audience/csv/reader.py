@@ -1,7 +1,7 @@
 """Read subscribers from a CSV file: a header row with `email`, then a person a row.
 
 Rows stream, so memory is flat at any size. A file that can't be read for sure is refused whole when it is opened,
-before anybody is mailed: its bytes and quotes are `csvscan`'s, its header `csvheader`'s. A row that can't be mailed is
+before anybody is mailed: its bytes and quotes are `scan`'s, its header `header`'s. A row that can't be mailed is
 a `Problem` with its line; a person of whom a column says that they left (`opt_out`), in whichever of their rows, is
 `LeftOut`. Format: RFC 4180; what we accept beyond it: docs/reference/subscribers-csv.md.
 """
