@@ -351,7 +351,7 @@ LINES = st.one_of(
 def test_rows_that_are_read_together_say_what_they_say_one_by_one(tmp_path_factory, lines, end: str, name: str) -> None:
     path = tmp_path_factory.mktemp("csv") / "list.csv"
     path.write_bytes(end.join([f"email,{name},status", *lines]).encode())
-    found = []
+    found: list[object] = []
     for size in (1, 3, 500):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scan, "_ROWS", size)
