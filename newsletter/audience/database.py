@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import Connection, Engine, delete, func, select
 
 from newsletter.audience.address import address_key
-from newsletter.audience.listing import Block, Row
+from newsletter.audience.listing import Row, RowBlock
 from newsletter.audience.subscriber import Subscriber, pack_cells, pack_columns
 from newsletter.state.schema import subscriber_columns, subscribers
 from newsletter.state.sqlite import connect, explained, transaction
@@ -72,7 +72,7 @@ class DatabaseRoster:
         for block in self.blocks():
             yield from block.rows()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """The same, some hundred at once."""
         columns = self.columns
         query = select(_table.id, _table.email, _table.name, _table.columns).order_by(_table.id)
@@ -83,7 +83,7 @@ class DatabaseRoster:
                 people = json.loads(f"[{text}]")
                 cells = {column: [person.get(column, "") for person in people] for column in columns}
                 packed = pack_cells(cells, len(people), escape="\\" in text)
-                yield Block(numbers, list(map(address_key, emails)), emails, names, packed, cells)
+                yield RowBlock(numbers, list(map(address_key, emails)), emails, names, packed, cells)
 
     def __len__(self) -> int:
         with self.engine.connect() as connection:

@@ -37,7 +37,7 @@ Row = tuple[int, Subscriber | LeftOut | Problem]
 
 
 @dataclass(slots=True)
-class Block:
+class RowBlock:
     """People who stand together on a list, column by column, and the rows among them that can't be mailed."""
 
     lines: Sequence[int]
@@ -100,7 +100,7 @@ class Listing(Protocol):
     def columns(self) -> tuple[str, ...]:
         """As templates name them, without email and name."""
 
-    def blocks(self) -> Iterable[Block]:
+    def blocks(self) -> Iterable[RowBlock]:
         """Its rows, some hundred at once."""
 
     def __iter__(self) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import KEEP, Additions, Fields, cells_of, edit_csv, locked, new_csv, reading
 from newsletter.audience.csv.reader import SubscriberList, read_csv
-from newsletter.audience.listing import Block, Row
+from newsletter.audience.listing import Row, RowBlock
 from newsletter.audience.subscriber import Subscriber
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
@@ -34,7 +34,7 @@ class Roster(Protocol):
     def __iter__(self) -> Iterator[Row]:
         """Its rows, with their lines or numbers."""
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """The same, some hundred at once."""
 
     def held(self) -> AbstractContextManager[None]:
@@ -74,7 +74,7 @@ class CsvRoster:
     def __iter__(self) -> Iterator[Row]:
         return iter(self.read()) if self.path.exists() else iter(())
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         return self.read().blocks() if self.path.exists() else iter(())
 
     def held(self) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from newsletter.audience.listing import Block
+from newsletter.audience.listing import RowBlock
 from newsletter.audience.subscriber import TAGS, Subscriber, Tags
 from newsletter.bounds import Overtime, bounded, needs_bounds
 from newsletter.errors import NewsletterError
@@ -42,7 +42,7 @@ class Segment:
         person = (subscriber.email, *(known.get(field, "") for field in self._used))
         return self._belong(iter([person]), 1)[0]
 
-    def of(self, block: Block) -> list[bool]:
+    def of(self, block: RowBlock) -> list[bool]:
         """Whether those of a block who are mailed belong to it."""
         columns = [block.mailed(block.fields(field)) for field in ("email", *self._used)]
         return self._belong(zip(*columns, strict=True), len(columns[0]))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from newsletter.audience.address import address_key
 from newsletter.audience.csv.editor import reading
-from newsletter.audience.listing import Block, Listing, Row
+from newsletter.audience.listing import Listing, Row, RowBlock
 from newsletter.audience.opt_out import how_left, opt_out_column
 from newsletter.audience.roster import list_lock, open_roster, read_list
 from newsletter.audience.subscriber import PAUSED_UNTIL, PackedColumns, Subscriber
@@ -26,7 +26,7 @@ MADE_UP = Subscriber("reader@example.org", "Robin Reader")
 """Who reads where there is no subscriber yet."""
 
 
-Sieve = Callable[[Block], None]
+Sieve = Callable[[RowBlock], None]
 """Leaves people of a block out."""
 
 
@@ -39,7 +39,7 @@ class MailingList:
 
     name: str  # of the file, or of the state, for messages
     columns: tuple[str, ...]  # as templates name them, without email and name
-    _open: Callable[[], Iterable[Block]]
+    _open: Callable[[], Iterable[RowBlock]]
     _lock: Path  # that editors of the file hold
     _sieves: tuple[Sieve, ...]
 
@@ -48,7 +48,7 @@ class MailingList:
         for block in self.blocks():
             yield from block.rows()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """The same, some hundred at once."""
         with reading(self._lock):
             for block in self._open():
@@ -70,7 +70,7 @@ def open_list(config: Config) -> MailingList:
         rows = read_list(config)
     sieves = (*_standing(config, rows.columns), *_reasons(config, state, rows.columns, looked=True))
 
-    def opened() -> Iterable[Block]:
+    def opened() -> Iterable[RowBlock]:
         """The rows, read anew where an editor of ours has changed the file since."""
         return (rows if rows.is_unchanged() else read_list(config)).blocks()
 
@@ -86,7 +86,7 @@ def _standing(config: Config, columns: tuple[str, ...]) -> Iterator[Sieve]:
     with config.naming("subscribers", "where"):
         segment = compile_segment(config.subscribers.where, columns, "[subscribers] where")
 
-    def leave_out(block: Block) -> None:
+    def leave_out(block: RowBlock) -> None:
         for place, belongs in zip(block.places(), segment.of(block), strict=True):
             if not belongs:
                 block.left_out[place] = ("outside [subscribers] where", False)
@@ -104,19 +104,19 @@ def _reasons(config: Config, state: Database, columns: tuple[str, ...], *, looke
     secret = load_secret(config) if erased else b""
     speaking = [] if looked else [(name, says) for name in columns if (says := opt_out_column(name)) is not None]
 
-    def paused(block: Block) -> None:
+    def paused(block: RowBlock) -> None:
         untils = block.fields(PAUSED_UNTIL)
         if any(untils):
             for place in block.places():
                 if (until := untils[place][:10]) > today:
                     block.left_out[place] = (f"paused until {until}", True)
 
-    def asked(block: Block) -> None:
+    def asked(block: RowBlock) -> None:
         for place in block.places():
             if erased_key(secret, block.emails[place]) in erased:
                 block.left_out[place] = ("asked to be erased", True)
 
-    def left(block: Block) -> None:
+    def left(block: RowBlock) -> None:
         cells = [(block.cells[name], set(filter(says, set(block.cells[name])))) for name, says in speaking]
         if any(values for _, values in cells):
             for place in block.places():

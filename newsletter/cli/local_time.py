@@ -15,7 +15,7 @@ from newsletter.errors import NewsletterError
 from newsletter.site.dates import aware, zone_named
 
 if TYPE_CHECKING:
-    from newsletter.audience.listing import Block
+    from newsletter.audience.listing import RowBlock
     from newsletter.audience.source import MailingList
 
 COLUMN = "timezone"
@@ -34,7 +34,7 @@ class LocalTimes:
         self._count: Counter[str] = Counter()  # readers by what the column says
         self._lines: dict[str, int] = {}  # where the unknown ones stand first
 
-    def reading(self, rows: "MailingList") -> "Iterator[Block]":
+    def reading(self, rows: "MailingList") -> "Iterator[RowBlock]":
         """The list, whose zones are noted while it is read. Raises NewsletterError where it has no such column."""
         if COLUMN not in rows.columns:
             has = ", ".join(rows.columns) or "nothing but addresses and names"
@@ -42,7 +42,7 @@ class LocalTimes:
         self._count.clear()
         return self._noting(rows)
 
-    def _noting(self, rows: "MailingList") -> "Iterator[Block]":
+    def _noting(self, rows: "MailingList") -> "Iterator[RowBlock]":
         for block in rows.blocks():
             zones = block.mailed(block.fields(COLUMN))
             for written in dict.fromkeys(zones):

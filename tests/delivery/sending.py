@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.audience.address import address_key
-from newsletter.audience.listing import Block, Problem
+from newsletter.audience.listing import Problem, RowBlock
 from newsletter.audience.subscriber import Subscriber, pack_columns
 from newsletter.compose.issue import Issue
 from newsletter.compose.message.envelope import Envelope
@@ -75,7 +75,7 @@ class PlainWriter:
         return Envelope("ada@example.org", subscriber.email, [head, self._body * self._lines], "envelope-1")
 
 
-def listing(subscribers: Iterable[Subscriber], problems: Sequence[tuple[int, Problem]] = ()) -> Iterator[Block]:
+def listing(subscribers: Iterable[Subscriber], problems: Sequence[tuple[int, Problem]] = ()) -> Iterator[RowBlock]:
     """A list of these people, from the second line on, and of rows that can't be mailed."""
     everybody = iter(enumerate(subscribers, 2))
     while some := list(islice(everybody, 500)):
@@ -83,7 +83,7 @@ def listing(subscribers: Iterable[Subscriber], problems: Sequence[tuple[int, Pro
         emails, names = [person.email for person in persons], [person.name for person in persons]
         columns = [pack_columns(person.columns) for person in persons]
         cells = {name: [person.columns.get(name, "") for person in persons] for name in persons[0].columns}
-        yield Block(lines, list(map(address_key, emails)), emails, names, columns, cells, problems)
+        yield RowBlock(lines, list(map(address_key, emails)), emails, names, columns, cells, problems)
         problems = ()
 
 

@@ -17,7 +17,7 @@ from newsletter.audience.csv.cells import as_text, is_tidy, of_width
 from newsletter.audience.csv.duplicates import Seen
 from newsletter.audience.csv.header import Header, read_header
 from newsletter.audience.csv.scan import FIELD_MAX, Scan, scan
-from newsletter.audience.listing import Block, Listing, Problem, Row
+from newsletter.audience.listing import Listing, Problem, Row, RowBlock
 from newsletter.audience.opt_out import StatusColumn, StatusTally, how_left, opt_out_column
 from newsletter.audience.subscriber import PackedColumns, pack_cells
 from newsletter.errors import NewsletterError
@@ -39,7 +39,7 @@ class SubscriberList:
         for block in self.blocks():
             yield from block.rows()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """The same, some hundred rows at once."""
         self._check_unchanged()
         seen, left = Seen(self._scan.lines), self._left()
@@ -55,7 +55,9 @@ class SubscriberList:
                     block.left_out[at] = (how, True)
             yield block
 
-    def _block(self, lines: Sequence[int], rows: Sequence[list[str]], problems: Sequence[tuple[int, Problem]]) -> Block:
+    def _block(
+        self, lines: Sequence[int], rows: Sequence[list[str]], problems: Sequence[tuple[int, Problem]]
+    ) -> RowBlock:
         """What rows of the header's width say by themselves; `problems` are of others among them."""
         names, parts, clean = self._header.names, self._header.name_parts, self._scan.clean
         written: list[Sequence[str]] = list(zip(*rows, strict=True)) or [()] * len(names)
@@ -70,7 +72,7 @@ class SubscriberList:
         columns = {name: cells[at] for at, name in enumerate(names) if name not in ("email", "name")}
         packed = pack_cells(columns, len(rows), escape=not tidy or '"' in text or "\\" in text)
         addresses = written[names.index("email")]
-        block = Block(lines, addresses, addresses, people, packed, columns, problems)
+        block = RowBlock(lines, addresses, addresses, people, packed, columns, problems)
         why: dict[int, Problem | None] = {}
         if not are_normal(addresses):
             block.keys, block.emails, why = _normalized(addresses, cells)

@@ -9,7 +9,7 @@ taken it over.
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from newsletter.audience.listing import Block
+from newsletter.audience.listing import RowBlock
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.batch import Asked, Batch
 
@@ -54,7 +54,9 @@ class Ledger(Protocol):
     def has_sent(self) -> bool:
         """Is there any such issue?"""
 
-    def read_audience(self, blocks: Iterable[Block], where: "Segment | None" = None, excepted: str = "") -> "Audience":
+    def read_audience(
+        self, blocks: Iterable[RowBlock], where: "Segment | None" = None, excepted: str = ""
+    ) -> "Audience":
         """Read the list; `where` says who of it is chosen. The issue must be held.
 
         Whoever has, or may have, the issue `excepted` is left out. Raises NewsletterError where there is no such issue.

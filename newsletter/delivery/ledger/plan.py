@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.audience.listing import Block
+from newsletter.audience.listing import RowBlock
 from newsletter.audience.opt_out import StatusColumn, StatusTally
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger.batch import Asked
@@ -114,7 +114,7 @@ class Audience:
         self.status: tuple[StatusColumn, ...] = ()
         self.excepted = ""  # whoever has this issue is left out
 
-    def chosen_of(self, blocks: Iterable[Block], where: "Segment | None") -> Iterator[Listed]:
+    def chosen_of(self, blocks: Iterable[RowBlock], where: "Segment | None") -> Iterator[Listed]:
         """Those of each block who can be mailed, as the ledger takes them; the others are counted."""
         tally: StatusTally | None = None
         for block in blocks:

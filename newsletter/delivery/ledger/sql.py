@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
-from newsletter.audience.listing import Block
+from newsletter.audience.listing import RowBlock
 from newsletter.compose.issue import Issue
 from newsletter.delivery.ledger import plan_sql
 from newsletter.delivery.ledger.batch import Asked, Batch
@@ -233,7 +233,7 @@ class SqlLedger(ABC):
         with self._explained():
             return self._execute(f"{_SENT} LIMIT 1").fetchone() is not None
 
-    def read_audience(self, blocks: Iterable[Block], where: "Segment | None" = None, excepted: str = "") -> Audience:
+    def read_audience(self, blocks: Iterable[RowBlock], where: "Segment | None" = None, excepted: str = "") -> Audience:
         """Read the list into a temporary table; `where` says who of it is chosen. The issue must be held.
 
         Whoever has, or may have, the issue `excepted` is left out. Raises NewsletterError where there is no such issue.
