@@ -353,6 +353,9 @@ def test_a_message_without_the_post_in_it_is_an_error(newsletter):
     piece = "<p>Nobody ever saw <b>these</b> words, says the excerpt.</p>"
     assert found(newsletter, piece, "post-content", body="Nobody ever saw these words in an oak.") == []
     assert found(newsletter, "<p>Short</p>", "post-content", body="![](oak.png)") == []
+    body = "Body text:\n\n```html\n<![CDATA[ x ]]>\n```"
+    shown = "<p>Body text:</p><pre>&lt;![CDATA[ x ]]&gt;</pre>"
+    assert found(newsletter, shown, "post-content", body=body) == []
     assert (
         found(newsletter, "<p>Dear Ada, hello oak.</p>", "post-content", body="Dear {{ subscriber.name }}, hello oak.")
         == []

@@ -179,14 +179,14 @@ def _host_or_mailbox(address: str) -> str:
 
 
 def post_content(sample: Sample) -> Iterator[Violation]:
-    """A layout may show an excerpt only: a run of five words of the post is enough."""
+    """A layout may show an excerpt only: a run of five words of the post is enough, of a short one half of it."""
     if sample.post is None or sample.tree is None:
         return
     stretches = _TEMPLATE.split(sample.post.body[:100_000])
     said = max((_WORD.findall(_MARKUP.sub(" ", stretch).casefold()) for stretch in stretches), key=len)
-    length = min(5, len(said))
-    if length < 2:
+    if len(said) < 2:
         return
+    length = min(5, max(2, len(said) // 2))
     shown = " ".join(_WORD.findall(" ".join(words.text for words in sample.shown).casefold()))
     runs = (" ".join(said[at : at + length]) for at in range(len(said) - length + 1))
     if not any(f" {run} " in f" {shown} " for run in runs):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote
 
 import feedgenerator
 
@@ -17,7 +18,7 @@ from newsletter.compose.long_date import long_date
 from newsletter.compose.neutral import neutral_html
 from newsletter.web.pages import fragment
 from newsletter.web.public.context import Public
-from newsletter.web.public.issues import PastIssue, past_issues
+from newsletter.web.public.issues import PastIssue, feed_text, past_issues
 
 MAIL_POLICY = (
     "default-src 'none'; img-src 'self' https: http: data:; style-src 'unsafe-inline'; font-src https: data:; "
@@ -73,9 +74,11 @@ class Archive:
         theirs = dict.fromkeys(("unsubscribe_url", "preferences_url"), _NOBODY)
         html = neutral_html(past.issue, {**theirs, "view_url": self.address(past)})
         html = _OWN_LINKS.sub("", html).replace(_NOBODY, escape(start))
+        title = escape(self.public.title)
         head = (
             f'<link rel="canonical" href="{escape(past.canonical or self.address(past))}">\n'
-            f'<link rel="alternate" type="application/atom+xml" href="{escape(base)}/feed.xml">\n'
+            f'<link rel="alternate" type="application/atom+xml" title="{title}" href="{escape(base)}/feed.xml">\n'
+            f'<link rel="alternate" type="application/feed+json" title="{title}" href="{escape(base)}/feed.json">\n'
         )
         bar = fragment(
             "public/bar.html",
@@ -85,13 +88,13 @@ class Archive:
         return re.sub(r"(?i)<body\b[^>]*>", lambda match: match[0] + bar, html, count=1)
 
     def address(self, past: PastIssue) -> str:
-        """An issue's address in the archive."""
-        return f"{self.base}/issues/{past.id}/"
+        """An issue's address in the archive: a URI, in ASCII, as feeds and sitemaps want it (RFC 3986)."""
+        return f"{self.base}/issues/{quote(past.id, safe='')}/"
 
     def atom(self) -> str:
         """The newest issues as an Atom feed."""
         feed = feedgenerator.Atom1Feed(
-            title=self.public.title,
+            title=feed_text(self.public.title),
             link=f"{self.base}/issues/",
             description="",
             language=self.public.language,
@@ -122,7 +125,7 @@ class Archive:
         ]
         feed = {
             "version": "https://jsonfeed.org/version/1.1",
-            "title": self.public.title,
+            "title": feed_text(self.public.title),
             "home_page_url": f"{self.base}/issues/",
             "feed_url": f"{self.base}/feed.json",
             "language": self.public.language,
@@ -157,9 +160,10 @@ class Archive:
     @property
     def _author(self) -> str:
         """Who writes it; a feed must name somebody (RFC 4287 section 4.1.1)."""
-        return split_mailbox(self.public.config.newsletter.author)[0] or self.public.title
+        return split_mailbox(self.public.config.newsletter.author)[0] or feed_text(self.public.title)
 
     def _content(self, past: PastIssue) -> str:
         """What a feed reader shows: the summary, and the way to the issue."""
         link = past.canonical or self.address(past)
-        return f'<p>{escape(past.summary)}</p><p><a href="{escape(link)}">{escape(past.title)}</a></p>'
+        summary = f"<p>{escape(past.summary)}</p>" if past.summary else ""
+        return f'{summary}<p><a href="{escape(link)}">{escape(past.title)}</a></p>'

@@ -3,6 +3,7 @@
 The author may take an issue out of the archive later, by the post's front matter; its word there counts.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,9 @@ from newsletter.compose.issue import Issue
 from newsletter.compose.neutral import neutral_subject
 from newsletter.errors import NewsletterError
 from newsletter.state.schema import deliveries, issues
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document can hold, escaped or not (XML 1.0 section 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,9 @@ def past_issues(engine: Engine, root: Path) -> list[PastIssue]:
         found.append(
             PastIssue(
                 id=issue.id,
-                title=neutral_subject(issue),
-                summary=str(post.get("summary") or issue.preheader),
-                date=_date(post.get("date")) or datetime.fromtimestamp(created, UTC),
+                title=feed_text(neutral_subject(issue)),
+                summary=feed_text(str(post.get("summary") or issue.preheader)),
+                date=_date(post.get("date"), datetime.fromtimestamp(created, UTC)),
                 canonical=issue.view_url,
                 issue=issue,
             )
@@ -64,9 +68,15 @@ def _is_kept_back(frozen: dict[str, Any], path: Path) -> bool:
         return False  # the post is gone or broken; what was frozen counts
 
 
-def _date(text: object) -> datetime | None:
+def feed_text(text: str) -> str:
+    """On one line, and without what a feed can't hold."""
+    return " ".join(_NOT_XML.sub("", text).split())
+
+
+def _date(text: object, sent: datetime) -> datetime:
+    """The post's date; the moment it was sent where it has none, or one to come: it is out."""
     try:
         date = datetime.fromisoformat(str(text))
     except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+        return sent
+    return min(date if date.tzinfo else date.replace(tzinfo=UTC), sent)

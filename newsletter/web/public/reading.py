@@ -1,5 +1,6 @@
 """`/issues/…`, the feeds and `/v/TOKEN`: past issues for all, and a reader's own copy in the browser."""
 
+import hashlib
 import json
 from collections import OrderedDict
 
@@ -45,13 +46,13 @@ def routes(public: Public, reading: "Reading") -> list[Route]:
         return HTMLResponse(archive.page(past, public.prefix), headers={"Content-Security-Policy": MAIL_POLICY})
 
     async def atom(request: Request) -> Response:
-        return Response((await reading.archive()).atom(), media_type="application/atom+xml")
+        return _polled(request, (await reading.archive()).atom(), "application/atom+xml")
 
     async def json_feed(request: Request) -> Response:
-        return Response((await reading.archive()).json_feed(), media_type="application/feed+json")
+        return _polled(request, (await reading.archive()).json_feed(), "application/feed+json")
 
     async def sitemap(request: Request) -> Response:
-        return Response((await reading.archive()).sitemap(), media_type="application/xml")
+        return _polled(request, (await reading.archive()).sitemap(), "application/xml")
 
     async def view(request: Request) -> Response:
         reader = public.reader(request, "view")
@@ -70,6 +71,16 @@ def routes(public: Public, reading: "Reading") -> list[Route]:
         Route("/sitemap.xml", sitemap, methods=["GET"]),
         Route("/v/{token}", view, methods=["GET"]),
     ]
+
+
+def _polled(request: Request, text: str, media_type: str) -> Response:
+    """What programs ask for again and again: sent where it has changed since (RFC 9110 section 13.1.2)."""
+    tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(text, media_type=media_type, headers=headers)
 
 
 class Reading:

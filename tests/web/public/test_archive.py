@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest_asyncio
 from sqlalchemy import text
@@ -32,6 +33,10 @@ def send(site: Site, slug: str, title: str, day: int, more: str = "", state: str
     posts.mkdir(exist_ok=True)
     path = posts / f"2026-05-0{day}-{slug}.md"
     path.write_text(POST.format(title=title, day=day, more=more))
+    return send_file(site, path, day, state)
+
+
+def send_file(site: Site, path: Path, day: int, state: str = "sent") -> Issue:
     composer = Composer(site.public.config)
     issue = composer.compose(composer.read(path)).issue
     with site.public.engine.begin() as connection:
@@ -107,7 +112,34 @@ async def test_the_feeds_and_the_sitemap_are_well_formed(site: Site) -> None:
     assert feed["version"] == "https://jsonfeed.org/version/1.1"
     assert feed["authors"] == [{"name": "Ada Moreau"}]
     assert feed["items"][0]["url"] == "https://example.org/hello/"
-    ET.fromstring((await site.get("/sitemap.xml")).text)
+    again = await site.get("/feed.xml", If_None_Match=f'W/"x", {atom.headers["etag"]}')
+    assert (again.status, again.text) == (304, "")
+
+
+async def test_whatever_stands_in_a_post_its_feeds_are_valid(site: Site) -> None:
+    """RFC 4287, JSON Feed 1.1, sitemaps.org, RFC 3986: addresses are URIs, ids one of a kind, no moment is to come."""
+    send(site, "hällo", "A \\x07 bell \\ufffe, 🎉 ]]> <i>", 1)
+    send(site, "later", "Later", 2, more="publishDate: 2026-05-02\n")
+    path = site.folder / "posts" / "2099-01-01-early.md"
+    path.write_text("---\ntitle: Early\ndate: 2099-01-01\n---\nEarly, on purpose.\n")
+    send_file(site, path, 3)
+    atom = ET.fromstring((await site.get("/feed.xml")).text)
+    titles = [title.text for title in atom.findall("{*}entry/{*}title")]
+    assert titles == ["Early", "Later", "A bell , 🎉 ]]> <i>"]
+    ids = [each.text or "" for each in atom.iter("{http://www.w3.org/2005/Atom}id")]
+    moments = [each.text or "" for each in atom.iter("{http://www.w3.org/2005/Atom}updated")]
+    assert len({*ids}) == 4
+    assert max(moments) < "2027"
+    feed = json.loads((await site.get("/feed.json")).text)
+    sitemap = ET.fromstring((await site.get("/sitemap.xml")).text)
+    links = [each.attrib["href"] for each in atom.iter("{http://www.w3.org/2005/Atom}link")]
+    links += [item[key] for item in feed["items"] for key in ("id", "url")]
+    links += [each.text or "" for each in sitemap.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+    assert [url for url in ids + links if not (url.isascii() and url.startswith("https://"))] == []
+    assert (await site.get(quote("/issues/hällo/"))).status == 200
+    for page in ("/", "/issues/", "/issues/early/"):
+        found = re.findall(r'type="(application/[^"]+)" title="[^"]+" href="([^"]+)"', (await site.get(page)).text)
+        assert found == [("application/atom+xml", "/feed.xml"), ("application/feed+json", "/feed.json")]
 
 
 async def test_a_reader_sees_the_own_copy_in_the_browser(site: Site) -> None:
