@@ -128,14 +128,14 @@ def _compose(send_back: Callable[[Any], None], waited: Callable[[], Any], asked:
 
 def _prepare(composed: "Composed", asked: _Asked, obstacles: "list[NewsletterError]", inputs: str) -> Prepared:
     """What the checks find, and whether it may go out; `obstacles`: what is known to be in its way."""
-    from newsletter.audience.source import open_list
+    from newsletter.audience.source import first_subscriber, open_list
     from newsletter.checks.obstacles import wrong
     from newsletter.checks.post import find_findings
     from newsletter.cli.check import foretell, show
     from newsletter.cli.loop import run_async
 
-    composed.writer(open_list(asked.config).columns)
-    findings = run_async(find_findings(composed))
+    rows = open_list(asked.config)
+    findings = run_async(find_findings(composed, (first_subscriber(rows), rows.columns)))
     errors = [*wrong(findings, composed.page)]
     if not asked.live:
         foretell([*obstacles, *errors])
