@@ -88,6 +88,19 @@ class PostgresServer:
             self._process.wait()
             self._process = None
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It stands still while the block runs: connections are taken and kept, and nothing is answered."""
+        assert self._process is not None
+        backends = self.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        for pid in (pids := [self._process.pid, *(row[0] for row in backends)]):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def url(self, name: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from newsletter.delivery.workers.overall import Overall
     from newsletter.smtp.relay import Relay
 
+REPORTING = 2.0
+"""Seconds that the counts of all workers may take after the last word of our own."""
 _STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
 
 
@@ -49,7 +51,7 @@ class PlannedRun:
         """Deliver and report; the exit code."""
         from newsletter.cli.loop import stop_on_signals
         from newsletter.compose.composer import issue_writer
-        from newsletter.delivery.engine import deliver_plan
+        from newsletter.delivery.engine import deliver_plan, ending_with
 
         options, issue = self.options, self.plan.issue
         state = "running"
@@ -65,14 +67,15 @@ class PlannedRun:
                 note(progress_line(now, issue.id) if state == "paused" else "goes on")
 
         with stop_on_signals(_STOPPING) as (stop, abort), contextlib.ExitStack() as shown:
-            report = await deliver_plan(
-                self.ledger, self.plan, issue_writer(self.config, issue), relays,
-                begin=lambda: self._begin(stop, shown), git_commit=options.commit or git_commit(self.config.root),
-                on_progress=on_progress, stop=stop, abort=abort, retry=self.retry,
-                no_wait=options.no_wait or options.dry_run,
-            )  # fmt: skip
-        if self._overall is not None:
-            report = await asyncio.to_thread(self._overall.report, report)
+            async with ending_with(stop, abort, self._end_within):
+                report = await deliver_plan(
+                    self.ledger, self.plan, issue_writer(self.config, issue), relays,
+                    begin=lambda: self._begin(stop, shown), git_commit=options.commit or git_commit(self.config.root),
+                    on_progress=on_progress, stop=stop, abort=abort, retry=self.retry,
+                    no_wait=options.no_wait or options.dry_run,
+                )  # fmt: skip
+                if self._overall is not None:
+                    report = await asyncio.to_thread(self._overall.report, report)
         arrived = rehearsal.end() if rehearsal is not None else None
         if self._show is None and not (options.as_json or options.is_logged):
             note("stopped before anything was sent")
@@ -84,6 +87,12 @@ class PlannedRun:
         ):  # fmt: skip
             note(f"other workers go on; `newsletter pause {shlex.quote(issue.id)}` holds them")
         return code
+
+    def _end_within(self, seconds: float) -> None:
+        """Whatever a database has not answered by then is not known, or not written."""
+        self.ledger.end_within(seconds)
+        if self._overall is not None:
+            self._overall.end_within(seconds + REPORTING)
 
     async def _begin(self, stop: asyncio.Event, shown: contextlib.ExitStack) -> "Plan | None":
         """Wait for the moment and for the web, where that was asked for; the plan by then, None if stopped before."""

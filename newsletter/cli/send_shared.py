@@ -42,7 +42,7 @@ def overall(config: "Config", plan: "Plan") -> "Overall | None":
         return None
     from newsletter.delivery.workers.overall import Overall
 
-    return Overall(database.engine(), plan)
+    return Overall(database, plan)
 
 
 def say_queued(config: "Config", options: Options, plan: "Plan") -> int:

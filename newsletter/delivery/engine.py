@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from newsletter.delivery.dispatch import FAR, Dispatcher, Writer
@@ -33,8 +33,11 @@ __all__ = ["Progress", "Report", "deliver", "deliver_plan"]
 
 BATCH = 500
 """Recipients claimed at once, at most; when sending is slow a second's worth, which a power cut leaves in doubt."""
-DRAIN, LAST_BODY = 25.0, 12.0
-"""Seconds that what is under way has after a stop, and in which a body may begin: all is over within thirty."""
+DRAIN, LAST_BODY = 20.0, 9.0
+"""Seconds that what is under way has after a stop, and in which a body may begin."""
+LAST_WORD, LAST_WORD_AT_ONCE = 26.0, 4.0
+"""Seconds after a stop, and after a second one, at which a database that has not answered is let go: all is over within
+thirty."""
 SWITCH = 0.0001
 """Seconds for which a thread keeps the interpreter while another waits: the journal's needs it seldom and shortly."""
 TICK = 0.25
@@ -66,13 +69,14 @@ async def deliver(
     """Send the ledger's frozen issue to all who lack it; see `plan.freeze` for who that is.
 
     `total`: how many that will be, for the progress. `stop` drains: what is under way is finished, 30 s at most;
-    `abort` ends at once. `no_wait`: don't wait for deferred recipients. `more` is set where the ledger has been given
-    further recipients; with it, the run and its connections stay until `stop`. What stops the issue is in the report.
+    `abort` ends at once; both as far as the database answers (`ending_with`). `no_wait`: don't wait for deferred
+    recipients. `more` is set where the ledger has been given further recipients; with it, the run and its connections
+    stay until `stop`. What stops the issue is in the report.
     """
     loop = asyncio.get_running_loop()
     retry, timeouts, chance = retry or RetryPolicy(), timeouts or Timeouts(), chance or random.Random()
     ending = Ending()
-    waiting = ledger.begin(retry.most)
+    waiting = await asyncio.to_thread(ledger.begin, retry.most)
     tally = Tally(total, loop.time(), deferred=waiting.get("deferred", 0))
     table = ledger.limits()
     routes = [_route(relay, ledger, loop.time(), is_shared=table is not None) for relay in relays]
@@ -114,7 +118,7 @@ async def deliver_plan(
     `begin` waits until it may begin, and gives the plan as it is by then; None where somebody stopped it before. An
     issue that was stopped before anybody got it is taken back, so that its post can be mended and sent again.
     """
-    ledger.freeze(plan, git_commit=git_commit)
+    await asyncio.to_thread(ledger.freeze, plan, git_commit=git_commit)
     report = None
     try:
         now = await begin() if begin is not None else plan
@@ -143,6 +147,24 @@ def _counts(ledger: Ledger) -> dict[str, int]:
     with contextlib.suppress(NewsletterError):
         return ledger.counts()
     return {}
+
+
+@contextlib.asynccontextmanager
+async def ending_with(
+    stop: asyncio.Event, abort: asyncio.Event, end_within: Callable[[float], None]
+) -> AsyncIterator[None]:
+    """Once we are to stop, `end_within` is told how many seconds a database has for whatever it is asked."""
+
+    async def tell(event: asyncio.Event, seconds: float) -> None:
+        await event.wait()
+        end_within(seconds)
+
+    telling = [asyncio.create_task(tell(*each)) for each in ((stop, LAST_WORD), (abort, LAST_WORD_AT_ONCE))]
+    try:
+        yield
+    finally:
+        for task in telling:
+            task.cancel()
 
 
 @contextlib.contextmanager

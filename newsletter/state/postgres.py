@@ -10,10 +10,11 @@ import importlib.util
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from newsletter.errors import NewsletterError, TryAgainLater
+from newsletter.state.connections import Connections
 from newsletter.state.database import NEWER, VERSION, explaining
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class PostgresDatabase:
     """The state in the database at `url` (`state.database.Database`)."""
 
     url: str
+    connections: Connections = field(default_factory=Connections, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raise NewsletterError where the driver is missing, or the address can't be read."""
@@ -80,8 +82,14 @@ class PostgresDatabase:
         return f"postgresql://{host}{port}/{fields.get('dbname') or fields.get('user') or ''}"
 
     def parameters(self) -> dict[str, Any]:
-        """What a connection is made with."""
-        return _DEFAULTS | self._fields()
+        """What a connection is made with. Raises TryAgainLater once there are to be no more (`end_within`)."""
+        left, parameters = self.connections.left(), _DEFAULTS | self._fields()
+        if left == 0:
+            raise TryAgainLater("the server did not answer in time; try again later", path=self.name)
+        if left is not None:
+            wanted, most = int(parameters["connect_timeout"]), max(int(left), 2)  # libpq takes no less than two seconds
+            parameters["connect_timeout"] = str(min(wanted, most) if wanted > 0 else most)
+        return parameters
 
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection of one's own, each statement a transaction unless one is begun. Raises NewsletterError."""
@@ -89,6 +97,7 @@ class PostgresDatabase:
             db: psycopg.Connection[tuple[Any, ...]] = _psycopg().connect(autocommit=True, **self.parameters())
         except _psycopg().Error as error:
             raise self.explain(error) from None
+        self.connections.add(db)
         return db
 
     def refuse_pooler(self, db: "psycopg.Connection[tuple[Any, ...]]") -> None:
@@ -129,7 +138,9 @@ class PostgresDatabase:
         return engine
 
     def _connect_plain(self) -> Any:
-        return _pooled().connect(**self.parameters())
+        db = _pooled().connect(**self.parameters())
+        self.connections.add(db)
+        return db
 
     def query(self, sql: str, *values: Any) -> list[Any]:
         with self._looking() as db:

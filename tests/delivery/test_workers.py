@@ -15,6 +15,7 @@ from newsletter.cli.worker import once_there
 from newsletter.config.settings import Config, load_config
 from newsletter.delivery import control
 from newsletter.delivery.backlog import Backlog
+from newsletter.delivery.engine import deliver, ending_with
 from newsletter.delivery.ledger.plan import Queueing, make_plan
 from newsletter.delivery.ledger.postgres import shards
 from newsletter.delivery.ledger.postgres.worker import Keeper
@@ -28,7 +29,7 @@ from tests.cli.conftest import CONFIG
 from tests.postgres import PostgresServer
 
 from .relay_server import SWALLOW, RelayServer, Talk, once, serving
-from .sending import QUICK, an_issue, by_state, execute, ledger_at, listing, people
+from .sending import QUICK, PlainWriter, an_issue, by_state, execute, ledger_at, listing, people
 
 
 @pytest.fixture
@@ -129,6 +130,38 @@ async def test_a_stop_leaves_a_relay_that_answers_no_more_in_time_and_one_messag
     assert states.keys() == {"sent", "unknown", "pending"}
     assert len(states["unknown"]) <= connections
     assert execute(place, "SELECT count(worker) FROM shards") == [(0,)]
+
+
+@pytest.mark.parametrize("is_worker", [True, False], ids=["worker", "send"])
+async def test_a_server_that_stands_still_keeps_nobody_who_is_to_stop(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch, is_worker: bool
+) -> None:
+    monkeypatch.setattr("newsletter.delivery.engine.LAST_WORD", 0.5)
+    place, loop, stop = postgres.ready(), asyncio.get_running_loop(), asyncio.Event()
+    queue(config, place, 300)
+
+    def freeze(got: int) -> None:
+        if got == 30:
+            frozen.enter_context(postgres.frozen())
+            loop.call_soon(stop.set)
+
+    async with serving(RelayServer(on_message=freeze)) as relay, asyncio.timeout(15):
+        with contextlib.ExitStack() as frozen:
+            if is_worker:
+                async with working(config, place, relay.url):
+                    await stop.wait()
+            else:
+                with ledger_at(place) as ledger:
+                    ledger.hold("hello")
+                    async with ending_with(stop, asyncio.Event(), ledger.end_within):
+                        report = await deliver(
+                            ledger, PlainWriter(), [parse_relay(relay.url, connections=3)], stop=stop
+                        )
+                assert report.unknown <= 2 * 3
+                assert isinstance(report.stopped, TryAgainLater)
+    states = by_state(place)
+    assert relay.addresses <= states["sent"] | states["sending"]
+    assert len(states["sending"]) <= 2 * 3
 
 
 def test_whoever_is_put_back_waits_behind_those_whose_intents_are_written_already() -> None:
@@ -277,6 +310,21 @@ def test_what_comes_too_late_is_not_taken(postgres: PostgresServer, config: Conf
     assert keeper.take(number, job) is None
     keeper.leave()
     assert execute(place, "SELECT worker, job FROM shards") == [(None, None)]
+
+
+def test_a_shard_that_is_given_back_with_nobody_left_in_it_is_no_more(postgres: PostgresServer, config: Config) -> None:
+    place = postgres.ready()
+    queue(config, place, 150)
+    (number, job), (other, _) = execute(place, "SELECT number, job FROM shards ORDER BY number")
+    keeper = Keeper(PostgresDatabase(place), 100)
+    shard = keeper.take(number, job)
+    assert shard is not None
+    settled = f"UPDATE deliveries SET state = 'sent' WHERE id BETWEEN {shard.first} AND {shard.last}"
+    execute(place, settled)
+    keeper.give_back([shard])
+    keeper.leave()
+    assert execute(place, "SELECT number FROM shards") == [(other,)]
+    assert execute(place, "SELECT args ->> 'shard' FROM newsletter_queue.procrastinate_jobs") == [(str(other),)]
 
 
 def test_a_host_whose_clock_is_minutes_ahead_takes_nobody_for_dead_and_is_not_early(

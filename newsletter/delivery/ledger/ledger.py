@@ -94,6 +94,9 @@ class Ledger(Protocol):
     def stop_waiting(self) -> None:
         """The run is to end: wait for a database that is away a moment longer, no more."""
 
+    def end_within(self, seconds: float) -> None:
+        """Whatever a database has not answered by then fails, from whichever thread it is asked."""
+
     def commit(self, batch: Batch) -> None:
         """One transaction: the batch's words, if the issue is still ours."""
 

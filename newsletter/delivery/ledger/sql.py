@@ -143,6 +143,10 @@ class SqlLedger(ABC):
         """The run is to end. A database in a file is never away."""
         return
 
+    def end_within(self, seconds: float) -> None:
+        """As `Ledger` has it. A file answers."""
+        return
+
     # Holding the issue
 
     def hold(self, issue_id: str) -> None:

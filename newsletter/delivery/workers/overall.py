@@ -1,6 +1,7 @@
 """An issue as a whole, where other workers send it too: its counts since it was planned, beside our own run's."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import deque
@@ -8,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine
-
 from newsletter.delivery.ledger.plan import Plan
 from newsletter.delivery.ledger.report import issue_counts, unknown_names
 from newsletter.delivery.progress import NAMED, Progress, Report
 from newsletter.delivery.watch import LATELY, refusals
+from newsletter.errors import NewsletterError
+from newsletter.state.postgres import PostgresDatabase
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -23,10 +24,11 @@ _COUNTED = ("sent", "failed", "unknown", "skipped")
 
 
 class Overall:
-    """The counts of an issue over all who send it; `engine` is asked in a thread."""
+    """The counts of an issue over all who send it; the database is asked in a thread."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
-        self._engine = engine
+    def __init__(self, database: PostgresDatabase, plan: Plan) -> None:
+        self._connections = database.connections
+        self._engine = engine = database.engine()
         self._issue = plan.issue.id
         self._now: Mapping[str, Any] = issue_counts(engine, self._issue)[0]
         self._before = {
@@ -37,11 +39,16 @@ class Overall:
         }
         self._history: deque[tuple[float, int]] = deque([(time.monotonic(), self._now["sent"])], maxlen=LATELY)
 
+    def end_within(self, seconds: float) -> None:
+        """What the database has not answered by then is not known."""
+        self._connections.end_within(seconds)
+
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
         while True:
             began = time.monotonic()
-            await asyncio.to_thread(self.count)
+            with contextlib.suppress(NewsletterError):  # it is away; our own counts go on
+                await asyncio.to_thread(self.count)
             await asyncio.sleep(max(EVERY, _SHARE * (time.monotonic() - began)))
 
     def count(self) -> None:
@@ -65,7 +72,13 @@ class Overall:
         return replace(own, rate=rate, deferred=max(self._now["deferred"], own.deferred), **counts)
 
     def report(self, own: Report) -> Report:
-        """What all have done; the replies are the most frequent of the issue's."""
+        """What all have done, and the most frequent replies of the issue's; our own where the database is away."""
+        try:
+            return self._report(own)
+        except NewsletterError:
+            return own
+
+    def _report(self, own: Report) -> Report:
         self.count()
         counts = self._since()
         return replace(

@@ -11,12 +11,13 @@ import queue
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from newsletter.compose.composer import issue_writer
 from newsletter.compose.issue import Issue
 from newsletter.config.settings import Config
 from newsletter.delivery.dispatch import Writer
-from newsletter.delivery.engine import deliver
+from newsletter.delivery.engine import deliver, ending_with
 from newsletter.delivery.ledger.postgres import shards
 from newsletter.delivery.ledger.postgres.hand import ShardLost
 from newsletter.delivery.ledger.postgres.queue import QUEUE, listening
@@ -29,6 +30,9 @@ from newsletter.errors import Cancelled, NewsletterError, TooLate, TryAgainLater
 from newsletter.smtp.relay import Relay
 from newsletter.state.postgres import PostgresDatabase
 
+if TYPE_CHECKING:
+    import procrastinate
+
 COUNTED = ("sent", "deferred", "failed", "unknown", "skipped")
 AHEAD = 2
 """Shards in hand: the next is there when one is done."""
@@ -36,6 +40,8 @@ LOOK = 2.0
 """Seconds between two looks for who is due again, and in the queue where its word was lost."""
 GRACE = 45.0
 """Seconds that the queue waits for what is in hand; the engine has given it back before that."""
+GOODBYE = 0.5
+"""Seconds after the last word of a database that does not answer, in which the queue may notice that."""
 KEPT = 3.0
 """Seconds without a shard for which a run is kept, with its connections, for the issue's next."""
 FIRST_REST, LONGEST_REST = 5.0, 60.0
@@ -124,6 +130,10 @@ class Worker:
         Raises NewsletterError where the secret is not the one that an issue was planned with.
         """
         self._stop, self._abort = stop, abort
+        async with ending_with(stop, abort, self._database.connections.end_within):
+            await self._run_until(stop)
+
+    async def _run_until(self, stop: asyncio.Event) -> None:
         keeping = asyncio.create_task(self._keep())
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._keeper.hurry())
@@ -152,22 +162,35 @@ class Worker:
         trouble = asyncio.create_task(self._trouble.wait())
         try:
             app = await asyncio.to_thread(listening, self._database, self._send)
-            async with app.open_async():
-                working = asyncio.create_task(
-                    app.run_worker_async(
-                        queues=[QUEUE], concurrency=AHEAD, fetch_job_polling_interval=LOOK, delete_jobs="successful",
-                        shutdown_graceful_timeout=GRACE, install_signal_handlers=False,
-                    )
-                )  # fmt: skip
-                await asyncio.wait([working, stopping, trouble], return_when=asyncio.FIRST_COMPLETED)
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+            working = asyncio.create_task(self._work(app))
+            await asyncio.wait([working, stopping, trouble], return_when=asyncio.FIRST_COMPLETED)
+            working.cancel()
+            await self._let_end(working)
         except NewsletterError as error:
             self._say(f"waiting: {error}")
         except Exception as error:  # whatever the queue's connections say of a server that is away
             self._say(f"waiting: {self._database.explain(error)}")
         finally:
             trouble.cancel()
+
+    async def _work(self, app: "procrastinate.App") -> None:
+        async with app.open_async():
+            with contextlib.suppress(Exception):  # what ails the database, the keeper says
+                await app.run_worker_async(
+                    queues=[QUEUE], concurrency=AHEAD, fetch_job_polling_interval=LOOK, delete_jobs="successful",
+                    shutdown_graceful_timeout=GRACE, install_signal_handlers=False,
+                )  # fmt: skip
+
+    async def _let_end(self, working: "asyncio.Task[None]") -> None:
+        """The queue's worker ends what it has, or shortly after a database that does not answer was let go."""
+        connections = self._database.connections
+        while not working.done():
+            left = connections.left()
+            await asyncio.wait([working], timeout=LOOK if left is None else min(left, LOOK) or GOODBYE)
+            if left == 0:
+                return
+        if not working.cancelled() and (error := working.exception()) is not None:
+            raise error
 
     async def _keep(self) -> None:
         """Look after the worker's own row, and after others'."""

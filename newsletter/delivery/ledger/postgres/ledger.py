@@ -199,7 +199,10 @@ class PostgresLedger(SqlLedger):
         """There is none."""
 
     def stop_waiting(self) -> None:
-        self._reconnecting.patience = HURRY
+        self._reconnecting.patience = min(self._reconnecting.patience, HURRY)
+
+    def end_within(self, seconds: float) -> None:
+        self._reconnecting.database.connections.end_within(seconds)
 
     def counts(self) -> dict[str, int]:
         query = "SELECT state, count(*) FROM deliveries WHERE issue = :issue GROUP BY state"

@@ -136,6 +136,7 @@ def listening(database: PostgresDatabase, send: Callable[[int, int], Awaitable[N
         schema = schema_name(db)
 
     async def configure(connection: "psycopg.AsyncConnection[Any]") -> None:
+        database.connections.add(connection)
         await connection.execute(psycopg.sql.SQL("SET search_path TO {}").format(psycopg.sql.Identifier(schema)))
         await connection.commit()
 

@@ -90,7 +90,9 @@ class Reconnecting:
                 self.away = ""
                 return answer
             self.away = str(explained)
-            if began and time.monotonic() - began > self.patience:  # a lost connection is replaced at least once
+            is_over = began and time.monotonic() - began > self.patience  # a lost connection is replaced at least once
+            if is_over or self.database.connections.left() == 0:
+                self.patience = 0.0  # the next that is to be done waits no more
                 raise explained
             began = began or time.monotonic()
             self._pause(pause)

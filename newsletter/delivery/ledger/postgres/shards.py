@@ -41,6 +41,14 @@ UPDATE deliveries d SET state = 'unknown', code = NULL, status = NULL, command =
 WHERE s.number = ANY(:numbers) AND d.issue = s.issue AND d.id BETWEEN s.first AND s.last AND d.state = 'sending'
   AND (d.not_before IS NULL) = (s.due IS NULL)
 """
+_EMPTY = """
+DELETE FROM shards s USING issues i WHERE s.number = ANY(:numbers) AND i.number = s.issue AND (i.state = 'cancelled'
+  OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = s.issue AND d.id BETWEEN s.first AND s.last
+    AND d.chosen = 1 AND d.state IN ('pending', 'deferred')
+    AND CASE WHEN s.due IS NULL THEN d.state = 'pending' AND d.not_before IS NULL ELSE d.not_before <= s.due END))
+RETURNING s.number
+"""
+"""Shards in which nobody is left; of a cancelled issue all."""
 _COLUMNS = "number, issue, epoch, first, last, due, job"
 _MINE = "(worker IS NULL OR worker = :worker AND number <> ALL(:held))"  # ours: it was done, and the answer was lost
 
@@ -163,20 +171,17 @@ def give_back(db: queue.QueueConnection, execute: Execute, held: Collection[Shar
 
 
 def _let_go(db: queue.QueueConnection, execute: Execute, numbers: Sequence[int], now: float) -> None:
-    """Release shards, and queue them anew: the job that was is dropped, so that no late word reaches it."""
+    """Release shards, and queue those anew in which somebody is left: no late word reaches the job that was."""
     if not numbers:
         return
     query = "SELECT number, issue, job FROM shards WHERE number = ANY(:numbers)"
     rows = execute(query, numbers=list(numbers)).fetchall()
     release(execute, numbers, now)
-    execute(
-        "DELETE FROM shards s USING issues i WHERE s.number = ANY(:numbers) AND i.number = s.issue"
-        " AND i.state = 'cancelled'",
-        numbers=list(numbers),
-    )
+    gone = {row[0] for row in execute(_EMPTY, numbers=list(numbers)).fetchall()}
     queue.drop(db, [job for _, _, job in rows])
     for issue in {issue for _, issue, _ in rows}:
-        enqueue(db, execute, issue, [number for number, of, _ in rows if of == issue])
+        enqueue(db, execute, issue, [number for number, of, _ in rows if of == issue and number not in gone])
+        settle(execute, issue)
 
 
 # Workers

@@ -51,7 +51,7 @@ class Keeper:
 
     def hurry(self) -> None:
         """Wait for a server that is away a moment longer, no more."""
-        self._reconnecting.patience = HURRY
+        self._reconnecting.patience = min(self._reconnecting.patience, HURRY)
 
     def _together(self, step: Callable[[], _Step]) -> _Step:
         with self._lock:
