@@ -66,7 +66,7 @@ class PlannedRun:
             if is_news and options.is_silent:  # it may wait for long, and nobody would know what for
                 note(progress_line(now, issue.id) if state == "paused" else "goes on")
 
-        with stop_on_signals(_STOPPING) as (stop, abort), contextlib.ExitStack() as shown:
+        with stop_on_signals(_STOPPING, INTERRUPTED) as (stop, abort), contextlib.ExitStack() as shown:
             async with ending_with(stop, abort, self._end_within):
                 report = await deliver_plan(
                     self.ledger, self.plan, issue_writer(self.config, issue), relays,

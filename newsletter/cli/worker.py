@@ -68,7 +68,7 @@ def worker(
 
         with config.naming("delivery"):
             retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
-        with stop_on_signals(_STOPPING) as (stop, abort):
+        with stop_on_signals(_STOPPING, 0) as (stop, abort):
             one = await once_there(lambda: Worker(config, database, relays, retry, _tell), stop)
             if one is None:
                 return
