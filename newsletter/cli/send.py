@@ -268,8 +268,8 @@ def send_issue(config: "Config", options: Options) -> int:
                 return run_async(delivery.detach() if options.detach else delivery.run(options.relays))
             finally:
                 with contextlib.suppress(NewsletterError):  # the state is away; it only saves time
-                    if prepared is not None and prepared.inputs and (frozen := ledger.frozen_hash(plan.issue.id)):
-                        remember(config, plan.issue.id, prepared.inputs, frozen)
+                    if prepared is not None and prepared.inputs and (begun := ledger.frozen_hash(plan.issue.id)):
+                        remember(config, plan.issue.id, prepared.inputs, begun)
         with rehearsing(config) as rehearsal:
             connections = options.relays[0].connections if options.relays else config.smtp.connections
             return run_async(delivery.run((rehearsal.relay(config, connections),), rehearsal))

@@ -41,7 +41,9 @@ def overall(config: "Config", plan: "Plan") -> "Overall | None":
     if isinstance(database, SqliteDatabase):
         return None
     from newsletter.delivery.workers.overall import Overall
+    from newsletter.state.postgres import PostgresDatabase
 
+    assert isinstance(database, PostgresDatabase)
     return Overall(database, plan)
 
 
