@@ -155,15 +155,15 @@ async def ending_with(
 ) -> AsyncIterator[None]:
     """Once we are to stop, `end_within` is told how many seconds a database has for whatever it is asked."""
 
-    async def tell(event: asyncio.Event, seconds: float) -> None:
+    async def count_down(event: asyncio.Event, seconds: float) -> None:
         await event.wait()
         end_within(seconds)
 
-    telling = [asyncio.create_task(tell(*each)) for each in ((stop, LAST_WORD), (abort, LAST_WORD_AT_ONCE))]
+    counting = [asyncio.create_task(count_down(*each)) for each in ((stop, LAST_WORD), (abort, LAST_WORD_AT_ONCE))]
     try:
         yield
     finally:
-        for task in telling:
+        for task in counting:
             task.cancel()
 
 
