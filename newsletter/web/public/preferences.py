@@ -65,11 +65,13 @@ def _post(public: Public, request: Request, reader: tuple[str, str], form: Form)
     if public.keeps_nothing(reader):
         return public.see(path)
     if first(form, "leave"):
-        leave(public, email, issue, "preferences", notice=True)
+        leave(public, email, issue, "preferences")
         return public.see(path)
     if first(form, "undo"):
         come_back(public, email, issue, "preferences")
         return public.see(path)
+    if not {"name", PAUSED_UNTIL} & {*form}:
+        return public.see(path)  # no form of ours as a person sends it: an empty one would empty everything
     person = public.roster.find(email)
     if person is None:
         return public.page("nobody", email=email)

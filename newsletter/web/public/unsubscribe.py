@@ -78,16 +78,17 @@ def _post(public: Public, request: Request, reader: tuple[str, str], form: Form)
                 connection, address_key(email), "left", public.clock(), issue, reason=reason, words=told, form="reason"
             )
         return public.see(f"{path}?told=1")
-    leave(public, email, issue, "page", notice=bool(first(form, "leave")))
+    leave(public, email, issue, "page")
     return public.see(path)
 
 
-def leave(public: Public, email: str, issue: str, source: str, *, notice: bool = False) -> None:
-    """Mail this reader nothing more; with `notice`, one last mail says so, once."""
+def leave(public: Public, email: str, issue: str, source: str) -> None:
+    """Mail this reader nothing more, but one last mail that says so, once: a scanner may have sent the form."""
     key = address_key(email)
     with public.engine.begin() as connection:
-        owes = _leave(connection, public, [(email, issue)], source) > 0 and notice
-        owes = owes and not owed_lately(connection, key, "goodbye", 0)
+        owes = _leave(connection, public, [(email, issue)], source) > 0 and not owed_lately(
+            connection, key, "goodbye", 0
+        )
         if owes:
             owe(connection, email, "goodbye", public.clock(), issue=issue)
     if owes:
