@@ -85,7 +85,8 @@ class Archive:
             {"say": self.public.words, "base": base, "title": self.public.title, "home": start},
         )
         html = re.sub(r"(?i)</head>", lambda match: head + match[0], html, count=1)
-        return re.sub(r"(?i)<body\b[^>]*>", lambda match: match[0] + bar, html, count=1)
+        html = re.sub(r"(?i)<body\b[^>]*>", lambda match: f"{match[0]}{bar}<main>", html, count=1)
+        return re.sub(r"(?i)</body>", "</main></body>", html, count=1)
 
     def address(self, past: PastIssue) -> str:
         """An issue's address in the archive: a URI, in ASCII, as feeds and sitemaps want it (RFC 3986)."""
