@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,7 +62,7 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
-    """Show the issues, how many subscribers are in which state, and how many left over each.
+    """Show the issues, how many subscribers are in which state, and how many left over each, and why.
 
     \b
       newsletter status
@@ -69,6 +70,7 @@ def status(
       newsletter status hello --watch
       newsletter status --posts
     """
+    from newsletter.audience.leaving import in_words
     from newsletter.cli.status_posts import show_posts
     from newsletter.config.settings import load_config
     from newsletter.delivery.ledger.report import issue_counts
@@ -90,6 +92,8 @@ def status(
         show_looks(watch_issue(engine, find_issue(config, issue) if issue else _moving(engine)), as_json=as_json)
         return
     counts = issue_counts(state.engine(), find_issue(config, issue) if issue else None) if begun else []
+    if counts:
+        counts = _with_reasons(state.engine(), counts)
     if as_json:
         say_json(counts[0] if issue else counts)
         return
@@ -108,8 +112,18 @@ def status(
     say(table(rows, ["issue", "created", "state", "recipients", *shown], right=range(3, 4 + len(shown))))
     _say_schedule(config, counts)
     for one in counts:
+        if why := in_words(one["unsubscribed"], one["reasons"]):
+            say(f"{one['issue']}, who left: {why}")
         if workers := say_workers(one):
             say(f"{one['issue']}: {workers}")
+
+
+def _with_reasons(engine: "Engine", counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The issues with what those who left over each have said about why."""
+    from newsletter.audience.leaving import reasons_told
+
+    told = reasons_told(engine) if any(one["unsubscribed"] for one in counts) else {}
+    return [{**one, "reasons": told.get(one["issue"], Counter())} for one in counts]
 
 
 def _moving(engine: "Engine") -> str:

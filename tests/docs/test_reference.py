@@ -97,7 +97,7 @@ def test_every_name_of_a_template_is_named() -> None:
 
 JSON: dict[str, tuple[Any, ...]] = {
     "send --json": ("cli/send_report.py:report_json", "cli/send_to.py:_as_json"),
-    "status --json": ("delivery/ledger/report.py:issue_counts", STATES),
+    "status --json": ("delivery/ledger/report.py:issue_counts", "cli/status.py:_with_reasons", STATES),
     "status --watch --json": ("delivery/watch.py:watch",),
     "status --posts --json": ("cli/status_posts.py:_row",),
     "check --json": (Finding, "cli/check_formats.py:as_rows"),

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from newsletter.audience.address import address_key
 from newsletter.audience.erasure import erased_among, stopped
 from newsletter.audience.events import record, record_all
+from newsletter.audience.leaving import ASKED, REASONS
 from newsletter.audience.notices import owe, owed_lately
 from newsletter.audience.suppression import Suppression, suppressed, unsuppress, write_suppressions
 from newsletter.state.sqlite import hold
@@ -24,7 +25,6 @@ from newsletter.web.public.context import Public, is_test
 from newsletter.web.public.forms import Form, first, read_form
 from newsletter.web.public.together import Together
 
-REASONS = ("often", "content", "never", "other")
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
 
@@ -56,7 +56,7 @@ def _show(public: Public, request: Request, reader: tuple[str, str]) -> Response
         email=email,
         left=why is not None,
         may_return=why is not None and why.reason == "unsubscribe",
-        reasons=REASONS,
+        reasons=tuple(REASONS),
         told=request.query_params.get("told") == "1",
         returned=request.query_params.get("back") == "1" and why is None,
         preferences=public.link("preferences", email, issue).removeprefix(public.base),
@@ -74,9 +74,7 @@ def _post(public: Public, request: Request, reader: tuple[str, str], form: Form)
     if (reason := first(form, "reason")) in REASONS:
         with public.engine.begin() as connection:
             told = first(form, "words")[:500]
-            record(
-                connection, address_key(email), "left", public.clock(), issue, reason=reason, words=told, form="reason"
-            )
+            record(connection, address_key(email), "left", public.clock(), issue, reason=reason, words=told, form=ASKED)
         return public.see(f"{path}?told=1")
     leave(public, email, issue, "page")
     return public.see(path)

@@ -11,6 +11,7 @@ from typing import Any
 
 from newsletter.audience.address import address_key
 from newsletter.audience.events import Event, EventKind, latest_events
+from newsletter.audience.leaving import in_words, reason_of, reasons_told
 from newsletter.audience.signup import all_unconfirmed
 from newsletter.audience.source import find_list
 from newsletter.audience.subscriber import JOINED, Subscriber
@@ -51,8 +52,10 @@ def overview(config: Config) -> dict[str, Any]:
     left: Counter[str] = Counter()
     if engine is not None:
         counts["unconfirmed"] = sum(1 for _ in all_unconfirmed(engine))
-        left, found["over"] = _left(unsubscribed(engine))
-        found["latest"] = [_row(key, event) for key, event in latest_events(engine, _SHOWN, LATEST)]
+        left, over = _left(unsubscribed(engine))
+        told = reasons_told(engine)
+        found["over"] = [(issue, count, in_words(count, told.get(issue, Counter()))) for issue, count in over]
+        found["latest"] = _rows(latest_events(engine, _SHOWN, 2 * LATEST))[:LATEST]
         engine.dispose()
     months = _months(time.strftime("%Y-%m"))
     total = sum(count for month, count in joined.items() if month < months[0])
@@ -101,9 +104,18 @@ def _left(told: Iterable[tuple[float, str | None]]) -> tuple[Counter[str], list[
     return by_month, by_issue.most_common(12)
 
 
-def _row(key: str, event: Event) -> dict[str, str]:
-    day = time.strftime("%Y-%m-%d", time.localtime(event.created))
-    return {"who": key or "a file", "kind": event.kind, "day": day, "issue": event.issue or ""}
+def _rows(latest: Iterable[tuple[str, Event]]) -> list[dict[str, str]]:
+    """What is said of each event; a reason for leaving stands with the leaving, which came before it."""
+    rows: list[dict[str, str]] = []
+    told: dict[tuple[str, str | None], str] = {}
+    for key, event in latest:
+        if (reason := reason_of(event)) is not None:
+            told.setdefault((key, event.issue), reason)
+            continue
+        day = time.strftime("%Y-%m-%d", time.localtime(event.created))
+        why = told.pop((key, event.issue), "") if event.kind == "left" else ""
+        rows.append({"who": key or "a file", "kind": event.kind, "day": day, "issue": event.issue or "", "why": why})
+    return rows
 
 
 def _months(last: str) -> list[str]:

@@ -64,7 +64,10 @@ async def test_who_leaves_by_an_issue_gets_no_other_and_the_issue_is_named(tmp_p
         assert stopped is not None
         assert stopped.issue == "first"
         code, out, _ = await newsletter(site, "status", "first", "--json")
-        assert json.loads(out)["unsubscribed"] == 1
+        assert (json.loads(out)["unsubscribed"], json.loads(out)["reasons"]) == (1, {})
+        await site.post(found["header"].removeprefix(site.public.base), {"reason": "never"})
+        code, out, _ = await newsletter(site, "status")
+        assert "first, who left: 1 never signed up" in out
 
         relay.accepted.clear()
         leaver = f"p{PEOPLE - 1}@example.org"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from newsletter.audience.events import record
 from newsletter.audience.roster import open_roster, put
 from newsletter.audience.subscriber import Subscriber
 from newsletter.audience.suppression import suppress
@@ -38,12 +39,18 @@ def test_who_is_there_who_came_and_who_left_over_which_issue(config: Config) -> 
     put(open_roster(config), people)
     engine = open_state(config)
     suppress(engine, "gone@example.org", "unsubscribe", "page", time.time(), "hello")
+    with engine.begin() as connection:
+        record(connection, "gone@example.org", "left", time.time(), "hello", form="page")
+        for reason in ("other", "often"):
+            record(connection, "gone@example.org", "left", time.time(), "hello", form="reason", reason=reason)
     engine.dispose()
     found = overview(config)
     assert dict(found["counts"]) == {"active": 2, "suppressed": 1, "left out": 1, "unconfirmed": 0}
     assert len(found["months"]) == MONTHS
     assert [(one.total, one.left) for one in (found["months"][0], found["months"][-1])] == [(1, 0), (2, 1)]
-    assert found["over"] == [("hello", 1)]
+    assert found["over"] == [("hello", 1, "1 too many mails")]
+    (latest,) = found["latest"]
+    assert (latest["who"], latest["kind"], latest["why"]) == ("gone@example.org", "left", "too many mails")
     html = fragment("studio/readers.html", {**found, "token": ""})
     assert "<polyline" in html
     assert 'style="' not in html
