@@ -56,28 +56,40 @@ class Rehearsal:
 
 
 @contextlib.contextmanager
-def rehearsing(config: "Config") -> Iterator[Rehearsal]:
-    """The test inbox that [inbox] url names, or our own. To be entered before threads and event loops."""
-    from newsletter.state.private import state_folder
+def rehearsing(config: "Config") -> Iterator[Callable[[], Rehearsal]]:
+    """The test inbox that [inbox] url names, or our own, once it is asked for: it makes ready meanwhile.
 
+    To be entered before threads and event loops.
+    """
     if config.inbox.url:
-        yield Rehearsal(config.inbox.url, config.inbox.url)
+        yield lambda: Rehearsal(config.inbox.url, config.inbox.url)
         return
     folder = config.state_dir / "inbox"
-    state_folder(config.state_dir)
+    from newsletter.state.private import state_folder
+
     inbox = Forked(_take_mail, folder)
+
+    def begin() -> Rehearsal:
+        state_folder(config.state_dir)
+        inbox.ask("begin")
+        return Rehearsal(inbox.receive(_SILENT), str(folder), inbox)
+
     try:
-        yield Rehearsal(inbox.receive(_SILENT), str(folder), inbox)
+        yield begin
     finally:
         inbox.close()
 
 
-def _take_mail(send_back: Callable[[Any], None], asked: Callable[[], None], folder: Path) -> None:
-    """In the process of its own: send the URL back, take mail until asked, send back what has arrived."""
+def _take_mail(send_back: Callable[[Any], None], asked: Callable[[], Any], folder: Path) -> None:
+    """In the process of its own: when asked, send the URL back and take mail until asked again; send back what has
+    arrived."""
     from newsletter.cli.loop import run_async
     from newsletter.inbox.rehearsal import RehearsalStore
     from newsletter.inbox.server import InboxServer
     from newsletter.mime.message import read_message
+
+    if asked() is None:
+        return
 
     async def serve(store: RehearsalStore) -> Arrived:
         async with InboxServer(store) as server:

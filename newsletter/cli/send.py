@@ -7,7 +7,7 @@ scratch file) and its relay (the test inbox).
 import contextlib
 import functools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,10 +30,13 @@ from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.audience.source import MailingList
+    from newsletter.cli.compose_process import Composing
+    from newsletter.cli.rehearsal import Rehearsal
     from newsletter.compose.issue import Issue
     from newsletter.config.settings import Config
     from newsletter.delivery.ledger.ledger import Ledger
     from newsletter.delivery.ledger.plan import Audience, Plan
+    from newsletter.delivery.pace import RetryPolicy
 
 
 _STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
@@ -181,20 +184,17 @@ def send(
 
 def send_issue(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
-    from newsletter.audience.source import open_list
     from newsletter.cli.ci import refuse_forgetful
     from newsletter.cli.compose_process import Composing
-    from newsletter.cli.send_plan import nothing_done, scheduled, settles_nothing
+    from newsletter.cli.rehearsal import rehearsing
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import database_of
-    from newsletter.state.unsubscribe_answer import has_answered
 
     with config.naming("delivery"):
         retry = RetryPolicy.parse(config.delivery.retry_first, config.delivery.retry_max, config.delivery.give_up)
     if not options.dry_run:
         refuse_forgetful(config, first=options.first)
-    composing = prepared = None
-    is_settled = False
+    composing = None
     if not options.as_begun:
         composing = Composing(
             options.source or config, options.post, options.again, live=not options.dry_run, force=options.force,
@@ -205,8 +205,22 @@ def send_issue(config: "Config", options: Options) -> int:
     elif not database_of(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
 
-    from newsletter.delivery.ledger.plan import make_plan  # not before the fork, which would carry it
+    with rehearsing(config) if options.dry_run else contextlib.nullcontext() as begin_rehearsal:
+        return _plan_and_send(config, options, retry, composing, begin_rehearsal)
 
+
+def _plan_and_send(
+    config: "Config", options: Options, retry: "RetryPolicy", composing: "Composing | None",
+    begin_rehearsal: "Callable[[], Rehearsal] | None",
+) -> int:  # fmt: skip
+    """What `send_issue` does once all processes are there."""
+    from newsletter.audience.source import open_list
+    from newsletter.cli.send_plan import nothing_done, scheduled, settles_nothing
+    from newsletter.delivery.ledger.plan import make_plan  # not before the forks, which would carry it
+    from newsletter.state.unsubscribe_answer import has_answered
+
+    prepared = None
+    is_settled = False
     rows = open_list(config)
     where = _segment(options.where, rows)
     issue_id = composing.issue_id() if composing is not None else None
@@ -257,12 +271,11 @@ def send_issue(config: "Config", options: Options) -> int:
         if plan.to_send and not options.dry_run:
             _ask(options, plan)
         from newsletter.cli.loop import run_async
-        from newsletter.cli.rehearsal import rehearsing
         from newsletter.cli.send_delivery import PlannedRun
         from newsletter.cli.send_shared import queueing
 
         delivery = PlannedRun(config, options, retry, ledger, plan, prepared, lambda: plan_for(read(open_list(config))))
-        if not options.dry_run:
+        if begin_rehearsal is None:
             ledger.queueing = queueing(config, options, plan)
             try:
                 return run_async(delivery.detach() if options.detach else delivery.run(options.relays))
@@ -270,9 +283,9 @@ def send_issue(config: "Config", options: Options) -> int:
                 with contextlib.suppress(NewsletterError):  # the state is away; it only saves time
                     if prepared is not None and prepared.inputs and (begun := ledger.frozen_hash(plan.issue.id)):
                         remember(config, plan.issue.id, prepared.inputs, begun)
-        with rehearsing(config) as rehearsal:
-            connections = options.relays[0].connections if options.relays else config.smtp.connections
-            return run_async(delivery.run((rehearsal.relay(config, connections),), rehearsal))
+        rehearsal = begin_rehearsal()
+        connections = options.relays[0].connections if options.relays else config.smtp.connections
+        return run_async(delivery.run((rehearsal.relay(config, connections),), rehearsal))
 
 
 def _begun(ledger: "Ledger", config: "Config", options: Options) -> "Issue":
