@@ -32,7 +32,7 @@ class ClientConnection(asyncio.Protocol, ABC):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._replies: list[bytes] = []
+        self._replies: list[str] = []
         self._waiting: asyncio.Task[None] | None = None
         self._closing = False
         self._heard = self._loop.time()
@@ -139,7 +139,7 @@ class ClientConnection(asyncio.Protocol, ABC):
             self._go_on()
 
     def _say(self, reply: str) -> None:
-        self._replies.append(reply.encode("utf-8", "surrogateescape") + b"\r\n")
+        self._replies.append(reply)
 
     def _refuse(self, reply: str) -> None:
         self._inbox.refused += 1
@@ -147,7 +147,7 @@ class ClientConnection(asyncio.Protocol, ABC):
 
     def _write(self) -> None:
         if self._replies and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(self._replies))
+            self._transport.write("\r\n".join([*self._replies, ""]).encode("utf-8", "surrogateescape"))
         self._replies.clear()
 
     def _leave(self) -> None:
