@@ -146,7 +146,8 @@ class Share:
         self.connections = answer.connections
         if ask.messages:
             self._again_at = now + answer.wait
-        self.is_short = self.is_short and not (answer.messages or self.waits or self._again_at > now)
+        is_answered = answer.messages or self.waits or self._again_at > now or not self.rates
+        self.is_short = self.is_short and not is_answered
         if answer.messages:
             self._granted.append((now + answer.begin, answer.messages, answer.interval))
 

@@ -28,7 +28,7 @@ WITH ours AS (
 ), intended AS (
   UPDATE deliveries d SET state = 'sending', code = NULL, status = NULL, text = NULL, command = NULL, relay = NULL,
     updated = :now, attempts = attempts + 1, first_attempt = coalesce(first_attempt, :now)
-  FROM whole, issues i WHERE d.id = ANY(:intents) AND i.number = d.issue AND i.state = 'running'
+  FROM whole, issues i WHERE d.id = ANY(CAST(:intents AS bigint[])) AND i.number = d.issue AND i.state = 'running'
     AND d.state IN ('pending', 'deferred') RETURNING d.id
 )
 SELECT (SELECT count(*) FROM whole), ARRAY(SELECT id FROM intended)
@@ -37,7 +37,7 @@ SELECT (SELECT count(*) FROM whole), ARRAY(SELECT id FROM intended)
 once, so nothing is written twice. Which intents were recorded."""
 
 WRITTEN = """
-SELECT count(*), ARRAY(SELECT id FROM deliveries WHERE id = ANY(:intents) AND state = 'sending')
+SELECT count(*), ARRAY(SELECT id FROM deliveries WHERE id = ANY(CAST(:intents AS bigint[])) AND state = 'sending')
 FROM shards s JOIN jsonb_array_elements(CAST(:held AS jsonb)) AS h(v)
   ON s.number = (h.v ->> 0)::bigint AND s.epoch = (h.v ->> 1)::int AND s.serial = :serial
 """
@@ -48,7 +48,7 @@ SELECT count(*) FROM shards s JOIN jsonb_array_elements(CAST(:held AS jsonb)) AS
 
 NEXT = """
 SELECT id, email, name, columns, attempts, first_attempt, CASE state WHEN 'pending' THEN not_before END,
-  state = 'deferred', (SELECT reason FROM suppressions s WHERE s.key = d.key) FROM deliveries d
+  state = 'deferred', (SELECT reason FROM suppressions s WHERE s.key = d.key), key FROM deliveries d
 WHERE issue = :issue AND id > :after AND id <= :last AND chosen = 1 AND {whose} ORDER BY id LIMIT :count
 """
 FIRST_DUE = """
@@ -65,9 +65,11 @@ SELECT count(*) >= 3 AND max(updated) - min(updated) >= 14 * 86400 FROM deliveri
 WHERE key = (SELECT key FROM deliveries WHERE id = :id) AND issue IN (SELECT number FROM issues)
   AND status LIKE '5.2.%' AND state = 'failed'
 """
-SUPPRESSED = """
-SELECT d.id, s.reason FROM deliveries d JOIN suppressions s ON s.key = d.key WHERE d.id = ANY(:ids)
+CHANGED = """
+SELECT i.state, s.key, s.reason FROM issues i LEFT JOIN suppressions s ON s.key = ANY(:keys) WHERE i.number = :issue
 """
+"""What is asked of the issue, and which of these keys are suppressed. Whoever was erased has another key by now, and is
+no longer pending, so no intent of theirs is recorded."""
 
 
 def rows_of(records: Iterable[Record]) -> str:
@@ -82,5 +84,5 @@ def transactions_of(rows: Iterable[Any], claim: int) -> list[Transaction]:
             id_, email, name, columns, attempts, first_attempt, deferred=is_deferred, moment=moment, claim=claim,
             withdrawn="" if suppressed is None else f"suppressed: {suppressed}",
         )
-        for id_, email, name, columns, attempts, first_attempt, moment, is_deferred, suppressed in rows
+        for id_, email, name, columns, attempts, first_attempt, moment, is_deferred, suppressed, _ in rows
     ]  # fmt: skip

@@ -39,16 +39,13 @@ class Hand:
         self._done = done  # told when a shard is finished
         self._reconnecting = reconnecting
         self._by_id: dict[int, Held] = {}
+        self.keys: dict[int, str] = {}  # deliveries.key of all who are claimed and not settled
         self._serial = 0
         self._claims = 0
 
     def hold(self, shard: Shard) -> None:
         """A shard that was taken."""
         self.held.append(Held(shard, shard.first - 1))
-
-    def ids(self) -> list[int]:
-        """All who are claimed and not settled."""
-        return list(self._by_id)
 
     def _fence(self) -> str:
         return json.dumps([(held.shard.number, held.shard.epoch) for held in self.held])
@@ -85,7 +82,8 @@ class Hand:
 
     def _write(self, rows: list[Record], intents: list[int], now: float) -> set[int]:
         self._serial += 1
-        named = {"held": self._fence(), "serial": self._serial, "intents": intents}
+        asked = f"{{{','.join(map(str, intents))}}}"  # a text: a list's type, and so the plan, changes with its numbers
+        named = {"held": self._fence(), "serial": self._serial, "intents": asked}
         text, again, execute = sql.rows_of(rows), self._reconnecting.again, self._reconnecting.execute
         whole, recorded = again(lambda: execute(sql.WRITE, rows=text, now=now, **named).fetchone())  # type: ignore[misc]
         if not whole and self.held:  # it may be written, and the answer was lost
@@ -95,6 +93,7 @@ class Hand:
         return set(recorded)
 
     def _settled(self, id_: int) -> None:
+        self.keys.pop(id_, None)
         held = self._by_id.pop(id_, None)
         if held is not None:
             held.open.discard(id_)
@@ -119,6 +118,7 @@ class Hand:
             rows = self._reconnecting.again(lambda: self._reconnecting.execute(query, **named).fetchall())  # noqa: B023
             held.is_claimed = len(rows) < left
             held.after = rows[-1][0] if rows else held.after
+            self.keys |= {row[0]: row[-1] for row in rows}
             for one in sql.transactions_of(rows, self._claims):
                 held.open.add(one.id)
                 self._by_id[one.id] = held
@@ -135,6 +135,7 @@ class Hand:
         """Nothing is held any more; what was, to be given back."""
         given, self.held = [held.shard for held in self.held], []
         self._by_id.clear()
+        self.keys.clear()
         return given
 
 

@@ -240,7 +240,7 @@ class PostgresLedger(SqlLedger):
             self._give_back(now)
         if batch.claim is not None:
             batch.claimed = self._claim(batch.claim)
-        if not is_whole or batch.claim is not None or time.monotonic() - self._looked > LOOK:
+        if not is_whole or time.monotonic() - self._looked > LOOK:
             self.catch_up(batch)
         if not is_whole and self._state == "running":
             for one in intents:
@@ -256,20 +256,19 @@ class PostgresLedger(SqlLedger):
 
     def catch_up(self, batch: Batch) -> None:
         """Fill in what others have changed: who of the claimed is suppressed, what is asked of the issue."""
-        batch.suppressed = self._reconnecting.again(self._suppressed)
-        query = "SELECT state FROM issues WHERE number = :number"
-        state = self._reconnecting.again(lambda: self._execute(query, number=self._number).fetchone()[0])
+        keys = self._hand.keys
+        named = {"keys": list(keys.values()), "issue": self._number}
+        rows = self._reconnecting.again(lambda: self._execute(sql.CHANGED, **named).fetchall())
+        self._looked = time.monotonic()
+        state, *_ = rows[0]
+        reasons = {key: f"suppressed: {reason}" for _, key, reason in rows if key is not None}
+        batch.suppressed = {id_: reasons[key] for id_, key in keys.items() if key in reasons} if reasons else {}
         if state != self._state:
             batch.state = self._state = state
 
     def _suppress(self, id_: int, reason: str, only_full: bool) -> None:
         if not only_full or self._execute(sql.STAYS_FULL, id=id_).fetchone()[0]:
             self._execute(sql.SUPPRESS, id=id_, reason=reason, now=self.clock())
-
-    def _suppressed(self) -> dict[int, str]:
-        self._looked = time.monotonic()
-        rows = self._execute(sql.SUPPRESSED, ids=self._hand.ids()).fetchall()
-        return {id_: f"suppressed: {reason}" for id_, reason in rows}
 
     def _claim(self, count: int) -> Claimed:
         """The next recipients or fewer, of the shards that are held, and of others that are taken for it."""

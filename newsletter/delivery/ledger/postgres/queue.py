@@ -141,7 +141,7 @@ def listening(database: PostgresDatabase, send: Callable[[int, int], Awaitable[N
         await connection.commit()
 
     connector = procrastinate.PsycopgConnector(
-        kwargs=database.parameters(), configure=configure, min_size=1, max_size=4, timeout=10.0
+        kwargs=database.parameters(), configure=configure, min_size=1, max_size=2, timeout=10.0
     )
     app = procrastinate.App(connector=connector)
     app.job_manager = _Jobs(connector)
