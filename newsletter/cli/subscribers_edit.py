@@ -154,6 +154,9 @@ def remove(
         return
     with roster.held():
         gone = roster.remove({address_key(address) for address in addresses})
+    if not gone:
+        what = f"{', '.join(addresses)}: not on the list; `newsletter subscribers list` shows who is"
+        raise NewsletterError(what)
     for address in addresses:
         if (key := address_key(address)) in gone:
             with engine.begin() as connection:
@@ -161,7 +164,7 @@ def remove(
             say(f"{address} is off the list")
         else:
             note(f"{address} is not on the list")
-    if not gone:
+    if len(gone) < len({*map(address_key, addresses)}):
         raise typer.Exit(1)
 
 

@@ -108,14 +108,18 @@ def remove(
     from newsletter.config.settings import load_config
 
     engine, secret = _state(context), load_secret(load_config(context.obj))
-    missed = 0
-    for address in [read_address(email) for email in emails]:
+    addresses = list(dict.fromkeys(read_address(email) for email in emails))
+    missed = []
+    for address in addresses:
         if unsuppress(engine, address) | return_erased(engine, secret, address):
             say(f"{address} may be mailed again")
         else:
-            missed += 1
-            note(f"{address} is not suppressed")
-    if missed == len(emails):
+            missed.append(address)
+    if missed == addresses:
+        raise NewsletterError(f"{', '.join(missed)}: not suppressed; `newsletter suppress list` shows who is")
+    for address in missed:
+        note(f"{address} is not suppressed")
+    if missed:
         raise typer.Exit(1)
 
 

@@ -26,7 +26,10 @@ def test_somebody_is_added_changed_and_removed(listed: Path, call: Call) -> None
     assert "nothing to change" in call("subscribers", "add", "zoe@example.org", "--tag", "vip")[1]
     assert call("subscribers", "remove", "ZOE@example.org")[0] == 0
     assert "Zoe@example.org" not in people(call)
-    assert call("subscribers", "remove", "zoe@example.org")[0] == 1
+    for absent in (("remove", "zoe@example.org"), ("export", "--person", "zoe.q@example.org")):
+        code, _, err = call("subscribers", *absent)
+        assert (code, absent[-1] in err, err.count("\n")) == (2, True, 1), err
+    assert call("subscribers", "remove", "zoe@example.org", "ada@example.org")[0] == 1
 
 
 def test_a_segment_says_how_many_it_has(listed: Path, call: Call) -> None:
