@@ -14,7 +14,7 @@ from newsletter.audience.csv.editor import reading
 from newsletter.audience.listing import Listing, Row, RowBlock
 from newsletter.audience.opt_out import how_left, opt_out_column
 from newsletter.audience.roster import list_lock, open_roster, read_list
-from newsletter.audience.subscriber import PAUSED_UNTIL, PackedColumns, Subscriber
+from newsletter.audience.subscriber import PAUSED_UNTIL, Subscriber
 from newsletter.audience.token import erased_key, load_secret
 from newsletter.config.settings import Config
 from newsletter.errors import NewsletterError
@@ -102,7 +102,7 @@ def _reasons(config: Config, state: Database, columns: tuple[str, ...], *, looke
     today = time.strftime("%Y-%m-%d")
     erased = read_erased(state)
     secret = load_secret(config) if erased else b""
-    speaking = [] if looked else [(name, says) for name in columns if (says := opt_out_column(name)) is not None]
+    speaking = {} if looked else {name: says for name in columns if (says := opt_out_column(name)) is not None}
 
     def paused(block: RowBlock) -> None:
         untils = block.fields(PAUSED_UNTIL)
@@ -117,11 +117,11 @@ def _reasons(config: Config, state: Database, columns: tuple[str, ...], *, looke
                 block.left_out[place] = ("asked to be erased", True)
 
     def left(block: RowBlock) -> None:
-        cells = [(block.cells[name], set(filter(says, set(block.cells[name])))) for name, says in speaking]
-        if any(values for _, values in cells):
+        spoken = {name: block.cells[name] for name in speaking}
+        if any(any(map(speaking[name], set(cells))) for name, cells in spoken.items()):
             for place in block.places():
-                if any(column[place] in values for column, values in cells):
-                    block.left_out[place] = (how_left(PackedColumns(block.columns[place])), True)
+                if how := how_left({name: cells[place] for name, cells in spoken.items()}):
+                    block.left_out[place] = (how, True)
 
     if PAUSED_UNTIL in columns:
         yield paused

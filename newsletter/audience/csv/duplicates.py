@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 class Seen:
-    """A set of `capacity` keys at most, each with a line: a hash table of numbers, open addressing.
+    """A set of `capacity` keys at most, each with a line, up to `last`: a hash table of numbers, open addressing.
 
     It keeps a part of each key's hash (SipHash, keyed anew in each process, so nobody can aim), not the key: at a
     million rows two different addresses are taken for one with a chance of about one in a million.
@@ -13,12 +13,12 @@ class Seen:
 
     __slots__ = ("_is_empty", "_lines", "_mask", "_slots", "_tag_mask")
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, last: int) -> None:
         size = 1 << max(4, (capacity + capacity // 2).bit_length())
         self._slots = memoryview(mmap.mmap(-1, 8 * size)).cast("Q")  # zeros that take no room until they are used
         self._mask = size - 1
         self._is_empty = True
-        self._lines = (1 << max(capacity, 1).bit_length()) - 1
+        self._lines = (1 << max(last, 1).bit_length()) - 1
         self._tag_mask = ~self._lines & 0xFFFF_FFFF_FFFF_FFFF
 
     def add(self, keys: Iterable[str], lines: Iterable[int]) -> dict[int, int]:

@@ -6,10 +6,10 @@ a `Problem` with its line; a person of whom a column says that they left (`opt_o
 `LeftOut`. Format: RFC 4180; what we accept beyond it: docs/reference/subscribers-csv.md.
 """
 
-import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from newsletter.audience.address import address_key, are_normal, is_normal, normalize_address
@@ -19,7 +19,7 @@ from newsletter.audience.csv.header import Header, read_header
 from newsletter.audience.csv.scan import FIELD_MAX, Scan, scan
 from newsletter.audience.listing import Listing, Problem, Row, RowBlock
 from newsletter.audience.opt_out import StatusColumn, StatusTally, how_left, opt_out_column
-from newsletter.audience.subscriber import PackedColumns, pack_cells
+from newsletter.audience.subscriber import pack_cells
 from newsletter.errors import NewsletterError
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -33,6 +33,7 @@ class SubscriberList:
     columns: tuple[str, ...]  # as templates name them, without email and name
     _header: Header
     _scan: Scan
+    _most: int  # rows that it has at most
 
     def __iter__(self) -> Iterator[Row]:
         """The rows in the order of the file; of the rows with one address, the first is the subscriber."""
@@ -42,7 +43,7 @@ class SubscriberList:
     def blocks(self) -> Iterator[RowBlock]:
         """The same, some hundred rows at once."""
         self._check_unchanged()
-        seen, left = Seen(self._scan.lines), self._left()
+        seen, left = self._seen(), self._left()
         for lines, rows, problems in self._rows():
             block = self._block(lines, rows, problems)
             if again := seen.add(block.keys, block.lines):
@@ -50,10 +51,14 @@ class SubscriberList:
                 emails = block.emails
                 block.refuse({at: Problem(what.format(emails[at], line), emails[at]) for at, line in again.items()})
             if left is not None:
+                spoken = {name: cells for name, cells in block.cells.items() if opt_out_column(name) is not None}
                 for at, line in left.find(block.keys).items():
-                    how = how_left(PackedColumns(block.columns[at])) or f"left, by line {line}"
+                    how = how_left({name: cells[at] for name, cells in spoken.items()}) or f"left, by line {line}"
                     block.left_out[at] = (how, True)
             yield block
+
+    def _seen(self) -> Seen:
+        return Seen(self._most, self._scan.lines)
 
     def _block(
         self, lines: Sequence[int], rows: Sequence[list[str]], problems: Sequence[tuple[int, Problem]]
@@ -96,23 +101,26 @@ class SubscriberList:
         says_left = [(number, says) for number, name in enumerate(names) if (says := opt_out_column(name)) is not None]
         if not says_left:
             return None
-        left, email = Seen(self._scan.lines), names.index("email")
+        left, email = self._seen(), names.index("email")
         for lines, rows, _ in self._rows():
             cells = list(zip(*rows, strict=True)) or [()] * len(names)
             spoken = [{value for value in set(cells[number]) if says(value.strip())} for number, says in says_left]
-            if not any(spoken):
-                continue
-            for line, row in zip(lines, rows, strict=True):
-                if any(row[number] in values for (number, _), values in zip(says_left, spoken, strict=True)):
-                    with contextlib.suppress(ValueError):
-                        left.add([address_key(normalize_address(row[email]))], [line])
+            gone: set[int] = set()
+            for (number, _says), values in zip(says_left, spoken, strict=True):
+                if values:
+                    gone.update(at for at, value in enumerate(cells[number]) if value in values)
+            places = sorted(gone)
+            keys, _, why = _normalized([cells[email][at] for at in places], ())
+            stays = [number not in why for number in range(len(places))]
+            left.add(compress(keys, stays), compress((lines[at] for at in places), stays))
         return left
 
     def _rows(self) -> Iterator[tuple[Sequence[int], Sequence[list[str]], list[tuple[int, Problem]]]]:
         """The rows of the header's width below it, each with its line, and the others; without blank ones."""
-        width = len(self._header.names)
+        width, count = len(self._header.names), 0
         for lines, rows in self._header.blocks(self.path, self._scan.longest):
-            if lines[-1] > self._scan.lines:
+            count += len(rows)
+            if lines[-1] > self._scan.lines or count > self._most:
                 raise self._changed()
             lines, rows, ragged = of_width(lines, rows, width)
             yield lines, rows, [(line, Problem(_ragged(len(row), width))) for line, row in ragged]
@@ -150,14 +158,13 @@ def read_csv(path: Path) -> SubscriberList:
     """
     try:
         found = scan(path)
-        header = read_header(path)
+        header, most = read_header(path), found.lines
         if found.quoted or found.longest > FIELD_MAX:
-            for _ in header.blocks(path, found.longest):  # for the sake of their quotes
-                pass
+            most = sum(len(rows) for _, rows in header.blocks(path, found.longest))  # for the sake of their quotes
     except OSError as error:
         raise NewsletterError(f"can't be read ({error.strerror}); name another file", path=path) from None
     columns = tuple(name for name in header.names if name not in ("email", "name"))
-    return SubscriberList(path, columns, header, found)
+    return SubscriberList(path, columns, header, found, most)
 
 
 def check_list(subscribers: Listing, named: int | None = None) -> ListReport:

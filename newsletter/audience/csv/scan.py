@@ -107,8 +107,9 @@ def read_blocks(
                 lines: Sequence[int] = range(before + 1, before + 1 + len(rows))
                 if reader.line_num - before != len(rows) or longest > FIELD_MAX:
                     lines = list(_lines(before + 1, rows))
-                    for line, row in zip(lines, rows, strict=True):
-                        check_row(path, line, row, delimiter, email, width)
+                    for line, after, row in zip(lines, [*lines[1:], reader.line_num + 1], rows, strict=True):
+                        if after - line > 1 or longest > FIELD_MAX:
+                            check_row(path, line, row, delimiter, email, width)
                 if before >= above:
                     yield lines, rows
                 before, wanted = reader.line_num, size
@@ -135,7 +136,7 @@ def _lines(first: int, rows: Iterable[Iterable[str]]) -> Iterator[int]:
     """The line on which each row begins."""
     for row in rows:
         yield first
-        first += 1 + sum(cell.count("\n") for cell in row)
+        first += 1 + "".join(row).count("\n")
 
 
 def check_row(path: Path, line: int, row: list[str], delimiter: str, email: int, width: int) -> None:
