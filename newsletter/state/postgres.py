@@ -50,6 +50,10 @@ def has_password(url: str) -> bool:
     return "password=" in url or re.search(r"://[^/@:]*:[^/@]+@", url) is not None
 
 
+class NoRoom(NewsletterError):  # noqa: N818 (named for what the server lacks)
+    """The server's disk is full."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresDatabase:
     """The state in the database at `url` (`state.database.Database`)."""
@@ -196,7 +200,7 @@ class PostgresDatabase:
         reason = _hidden(_first_line(error), self.url)
         state = getattr(error, "sqlstate", None) or ""
         if state == "53100":
-            return NewsletterError("the server's disk is full; make room, then run it again to go on", path=self.name)
+            return NoRoom("the server's disk is full; make room, then run it again to go on", path=self.name)
         if state in ("42501", "25006"):
             what = f"can't be written ({reason}); grant [state] url's user what it needs, or name the primary server"
             return NewsletterError(what, path=self.name)

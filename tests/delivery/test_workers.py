@@ -132,6 +132,31 @@ async def test_a_stop_leaves_a_relay_that_answers_no_more_in_time_and_one_messag
     assert execute(place, "SELECT count(worker) FROM shards") == [(0,)]
 
 
+async def test_nobody_is_mailed_while_the_server_s_disk_would_take_no_reply(
+    postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.delivery.workers.worker.LOOK", 0.1)
+    monkeypatch.setattr("newsletter.delivery.workers.worker.FIRST_REST", 0.1)
+    place, said = postgres.ready(), asyncio.Event()
+    queue(config, place, 20)
+    fails = "RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'"
+    execute(place, f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {fails}; END $$")
+    execute(place, "CREATE TRIGGER full_disk BEFORE INSERT ON deliveries EXECUTE FUNCTION full_disk()")
+
+    def hear(what: str) -> None:
+        if "disk is full; make room" in what:
+            said.set()
+
+    async with serving(RelayServer()) as relay, asyncio.timeout(20):
+        reached = reaching(relay, 20)
+        async with working(config, place, relay.url, said=hear):
+            await said.wait()
+            assert relay.bodies == 0
+            execute(place, "DROP TRIGGER full_disk ON deliveries")
+            await reached.wait()
+    assert by_state(place).keys() == {"sent"}
+
+
 @pytest.mark.parametrize("is_worker", [True, False], ids=["worker", "send"])
 async def test_a_server_that_stands_still_keeps_nobody_who_is_to_stop(
     postgres: PostgresServer, config: Config, monkeypatch: pytest.MonkeyPatch, is_worker: bool

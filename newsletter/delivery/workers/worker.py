@@ -28,7 +28,7 @@ from newsletter.delivery.progress import Progress, Report
 from newsletter.delivery.workers.secret import secret_digest
 from newsletter.errors import Cancelled, NewsletterError, TooLate, TryAgainLater
 from newsletter.smtp.relay import Relay
-from newsletter.state.postgres import PostgresDatabase
+from newsletter.state.postgres import NoRoom, PostgresDatabase
 
 if TYPE_CHECKING:
     import procrastinate
@@ -253,7 +253,7 @@ class Worker:
                 ledger = await asyncio.to_thread(WorkerLedger, self._database, run.number, run.given, done)
                 with contextlib.closing(ledger):
                     self._ended(issue_id, await self._deliver_once(run, ledger, writer))
-        except TryAgainLater as error:
+        except (TryAgainLater, NoRoom) as error:
             self._say(str(error))
             self._trouble.set()
         except Exception as error:  # what a user can mend, or a bug: both end the worker, once all is given back

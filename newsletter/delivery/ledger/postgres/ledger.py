@@ -181,6 +181,7 @@ class PostgresLedger(SqlLedger):
 
     def begin(self, longest_wait: float) -> dict[str, int]:
         self._reach_retries(longest_wait)
+        self._see_room()
         if not self._is_queued:
             with self._writing():
                 queue.prepare(self._reconnecting.db)
@@ -191,6 +192,15 @@ class PostgresLedger(SqlLedger):
             self._reconnecting.set(BY_INDEX)
         self._hand = Hand(self._reconnecting)
         return self.counts()
+
+    def _see_room(self) -> None:
+        """Raise NoRoom before the first body, where the server's disk would not take the replies."""
+
+        def try_it() -> None:
+            with self._reconnecting.db.transaction(force_rollback=True):
+                self._execute(sql.ROOM)
+
+        self._reconnecting.again(try_it)
 
     def limits(self) -> LimitTable:
         return LimitTable(self._reconnecting.database, self._here)

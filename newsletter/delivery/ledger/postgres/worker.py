@@ -135,6 +135,7 @@ class WorkerLedger(PostgresLedger):
         self._reconnecting.close()
 
     def begin(self, longest_wait: float) -> dict[str, int]:
+        self._see_room()
         self._reconnecting.set(BY_INDEX)
         self._hand = Hand(self._reconnecting, self._finished)
         return {}
