@@ -148,12 +148,14 @@ class _ForkedIndexer:
 
 def _index(send_back: "Callable[[Any], None]", asked: "Callable[[], Any]", folder: Path) -> None:
     """In a process of its own: describe a batch, and write it when its turn has come; until nobody asks."""
+    import gc
     import sqlite3
 
     from newsletter.inbox.index import open_index
     from newsletter.inbox.indexing import describe_files
     from newsletter.inbox.maildir import Maildir
 
+    gc.freeze()  # what was there at the fork stays
     index = None
     while (batch := asked()) is not None:
         if index is None:

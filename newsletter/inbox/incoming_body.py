@@ -46,6 +46,8 @@ class IncomingBody:
                 return 0
             self._stuffed = True
         at = max(self._searched - len(_END) + 1, 0)
+        if buffer.rfind(_DOT, at) < 0:  # most often; it is found out faster from behind
+            return None
         while (at := buffer.find(_DOT, at)) >= 0:
             if buffer.startswith(_END, at):
                 return at + 2

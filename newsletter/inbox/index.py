@@ -17,6 +17,7 @@ from typing import Any
 from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry
 from newsletter.inbox.search import Condition
+from newsletter.inbox.words import bound_lists, forget_words, make_words, shrink, tidy_words
 from newsletter.state.private import private_file
 
 COUNT_LIMIT = 10_000
@@ -42,20 +43,13 @@ CREATE TABLE tags (
 CREATE INDEX tags_message ON tags (message);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
-WORDS = """
-CREATE VIRTUAL TABLE words USING fts5 (
-  subject, sender, recipients, body, tokenize = 'unicode61 remove_diacritics 2'
-)
-"""
 _ARRIVALS = """
 CREATE TABLE IF NOT EXISTS arrivals (
   key TEXT PRIMARY KEY, mail_from TEXT NOT NULL, rcpt_tos TEXT NOT NULL, received REAL NOT NULL
 )
 """
-_MERGE = "INSERT INTO words (words, rank) VALUES ('automerge', 8)"
-"""Of as many batches' lists of words FTS5 makes one; the fewer, the more often it copies them."""
-_PAGES, _MOST_PAGES = 16, 4_000
-"""Pages of the lists of words that are written anew for a message that goes, and at once at most."""
+_PAGE, _CACHE, _JOURNAL = 16_384, 16_000_000, 16_000_000
+"""Bytes of a page of the file (the words of a message fit into one), of those in memory, and of the journal."""
 _COLUMNS = [
     "key", "folder", "flags", "unread", "mail_from", "rcpt_tos", "sender", "recipients", "subject", "date", "received",
     "size", "attachments", "snippet", "message_id",
@@ -104,6 +98,7 @@ class Index:
         self.path = path
         self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
         self._gone = 0  # messages, since all lists of words began to become one
+        self._untidied = False  # what `tidy` did is in the journal alone
         try:
             self._writer = self._open()
         except sqlite3.DatabaseError as error:
@@ -117,10 +112,13 @@ class Index:
     def _connect(self) -> sqlite3.Connection:
         private_file(self.path)  # its journals (-wal, -shm) take its mode
         database = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        database.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file; an older one keeps its own
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # likewise
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; most are written again before
-        database.execute("PRAGMA cache_size = -16000")
+        page = database.execute("PRAGMA page_size").fetchone()[0]
+        database.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL // page}")  # most pages are written again before
+        database.execute(f"PRAGMA cache_size = -{_CACHE // 1000}")
         return database
 
     def _open(self) -> sqlite3.Connection:
@@ -136,7 +134,7 @@ class Index:
                     database.execute(f"DROP TABLE IF EXISTS {name}")
                 for statement in _TABLES.split(";\n"):
                     database.execute(statement)
-                _make_words(database)
+                make_words(database)
                 database.execute(f"PRAGMA user_version = {_SCHEMA}")
             database.execute("COMMIT")
         except BaseException:
@@ -166,7 +164,8 @@ class Index:
     def add(self, rows: Sequence[IndexRow]) -> list[int]:
         """Write rows in one commit; the ids of those that were not there already."""
         names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
-        ids: list[int] = []
+        insert = f"INSERT OR IGNORE INTO messages ({names}) VALUES ({marks})"  # noqa: S608
+        fresh: list[tuple[int, IndexRow]] = []
         with self.transaction() as database:
             for row in rows:
                 values = (
@@ -174,23 +173,33 @@ class Index:
                     json.dumps(row.rcpt_tos), row.sender, json.dumps(row.recipients), row.subject, row.date,
                     row.received, row.size, row.attachments, row.snippet, row.message_id,
                 )  # fmt: skip
-                done = database.execute(f"INSERT OR IGNORE INTO messages ({names}) VALUES ({marks})", values)  # noqa: S608
-                if not done.rowcount:
-                    # Another process has found the file first, and could not know its envelope.
-                    if row.rcpt_tos:
-                        envelope = (row.mail_from, json.dumps(row.rcpt_tos), row.entry.key)
-                        database.execute("UPDATE messages SET mail_from = ?, rcpt_tos = ? WHERE key = ?", envelope)
-                    continue
-                number = done.lastrowid or 0
-                ids.append(number)
-                database.execute("DELETE FROM arrivals WHERE key = ?", (row.entry.key,))
-                everybody = " ".join((*row.recipients, *row.rcpt_tos))
-                database.execute(
-                    "INSERT INTO words (rowid, subject, sender, recipients, body) VALUES (?, ?, ?, ?, ?)",
-                    (number, row.subject, f"{row.sender} {row.mail_from}", everybody, row.words),
-                )
-                database.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(number, tag) for tag in row.tags])
-        return ids
+                done = database.execute(insert, values)
+                if done.rowcount:
+                    fresh.append((done.lastrowid or 0, row))
+                elif row.rcpt_tos:  # another process has found the file first, and could not know its envelope
+                    envelope = (row.mail_from, json.dumps(row.rcpt_tos), row.entry.key)
+                    database.execute("UPDATE messages SET mail_from = ?, rcpt_tos = ? WHERE key = ?", envelope)
+            database.executemany(
+                "INSERT INTO words (rowid, subject, sender, recipients, body) VALUES (?, ?, ?, ?, ?)",
+                (
+                    (
+                        id_,
+                        row.subject,
+                        f"{row.sender} {row.mail_from}",
+                        " ".join((*row.recipients, *row.rcpt_tos)),
+                        row.words,
+                    )
+                    for id_, row in fresh
+                ),
+            )
+            database.executemany(
+                "INSERT OR IGNORE INTO tags VALUES (?, ?)", ((id_, tag) for id_, row in fresh for tag in row.tags)
+            )
+            if database.execute("SELECT 1 FROM arrivals LIMIT 1").fetchone():
+                database.executemany("DELETE FROM arrivals WHERE key = ?", ((row.entry.key,) for _, row in fresh))
+            if self.fts and fresh:
+                bound_lists(database)
+        return [id_ for id_, _ in fresh]
 
     def note(self, arrivals: Sequence[Arrival]) -> None:
         """Remember the envelopes of messages that are files, and not in the index yet."""
@@ -213,15 +222,21 @@ class Index:
             for one in ("messages WHERE id", "words WHERE rowid", "tags WHERE message"):
                 database.executemany(f"DELETE FROM {one} = ?", gone)  # noqa: S608
             if gone and self.fts:
-                self._merge(database, len(gone))
+                self._gone += len(gone)
+                whole = self._gone >= database.execute("SELECT count(*) FROM messages").fetchone()[0]
+                forget_words(database, len(gone), whole=whole)
+                self._gone = 0 if whole else self._gone
 
-    def _merge(self, database: sqlite3.Connection, gone: int) -> None:
-        """Take out the words of whoever is gone, some with each: FTS5 itself keeps them for generations."""
-        pages = min(_PAGES * gone, _MOST_PAGES)
-        self._gone += gone
-        if self._gone >= database.execute("SELECT count(*) FROM messages").fetchone()[0]:
-            pages, self._gone = -pages, 0  # all lists of words are to become one
-        database.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
+    def tidy(self) -> bool:
+        """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
+        with self._write_lock:
+            if (self.fts and tidy_words(self._writer)) or shrink(self._writer):
+                self._untidied = True
+                return True
+            if self._untidied:  # the file itself shrinks with the journal
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._untidied = False
+        return False
 
     def clear(self) -> None:
         with self.transaction() as database:
@@ -230,7 +245,7 @@ class Index:
             database.execute("DELETE FROM arrivals")
             database.execute("DELETE FROM counters")
             database.execute("DROP TABLE words")
-            _make_words(database)
+            make_words(database)
 
     def mark(self, marks: Sequence[tuple[int, Entry]]) -> None:
         """Write where messages stand now, and so whether they are unread."""
@@ -390,11 +405,3 @@ def unusable(path: Path, error: OSError | sqlite3.Error) -> NewsletterError:
     """Why the inbox can't be kept in that folder."""
     reason = error.strerror if isinstance(error, OSError) else error
     return NewsletterError(f"the inbox can't be kept here ({reason}); make room, or the folder writable", path=path)
-
-
-def _make_words(database: sqlite3.Connection) -> None:
-    try:
-        database.execute(WORDS)
-        database.execute(_MERGE)
-    except sqlite3.OperationalError:  # this SQLite has no FTS5
-        database.execute("CREATE TABLE words (subject TEXT, sender TEXT, recipients TEXT, body TEXT)")

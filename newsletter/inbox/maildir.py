@@ -9,16 +9,15 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from newsletter.state.private import private_folder
 
 _count = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A message's file: its unique name, the folder it stands in, and its flags, such as "S" for seen."""
 
     key: str

@@ -67,6 +67,10 @@ class RehearsalStore:
         """Nothing waits for the index."""
         return 0
 
+    def tidy(self) -> bool:
+        """Nothing is to be tidied."""
+        return False
+
     def newest(self) -> bytes | None:
         """The message that came last; None where none did."""
         if not self._kept:

@@ -28,6 +28,8 @@ PAUSE = 0.05
 """Seconds in which messages gather before they are indexed: a commit for each would cost more than they do."""
 AT_ONCE = 1_000
 """Messages that are indexed before the oldest are let go."""
+QUIET = 0.5
+"""Seconds without mail after which what could wait is done."""
 FULL_DISK = 1.0
 """Seconds until what could not be indexed is tried again."""
 MOST_WAITING = 300
@@ -47,6 +49,9 @@ class Keeping(Protocol):
 
     def flush(self, limit: int | None = None, progress: Callable[[], None] = lambda: None) -> int:
         """Bring up to `limit` waiting messages into the index; how many. `progress` is called now and then."""
+
+    def tidy(self) -> bool:
+        """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
 
 
 class InboxServer:
@@ -168,6 +173,7 @@ class InboxServer:
         while True:
             self._arrived.clear()
             if not self.store.waiting:
+                await self._tidy()
                 await self._arrived.wait()
             if self._room.is_set():
                 await asyncio.sleep(PAUSE)
@@ -177,6 +183,14 @@ class InboxServer:
                 self._room.set()  # they are files already, and nobody should wait for a disk to be cleared
                 await asyncio.sleep(FULL_DISK)
             self._look_for_room()
+
+    async def _tidy(self) -> None:
+        """Once no mail has come for a moment, do what could wait for that, until some comes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._arrived.wait(), QUIET)
+        with contextlib.suppress(Exception):  # a full disk, or somebody else writes; there is another time
+            while not self._arrived.is_set() and await asyncio.to_thread(self.store.tidy):
+                pass
 
     def _look_for_room(self) -> None:
         if self.store.waiting <= self.most_waiting:

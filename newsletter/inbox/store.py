@@ -130,6 +130,13 @@ class Store:
                 self._index.count_up(name, value)
         return done
 
+    def tidy(self) -> bool:
+        """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
+        with self._flush_lock, self._files_lock:
+            more = self._index.tidy()
+            self._settle()
+        return more
+
     def trim(self) -> None:
         """Let go of the oldest beyond the bounds."""
         with self._lock:

@@ -29,10 +29,16 @@ MAX_KEPT = 500
 """Characters of a field whose meaning is kept for the next message: those of one mailing have most in common."""
 
 _DOUBLED = b"\r\r\n"
+_ODD_LINE_ENDS = "lines that end in CR CR LF or a lone CR: both are taken for line ends"
 _LINE_END = re.compile(rb"\r*\n|\r+")
 _FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
-_NAME = re.compile(r"[!-9;-~]+")
+_FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:(.*)$", re.MULTILINE)
+_PARAMETER = re.compile(
+    r""";[ \t]*([a-z][a-z0-9-]*)=(?:"([ !#-;=-\[\]-~]*)"|([a-z0-9!#$%&+./^_`{|}~-]+))[ \t]*""", re.IGNORECASE | re.ASCII
+)
+"""One parameter as it is usually written, which needs no parser: `; charset="utf-8"`."""
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
+_ENCODED = ("quoted-printable", "base64")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_FOR_TEXT = {"idna", "punycode", "undefined", "mbcs", "oem", "unicode_escape", "raw_unicode_escape"}
@@ -87,10 +93,12 @@ class Part:
             return True
         return codec in _NOT_FOR_TEXT
 
-    def content(self, limit: int | None = None) -> bytes:
-        """The body without its transfer encoding; `limit` bounds the encoded bytes looked at."""
-        end = self.end if limit is None else min(self.end, self.body + limit)
-        raw = self.data[self.body : end]
+    def content(self, limit: int | None = None, start: int = 0) -> bytes:
+        """The body without its transfer encoding; of the encoded bytes, those from `start` to `limit` are looked at."""
+        begin, end = self.body + start, self.end if limit is None else min(self.end, self.body + limit)
+        if end < self.end and (line := self.data.rfind(b"\n", begin, end)) >= 0 and self.encoding in _ENCODED:
+            end = line + 1  # not amid what stands for a byte
+        raw = self.data[begin:end]
         if self.encoding == "base64":
             return _base64(raw)
         if self.encoding == "quoted-printable":
@@ -99,27 +107,32 @@ class Part:
 
     def text(self, limit: int | None = None) -> str:
         """The content as text, in its own charset or the likeliest, with line ends as \\n."""
+        return self.words(limit).replace("\r\n", "\n")
+
+    def words(self, limit: int | None = None) -> str:
+        """The same with its own line ends, for who looks at its words alone."""
         cut = limit is not None and self.end - self.body > limit
-        return decode_text(self.content(limit), self.charset, cut=cut).replace("\r\n", "\n")
+        return decode_text(self.content(limit), self.charset, cut=cut)
 
 
 def parse(data: bytes) -> tuple[Part, list[str]]:
     """The tree of parts, and the defects found on the way."""
     defects: list[str] = []
-    budget = [MAX_PARTS]
-    data = _with_usual_line_ends(data, defects)
-    root = _parse_part(data, 0, len(data), "", 0, "text/plain", budget, defects)
-    return root, defects
-
-
-def _with_usual_line_ends(data: bytes, defects: list[str]) -> bytes:
-    """The message as it was meant, where CR CR LF or a lone CR ends its lines: it went through a program that adds CRs,
-    or that adds none. Else the very bytes."""
     first = _LINE_END.search(data)
-    if first is None or (first[0] in {b"\n", b"\r\n"} and _DOUBLED not in data):
-        return data
-    _once(defects, "lines that end in CR CR LF or a lone CR: both are taken for line ends")
-    return _LINE_END.sub(b"\r\n", data)
+    if first is None or first[0] in {b"\n", b"\r\n"}:
+        root = _parse_part(data, 0, len(data), "", 0, "text/plain", [MAX_PARTS], defects)
+        if _ODD_LINE_ENDS not in defects:
+            return root, defects
+    # It went through a program that adds CRs, or that adds none; this is what was meant.
+    defects = [_ODD_LINE_ENDS]
+    data = _LINE_END.sub(b"\r\n", data)
+    return _parse_part(data, 0, len(data), "", 0, "text/plain", [MAX_PARTS], defects), defects
+
+
+def _ends_doubled(data: bytes, start: int, end: int) -> bool:
+    """Does the first or the last line there end in CR CR LF? Then most do."""
+    found = data.find(b"\n", start, end), data.rfind(b"\n", start, end)
+    return any(at - 2 >= start and data[at - 2 : at] == b"\r\r" for at in found)
 
 
 def decode_words(value: str) -> str:
@@ -166,8 +179,10 @@ def _parse_part(
 ) -> Part:
     budget[0] -= 1
     body, header = _header(data, start, end, defects)
-    part = Part(data, number, start, body, end, tuple(_fields(header, defects)))
+    part = Part(data, number, start, body, end, _fields(header, defects))
     _describe(part, default)
+    if _DOUBLED in header or _ends_doubled(data, body, end):
+        _once(defects, _ODD_LINE_ENDS)
     nested = part.content_type.startswith("multipart/")
     if not nested and part.content_type != "message/rfc822":
         return part
@@ -222,20 +237,17 @@ def _header(data: bytes, start: int, end: int, defects: list[str]) -> tuple[int,
     return body, data[start:stop]
 
 
-def _fields(header: bytes, defects: list[str]) -> Iterator[tuple[str, str]]:
+def _fields(header: bytes, defects: list[str]) -> tuple[tuple[str, str], ...]:
     unfolded = _header_text(header).replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", "\t")
-    count = 0
-    for line in unfolded.split("\n"):
-        name, colon, value = line.partition(":")
-        name = name.rstrip(" \t")
-        if colon and _NAME.fullmatch(name):
-            if count >= MAX_FIELDS:
-                _once(defects, f"more than {MAX_FIELDS} header fields: the rest is left out")
-                return
-            yield name, value.strip()
-            count += 1
-        elif line.strip("\r"):
-            _once(defects, "a line in a header that is no field")
+    found = _FIELD.findall(unfolded)
+    if len(found) <= unfolded.count("\n") and any(
+        line.strip("\r") and not _FIELD.match(line) for line in unfolded.split("\n")
+    ):
+        _once(defects, "a line in a header that is no field")
+    if len(found) > MAX_FIELDS:
+        _once(defects, f"more than {MAX_FIELDS} header fields: the rest is left out")
+        del found[MAX_FIELDS:]
+    return tuple([(name, value.strip()) for name, value in found])
 
 
 def _header_text(raw: bytes) -> str:
@@ -271,8 +283,14 @@ def _describe(part: Part, default: str) -> None:
 
 
 def _parameters(value: str) -> dict[str, str]:
-    if ";" not in value:
-        return {}
+    found: dict[str, str] = {}
+    if (at := value.find(";")) < 0:
+        return found
+    while (usual := _PARAMETER.match(value, at)) is not None:
+        found[usual[1].lower()] = (usual[2] or usual[3] or "").strip()
+        at = usual.end()
+    if at == len(value) and '"' not in value.partition(";")[0]:
+        return found
     return dict(_read_parameters(value) if len(value) <= MAX_KEPT else _read_parameters.__wrapped__(value))
 
 
