@@ -309,7 +309,7 @@ def _erase(context: typer.Context, engine: "Engine", roster: "Roster", addresses
     from newsletter.audience.erasure import erase, scrub
     from newsletter.audience.token import load_secret
     from newsletter.config.settings import load_config
-    from newsletter.inbox.erasure import erase_from_inbox
+    from newsletter.inbox.store import erase_from_inbox
 
     if not yes:
         if not is_interactive():

@@ -17,7 +17,7 @@ from typing import Any
 from newsletter.errors import NewsletterError
 from newsletter.inbox.maildir import Entry
 from newsletter.inbox.search import Condition
-from newsletter.inbox.words import bound_lists, forget_words, make_words, shrink, tidy_words
+from newsletter.inbox.words import WordLists, make_words, shrink
 from newsletter.state.private import private_file
 
 COUNT_LIMIT = 10_000
@@ -48,8 +48,6 @@ CREATE TABLE IF NOT EXISTS arrivals (
   key TEXT PRIMARY KEY, mail_from TEXT NOT NULL, rcpt_tos TEXT NOT NULL, received REAL NOT NULL
 )
 """
-_PAGE, _CACHE, _JOURNAL = 16_384, 16_000_000, 16_000_000
-"""Bytes of a page of the file (the words of a message fit into one), of those in memory, and of the journal."""
 _COLUMNS = [
     "key", "folder", "flags", "unread", "mail_from", "rcpt_tos", "sender", "recipients", "subject", "date", "received",
     "size", "attachments", "snippet", "message_id",
@@ -97,7 +95,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
-        self._gone = 0  # messages, since all lists of words began to become one
+        self._lists = WordLists()
         self._untidied = False  # what `tidy` did is in the journal alone
         try:
             self._writer = self._open()
@@ -112,13 +110,11 @@ class Index:
     def _connect(self) -> sqlite3.Connection:
         private_file(self.path)  # its journals (-wal, -shm) take its mode
         database = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        database.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file; an older one keeps its own
-        database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # likewise
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; an older one does not shrink
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        page = database.execute("PRAGMA page_size").fetchone()[0]
-        database.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL // page}")  # most pages are written again before
-        database.execute(f"PRAGMA cache_size = -{_CACHE // 1000}")
+        database.execute("PRAGMA wal_autocheckpoint = 4000")  # pages; most are written again before
+        database.execute("PRAGMA cache_size = -16000")
         return database
 
     def _open(self) -> sqlite3.Connection:
@@ -198,7 +194,7 @@ class Index:
             if database.execute("SELECT 1 FROM arrivals LIMIT 1").fetchone():
                 database.executemany("DELETE FROM arrivals WHERE key = ?", ((row.entry.key,) for _, row in fresh))
             if self.fts and fresh:
-                bound_lists(database)
+                self._lists.came(database)
         return [id_ for id_, _ in fresh]
 
     def note(self, arrivals: Sequence[Arrival]) -> None:
@@ -222,15 +218,12 @@ class Index:
             for one in ("messages WHERE id", "words WHERE rowid", "tags WHERE message"):
                 database.executemany(f"DELETE FROM {one} = ?", gone)  # noqa: S608
             if gone and self.fts:
-                self._gone += len(gone)
-                whole = self._gone >= database.execute("SELECT count(*) FROM messages").fetchone()[0]
-                forget_words(database, len(gone), whole=whole)
-                self._gone = 0 if whole else self._gone
+                self._lists.went(database, len(gone))
 
     def tidy(self) -> bool:
         """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
         with self._write_lock:
-            if (self.fts and tidy_words(self._writer)) or shrink(self._writer):
+            if (self.fts and self._lists.tidy(self._writer)) or shrink(self._writer):
                 self._untidied = True
                 return True
             if self._untidied:  # the file itself shrinks with the journal

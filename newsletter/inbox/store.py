@@ -9,6 +9,8 @@ oldest go, and are counted.
 Methods may be called from any thread; those that read many messages take a while (a web page calls them in a thread).
 """
 
+import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -339,3 +341,19 @@ class Store:
             self._index.remove(number for number, _ in rows)
             self._settle()
         self._tell("deleted", tuple(number for number, _ in rows))
+
+
+def erase_from_inbox(folder: Path, email: str) -> int:
+    """Delete every message that names the address, and write the index anew; how many there were."""
+    if not folder.is_dir():
+        return 0
+    with Store(folder) as store:
+        found = store.delete_matching(f'"{email}"') + store.delete_matching(f'to:"{email}"')
+    if found:
+        index = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
+        # Where it is in use, its free pages are written over in time.
+        with contextlib.closing(index), contextlib.suppress(sqlite3.OperationalError):
+            index.execute("INSERT INTO words (words) VALUES ('optimize')")  # FTS5 keeps deleted words until it merges
+            index.execute("VACUUM")
+            index.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return found

@@ -131,8 +131,11 @@ def parse(data: bytes) -> tuple[Part, list[str]]:
 
 def _ends_doubled(data: bytes, start: int, end: int) -> bool:
     """Does the first or the last line there end in CR CR LF? Then most do."""
-    found = data.find(b"\n", start, end), data.rfind(b"\n", start, end)
-    return any(at - 2 >= start and data[at - 2 : at] == b"\r\r" for at in found)
+    first = data.find(b"\n", start, end)
+    if first < start + 2:
+        return False
+    last = data.rfind(b"\n", start, end)
+    return data[first - 2 : first] == b"\r\r" or data[last - 2 : last] == b"\r\r"
 
 
 def decode_words(value: str) -> str:
@@ -181,9 +184,9 @@ def _parse_part(
     body, header = _header(data, start, end, defects)
     part = Part(data, number, start, body, end, _fields(header, defects))
     _describe(part, default)
-    if _DOUBLED in header or _ends_doubled(data, body, end):
-        _once(defects, _ODD_LINE_ENDS)
     nested = part.content_type.startswith("multipart/")
+    if _DOUBLED in header or (not nested and _ends_doubled(data, body, end)):
+        _once(defects, _ODD_LINE_ENDS)
     if not nested and part.content_type != "message/rfc822":
         return part
     if depth >= MAX_DEPTH:
@@ -273,13 +276,17 @@ def _describe(part: Part, default: str) -> None:
         part.parameters = _parameters(kind)
         kind = kind.partition(";")[0].strip().lower()
         part.content_type = kind if _TYPE.fullmatch(kind) else "text/plain"
-    disposition = named.get("content-disposition", "")[:4000]
-    kind = disposition.partition(";")[0].strip().lower()
-    part.disposition = kind if kind in {"inline", "attachment"} else ("attachment" if kind else "")
-    if name := _parameters(disposition).get("filename") or part.parameters.get("name", ""):
+    name = part.parameters.get("name", "")
+    if disposition := named.get("content-disposition", "")[:4000]:
+        kind = disposition.partition(";")[0].strip().lower()
+        part.disposition = kind if kind in {"inline", "attachment"} else ("attachment" if kind else "")
+        name = _parameters(disposition).get("filename") or name
+    if name:
         part.filename = _CONTROLS.sub("", decode_words(name)).replace("\\", "/").rpartition("/")[2]
-    part.encoding = named.get("content-transfer-encoding", "7bit")[:4000].partition(";")[0].strip().lower()
-    part.content_id = decode_words(named.get("content-id", "")[:4000]).strip("<> ")
+    if encoding := named.get("content-transfer-encoding", "")[:4000]:
+        part.encoding = encoding.partition(";")[0].strip().lower()
+    if content_id := named.get("content-id", "")[:4000]:
+        part.content_id = decode_words(content_id).strip("<> ")
 
 
 def _parameters(value: str) -> dict[str, str]:

@@ -1,15 +1,19 @@
 """What the test inbox takes of the disk and of memory, however much comes."""
 
+import asyncio
 import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import aiosmtplib
 import pytest
 
+from newsletter.inbox.server import InboxServer
 from newsletter.inbox.store import Store
 
 
@@ -30,6 +34,53 @@ def test_what_goes_makes_room_for_what_comes(tmp_path: Path) -> None:
     assert kept == sum(map(len, came))
     words = (tmp_path / "index.sqlite").stat().st_size
     assert words < 5 * kept, f"{words} bytes for {kept}"
+
+
+async def test_in_a_quiet_moment_lists_of_words_become_one_and_the_file_shrinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.inbox.server.QUIET", 0.0)
+    monkeypatch.setattr("newsletter.inbox.words._FREE_PAGES", 20)
+    chance, path = random.Random(1), tmp_path / "index.sqlite"
+    with Store(tmp_path, limit=20) as store:
+        for _ in range(10):
+            for _ in range(6):
+                store.add("ada@example.org", ["ben@example.net"], a_message(chance, 100))
+            store.flush()
+        with sqlite3.connect(path) as index:  # most is in the journal yet
+            before = index.execute("PRAGMA page_count").fetchone()[0] * 4096
+        found = store.search("word1").rows
+        tidy, over = store.tidy, asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def told() -> bool:
+            more = tidy()
+            if not more:
+                loop.call_soon_threadsafe(over.set)
+            return more
+
+        monkeypatch.setattr(store, "tidy", told)
+        async with InboxServer(store) as server:
+            async with aiosmtplib.SMTP(hostname="127.0.0.1", port=server.port) as client:
+                await client.sendmail("ada@example.org", "ben@example.net", b"Subject: Oaks\r\n\r\nacorns\r\n")
+            await asyncio.wait_for(over.wait(), 60)
+        assert store.search("word1").rows[-len(found) + 1 :] == found[: len(found) - 1]
+        assert path.stat().st_size < before * 0.8
+    with sqlite3.connect(path) as index:
+        assert index.execute("SELECT count(DISTINCT segid) FROM words_idx").fetchone()[0] < 8
+
+
+def test_more_lists_than_a_search_should_look_through_become_fewer_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.inbox.words.MOST_LISTS", 10)
+    with Store(tmp_path) as store:
+        for number in range(40):
+            store.add("ada@example.org", ["ben@example.net"], b"Subject: Oak %d\r\n\r\nacorns\r\n" % number)
+            store.flush()
+        assert store.search("acorns").total == 40
+    with sqlite3.connect(tmp_path / "index.sqlite") as index:
+        assert index.execute("SELECT count(DISTINCT segid) FROM words_idx").fetchone()[0] <= 12
 
 
 @pytest.mark.soak

@@ -156,7 +156,7 @@ def test_neighbours_are_the_next_matches(store: Store) -> None:
 
 
 def test_a_database_without_fts_answers_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.inbox.index.WORDS", "CREATE VIRTUAL TABLE words USING no_such_module (a)")
+    monkeypatch.setattr("newsletter.inbox.words._TABLE", "CREATE VIRTUAL TABLE words USING no_such_module (a)")
     with Store(tmp_path) as store:
         store.add(
             "a@example.org", ["b@example.org"], mail("Ada <ada@example.org>", "b@example.org", "Oaks", "acorns 50%")

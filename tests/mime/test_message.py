@@ -1,5 +1,9 @@
 """Any mail is read: as programs write it, and however hostile it is."""
 
+from base64 import encodebytes
+from quopri import encodestring as quoted
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +65,28 @@ def test_first_words_are_read_wherever_the_few_that_are_looked_at_end() -> None:
         source = "<body>" + "." * filling + "Ä€ß " * 2000
         rich = b"\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + source.encode() + b"\r\n--a--\r\n"
         assert searched_words(read_message(head + rich))[1] == source[6:166]
+
+
+def test_first_words_are_whole_where_an_encoding_is_cut_amid_a_character() -> None:
+    source = "<body>" + "<p>дубы</p>" * 4_000
+    head = b"Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\n\r\n" + b"oaks " * 500
+    rich = b"\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: "
+    for name, encoded in (("base64", encodebytes(source.encode())), ("quoted-printable", quoted(source.encode()))):
+        message = read_message(head + rich + name.encode() + b"\r\n\r\n" + encoded + b"\r\n--a--\r\n")
+        assert searched_words(message)[1] == ("дубы " * 40)[:160]
+
+
+@pytest.mark.parametrize("part", ["header", "body", "all"])
+def test_lines_that_end_in_cr_cr_lf_are_lines(part: str) -> None:
+    header = b"Subject: Oaks\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n"
+    body = b"--a\r\nContent-Type: text/plain\r\n\r\nacorns\r\nbark\r\n--a--\r\n"
+    doubled = [
+        text.replace(b"\r\n", b"\r\r\n") if part in (name, "all") else text
+        for name, text in (("header", header), ("body", body))
+    ]
+    message = read_message(b"".join(doubled))
+    assert (message.subject, message.text) == ("Oaks", "acorns\nbark")
+    assert len(message.defects) == 1
 
 
 def test_tags_are_taken_out_and_what_they_say_stays() -> None:
