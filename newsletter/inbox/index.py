@@ -96,7 +96,7 @@ class Index:
         self.path = path
         self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
         self._lists = WordLists()
-        self._untidied = False  # what `tidy` did is in the journal alone
+        self._uncompacted = False  # what `compact` did is in the journal alone
         try:
             self._writer = self._open()
         except sqlite3.DatabaseError as error:
@@ -220,15 +220,15 @@ class Index:
             if gone and self.fts:
                 self._lists.went(database, len(gone))
 
-    def tidy(self) -> bool:
+    def compact(self) -> bool:
         """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
         with self._write_lock:
-            if (self.fts and self._lists.tidy(self._writer)) or shrink(self._writer):
-                self._untidied = True
+            if (self.fts and self._lists.compact(self._writer)) or shrink(self._writer):
+                self._uncompacted = True
                 return True
-            if self._untidied:  # the file itself shrinks with the journal
+            if self._uncompacted:  # the file itself shrinks with the journal
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                self._untidied = False
+                self._uncompacted = False
         return False
 
     def clear(self) -> None:

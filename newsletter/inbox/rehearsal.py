@@ -67,8 +67,8 @@ class RehearsalStore:
         """Nothing waits for the index."""
         return 0
 
-    def tidy(self) -> bool:
-        """Nothing is to be tidied."""
+    def compact(self) -> bool:
+        """There is nothing to make smaller."""
         return False
 
     def newest(self) -> bytes | None:

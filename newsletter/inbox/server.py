@@ -50,7 +50,7 @@ class Keeping(Protocol):
     def flush(self, limit: int | None = None, progress: Callable[[], None] = lambda: None) -> int:
         """Bring up to `limit` waiting messages into the index; how many. `progress` is called now and then."""
 
-    def tidy(self) -> bool:
+    def compact(self) -> bool:
         """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
 
 
@@ -173,7 +173,7 @@ class InboxServer:
         while True:
             self._arrived.clear()
             if not self.store.waiting:
-                await self._tidy()
+                await self._compact()
                 await self._arrived.wait()
             if self._room.is_set():
                 await asyncio.sleep(PAUSE)
@@ -184,12 +184,12 @@ class InboxServer:
                 await asyncio.sleep(FULL_DISK)
             self._look_for_room()
 
-    async def _tidy(self) -> None:
+    async def _compact(self) -> None:
         """Once no mail has come for a moment, do what could wait for that, until some comes."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._arrived.wait(), QUIET)
         with contextlib.suppress(Exception):  # a full disk, or somebody else writes; there is another time
-            while not self._arrived.is_set() and await asyncio.to_thread(self.store.tidy):
+            while not self._arrived.is_set() and await asyncio.to_thread(self.store.compact):
                 pass
 
     def _look_for_room(self) -> None:

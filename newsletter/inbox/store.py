@@ -132,10 +132,10 @@ class Store:
                 self._index.count_up(name, value)
         return done
 
-    def tidy(self) -> bool:
+    def compact(self) -> bool:
         """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
         with self._flush_lock, self._files_lock:
-            more = self._index.tidy()
+            more = self._index.compact()
             self._settle()
         return more
 

@@ -1,8 +1,8 @@
 """The words of the test inbox's messages, as SQLite's FTS5 keeps them: what a commit brings is a list of its own.
 
 Many lists make a search slow, and lists that hold words of messages that are gone take room. To make one of many costs
-as much again as to write them, so it waits for a quiet moment (`WordLists.tidy`), and comes sooner only where there are
-more than a search should have to look through. https://www.sqlite.org/fts5.html#fts5_data_structures
+as much again as to write them, so it waits for a quiet moment (`WordLists.compact`), and comes sooner only where there
+are more than a search should have to look through. https://www.sqlite.org/fts5.html#fts5_data_structures
 """
 
 import sqlite3
@@ -65,7 +65,7 @@ class WordLists:
         elif self._forgetting:
             self._forgetting = _merge(database, STEP)
 
-    def tidy(self, database: sqlite3.Connection) -> bool:
+    def compact(self, database: sqlite3.Connection) -> bool:
         """One step of what may wait for a quiet moment; False where nothing is left to do."""
         if self._gone and self._gone * 2 >= _kept(database):
             return self._begin(database)

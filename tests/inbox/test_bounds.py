@@ -50,16 +50,16 @@ async def test_in_a_quiet_moment_lists_of_words_become_one_and_the_file_shrinks(
         with sqlite3.connect(path) as index:  # most is in the journal yet
             before = index.execute("PRAGMA page_count").fetchone()[0] * 4096
         found = store.search("word1").rows
-        tidy, over = store.tidy, asyncio.Event()
+        compact, over = store.compact, asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def told() -> bool:
-            more = tidy()
+            more = compact()
             if not more:
                 loop.call_soon_threadsafe(over.set)
             return more
 
-        monkeypatch.setattr(store, "tidy", told)
+        monkeypatch.setattr(store, "compact", told)
         async with InboxServer(store) as server:
             async with aiosmtplib.SMTP(hostname="127.0.0.1", port=server.port) as client:
                 await client.sendmail("ada@example.org", "ben@example.net", b"Subject: Oaks\r\n\r\nacorns\r\n")

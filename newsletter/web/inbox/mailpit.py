@@ -65,6 +65,7 @@ def mailpit_app(store: Store, server: InboxServer | None, *, token: str) -> Star
         Route(f"{one}/part/{{number}}", _part, methods=["GET"]),
         Route("/view/{id}.txt", _text, methods=["GET"]),
         Route("/view/{id}.html", _html, methods=["GET"]),
+        Route("/api/v1/{path:path}", _elsewhere, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
     guard = Middleware(LocalGuard, token=token, api="/", open_api=True)
     refused: dict[Any, Callable[..., Any]] = {HTTPException: _refused, SearchError: _refused}
@@ -82,6 +83,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _ok(_request: Request) -> Response:
     return PlainTextResponse(OK)
+
+
+async def _elsewhere(request: Request) -> Response:
+    what = f"{request.method} {request.url.path}"
+    raise HTTPException(404, f"{what} of Mailpit's is not answered here; see the inbox's own API and page")
 
 
 async def _info(request: Request) -> Response:

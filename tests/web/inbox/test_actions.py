@@ -245,5 +245,7 @@ async def test_what_was_written_for_mailpit_runs_here(tmp_path: Path) -> None:
         assert (await site.ask("DELETE", f"{API}/messages", headers=anybody))[1] == b"ok"
         assert site.store.counts()["kept"] == 0
         assert (await site.ask("GET", f"{API}/message/1", headers=anybody))[0] == 404
+        missing = await site.ask("GET", f"{API}/message/3/html-check", headers=anybody)
+        assert (missing[0], b"inbox's own API" in missing[1]) == (404, True)
         for stranger in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
             assert (await site.ask("GET", f"{API}/messages", headers=stranger))[0] in {401, 421}
