@@ -82,7 +82,8 @@ class Store:
         self._listeners: list[Callable[[StoreChange], None]] = []
         self._counts = {"received": 0, "dropped": 0}
         self._untrimmed = 0
-        self._seen: object = None
+        self._version = 0  # of the index, as it is known
+        self._seen: tuple[tuple[int, int], int] | None = None  # the files' stamp and the index's version
         self.sync(young=0)
 
     def __enter__(self) -> "Store":
@@ -135,8 +136,11 @@ class Store:
     def compact(self) -> bool:
         """Do some of what may wait for a quiet moment, tens of milliseconds; False where nothing is left to do."""
         with self._flush_lock, self._files_lock:
+            ours = self._index.version() == self._version
             more = self._index.compact()
-            self._settle()
+            if ours and self._seen:  # what others did to files since the last look is theirs still
+                self._version = self._index.version()
+                self._seen = (self._seen[0], self._version)
         return more
 
     def trim(self) -> None:

@@ -48,6 +48,20 @@ def test_the_standard_library_reads_and_changes_the_same_maildir(tmp_path: Path)
         assert not store.follow()
 
 
+def test_what_another_program_did_is_seen_though_the_index_was_compacted_since(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for number in range(12):
+            store.add("ada@example.org", ["ben@example.org"], MESSAGE % (number, number))
+            store.flush()
+        store.delete(range(1, 6))
+        mailbox.Maildir(tmp_path, create=False).clear()
+        assert store.compact()
+        while store.compact():
+            pass
+        assert store.follow()
+        assert store.search().total == 0
+
+
 def test_marking_as_read_is_a_flag_in_the_file_name(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         fill(store, 2)
