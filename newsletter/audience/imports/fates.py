@@ -5,53 +5,69 @@ Pure. The words stand in `houses`; a column that the house is not known for is r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 from newsletter.audience.imports.houses import STATES, Fate, House
 from newsletter.audience.opt_out import opt_out_column
 
+Cells = Sequence[Sequence[str]]
+"""Rows, column by column."""
+
 _GRAVEST: tuple[Fate, ...] = ("complaint", "unsubscribe", "bounce", "manual", "stranger", "unconfirmed", "subscriber")
 
 
-def fate_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Sequence[str]], Fate] | None:
-    """What becomes of a row's cells, for a file with these columns; None where that is the same for all: a subscriber.
+def fates_of(house: House, columns: tuple[str, ...], file_name: str) -> Callable[[Cells], list[Fate]] | None:
+    """What becomes of each of some rows, given column by column, for a file with these columns.
 
-    The gravest of what a row says counts; a column that the house is not known for is read as a list's own would be.
+    None where that is the same for all of the file: a subscriber. The gravest of what a row says counts; a column that
+    the house is not known for is read as a list's own would be.
     """
-    named = next((fate for part, fate in house.file_names.items() if part in file_name.lower()), None)
-    states = [(columns.index(name), _reading(name, words)) for name, words in house.states.items() if name in columns]
-    filled = [(columns.index(name), fate) for name, fate in house.filled.items() if name in columns]
+    by_name = (fate for part, fate in house.file_names.items() if part in file_name.lower())
+    named: Fate = next(by_name, "subscriber")
+    readings = [(columns.index(name), _reading(name, words)) for name, words in house.states.items() if name in columns]
+    readings += [(columns.index(name), _filled(fate)) for name, fate in house.filled.items() if name in columns]
     known = {*house.states, *house.filled, *house.dropped, *house.joined, *house.unpacked}
-    others = [
-        (at, says, _fate_by_name(name))
+    readings += [
+        (at, _told(name, says))
         for at, name in enumerate(columns)
         if name not in known and (says := opt_out_column(name)) is not None
     ]
-    if not (named or states or filled or others):
+    if not readings and named == "subscriber":
         return None
 
-    def fate(row: Sequence[str]) -> Fate:
-        found: list[Fate] = [read(row[at]) for at, read in states]
-        found += [fate for at, fate in filled if row[at]]
-        found += [STATES.get(plain(row[at]), named_so) for at, says, named_so in others if says(row[at])]
-        if named is not None:
-            found.append(named)
-        return min(found, key=_GRAVEST.index) if found else "subscriber"
+    def fates(cells: Cells) -> list[Fate]:
+        found: list[Fate] = [named] * len(cells[0])
+        for at, read in readings:
+            meant = {value: fate for value in set(cells[at]) if (fate := read(value)) != "subscriber"}
+            if meant:  # few words stand in such a column, and in most stretches of a list none of these
+                for row, value in enumerate(cells[at]):
+                    if value in meant:
+                        found[row] = min(found[row], meant[value], key=_GRAVEST.index)
+        return found
 
-    return fate
+    return fates
 
 
 def _reading(column: str, words: Mapping[str, Fate]) -> Callable[[str], Fate]:
     """What a state in `column` means: by the house's `words`, else as in a list's own column of that name."""
     says = opt_out_column(column)
 
-    @lru_cache(maxsize=1000)
     def read(value: str) -> Fate:
         if (fate := words.get(plain(value))) is not None:
             return fate
         return "unsubscribe" if says is not None and says(value) else "subscriber"
 
     return read
+
+
+def _filled(fate: Fate) -> Callable[[str], Fate]:
+    """What a cell means that is empty for subscribers."""
+    return lambda value: fate if value else "subscriber"
+
+
+def _told(column: str, says: Callable[[str], bool]) -> Callable[[str], Fate]:
+    """What a cell of a list's own column means, which `says` whether somebody left."""
+    by_name = _fate_by_name(column)
+    return lambda value: STATES.get(plain(value), by_name) if says(value) else "subscriber"
 
 
 def _fate_by_name(column: str) -> Fate:

@@ -5,7 +5,7 @@ each column in one go. Which rows a file has is `reader`'s business, what the co
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import compress
@@ -15,7 +15,7 @@ from newsletter.audience.csv.cells import as_text, is_tidy
 from newsletter.audience.csv.formula import unguard
 from newsletter.audience.csv.header import name_parts
 from newsletter.audience.csv.reader import control_character
-from newsletter.audience.imports.fates import fate_of
+from newsletter.audience.imports.fates import fates_of
 from newsletter.audience.imports.houses import Fate, House, split_any_tags, unpack
 from newsletter.audience.imports.moments import read_moment
 from newsletter.audience.opt_out import opt_out_column
@@ -57,7 +57,7 @@ class People:
             for wanted in (house.unpacked, house.left, house.occasion, house.joined)
         )
         self._left += [at for at, name in enumerate(names) if at not in self._left and opt_out_column(name) is not None]
-        self._fate = fate_of(house, names, file_name)
+        self._fates = fates_of(house, names, file_name)
         tags = first_of(house.tags, names)
         split = split_any_tags if house.marks else split_tags
         self._tags = names.index(tags) if tags is not None else None
@@ -83,11 +83,12 @@ class People:
         written = cells[self._email]
         names = self._names(cells, tidy=tidy and "  " not in text)
         columns = self._columns(cells, escape=not tidy or '"' in text or "\\" in text)
-        if are_normal(written) and (tidy or self._clean) and self._fate is None:
+        normal = are_normal(written)
+        if normal and (tidy or self._clean) and self._fates is None:
             return Block((lines, written, written, names, columns))
         keys, emails, names = list(written), list(written), list(names)
         refused: dict[int, tuple[str, str]] = {}
-        for at, address in enumerate(written):
+        for at, address in enumerate(() if normal else written):
             if is_normal(address):
                 continue
             try:
@@ -104,8 +105,8 @@ class People:
         block = Block(refused=[(lines[at], *why) for at, why in sorted(refused.items())])
         people: PeopleColumns = (lines, keys, emails, names, columns)
         stays = [at not in refused for at in range(len(keys))]
-        if self._fate is not None:
-            block.outsiders = list(self._outsiders(people, cells, self._fate, stays))
+        if self._fates is not None:
+            block.outsiders = list(self._outsiders(people, cells, self._fates(cells), stays))
         block.subscribers = people if all(stays) else _chosen(people, stays)
         return block
 
@@ -113,14 +114,15 @@ class People:
         self,
         people: PeopleColumns,
         cells: Sequence[Sequence[str]],
-        fate_of_row: Callable[[Sequence[str]], Fate],
+        fates: Sequence[Fate],
         stays: list[bool],
     ) -> Iterator[Outsider]:
         """Those of them who are no subscribers, taken out of those who stay."""
-        for at, row in enumerate(zip(*cells, strict=True)):
-            if not stays[at] or (fate := fate_of_row(row)) == "subscriber":
+        for at, fate in enumerate(fates):
+            if not stays[at] or fate == "subscriber":
                 continue
             stays[at] = False
+            row = [column[at] for column in cells]
             moments = (self._moment(row[number]) for number in self._left if row[number])
             moment = next(filter(None, moments), None)
             why = next((row[number] for number in self._occasion if row[number]), "")
