@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,7 +66,7 @@ def resume(context: typer.Context, issue: _Issue) -> None:
         next_step = "; no worker is there: run `newsletter worker` to go on"
     if before["sender"] or before.get("workers"):
         next_step = ""
-    say(f"{said}: {_progress(before)}{next_step}")
+    say(f"{said}: {_progress(before)}{_hour(context, before)}{next_step}")
 
 
 def cancel(
@@ -126,6 +127,18 @@ def _settled(now: Mapping[str, Any], look: Callable[[], Mapping[str, Any]]) -> M
         time.sleep(0.1)
         now = look()
     return now
+
+
+def _hour(context: typer.Context, issue: Mapping[str, Any]) -> str:
+    """When an issue begins that waits for its hour; nothing where it has come."""
+    starts = datetime.fromisoformat(issue["starts"]) if issue["starts"] is not None else None
+    if starts is None or starts <= datetime.now(UTC):
+        return ""
+    from newsletter.cli.schedule import say_moment
+    from newsletter.config.settings import load_config
+    from newsletter.site.load import newsletter_zone
+
+    return f"; it begins {say_moment(starts.astimezone(newsletter_zone(load_config(context.obj))))}"
 
 
 def _progress(issue: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.console import note, say, short_path
+from newsletter.cli.console import note, plural, say, short_path
 from newsletter.errors import NewsletterError
 
 SEALED = "newsletter-state.age"
@@ -131,5 +131,11 @@ def copy(
         with open_ledger(origin) as ledger:
             ledger.hold(issue)
     counts = copy_state(origin, copied)
-    said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    said = ", ".join(_counted(count, name.replace("_", " ")) for name, count in counts.items() if count)
     say(f"copied to {short_path(copied.name)}: {said or 'nothing, there was nothing'}")
+
+
+def _counted(count: int, table: str) -> str:
+    """`1 issue`, `2 deliveries`: a table's name says several."""
+    one = table.removesuffix("ies") + "y" if table.endswith("ies") else table.removesuffix("s")
+    return plural(count, one, table)

@@ -49,6 +49,7 @@ def test_a_newsletter_whose_state_is_in_postgresql_begins_goes_on_forgets_and_mo
     assert "ada@example.org" not in json.dumps(call("suppress", "list", "--json")[1])
     code, out, err = call("state", "copy", place, "sqlite:///moved.db")
     assert code == 0, err
+    assert ", 1 issue, 1 lease, " in out
     assert "3 deliveries" in out
     monkeypatch.setenv("NEWSLETTER_STATE__URL", "sqlite:///moved.db")
     assert json.loads(call("status", "hello", "--json")[1])["sent"] == len(EVERYBODY)
@@ -97,3 +98,7 @@ def test_what_was_queued_goes_out_by_a_worker_that_is_watched_and_ends_at_sigter
     assert 'newsletter_worker_recipients{state="sent"} 3.0' in seen["metrics"]
     assert "done" in call("status")[1]
     assert call("pause", "oaks")[2].startswith("newsletter: no issue 'oaks'")
+    later = ("--again", "later", "--at", "2099-01-01 09:00", "--detach", "--yes", "--smtp", relay.url)
+    assert call("send", "hello", *later)[0] == 0
+    assert call("pause", "later")[0] == 0
+    assert "'later' goes on: 0 of 3 sent; it begins Thu 1 January 2099, 09:00 (" in call("resume", "later")[1]
