@@ -186,7 +186,6 @@ def send_issue(config: "Config", options: Options) -> int:
     """Compose, hold the issue, read the list, plan, ask, deliver; the exit code."""
     from newsletter.cli.ci import refuse_forgetful
     from newsletter.cli.compose_process import Composing
-    from newsletter.cli.rehearsal import rehearsing
     from newsletter.delivery.pace import RetryPolicy
     from newsletter.state import database_of
 
@@ -205,7 +204,11 @@ def send_issue(config: "Config", options: Options) -> int:
     elif not database_of(config).exists():
         raise NewsletterError("no issue was begun yet; send the post without --as-begun")
 
-    with rehearsing(config) if options.dry_run else contextlib.nullcontext() as begin_rehearsal:
+    if not options.dry_run:
+        return _plan_and_send(config, options, retry, composing, None)
+    from newsletter.cli.rehearsal import rehearsing  # with asyncio, which a send with nothing to do does without
+
+    with rehearsing(config) as begin_rehearsal:
         return _plan_and_send(config, options, retry, composing, begin_rehearsal)
 
 
