@@ -6,12 +6,8 @@ needed.
 """
 
 import contextlib
-import gc
 import os
 import sys
-
-COLLECT_AT = 10_000
-"""How many new containers make Python look for circles among them: at its own 700 it looks 0.05 s through imports."""
 
 
 def main() -> None:
@@ -28,7 +24,6 @@ def main() -> None:
             sys.stdout.write(overview.read())
             sys.stdout.flush()
             return
-    gc.set_threshold(COLLECT_AT, 20)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looked for in every package that is installed
     from newsletter.cli.app import run
 
