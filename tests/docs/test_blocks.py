@@ -54,7 +54,7 @@ INSTALLERS = {
 ASKS = "there is nobody to ask"
 ABSENT = ("there is no mailbox to read", "/var/mail/bounces: is no mbox file")
 """What is said of a mailbox that is not on this machine."""
-LANGUAGES = {"css", "js", "nginx", "ini", "html", "text", "none"}
+LANGUAGES = {"css", "js", "caddy", "nginx", "ini", "html", "text", "none"}
 """Shown, and read by other programs. What is a template or a post is composed."""
 PIECE = """\
 <!DOCTYPE html><html lang="en" dir="ltr"><head><title>{{ issue.subject }}</title></head>
@@ -107,7 +107,7 @@ MAY_FIND = {"check", "doctor"}
 OTHERS = (
     "Identity", "# _data/authors.yml", "<img src=*", "{% raw %}*", "<div class=*", "exclude: *", "15 *", "0 7 *",
     "newsletter._domainkey.example.org. IN TXT*", "Unsubscribe  https*", "NEWSLETTER_STATE__URL=*",
-    "news.example.org {*", "*New-ServicePrincipal *", "bounces: *",
+    "*New-ServicePrincipal *", "bounces: *",
 )  # fmt: skip
 """What other programs read or print, by how it begins."""
 
