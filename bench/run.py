@@ -111,10 +111,10 @@ def main() -> None:
             text += [f"## fastsink at 20 ms round trip, {connections} connections\n", table(runs), ""]
     else:
         text += ["At 20 ms round trip: not measured, which needs root and network namespaces.\n"]
+    text += ["## Size of the list (fastsink, 10 connections)\n", *sizes(3), ""]
     text += ["## Killed in the middle\n", *crashes(min(5, options.rounds)), ""]
     text += ["## The test inbox\n", *inbox.measured(), ""]
     text += ["## DKIM, on and off\n", *measure(), ""]
-    text += ["## Size of the list (fastsink, 10 connections)\n", *sizes(3), ""]
 
 
 class _Results(list[str]):
