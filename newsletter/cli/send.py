@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from newsletter.delivery.pace import RetryPolicy
 
 
-_STOPPING = "stopping: what is under way is finished, 30 s at most; Ctrl-C again stops at once"
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(send)

@@ -224,7 +224,7 @@ def house_of(name: str | None) -> House:
 def likely_houses(columns: tuple[str, ...], file_name: str) -> list[str]:
     """The houses whose export this may be, by columns that no other has, or by the name that an export is given.
 
-    None for an export of our own: beside `joined`, which none has, it may keep the columns of a house.
+    Empty for an export of our own: beside `joined`, which none has, it may keep the columns of a house.
     """
     there, file_name = set(columns), file_name.lower()
     if {"email", "joined"} <= there:
