@@ -142,6 +142,10 @@ async def test_nobody_is_mailed_while_the_server_s_disk_would_take_no_reply(
     fails = "RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'"
     execute(place, f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {fails}; END $$")
     execute(place, "CREATE TRIGGER full_disk BEFORE INSERT ON deliveries EXECUTE FUNCTION full_disk()")
+    with ledger_at(place) as ledger:
+        ledger.hold("hello")
+        with pytest.raises(NewsletterError, match="disk is full; make room"):
+            ledger.begin(3600.0)  # as `send` does
 
     def hear(what: str) -> None:
         if "disk is full; make room" in what:

@@ -51,7 +51,8 @@ async def serving(waiting: Silent) -> AsyncIterator[Place]:
     app = Starlette(routes=[Route("/", page, methods=["GET", "POST"])])
     server = asyncio.create_task(serve_app(app, bound, on_ready=lambda _: ready.set(), stop=stop, waiting=waiting))
     await ready.wait()
-    yield Place(bound.getsockname()[1], answer)
+    async with asyncio.timeout(20):
+        yield Place(bound.getsockname()[1], answer)
     stop.set()
     await server
 
